@@ -1,0 +1,82 @@
+"""Paint a photograph in the style of a picture.
+
+>>> import impasto
+>>> painting = impasto.stylize("photo.jpg", "great-wave")
+>>> painting.save("painting.jpg")
+
+Public names load what they need when they are first used, so importing this is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from impasto.catalog import Style, styles
+    from impasto.errors import (
+        Cancelled,
+        DeviceError,
+        ImpastoError,
+        MissingExtraError,
+        OptionError,
+        OutputError,
+        PictureError,
+        PictureLimitError,
+        StyleError,
+        TrainingError,
+    )
+    from impasto.picture import Picture
+    from impasto.sheets import sheet
+    from impasto.stylizer import Stylizer, stylize
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Cancelled": "errors",
+    "DeviceError": "errors",
+    "ImpastoError": "errors",
+    "MissingExtraError": "errors",
+    "OptionError": "errors",
+    "OutputError": "errors",
+    "Picture": "picture",
+    "PictureError": "errors",
+    "PictureLimitError": "errors",
+    "Style": "catalog",
+    "StyleError": "errors",
+    "Stylizer": "stylizer",
+    "TrainingError": "errors",
+    "sheet": "sheets",
+    "styles": "catalog",
+    "stylize": "stylizer",
+}
+
+__all__ = [
+    "Cancelled",
+    "DeviceError",
+    "ImpastoError",
+    "MissingExtraError",
+    "OptionError",
+    "OutputError",
+    "Picture",
+    "PictureError",
+    "PictureLimitError",
+    "Style",
+    "StyleError",
+    "Stylizer",
+    "TrainingError",
+    "__version__",
+    "sheet",
+    "styles",
+    "stylize",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'impasto' has no attribute {name!r}")
+    return getattr(import_module(f"impasto.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

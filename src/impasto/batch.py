@@ -1,0 +1,118 @@
+"""Many photographs, many styles: one result per job, and no job stops the others."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from impasto import codecs, files
+from impasto.errors import ImpastoError
+from impasto.options import ReadOptions, StylizeOptions, WriteOptions
+from impasto.stylizer import Stylizer
+
+if TYPE_CHECKING:
+    from impasto.catalog import Style
+    from impasto.files import Job
+    from impasto.picture import Picture
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one job: painted, skipped because its output is there, or failed."""
+
+    job: Job
+    seconds: float = 0.0
+    width: int = 0
+    height: int = 0
+    device: str = ""
+    sha256: str = ""
+    notes: tuple[str, ...] = ()
+    skipped: bool = False
+    error: ImpastoError | None = None
+
+    @property
+    def status(self) -> str:
+        """``done``, ``skipped`` or ``error``."""
+        return "error" if self.error else "skipped" if self.skipped else "done"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How all jobs of a batch are done."""
+
+    stylize: StylizeOptions = StylizeOptions()
+    read: ReadOptions = ReadOptions()
+    write: WriteOptions = WriteOptions()
+    device: str = "auto"
+    threads: int | None = None
+    overwrite: bool = False
+
+
+def run(jobs: Sequence[Job], styles: Mapping[str, Style], settings: Settings) -> Iterator[Result]:
+    """Do ``jobs`` in order, with ``styles`` by the name that the jobs use.
+
+    Each photograph is read once, each style loaded once.
+
+    A photograph that cannot be read, or a result that cannot be written, is a result with
+    an error. Where the output is there already and ``overwrite`` is off, the job is
+    skipped before any work.
+
+    Raises:
+        StyleError, DeviceError: before any work, for a style or a device that cannot be
+            used.
+    """
+    stylizers = {
+        name: Stylizer(style, device=settings.device, threads=settings.threads)
+        for name, style in styles.items()
+    }
+    for path, group in groupby(jobs, lambda job: job.input):
+        yield from _paint_all(path, list(group), stylizers, settings)
+
+
+def _paint_all(
+    path: Path, jobs: list[Job], stylizers: dict[str, Stylizer], settings: Settings
+) -> Iterator[Result]:
+    """The jobs of one photograph."""
+    photo: Picture | ImpastoError | None = None
+    for job in jobs:
+        if job.output.exists() and not settings.overwrite:
+            yield Result(job, skipped=True)
+            continue
+        started = time.perf_counter()
+        photo = photo or _read(path, settings.read)
+        try:
+            if isinstance(photo, ImpastoError):
+                raise photo
+            yield _paint(job, photo, stylizers[job.style], settings, started)
+        except ImpastoError as error:
+            yield Result(job, seconds=time.perf_counter() - started, error=error)
+
+
+def _read(path: Path, options: ReadOptions) -> Picture | ImpastoError:
+    """The photograph, or what is wrong with it, to be told once for each job."""
+    try:
+        return codecs.read(path, options)
+    except ImpastoError as error:
+        return error
+
+
+def _paint(
+    job: Job, photo: Picture, stylizer: Stylizer, settings: Settings, started: float
+) -> Result:
+    painting = stylizer(photo, **asdict(settings.stylize))
+    data = codecs.encode(painting, codecs.format_of(job.output), settings.write)
+    files.write(job.output, data, overwrite=settings.overwrite)
+    return Result(
+        job,
+        seconds=time.perf_counter() - started,
+        width=painting.width,
+        height=painting.height,
+        device=stylizer.device,
+        sha256=hashlib.sha256(data).hexdigest(),
+        notes=photo.notes,
+    )

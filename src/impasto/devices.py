@@ -1,0 +1,56 @@
+"""What this machine may use: how many threads, and which devices could be asked for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from impasto.errors import OptionError
+
+PROVIDERS = {
+    "cuda": "CUDAExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+}
+"""Devices by the name that users give them, in the order in which ``auto`` tries them."""
+
+DEVICES = ("auto", *PROVIDERS)
+
+
+def valid(device: str) -> str:
+    """``device`` itself, if it is one that can be asked for.
+
+    Raises:
+        OptionError: it is not.
+    """
+    if device not in DEVICES:
+        raise OptionError(f"there is no device {device!r}", hint=f"use {', '.join(DEVICES)}")
+    return device
+
+
+def threads() -> int:
+    """Threads that this process may really use: its CPU affinity and its cgroup's quota.
+
+    ``os.cpu_count`` names the machine's processors; in a container with a quota that
+    makes a runtime start far too many threads.
+    """
+    try:
+        allowed = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows have neither affinity nor cgroups
+        return os.cpu_count() or 1
+    quota = _cgroup_quota(Path("/sys/fs/cgroup"))
+    return max(1, min(allowed, round(quota))) if quota else allowed
+
+
+def _cgroup_quota(root: Path) -> float | None:
+    """CPUs granted by cgroup v2 or v1, None where there is no limit."""
+    try:
+        if (root / "cpu.max").exists():
+            quota, period = (root / "cpu.max").read_text().split()
+        else:
+            quota = (root / "cpu/cpu.cfs_quota_us").read_text()
+            period = (root / "cpu/cpu.cfs_period_us").read_text()
+        granted = int(quota) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):  # "max", or no such files
+        return None
+    return granted if granted > 0 else None

@@ -1,0 +1,95 @@
+"""Everything that impasto raises on purpose.
+
+::
+
+    ImpastoError                what happened; .hint says what to do next
+    ├── OptionError             a value or a name that impasto does not take
+    ├── PictureError            a file or an object that is not a usable picture
+    │   └── PictureLimitError   a picture above the limits
+    ├── OutputError             a result that could not be written
+    ├── StyleError              a style file that is damaged or not impasto's
+    ├── DeviceError             a device that does not work here
+    ├── MissingExtraError       a part of impasto that is not installed
+    ├── TrainingError           a training that cannot start or go on
+    └── Cancelled               stopped from outside; what is finished is kept
+
+The command line prints ``message - hint`` and ends with ``exit_code``; a service answers
+with ``http_status``.
+"""
+
+from __future__ import annotations
+
+
+class ImpastoError(Exception):
+    """Base of all errors: a sentence for a person, and a hint that says what to do next."""
+
+    exit_code = 1
+    http_status = 500
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} - {self.hint}" if self.hint else self.message
+
+
+class OptionError(ImpastoError, ValueError):
+    """A value or a name that impasto does not take."""
+
+    exit_code = 2
+    http_status = 422
+
+
+class PictureError(ImpastoError, ValueError):
+    """A file or an object that is not a usable picture."""
+
+    http_status = 422
+
+
+class PictureLimitError(PictureError):
+    """A picture above the limits, refused before its pixels are read."""
+
+    http_status = 413
+
+
+class OutputError(ImpastoError, OSError):
+    """A result that could not be written; whatever stood there before still does."""
+
+    __str__ = ImpastoError.__str__
+
+
+class StyleError(ImpastoError):
+    """A style file that is damaged, or that impasto did not make."""
+
+    exit_code = 3
+
+
+class DeviceError(ImpastoError):
+    """A device that was asked for and does not work here."""
+
+    exit_code = 3
+    http_status = 503
+
+
+class MissingExtraError(ImpastoError, ImportError):
+    """A part of impasto whose packages are not installed."""
+
+    exit_code = 3
+    http_status = 501
+    __str__ = ImpastoError.__str__
+
+    def __init__(self, extra: str, what: str) -> None:
+        super().__init__(f"{what} is not installed", hint=f'pip install "impasto[{extra}]"')
+
+
+class TrainingError(ImpastoError):
+    """A training that cannot start or go on; what it had learnt is on disk."""
+
+
+class Cancelled(ImpastoError):  # noqa: N818 - not a fault
+    """Stopped from outside; what is finished is kept."""
+
+    exit_code = 130
+    http_status = 499

@@ -1,0 +1,225 @@
+"""File names in and out: what is painted, what it is called, and writing it whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import glob
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from impasto.codecs import SUFFIXES, valid_format
+from impasto.errors import OptionError, OutputError
+
+_READ_SUFFIXES = {*SUFFIXES, ".gif"}
+_MAX_NAME = 255  # bytes, on every file system in use
+
+
+@dataclass(frozen=True)
+class Found:
+    """An input file, and the folder that it was found in, if a folder was given."""
+
+    path: Path
+    root: Path | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to paint in one style."""
+
+    input: Path
+    style: str
+    output: Path
+
+
+def find(inputs: Iterable[str | Path]) -> list[Found]:
+    """The files that ``inputs`` mean: files, folders with all in them, and globs.
+
+    In folders only names of pictures count, hidden ones do not, and the order is that of
+    the names. A name that does not exist is kept: reading it will say so.
+
+    Raises:
+        OptionError: a folder without pictures, or a glob that matches nothing.
+    """
+    found: list[Found] = []
+    for entry in map(str, inputs):
+        path = Path(entry)
+        if path.is_dir():
+            inside = [Found(file, path) for file in _walk(path)]
+            if not inside:
+                raise OptionError(f"there are no pictures in {path}")
+            found += inside
+        elif not os.path.lexists(path) and glob.has_magic(entry):
+            matches = sorted(glob.glob(entry, recursive=True))
+            if not matches:
+                raise OptionError(f"no file matches {entry}")
+            found += find(matches)
+        else:
+            found.append(Found(path))
+    return list(dict.fromkeys(found))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    # os.walk does not follow links to folders, so loops cannot happen.
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and Path(name).suffix.lower() in _READ_SUFFIXES:
+                yield Path(place, name)
+
+
+def plan(
+    found: Sequence[Found],
+    styles: Sequence[str],
+    out: str | None = None,
+    *,
+    format: str | None = None,
+) -> list[Job]:
+    """Which picture becomes which file, decided and checked before any work.
+
+    ``photo.jpg`` becomes ``photo.STYLE.jpg`` beside it, or in the folder ``out``, where the
+    tree of an input folder is mirrored. ``out`` is the file itself if there is one picture
+    and one style, and it has the suffix of a picture.
+
+    Raises:
+        OptionError: two results with one name, a result that is an input, or an ``out``
+            that cannot be what it would have to be.
+    """
+    target = Path(out) if out else None
+    suffix = f".{valid_format(format).lower()}" if format else None
+    single = target is not None and len(found) == len(styles) == 1 and _names_file(str(out), target)
+    if target and not single and target.exists() and not target.is_dir():
+        raise OptionError(
+            f"{target} is a file; a folder is needed for {len(found) * len(styles)} results"
+        )
+    jobs = [
+        Job(item.path, style, target if single and target else _output(item, style, target, suffix))
+        for item in found
+        for style in styles
+    ]
+    _require_distinct(jobs)
+    return jobs
+
+
+def _names_file(out: str, target: Path) -> bool:
+    if out.endswith(("/", os.sep)) or target.is_dir():
+        return False
+    return target.suffix.lower() in SUFFIXES
+
+
+def _output(item: Found, style: str, folder: Path | None, suffix: str | None) -> Path:
+    own = item.path.suffix
+    ending = suffix or (own if own.lower() in SUFFIXES else ".png")
+    if folder is None:
+        place = item.path.parent
+    else:
+        place = folder / item.path.parent.relative_to(item.root) if item.root else folder
+    return place / _short(item.path.stem, f".{style}{ending}")
+
+
+def _short(stem: str, ending: str) -> str:
+    """``stem`` and ``ending``, the stem cut where the file system allows no more."""
+    room = _MAX_NAME - len(os.fsencode(ending))
+    return (
+        os.fsencode(stem)[:room].decode(
+            "utf-8", "ignore" if len(os.fsencode(stem)) > room else "surrogateescape"
+        )
+        + ending
+    )
+
+
+def _require_distinct(jobs: Sequence[Job]) -> None:
+    inputs = {os.path.realpath(job.input): job.input for job in jobs}
+    outputs: dict[str, Job] = {}
+    for job in jobs:
+        real = os.path.realpath(job.output)
+        if real in inputs:
+            raise OptionError(
+                f"{job.output} is an input; it would be destroyed", hint="name another with -o"
+            )
+        if other := outputs.get(real):
+            raise OptionError(
+                f"{other.input} and {job.input} would both become {job.output}",
+                hint="paint them in two runs, or give their folder to mirror its tree",
+            )
+        outputs[real] = job
+
+
+def write(path: Path, data: bytes, *, overwrite: bool = False) -> Path:
+    """Write a file whole, or leave everything as it was; its folder is made if need be.
+
+    Raises:
+        OutputError: it is there already and ``overwrite`` is off, or the disk refuses.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not overwrite and os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, "exists")
+        _write(path, data, overwrite)
+    except FileExistsError as error:
+        if error.filename and Path(error.filename) == path.parent:
+            raise OutputError(f"{path.parent} is a file, not a folder") from error
+        raise OutputError(
+            f"{path} is there already", hint="--overwrite replaces it, -o names another"
+        ) from error
+    except OSError as error:
+        raise _refused(path, error) from error
+    return path
+
+
+def _write(path: Path, data: bytes, overwrite: bool) -> None:
+    """Through a temporary file beside it: renaming within a folder is atomic."""
+    handle, name = tempfile.mkstemp(prefix=".impasto-", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            if hasattr(os, "fchmod"):
+                os.fchmod(file.fileno(), _mode(path))
+            os.fsync(file.fileno())
+        if overwrite:
+            os.replace(name, path)
+        else:
+            _place_new(name, path)
+    except BaseException:  # Ctrl-C too leaves nothing behind
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+
+
+def _place_new(name: str, path: Path) -> None:
+    """Give the file its name unless somebody else has taken it in the meantime."""
+    try:
+        os.link(name, path)
+    except FileExistsError:
+        raise
+    except OSError:  # no hard links on this file system
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, "exists") from None
+        os.replace(name, path)
+    else:
+        os.unlink(name)
+
+
+def _mode(path: Path) -> int:
+    """The mode of the file that is replaced, or what a new file would get."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
+
+
+def _refused(path: Path, error: OSError) -> OutputError:
+    hint = "choose another place with -o"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        with contextlib.suppress(OSError):
+            free = shutil.disk_usage(path.parent).free
+            hint = f"{free / 1e6:.0f} MB are free in {path.parent}"
+    return OutputError(f"{path} cannot be written: {error.strerror or error}", hint=hint)

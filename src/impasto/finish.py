@@ -1,0 +1,89 @@
+"""What happens around the network: pure functions on 8-bit sRGB pixels.
+
+All work on horizontal bands, so that a large picture needs little memory beside itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.uint8]
+
+_BAND = 256
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as JPEG's Y
+
+
+def blend(photo: Pixels, painting: Pixels, strength: float) -> Pixels:
+    """``strength`` of the painting over the photograph; both ``(H, W, 3)``, 0..255."""
+    if strength == 1:
+        return painting
+    if strength == 0:
+        return photo
+    result = np.empty_like(photo)
+    for band in _bands(photo):
+        below, above = photo[band].astype(np.float32), painting[band].astype(np.float32)
+        result[band] = _to_bytes(below + np.float32(strength) * (above - below))
+    return result
+
+
+def keep_colors(photo: Pixels, painting: Pixels) -> Pixels:
+    """The painting's lightness with the photograph's colours.
+
+    Moving all three channels by the difference in luma leaves both chroma components of
+    YCbCr exactly as they were (luminance-only transfer, Gatys et al. 2016,
+    arXiv 1606.05897, section 3).
+    """
+    result = np.empty_like(photo)
+    for band in _bands(photo):
+        below, above = photo[band].astype(np.float32), painting[band].astype(np.float32)
+        rise = (above - below) @ _LUMA
+        result[band] = _to_bytes(below + rise[..., None])
+    return result
+
+
+def fill_transparent(pixels: Pixels, alpha: Pixels) -> Pixels:
+    """Colours of the visible parts spread under the transparent ones.
+
+    What lies under alpha 0 is invisible but not to a network, which would carry it, often
+    black, over the edge. Averages over ever coarser cells fill the holes, nearest first
+    (pull-push, Gortler et al. 1996).
+    """
+    if alpha.all() or not alpha.any():
+        return pixels
+    weight = (alpha > 0).astype(np.float32)[..., None]
+    filled = _pull_push(pixels.astype(np.float32) * weight, weight)
+    return np.where(alpha[..., None] > 0, pixels, _to_bytes(filled))
+
+
+def _pull_push(total: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    known = weight > 0
+    average = np.divide(total, weight, out=np.zeros_like(total), where=known)
+    if known.all() or max(weight.shape[:2]) == 1:
+        return average
+    coarse = _pull_push(_halve(total), _halve(weight))
+    spread = coarse.repeat(2, 0).repeat(2, 1)[: total.shape[0], : total.shape[1]]
+    return np.where(known, average, spread)
+
+
+def _halve(cells: NDArray[np.float32]) -> NDArray[np.float32]:
+    height, width = (side + side % 2 for side in cells.shape[:2])
+    even = np.zeros((height, width, cells.shape[2]), np.float32)
+    even[: cells.shape[0], : cells.shape[1]] = cells
+    return even.reshape(height // 2, 2, width // 2, 2, -1).sum((1, 3))
+
+
+def _bands(pixels: Pixels) -> Iterator[slice]:
+    for top in range(0, len(pixels), _BAND):
+        yield slice(top, top + _BAND)
+
+
+def _to_bytes(values: NDArray[np.floating]) -> Pixels:
+    np.rint(values, out=values)
+    np.clip(values, 0, 255, out=values)
+    return values.astype(np.uint8)

@@ -1,0 +1,75 @@
+"""A contact sheet: one photograph in many styles, labelled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from impasto import catalog, codecs
+from impasto.catalog import Style
+from impasto.picture import Picture
+from impasto.progress import OnProgress, Progress, silent
+from impasto.stylizer import Stylizer
+
+_GAP = 12
+_LABEL = 34
+_PAPER = (250, 249, 246)
+_INK = (40, 38, 34)
+
+
+def sheet(
+    photo: Any,
+    styles: Sequence[str | Path | Style] | None = None,
+    *,
+    cell: int = 480,
+    on_progress: OnProgress = silent,
+) -> Picture:
+    """``photo`` and its paintings, each with its style's title, on one picture.
+
+    Args:
+        photo: anything that :func:`impasto.stylize` takes.
+        styles: names or folders; all styles at hand by default.
+        cell: long side of each picture in pixels.
+        on_progress: called after each style.
+    """
+    chosen = [catalog.find(style) for style in styles or catalog.styles()]
+    small = codecs.open_any(photo).resized(cell)
+    cells = [("Photograph", small)]
+    for number, style in enumerate(chosen, 1):
+        cells.append((style.card.title, Stylizer(style)(small)))
+        on_progress(Progress(number, len(chosen), message=style.name))
+    return compose(cells)
+
+
+def compose(cells: Sequence[tuple[str, Picture]], *, columns: int | None = None) -> Picture:
+    """Pictures of one size under their labels, row by row; about square by default."""
+    first = cells[0][1]
+    width, height = first.width + _GAP, first.height + _LABEL + _GAP
+    columns = columns or _columns(len(cells), width, height)
+    rows = -(-len(cells) // columns)
+    paper = Image.new("RGB", (columns * width + _GAP, rows * height + _GAP), _PAPER)
+    draw = ImageDraw.Draw(paper)
+    font = ImageFont.load_default(18)
+    for index, (label, picture) in enumerate(cells):
+        left = _GAP + index % columns * width
+        top = _GAP + index // columns * height
+        image = codecs.to_pil(picture)
+        paper.paste(image, (left, top), image if image.mode == "RGBA" else None)
+        draw.text((left + 2, top + picture.height + 6), label, _INK, font)
+    return Picture(np.asarray(paper))
+
+
+def _columns(count: int, width: int, height: int) -> int:
+    """As many as make the sheet nearest to 4:3 with few empty cells."""
+
+    def cost(columns: int) -> float:
+        rows = -(-count // columns)
+        shape = columns * width / (rows * height)
+        return abs(math.log(shape / (4 / 3))) + 0.15 * (rows * columns - count)
+
+    return min(range(1, count + 1), key=cost)

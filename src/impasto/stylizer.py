@@ -1,0 +1,122 @@
+"""Paint a photograph with a trained style: the pipeline, in a few steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from impasto import catalog, codecs, finish
+from impasto.engine import Engine, OnnxEngine
+from impasto.errors import StyleError
+from impasto.options import StylizeOptions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from impasto.catalog import Style
+    from impasto.picture import Picture
+
+
+class Stylizer:
+    """A style that is loaded and ready; it may be used again, and from several threads.
+
+    ``style`` is a name (``impasto styles`` lists them), a folder with a card, or a
+    :class:`~impasto.catalog.Style`. ``device`` is one of
+    :data:`impasto.devices.DEVICES`; ``threads`` is what the process may use by default.
+
+    Raises:
+        OptionError: no such style, no such device.
+        StyleError: the style is damaged or foreign.
+        DeviceError: the device was asked for by name and does not work here.
+    """
+
+    def __init__(
+        self, style: str | Path | Style, *, device: str = "auto", threads: int | None = None
+    ) -> None:
+        self.style = catalog.find(style)
+        self._engine: Engine = OnnxEngine(self.style.model(), device=device, threads=threads)
+
+    @property
+    def device(self) -> str:
+        """The device that really runs, seen to do so."""
+        return self._engine.device
+
+    @property
+    def note(self) -> str:
+        """Why ``device="auto"`` did not take a faster device; empty if it did."""
+        return self._engine.note
+
+    def __call__(
+        self,
+        source: Any,
+        *,
+        strength: float = StylizeOptions.strength,
+        keep_colors: bool = StylizeOptions.keep_colors,
+        size: int | None = StylizeOptions.size,
+    ) -> Picture:
+        """Paint ``source``: a path, bytes, a file, a Pillow image, an array, a Picture.
+
+        The result has the photograph's size (or ``size`` as its longer side), its
+        transparency and its metadata.
+
+        Raises:
+            OptionError: a value out of range.
+            PictureError: ``source`` is not a usable picture.
+            StyleError: the network gave no usable picture.
+        """
+        options = StylizeOptions(strength, keep_colors, size)
+        photo = codecs.open_any(source)
+        if options.size:
+            photo = photo.resized(options.size)
+        pixels = photo.pixels
+        if photo.alpha is not None:
+            pixels = finish.fill_transparent(pixels, photo.alpha)
+        painting = self._paint(pixels)
+        if options.keep_colors:
+            painting = finish.keep_colors(pixels, painting)
+        return replace(photo, pixels=finish.blend(photo.pixels, painting, options.strength))
+
+    def _paint(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        painting = self._engine.paint(pixels)
+        if _flat(painting) and not _flat(pixels):
+            raise StyleError(
+                f"{self.style.name} gave a single colour on {self.device}",
+                hint="try --device cpu; if that fails too, install the style again",
+            )
+        return painting
+
+
+def stylize(
+    source: Any,
+    style: str | Path | Style,
+    *,
+    strength: float = StylizeOptions.strength,
+    keep_colors: bool = StylizeOptions.keep_colors,
+    size: int | None = StylizeOptions.size,
+) -> Picture:
+    """Paint ``source`` in ``style``; see :class:`Stylizer` for both and for the errors.
+
+    The last few styles stay loaded, so calling this in a loop is not slow.
+    """
+    # Options first: a wrong one should not wait for a network to load.
+    StylizeOptions(strength, keep_colors, size)
+    stylizer = _loaded(catalog.find(style))
+    return stylizer(source, strength=strength, keep_colors=keep_colors, size=size)
+
+
+def _loaded(style: Style) -> Stylizer:
+    return _load(style.folder, style.card.sha256)
+
+
+@lru_cache(maxsize=4)
+def _load(folder: Path, _sha256: str) -> Stylizer:
+    return Stylizer(folder)
+
+
+def _flat(pixels: NDArray[np.uint8]) -> bool:
+    sparse = pixels[:: max(1, len(pixels) // 64)]
+    return bool((sparse == sparse[0, 0]).all())

@@ -1,0 +1,129 @@
+"""What a person sees in a terminal: errors, verdicts, tables, a bar. All but results on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from impasto.errors import ImpastoError
+
+if TYPE_CHECKING:
+    from impasto.batch import Result
+    from impasto.progress import OnProgress, Progress
+
+
+class Terminal:
+    """How loud to be: errors only, more than usual, or JSON for programs."""
+
+    def __init__(
+        self, *, quiet: bool = False, verbose: bool = False, as_json: bool = False
+    ) -> None:
+        self.quiet, self.verbose, self.as_json = quiet, verbose, as_json
+
+    def say(self, text: str) -> None:
+        """A line for a person, on stderr."""
+        if not self.quiet:
+            print(_readable(text), file=sys.stderr)
+
+    def error(self, error: ImpastoError, subject: str = "") -> None:
+        """``subject: what happened - what to do``, on stderr."""
+        text = str(error)
+        prefix = "" if not subject or text.startswith(subject) else f"{subject}: "
+        print(_readable(f"{prefix}{text}"), file=sys.stderr)
+
+    def result(self, result: Result) -> None:
+        """One job of a batch: a JSON object, or a line."""
+        if self.as_json:
+            print(json.dumps(record(result)), flush=True)
+        elif result.error:
+            self.error(result.error, str(result.job.input))
+        elif result.skipped:
+            self.say(f"{result.job.output} is there already - skipped; --overwrite replaces it")
+        else:
+            self.say(f"{result.job.output}  {result.width}x{result.height}  {result.seconds:.2f} s")
+            for note in result.notes:
+                self.say(f"  {result.job.input}: {note}")
+            if self.verbose:
+                self.say(f"  {result.job.style} on {result.device}")
+
+    def print_json(self, value: Any) -> None:
+        print(json.dumps(value, indent=2, ensure_ascii=not _speaks_unicode()))
+
+    def table(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """A table on stdout."""
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(*header, box=None, pad_edge=False, header_style="bold")
+        for row in rows:
+            table.add_row(*map(_readable, row))
+        Console(soft_wrap=not sys.stdout.isatty()).print(table)
+
+    @contextmanager
+    def bar(self, what: str) -> Iterator[OnProgress]:
+        """A progress bar on stderr, if a person looks at it; yields the callback that moves it."""
+        if self.quiet or self.as_json or not sys.stderr.isatty():
+            yield lambda _: None
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}"),
+        )
+        with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(what, total=None, losses="")
+
+            def move(progress: Progress) -> None:
+                losses = "  ".join(f"{k} {v:.3f}" for k, v in progress.losses.items())
+                bar.update(task, total=progress.total, completed=progress.step, losses=losses)
+
+            yield move
+
+
+def record(result: Result) -> dict[str, Any]:
+    """What ``--json`` prints of one job."""
+    fields: dict[str, Any] = {
+        "input": str(result.job.input),
+        "output": str(result.job.output),
+        "style": result.job.style,
+        "status": result.status,
+    }
+    if result.error:
+        return fields | {"error": error_record(result.error)}
+    if result.skipped:
+        return fields
+    return fields | {
+        "width": result.width,
+        "height": result.height,
+        "seconds": round(result.seconds, 4),
+        "device": result.device,
+        "sha256": result.sha256,
+        "notes": list(result.notes),
+    }
+
+
+def error_record(error: ImpastoError) -> dict[str, str]:
+    """An error for programs; ``code`` is the name of its class."""
+    return {"code": type(error).__name__, "message": error.message, "hint": error.hint}
+
+
+def _readable(text: str) -> str:
+    """``text`` as this terminal can show it: no control characters, no lone surrogates."""
+    shown = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+    encoding = sys.stderr.encoding or "ascii"
+    return shown.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _speaks_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().startswith("utf")

@@ -1,0 +1,43 @@
+"""What all tests share: a bundled style, a photograph, a folder for the user's styles."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from impasto import assets, catalog, codecs
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def style():
+    """A bundled, trained style."""
+    return catalog.bundled()["great-wave"]
+
+
+@pytest.fixture(scope="session")
+def photo():
+    """The bundled photograph, small."""
+    return codecs.read(assets.demo_photo()).resized(160)
+
+
+@pytest.fixture(autouse=True)
+def user_styles(tmp_path_factory, monkeypatch) -> Path:
+    """The user's styles are an empty folder: no test sees or touches the real ones."""
+    folder = tmp_path_factory.mktemp("styles")
+    monkeypatch.setenv("IMPASTO_STYLES", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Photographs and paintings that lie beside the repository on some machines."""
+    folder = Path(os.environ.get("IMPASTO_TEST_DATA", Path(__file__).parents[2] / "shared"))
+    if not (folder / "data" / "photos").is_dir():
+        pytest.skip(f"needs training photographs in {folder}")
+    return folder
