@@ -122,7 +122,7 @@ def find(style: str | Path | Style) -> Style:
     path = Path(style)
     if (path / CARD).is_file():
         return read(path)
-    if path.is_file():
+    if path.suffix and path.is_file():
         if (path.parent / CARD).is_file() and path.suffix in (".json", ".onnx"):
             return read(path.parent)
         store.refuse_foreign(path)

@@ -72,6 +72,9 @@ _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY
 _MAX_PROFILE = 4 * 2**20
 _ORIENTATION = 0x0112
 _THUMBNAIL_IFD = 1
+# In a TIFF the tags that describe the file's own layout stand among those about the picture.
+_STRUCTURE = {*range(254, 260), 262, 273, *range(277, 282), 284, 317, *range(320, 326), 338, 339}
+_STRUCTURE |= {347, 530, 531, 532, 700, 34675, 34377}
 _MAX_JPEG_SEGMENT = 65_533
 _XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation(?:="|='|>))\d""")
 # Pillow reports oddities as warnings; recording them changes global state, one at a time.
@@ -395,6 +398,8 @@ def _exif(image: Image.Image) -> tuple[int, bytes]:
     orientation = exif.get(_ORIENTATION, 1)
     exif[_ORIENTATION] = 1
     exif._ifds.pop(_THUMBNAIL_IFD, None)
+    for tag in _STRUCTURE.intersection(exif):
+        del exif[tag]
     return int(orientation), exif.tobytes()
 
 
@@ -546,11 +551,23 @@ def _travelling(picture: Picture, format: str, options: WriteOptions) -> dict[st
     too_long = format == "JPEG" and len(exif or b"") > _MAX_JPEG_SEGMENT
     if exif and not too_long:
         settings["exif"] = exif
-    if xmp and not (format == "JPEG" and len(xmp) > _MAX_JPEG_SEGMENT - 100):
+    if format == "TIFF" and (exif or xmp):
+        # The compressing writer cannot store EXIF's nested directories (GPS).
+        settings |= {"exif": _tiff_tags(exif, xmp), "compression": "raw"}
+    elif xmp and not (format == "JPEG" and len(xmp) > _MAX_JPEG_SEGMENT - 100):
         settings |= _xmp_setting(xmp, format)
     if "dpi" in picture.metadata and format in ("JPEG", "PNG", "TIFF"):
         settings["dpi"] = picture.metadata["dpi"]
     return settings
+
+
+def _tiff_tags(exif: bytes | None, xmp: bytes | None) -> Image.Exif:
+    """A TIFF's tags are its EXIF data, and XMP is one of them."""
+    tags = Image.Exif()
+    tags.load(exif or b"")
+    if xmp:
+        tags[700] = xmp
+    return tags
 
 
 def _xmp_setting(xmp: bytes, format: str) -> dict[str, Any]:
@@ -560,6 +577,4 @@ def _xmp_setting(xmp: bytes, format: str) -> dict[str, Any]:
         chunk = PngInfo()
         chunk.add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
         return {"pnginfo": chunk}
-    if format == "TIFF":
-        return {"tiffinfo": {700: xmp}}
     return {"xmp": xmp}

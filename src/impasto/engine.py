@@ -20,6 +20,10 @@ SMALLEST = 64
 has too few places to take statistics from."""
 
 
+_KEEP_MEMORY = 4_000_000
+"""Pixels up to which a session keeps the memory that it took."""
+
+
 class Engine(Protocol):
     """What paints. ``device`` is the one that really runs; ``note`` says why not another."""
 
@@ -98,8 +102,7 @@ def _session(model: bytes, device: str, threads: int | None) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or devices.threads()
     options.log_severity_level = 4  # what goes wrong is said by our own errors
-    # A picture of another size would leave the arena grown for good.
-    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False  # plans for sizes that may not come again
     try:
         session = ort.InferenceSession(model, options, providers=[provider])
     except Exception as error:  # onnxruntime's exceptions share no base class
@@ -126,7 +129,7 @@ def _check_signature(session: Any) -> None:
 def _run(session: Any, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     name = session.get_inputs()[0].name
     try:
-        (painted,) = session.run(None, {name: pixels[None]})
+        (painted,) = session.run(None, {name: pixels[None]}, _run_options(pixels))
     except Exception as error:  # onnxruntime's exceptions share no base class
         raise DeviceError(
             f"painting {pixels.shape[1]}x{pixels.shape[0]} failed: {_first_line(error)}",
@@ -136,6 +139,19 @@ def _run(session: Any, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         raise StyleError("the network gives a picture of another size")
     result: NDArray[np.uint8] = painted[0]
     return result
+
+
+def _run_options(pixels: NDArray[np.uint8]) -> Any:
+    """After a large picture the runtime's memory goes back to the system.
+
+    Small ones leave it grown: taking it anew for each would cost more than painting.
+    """
+    import onnxruntime as ort
+
+    options = ort.RunOptions()
+    if pixels.shape[0] * pixels.shape[1] > _KEEP_MEMORY:
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
 
 
 def _first_line(error: Exception) -> str:

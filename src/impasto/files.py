@@ -58,7 +58,8 @@ def find(inputs: Iterable[str | Path]) -> list[Found]:
             matches = sorted(glob.glob(entry, recursive=True))
             if not matches:
                 raise OptionError(f"no file matches {entry}")
-            found += find(matches)
+            # ** follows links, so that a loop shows each file many times.
+            found += find({os.path.realpath(match): match for match in matches[::-1]}.values())
         else:
             found.append(Found(path))
     return list(dict.fromkeys(found))

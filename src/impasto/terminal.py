@@ -60,7 +60,8 @@ class Terminal:
         table = Table(*header, box=None, pad_edge=False, header_style="bold")
         for row in rows:
             table.add_row(*map(_readable, row))
-        Console(soft_wrap=not sys.stdout.isatty()).print(table)
+        # A pipe has no width; programs and grep want each row whole.
+        Console(width=None if sys.stdout.isatty() else 500).print(table)
 
     @contextmanager
     def bar(self, what: str) -> Iterator[OnProgress]:

@@ -91,7 +91,10 @@ def to_onnx(network: TransformNetwork) -> bytes:
 
 
 class Graph(nn.Module):
-    """What is exported: bytes to network range, padding to the stride, and all the way back."""
+    """What is exported: from bytes to bytes, ``(1, H, W, 3)``, with padding to the stride.
+
+    Rounding comes before the last depth-to-space, so that bytes are moved, not floats.
+    """
 
     def __init__(self, network: TransformNetwork) -> None:
         super().__init__()
@@ -104,7 +107,9 @@ class Graph(nn.Module):
         below, right = -height % self.stride, -width % self.stride
         x = F.pad(x, (0, right, 0, below), mode="reflect")
         y = self.network(x).round().clamp(0, 255).to(torch.uint8)
-        return y.permute(0, 2, 3, 1)[:, :height, :width]
+        n, _, h, w = y.shape
+        rows = y.reshape(n, 2, 6, h, w).permute(0, 1, 3, 4, 2).reshape(n, 2, h, 6 * w)
+        return rows.transpose(1, 2).reshape(n, 2 * h, 2 * w, 3)[:, :height, :width]
 
 
 def _require_parity(network: TransformNetwork, model: bytes) -> None:

@@ -65,14 +65,17 @@ class ResizeConv(nn.Module):
         up = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
         return self.conv(F.pad(up, (1, 1, 1, 1), mode="replicate"))
 
-    def folded(self) -> nn.Sequential:
-        """The same map as one 3x3 convolution at the low resolution and a depth-to-space.
+    def folded(self, order: str) -> nn.Sequential:
+        """The same map as one 3x3 convolution at the low resolution, up to a depth-to-space.
 
         Along one axis, tap ``t`` of the 3-tap kernel at sub-pixel ``s`` (0 or 1) reads
         enlarged pixel ``s + t - 1``, a 1/4 : 3/4 mix of two low-resolution neighbours;
         ``mix[s, t]`` holds those weights. So each sub-pixel has a 3-tap kernel of its own
         at the low resolution. With edges repeated the identity holds up to the border:
         this is exact, and the enlarged features are never written to memory.
+
+        ``order`` says how the result's channels lie: ``o`` the output channel, ``a`` the
+        row and ``b`` the column of the sub-pixel.
         """
         mix = torch.tensor(
             [
@@ -81,14 +84,31 @@ class ResizeConv(nn.Module):
             ],
             dtype=torch.float64,
         )
-        outputs, inputs = self.conv.weight.shape[:2]
-        kernels = torch.einsum("oiyx,ayp,bxq->oabipq", self.conv.weight.detach().double(), mix, mix)
-        low = nn.Conv2d(inputs, outputs * 4, 3)
         assert self.conv.bias is not None
+        weight, bias = self.conv.weight.detach().double(), self.conv.bias.detach()
+        kernels = torch.einsum(f"oiyx,ayp,bxq->{order}ipq", weight, mix, mix)
+        outputs, inputs = weight.shape[:2]
+        low = nn.Conv2d(inputs, outputs * 4, 3)
         assert low.bias is not None
         low.weight.data = kernels.reshape(outputs * 4, inputs, 3, 3).float()
-        low.bias.data = self.conv.bias.detach().repeat_interleave(4)
-        return nn.Sequential(nn.ReplicationPad2d(1), low, nn.PixelShuffle(2))
+        low.bias.data = torch.einsum(
+            f"o,a,b->{order}", bias, torch.ones(2), torch.ones(2)
+        ).flatten()
+        return nn.Sequential(nn.ReplicationPad2d(1), low)
+
+
+class DepthToSpace(nn.Module):
+    """``(N, 4 C, H, W)``, channels in the order ``boa``, to ``(N, C, 2 H, 2 W)``.
+
+    As a stack and one transposition of whole rows: under onnxruntime on a CPU this takes
+    about half the time of the operator that is made for it.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, channels, h, w = x.shape
+        x = x.reshape(n, 2, channels // 4, 2, h, w)
+        rows = torch.stack((x[:, 0], x[:, 1]), -1).reshape(n, channels // 4, 2, h, 2 * w)
+        return rows.transpose(2, 3).reshape(n, channels // 4, 2 * h, 2 * w)
 
 
 class TransformNetwork(nn.Module):
@@ -119,9 +139,12 @@ class TransformNetwork(nn.Module):
         return self.body(x * 2 - 1) / 2 + 0.5
 
     def folded(self) -> nn.Module:
-        """An equal network that is faster to run: 0..255 in and out, sub-pixel convolutions.
+        """An equal network that is faster to run, for export.
 
-        The changes of range go into the weights of the first and the last convolution.
+        Takes 0..255 and gives 0..255: the changes of range go into the weights of the
+        first and the last convolution. The last depth-to-space is left to the caller, who
+        can do it in bytes: the result is ``(N, 12, H / 2, W / 2)``, channels in the order
+        row, column, colour (``abo``).
         """
         return _Folded(copy.deepcopy(self).requires_grad_(False).eval())
 
@@ -145,8 +168,9 @@ class _Folded(nn.Module):
         stem.weight *= 2 / 255
         out.conv.bias.mul_(127.5).add_(127.5)
         out.conv.weight *= 127.5
-        for name in ("up4", "up2", "out"):
-            setattr(network, name, getattr(network, name).folded())
+        for up in ("up4", "up2"):
+            setattr(network, up, getattr(network, up).folded("boa").append(DepthToSpace()))
+        network.out = out.folded("abo")
         self.network = network
 
     def forward(self, x: Tensor) -> Tensor:

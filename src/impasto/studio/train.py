@@ -20,8 +20,9 @@ import torch
 from torch import Tensor, nn, optim
 
 from impasto import __version__, catalog, codecs, files
-from impasto.errors import TrainingError
+from impasto.errors import PictureError, TrainingError
 from impasto.options import TrainOptions
+from impasto.picture import Picture
 from impasto.progress import CancelToken, OnProgress, Progress, silent
 from impasto.studio import checkpoint, export
 from impasto.studio.features import VGG19
@@ -32,6 +33,8 @@ from impasto.studio.photos import Photos, to_pixels, to_tensor
 _CLIP = 1.0
 """Largest norm of a gradient: one odd batch must not undo an hour."""
 _WARM_UP = 0.05
+_WORK = "training"
+_SMALLEST_PAINTING = 32
 
 
 def train(
@@ -74,8 +77,8 @@ def train(
     options = options or TrainOptions()
     cancel = cancel or CancelToken()
     folder = _folder(output)
-    work = folder / "training"
-    painting = codecs.open_any(style).resized(options.style_size)
+    work = folder / _WORK
+    painting = _painting(style, options)
     batches = Photos(Path(photos), batch=options.batch, crop=options.crop, seed=options.seed)
 
     torch.manual_seed(options.seed)
@@ -108,6 +111,7 @@ def train(
 
     training = {
         **asdict(options),
+        "start": _name(start),
         "painting_sha256": hashlib.sha256(painting.pixels.tobytes()).hexdigest(),
         "photographs": len(batches),
         "skipped": sorted(path.name for path in batches.skipped),
@@ -154,6 +158,23 @@ def schedule(step: int, steps: int) -> float:
     if part < _WARM_UP:
         return part / _WARM_UP
     return 0.5 + 0.5 * math.cos(math.pi * (part - _WARM_UP) / (1 - _WARM_UP))
+
+
+def _painting(style: str | Path, options: TrainOptions) -> Picture:
+    painting = codecs.open_any(style)
+    if min(painting.width, painting.height) < _SMALLEST_PAINTING:
+        raise PictureError(
+            f"{style} is {painting.width}x{painting.height}, too small to learn a style from",
+            hint=f"each side should have {_SMALLEST_PAINTING} pixels or more",
+        )
+    return painting.resized(options.style_size)
+
+
+def _name(start: Path | None) -> str | None:
+    """The style that a checkpoint belongs to, for the card."""
+    if start is None:
+        return None
+    return start.parents[1].name if start.parent.name == _WORK else start.stem
 
 
 def _folder(output: str | Path) -> Path:

@@ -1,0 +1,170 @@
+"""What is measured, and the bars that it should clear."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from benchmarks.measure import fresh, medians, timed
+from benchmarks.rivals import TransformerNet, under_onnxruntime
+from impasto import codecs, devices
+from impasto.assets import demo_photo
+from impasto.engine import OnnxEngine
+from impasto.picture import Picture
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from impasto.catalog import Style
+
+HD, FULL_HD, TWELVE_MEGAPIXELS = (1280, 720), (1920, 1080), (4000, 3000)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
+
+    sizes: tuple[tuple[int, int], ...] = (HD, FULL_HD)
+    repeats: int = 5
+    processes: int = 3
+    starts: int = 15
+    full: bool = False
+
+
+QUICK = Plan(sizes=(FULL_HD,), repeats=2, processes=1, starts=5)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. The bar is for the ratio or, where there is none, for ours."""
+
+    name: str
+    unit: str
+    ours: float
+    theirs: float | None = None
+    ratio: float | None = None
+    bar: float | None = None
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the bar is cleared; None where there is none."""
+        if self.bar is None:
+            return None
+        value = self.ours if self.ratio is None else self.ratio
+        return value >= self.bar if self.at_least else value <= self.bar
+
+
+def network(style: Style, plan: Plan) -> Iterator[Row]:
+    """A style's network, bytes to bytes, beside the usual one, floats to floats."""
+    model, rival = style.model(), TransformerNet().eval()
+    for threads in sorted({1, devices.threads()}):
+        torch.set_num_threads(threads)
+        engine = OnnxEngine(model, device="cpu", threads=threads)
+        for size in plan.sizes:
+            yield from _network(engine, rival, size, threads, plan)
+
+
+def _network(
+    engine: OnnxEngine, rival: TransformerNet, size: tuple[int, int], threads: int, plan: Plan
+) -> Iterator[Row]:
+    pixels = _photo(*size)
+    photo = torch.from_numpy(pixels).permute(2, 0, 1)[None].float().contiguous()
+    runs: dict[str, Callable[[], object]] = {
+        "ours": partial(engine.paint, pixels),
+        "eager torch": partial(_eager, rival, photo),
+    }
+    if plan.full:
+        runs["onnxruntime"] = under_onnxruntime(rival, photo, threads)
+    times = medians({name: timed(run) for name, run in runs.items()}, plan.repeats)
+    ours = times.pop("ours") * 1000
+    what = f"{size[0]}x{size[1]}, {threads} thread{'s' if threads > 1 else ''}"
+    for name, seconds in times.items():
+        theirs = seconds * 1000
+        bar = 20.0 if size == FULL_HD and name == "eager torch" else None
+        label = f"network against TransformerNet in {name}, {what}"
+        yield Row(label, "ms", ours, theirs, theirs / ours, bar, at_least=True)
+
+
+def _eager(rival: TransformerNet, photo: torch.Tensor) -> torch.Tensor:
+    with torch.inference_mode():
+        painting: torch.Tensor = rival(photo)
+    return painting
+
+
+def end_to_end(style: Style, plan: Plan) -> Iterator[Row]:
+    """The command on a large photograph, beside the three steps that nobody can leave out."""
+    peaks: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        photo = Picture(_photo(*TWELVE_MEGAPIXELS)).save(Path(folder, "photo.jpg"))
+        out = str(Path(folder, "painting.jpg"))
+        command = ("-m", "impasto", "stylize", str(photo), "-s", str(style.folder), "-o", out)
+
+        def whole() -> float:
+            process = fresh(*command, "--device", "cpu", "--overwrite", "--quiet")
+            peaks.append(process.peak_bytes / 1e6)
+            return process.seconds
+
+        times = medians({"whole": whole} | _steps(photo, style), plan.processes)
+    ours = times.pop("whole")
+    theirs = sum(times.values())
+    what = "impasto stylize, 12 megapixel JPEG"
+    yield Row(f"{what}, against its steps alone", "s", ours, theirs, ours / theirs, 1.5)
+    for step, seconds in times.items():
+        yield Row(f"  of these, {step}", "s", seconds)
+    yield Row(f"{what}, peak memory", "MB", statistics.median(peaks), bar=1500)
+
+
+def _steps(photo: Path, style: Style) -> dict[str, Callable[[], float]]:
+    engine = OnnxEngine(style.model(), device="cpu")
+    picture = codecs.read(photo)
+    return {
+        "decoding": timed(partial(codecs.read, photo)),
+        "network": timed(partial(engine.paint, picture.pixels)),
+        "encoding": timed(partial(codecs.encode, picture, "JPEG")),
+    }
+
+
+def startup(_style: Style, plan: Plan) -> Iterator[Row]:
+    """How long nothing takes."""
+    commands = {
+        "python": ("-c", "pass"),
+        "import": ("-c", "import impasto"),
+        "version": ("-m", "impasto", "--version"),
+    }
+    runs = {name: partial(_seconds, *command) for name, command in commands.items()}
+    times = {name: seconds * 1000 for name, seconds in medians(runs, plan.starts).items()}
+    yield Row(
+        "import impasto, beyond Python's own start",
+        "ms",
+        times["import"] - times["python"],
+        bar=100,
+    )
+    yield Row("impasto --version, whole process", "ms", times["version"], bar=300)
+    yield Row("  of these, Python's own start", "ms", times["python"])
+
+
+def _seconds(*command: str) -> float:
+    return fresh(*command).seconds
+
+
+def _photo(width: int, height: int) -> NDArray[np.uint8]:
+    """The demo photograph enlarged, and some noise: a codec should not find it too easy."""
+    large = codecs.read(demo_photo()).pil().resize((width, height), codecs.BICUBIC)
+    noise = np.random.default_rng(0).standard_normal((height, width, 3), np.float32)
+    return (np.asarray(large) + 5 * noise).clip(0, 255).astype(np.uint8)
+
+
+CASES: dict[str, Callable[[Style, Plan], Iterator[Row]]] = {
+    "network": network,
+    "end-to-end": end_to_end,
+    "startup": startup,
+}

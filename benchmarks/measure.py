@@ -1,0 +1,105 @@
+"""How things are measured: in turns, in fresh processes, and on which machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from impasto import devices
+
+# A child begins with its parent's peak memory on its account. So a small process of its
+# own starts the command, and not this one, which may hold gigabytes.
+_WATCH = """
+import json, resource, subprocess, sys, time
+start = time.perf_counter()
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+seconds = time.perf_counter() - start
+print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss]))
+"""
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+_PACKAGES = ("impasto", "numpy", "onnxruntime", "pillow", "torch")
+
+
+@dataclass(frozen=True)
+class Process:
+    """What a command took from start to exit."""
+
+    seconds: float
+    peak_bytes: int
+
+
+def fresh(*command: str) -> Process:
+    """Run a Python command, such as ``-m impasto --version``, in a process of its own."""
+    # Compiling every module anew is not what a start costs.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    watched = subprocess.run(
+        [sys.executable, "-c", _WATCH, sys.executable, *command],
+        check=True,
+        stdout=subprocess.PIPE,
+        env=environment,
+    )
+    seconds, peak = json.loads(watched.stdout)
+    return Process(seconds, peak * _RSS_UNIT)
+
+
+def timed(function: Callable[[], object]) -> Callable[[], float]:
+    """``function`` as a run for :func:`medians`: gives its seconds."""
+
+    def run() -> float:
+        start = time.perf_counter()
+        function()
+        return time.perf_counter() - start
+
+    return run
+
+
+def medians(runs: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, float]:
+    """The median of what each run gives, after one round to warm up.
+
+    The runs take turns, so that a machine that is busy for a while slows all of them.
+    """
+    rounds = [{name: run() for name, run in runs.items()} for _ in range(repeats + 1)][1:]
+    return {name: statistics.median(values[name] for values in rounds) for name in runs}
+
+
+def machine() -> dict[str, str | int]:
+    """What the results hold for."""
+    return {"cpu": _cpu(), "threads": devices.threads(), "system": platform.system()}
+
+
+def slug(parts: Sequence[str | int]) -> str:
+    """A file name of ``parts``."""
+    return re.sub(r"[^a-z0-9]+", "-", "-".join(map(str, parts)).lower()).strip("-")
+
+
+def versions() -> dict[str, str]:
+    """Python and the packages that the results depend on."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:  # run from the source tree
+            found[package] = "not installed"
+    return found
+
+
+def _cpu() -> str:
+    try:
+        if sys.platform == "darwin":
+            name = ["sysctl", "-n", "machdep.cpu.brand_string"]
+            return subprocess.run(name, check=True, capture_output=True, text=True).stdout.strip()
+        info = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        model = re.search(r"^model name\s*:\s*(.+)$", info, re.MULTILINE)
+        return model[1] if model else platform.machine()
+    except (OSError, subprocess.CalledProcessError):
+        return platform.processor() or platform.machine()

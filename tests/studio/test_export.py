@@ -1,0 +1,58 @@
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from impasto import store
+from impasto.engine import OnnxEngine
+from impasto.errors import TrainingError
+from impasto.options import NetworkOptions
+from impasto.studio import export
+from impasto.studio.networks import TransformNetwork
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    network = TransformNetwork(NetworkOptions(8, 1, 1))
+    for weight in network.parameters():
+        weight.data += torch.randn_like(weight) * 0.1
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def model(network):
+    return export.to_onnx(network)
+
+
+def test_the_graph_equals_the_network_at_sizes_it_was_not_exported_at(network, model, rng):
+    engine = OnnxEngine(model, device="cpu")
+    for height, width in ((64, 64), (101, 77), (200, 65)):
+        photo = rng.integers(0, 256, (height, width, 3), np.uint8)
+        exact = export.reference(network, photo) * 255
+        assert (np.abs(engine.paint(photo) - exact) - 0.5).max() / 255 < export.PARITY
+
+
+def test_a_graph_that_differs_is_not_accepted(network, model):
+    """A hundredth of the range on one weight is enough to be noticed."""
+    changed = onnx.load_from_string(model)
+    bias = next(t for t in changed.graph.initializer if t.name.endswith("out.1.bias"))
+    values = onnx.numpy_helper.to_array(bias).copy()
+    values[0] += 2.55
+    bias.CopyFrom(onnx.numpy_helper.from_array(values, bias.name))
+    with pytest.raises(TrainingError, match="off the trained one"):
+        export._require_parity(network, changed.SerializeToString())
+
+
+def test_the_file_is_small_self_contained_and_tells_nothing_of_this_machine(model):
+    store.check(model, "style.onnx")
+    parsed = onnx.load_from_string(model)
+    assert not any(t.external_data for t in parsed.graph.initializer)
+    assert parsed.opset_import[0].version == export.OPSET
+    assert b".py" not in model
+    assert b"/home" not in model
+
+
+def test_what_the_graph_holds_is_what_the_store_lets_through(model):
+    used = {node.op_type for node in onnx.load_from_string(model).graph.node}
+    assert used <= store.OPERATORS

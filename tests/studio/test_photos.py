@@ -1,0 +1,58 @@
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from impasto.errors import OptionError, TrainingError
+from impasto.studio.photos import Photos, to_pixels, to_tensor
+
+
+def test_a_batch_follows_from_seed_and_step_alone(photos):
+    first = Photos(photos, batch=3, crop=64, seed=1)
+    again = Photos(photos, batch=3, crop=64, seed=1)
+    for step in (0, 7):
+        batch = first.batch(step)
+        assert batch.shape == (3, 3, 64, 64)
+        assert 0 <= batch.min() < batch.max() <= 1
+        assert torch.equal(batch, again.batch(step))
+    assert not torch.equal(first.batch(0), first.batch(1))
+    assert not torch.equal(first.batch(0), Photos(photos, batch=3, crop=64, seed=2).batch(0))
+
+
+def test_photographs_smaller_than_the_crop_are_enlarged(photos):
+    assert Photos(photos, batch=1, crop=256, seed=0).batch(0).shape == (1, 3, 256, 256)
+
+
+def test_bad_files_are_left_out_and_listed(photos, tmp_path):
+    folder = shutil.copytree(photos, tmp_path / "photos")
+    (folder / "00.jpg").write_bytes(b"junk")
+    source = Photos(folder, batch=2, crop=64, seed=0)
+    for step in range(30):
+        source.batch(step)
+    assert [path.name for path in source.skipped] == ["00.jpg"]
+    assert "not a picture" in source.skipped[folder / "00.jpg"]
+
+
+def test_more_than_half_bad_is_the_end(photos, tmp_path):
+    folder = shutil.copytree(photos, tmp_path / "photos")
+    for path in sorted(folder.iterdir())[:8]:
+        path.write_bytes(b"junk")
+    source = Photos(folder, batch=2, crop=64, seed=0)
+    with pytest.raises(TrainingError, match="more than half"):
+        for step in range(100):
+            source.batch(step)
+
+
+def test_too_few_photographs_are_said_before_any_work(photos, tmp_path):
+    with pytest.raises(TrainingError, match="has 12 photographs; one step needs 13"):
+        Photos(photos, batch=13, crop=64, seed=0)
+    with pytest.raises(OptionError, match="no pictures"):
+        Photos(tmp_path, batch=1, crop=64, seed=0)
+
+
+def test_pixels_and_tensors_are_each_others_inverse():
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    tensor = to_tensor(pixels)
+    assert tensor.shape == (3, 5, 7)
+    assert np.array_equal(to_pixels(tensor), pixels)

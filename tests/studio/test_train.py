@@ -1,0 +1,243 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+import impasto
+from impasto import catalog, codecs
+from impasto.errors import Cancelled, OptionError, PictureError, TrainingError
+from impasto.options import NetworkOptions, TrainOptions
+from impasto.progress import CancelToken
+from impasto.studio import checkpoint
+from impasto.studio import train as module
+from impasto.studio.train import schedule, train
+
+TINY = TrainOptions(
+    steps=6, batch=1, crop=64, style_size=64, save_every=2, network=NetworkOptions(4, 1, 1)
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """The same sums in the same order: runs can be compared bit by bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def weights(folder):
+    newest = sorted((folder / "training").glob("step-*.safetensors"))[-1]
+    return newest.name, load_file(newest)
+
+
+def steps(folder):
+    text = (folder / "training" / "losses.jsonl").read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def same(one, other):
+    return one[0] == other[0] and all(torch.equal(one[1][k], other[1][k]) for k in one[1])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, painting, photos):
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("out") / "strokes"
+    return train(
+        painting, photos, folder, options=TINY, card={"title": "Strokes", "artist": "A test"}
+    )
+
+
+def test_a_training_gives_a_style_that_paints(trained, photo):
+    style = catalog.find(trained)
+    assert (style.name, style.card.title, style.card.artwork.artist) == (
+        "strokes",
+        "Strokes",
+        "A test",
+    )
+    details = style.card.details["training"]
+    assert details["steps"] == 6
+    assert details["photographs"] == 12
+    assert set(details["losses"]) == {"total", "content", "style", "tv"}
+    painted = impasto.stylize(photo, trained)
+    assert (painted.width, painted.height) == (photo.width, photo.height)
+    assert codecs.read(style.preview).width == 384
+
+
+def test_losses_and_samples_can_be_looked_at_meanwhile(trained):
+    lines = steps(trained)
+    assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
+    assert all(np.isfinite(line["total"]) for line in lines)
+    sample = codecs.read(trained / "training" / "sample-0000006.png")
+    assert (sample.width, sample.height) == (64, 128)
+    assert len(list((trained / "training").glob("step-*"))) == 2
+
+
+def test_it_learns(tmp_path, painting, photos):
+    """Sixty steps bring the style nearer; not a lucky batch, the mean of ten."""
+    options = TrainOptions(
+        steps=60, batch=1, crop=64, style_size=64, learning_rate=0.01, save_every=100,
+        network=NetworkOptions(8, 1, 1),
+    )  # fmt: skip
+    losses = []
+    train(
+        painting,
+        photos,
+        tmp_path / "s",
+        options=options,
+        on_progress=lambda p: losses.append(p.losses),
+    )
+    first, last = (np.mean([x["style"] for x in part]) for part in (losses[:10], losses[-10:]))
+    assert last < 0.8 * first
+
+
+def test_stopped_and_gone_on_equals_unbroken(trained, tmp_path, painting, photos):
+    cancel = CancelToken()
+
+    def stop(progress):
+        if progress.step == 3:
+            cancel.cancel()
+            raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        train(painting, photos, tmp_path / "strokes", options=TINY, on_progress=stop)
+    folder = train(painting, photos, tmp_path / "strokes", options=TINY)
+    assert same(weights(folder), weights(trained))
+    assert [line["step"] for line in steps(folder)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_cancelled_training_saves_at_once(tmp_path, painting, photos):
+    cancel = CancelToken()
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        train(painting, photos, tmp_path / "s", options=TINY, cancel=cancel)
+    assert weights(tmp_path / "s")[0] == "step-0000001.safetensors"
+
+
+KILLED = """
+import sys, torch
+torch.set_num_threads(1)
+from impasto.options import NetworkOptions, TrainOptions
+from impasto.studio.train import train
+options = TrainOptions(steps=6, batch=1, crop=64, style_size=64, save_every=2,
+                       network=NetworkOptions(4, 1, 1))
+train(sys.argv[1], sys.argv[2], sys.argv[3], options=options,
+      on_progress=lambda p: print(p.step, flush=True))
+"""
+
+
+def test_killed_and_gone_on_equals_unbroken(trained, tmp_path, painting, photos):
+    command = [sys.executable, "-c", KILLED, painting, photos, tmp_path / "strokes"]
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if line.strip() == "3":
+            process.send_signal(signal.SIGKILL)
+            break
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "strokes" / "card.json").exists()
+    folder = train(painting, photos, tmp_path / "strokes", options=TINY)
+    assert same(weights(folder), weights(trained))
+
+
+def test_ctrl_c_at_the_command_line_saves_and_ends_with_130(tmp_path, painting, photos):
+    command = [
+        sys.executable, "-m", "impasto", "train", painting, photos, "-o", tmp_path / "s",
+        "--steps", "100000", "--crop", "64", "--style-size", "64", "--width", "4",
+    ]  # fmt: skip
+    process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, env=os.environ)
+    log = tmp_path / "s" / "training" / "losses.jsonl"
+    deadline = time.monotonic() + 120
+    while not (log.exists() and log.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert b"the same command goes on from here" in said
+    assert list((tmp_path / "s" / "training").glob("step-*.safetensors"))
+
+
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(
+    trained, tmp_path, painting, photos
+):
+    folder = tmp_path / "strokes"
+    work = folder / "training"
+    work.mkdir(parents=True)
+    for path in (trained / "training").iterdir():
+        (work / path.name).write_bytes(path.read_bytes())
+    newest = sorted(work.glob("step-*"))[-1]
+    newest.write_bytes(newest.read_bytes()[:-100])
+    assert checkpoint.latest(work, TINY).step == 4
+    train(painting, photos, folder, options=TINY)
+    assert same(weights(folder), weights(trained))
+
+
+def test_other_options_do_not_go_on_unasked(trained, tmp_path, painting, photos):
+    folder = tmp_path / "strokes"
+    (folder / "training").mkdir(parents=True)
+    name, _ = weights(trained)
+    (folder / "training" / name).write_bytes((trained / "training" / name).read_bytes())
+    other = TrainOptions(**{**vars(TINY), "style_weight": 7.0})
+    with pytest.raises(TrainingError, match=r"style weight was 5\.0, is 7\.0 - .*--restart"):
+        train(painting, photos, folder, options=other)
+    train(painting, photos, folder, options=other, restart=True)
+
+
+def test_learning_can_start_from_another_style(trained, tmp_path, painting, photos):
+    start = sorted((trained / "training").glob("step-*"))[-1]
+    folder = train(painting, photos, tmp_path / "s", options=TINY, start=start)
+    assert not same(weights(folder), weights(trained))
+    details = catalog.find(folder).card.details["training"]
+    assert details["start"] == "strokes"
+    other = TrainOptions(**{**vars(TINY), "network": NetworkOptions(8, 1, 1)})
+    with pytest.raises(TrainingError, match="of another network"):
+        train(painting, photos, tmp_path / "t", options=other, start=start)
+    with pytest.raises(TrainingError, match="is not a checkpoint"):
+        train(painting, photos, tmp_path / "u", options=TINY, start=painting)
+
+
+def test_a_loss_that_is_no_number_stops_the_training(tmp_path, painting, photos, monkeypatch):
+    real = module.total_variation
+    calls = iter([1.0, 1.0, 1.0, float("nan")])
+    monkeypatch.setattr(module, "total_variation", lambda x: real(x) * next(calls))
+    with pytest.raises(TrainingError, match=r"total and tv loss stopped being a number at step 4"):
+        train(painting, photos, tmp_path / "s", options=TINY)
+    assert weights(tmp_path / "s")[0] == "step-0000002.safetensors"
+
+
+def test_what_cannot_work_is_said_before_any_work(tmp_path, painting, photos):
+    with pytest.raises(OptionError, match="cannot be the name"):
+        train(painting, photos, tmp_path / "My Style", options=TINY)
+    with pytest.raises(PictureError, match="No such file"):
+        train(tmp_path / "none.jpg", photos, tmp_path / "s", options=TINY)
+    with pytest.raises(TrainingError, match="one step needs"):
+        train(painting, photos, tmp_path / "s", options=TrainOptions(batch=100))
+    dot = tmp_path / "dot.png"
+    Image.new("RGB", (1, 1)).save(dot)
+    with pytest.raises(PictureError, match="too small"):
+        train(dot, photos, tmp_path / "s", options=TINY)
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_plain_name_is_a_style_of_the_users(user_styles, painting, photos):
+    options = TrainOptions(**{**vars(TINY), "steps": 1})
+    assert train(painting, photos, "mine", options=options) == user_styles / "mine"
+    assert "mine" in impasto.styles()
+
+
+def test_the_learning_rate_rises_and_falls():
+    factors = [schedule(step, 100) for step in range(100)]
+    assert factors[0] < factors[3] < 1
+    assert max(factors) == pytest.approx(1, abs=0.01)
+    assert factors[-1] == pytest.approx(0, abs=1e-6)
+    assert all(a >= b for a, b in pairwise(factors[6:]))

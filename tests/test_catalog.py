@@ -1,0 +1,128 @@
+import json
+import shutil
+
+import pytest
+
+from impasto import catalog
+from impasto.errors import OptionError, StyleError
+
+
+@pytest.fixture
+def copy(style, tmp_path):
+    """A style that may be damaged."""
+    return shutil.copytree(style.folder, tmp_path / style.name)
+
+
+def edit(folder, change):
+    path = folder / catalog.CARD
+    details = json.loads(path.read_text())
+    change(details)
+    path.write_text(json.dumps(details))
+
+
+def test_every_bundled_style_is_whole():
+    bundled = catalog.bundled()
+    assert {"great-wave", "starry-night", "the-scream", "composition-vii"} <= set(bundled)
+    for name, style in bundled.items():
+        assert style.folder.name == name
+        assert style.model()
+        assert style.card.bytes == (style.folder / style.card.file).stat().st_size < 2_000_000
+        assert style.preview.is_file()
+        details = style.card.details
+        assert "public domain" in style.card.artwork.licence
+        assert "unknown" not in (style.card.artwork.artist, style.card.artwork.year)
+        assert details["network"]["parameters"] > 100_000
+        assert details["training"]["steps"] > 0
+        assert details["training"]["photographs"] > 1000
+        assert {item.name for item in style.folder.iterdir()} == {
+            "card.json", "style.onnx", "preview.jpg",
+        }  # fmt: skip
+
+
+def test_a_style_is_found_by_name_folder_card_network_and_itself(copy, style):
+    assert catalog.find("great-wave").folder == style.folder
+    for place in (copy, str(copy), copy / "card.json", copy / "style.onnx"):
+        assert catalog.find(place).folder == copy
+    assert catalog.find(style) is style
+
+
+def test_the_users_styles_are_found_after_the_bundled_ones(copy, user_styles, style):
+    shutil.copytree(copy, user_styles / "great-wave")
+    edit(copy, lambda d: d.update(name="my-wave"))
+    shutil.copytree(copy, user_styles / "my-wave")
+    assert catalog.find("my-wave").folder == user_styles / "my-wave"
+    assert catalog.find("great-wave").folder == style.folder
+    assert catalog.styles()["great-wave"].folder == style.folder
+    assert "my-wave" in catalog.styles()
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("great-wav", "did you mean great-wave"),
+        ("Great-Wave", "did you mean great-wave"),
+        ("scream", "did you mean the-scream"),
+        ("zzz", "there are: .*great-wave"),
+        ("../../etc/passwd", "there are"),
+        ("C:\\x", "there are"),
+        ("", "there are"),
+    ],
+)
+def test_an_unknown_style_names_the_nearest(name, hint):
+    with pytest.raises(OptionError, match=hint):
+        catalog.find(name)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda d: d.update(format=99), "update with pip install -U impasto"),
+        (lambda d: d.update(name="../x"), "cannot be the name"),
+        (lambda d: d["model"].update(file="../../etc/passwd"), "not a plain file name"),
+        (lambda d: d.update(preview="/etc/passwd"), "not a plain file name"),
+        (lambda d: d.pop("artwork"), "artwork"),
+        (lambda d: d.update(title=""), "title is not a text"),
+        (lambda d: d["model"].update(bytes="many"), "bytes is not a whole number"),
+        (lambda d: d["model"].update(sha256=None), "sha256 is not a text"),
+    ],
+)
+def test_a_damaged_card_is_refused_and_not_listed(copy, user_styles, change, reason):
+    edit(copy, change)
+    with pytest.raises(StyleError, match=f"card.json is not a style's card: .*{reason}"):
+        catalog.find(copy)
+    shutil.copytree(copy, user_styles / "broken")
+    assert "broken" not in catalog.styles()
+    assert len(catalog.styles()) == len(catalog.bundled())
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": 1}', "[" * 100_000])
+def test_a_card_that_is_not_json_is_refused(copy, text):
+    (copy / catalog.CARD).write_text(text)
+    with pytest.raises(StyleError, match="is not a style's card"):
+        catalog.find(copy)
+
+
+def test_one_changed_byte_is_named(copy):
+    data = bytearray((copy / "style.onnx").read_bytes())
+    data[1000] ^= 1
+    (copy / "style.onnx").write_bytes(data)
+    with pytest.raises(StyleError, match=r"style\.onnx is damaged"):
+        catalog.find(copy).model()
+
+
+def test_a_pickle_given_as_a_style_is_refused(tmp_path):
+    path = tmp_path / "style.pth"
+    path.write_bytes(b"\x80\x04cos\nsystem\n.")
+    with pytest.raises(StyleError, match="a Python pickle"):
+        catalog.find(path)
+
+
+@pytest.mark.parametrize("name", ["a", "my-style", "style-2"])
+def test_names_that_a_style_may_have(name):
+    assert catalog.valid_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "A", "a b", "-a", "a--b", "a/b", "ä", "a\n"])
+def test_names_that_it_may_not_have(name):
+    with pytest.raises(OptionError, match="cannot be the name of a style"):
+        catalog.valid_name(name)

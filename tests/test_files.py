@@ -1,0 +1,233 @@
+import errno
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from impasto import files
+from impasto.errors import OptionError, OutputError
+from impasto.files import Found, Job
+
+
+@pytest.fixture
+def tree(tmp_path):
+    for name in ("b.jpg", "a.PNG", "notes.txt", ".hidden.jpg", "sub/c.webp", ".git/d.jpg"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    (tmp_path / "sub" / "loop").symlink_to(tmp_path)
+    return tmp_path
+
+
+def names(found):
+    return [item.path.name for item in found]
+
+
+def test_a_folder_means_the_pictures_in_it_and_below(tree):
+    found = files.find([tree])
+    assert names(found) == ["a.PNG", "b.jpg", "c.webp"]
+    assert {item.root for item in found} == {tree}
+
+
+def test_a_glob_that_the_shell_left_alone(tree):
+    assert names(files.find([f"{tree}/*.jpg"])) == ["b.jpg"]
+    assert names(files.find([f"{tree}/**/*.webp"])) == ["c.webp"]
+    with pytest.raises(OptionError, match="no file matches"):
+        files.find([f"{tree}/*.gif"])
+
+
+def test_a_name_with_brackets_is_not_a_glob(tmp_path):
+    path = tmp_path / "photo[1].jpg"
+    path.write_bytes(b"x")
+    assert files.find([path]) == [Found(path)]
+
+
+def test_what_does_not_exist_is_left_to_the_reader_and_twice_is_once(tree):
+    missing = tree / "none.jpg"
+    assert names(files.find([missing, tree / "b.jpg", tree / "b.jpg"])) == ["none.jpg", "b.jpg"]
+
+
+def test_a_folder_without_pictures_is_said(tmp_path):
+    with pytest.raises(OptionError, match="no pictures in"):
+        files.find([tmp_path])
+
+
+def outputs(*arguments, **options):
+    return [job.output for job in files.plan(*arguments, **options)]
+
+
+def test_results_lie_beside_the_photo_with_the_styles_name(tmp_path):
+    photo = Found(tmp_path / "photo.jpg")
+    assert outputs([photo], ["great-wave"]) == [tmp_path / "photo.great-wave.jpg"]
+    assert outputs([photo], ["a", "b"]) == [tmp_path / "photo.a.jpg", tmp_path / "photo.b.jpg"]
+    assert outputs([photo], ["a"], format="png") == [tmp_path / "photo.a.png"]
+    for unwritten in ("x.gif", "x", "x.heic"):
+        assert outputs([Found(tmp_path / unwritten)], ["a"]) == [tmp_path / "x.a.png"]
+
+
+def test_a_folders_tree_is_mirrored(tree):
+    found = files.find([tree])
+    out = tree / "out"
+    assert outputs(found, ["s"], str(out)) == [
+        out / "a.s.PNG", out / "b.s.jpg", out / "sub" / "c.s.webp",
+    ]  # fmt: skip
+
+
+def test_out_is_a_file_for_one_picture_and_else_a_folder(tmp_path):
+    one, two = Found(tmp_path / "1.jpg"), Found(tmp_path / "2.jpg")
+    target = tmp_path / "out.png"
+    assert outputs([one], ["s"], str(target)) == [target]
+    assert outputs([one], ["s"], f"{target}/") == [target / "1.s.jpg"]
+    assert outputs([one], ["s"], str(tmp_path / "folder")) == [tmp_path / "folder" / "1.s.jpg"]
+    assert outputs([one, two], ["s"], str(target))[1] == target / "2.s.jpg"
+    target.write_bytes(b"x")
+    with pytest.raises(OptionError, match="is a file; a folder is needed for 2 results"):
+        outputs([one, two], ["s"], str(target))
+
+
+def test_what_would_destroy_something_is_refused_before_any_work(tmp_path):
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(b"x")
+    link = tmp_path / "link.jpg"
+    link.symlink_to(photo)
+    for out in (photo, link, tmp_path / "." / "photo.jpg"):
+        with pytest.raises(OptionError, match="is an input"):
+            files.plan([Found(photo)], ["s"], str(out))
+    twins = [Found(tmp_path / "x" / "p.jpg"), Found(tmp_path / "y" / "p.jpg")]
+    with pytest.raises(OptionError, match=r"x/p\.jpg and .*y/p\.jpg would both become"):
+        files.plan(twins, ["s"], f"{tmp_path}/out")
+
+
+@given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1))
+def test_results_always_have_a_name_that_a_file_system_takes(stem):
+    (output,) = outputs([Found(Path("folder", f"{stem}.jpg"))], ["great-wave"])
+    assert len(os.fsencode(output.name)) <= 255
+    assert output.name.endswith(".great-wave.jpg") or not Path(f"{stem}.jpg").suffix
+
+
+def test_names_of_255_bytes_and_of_no_encoding(tmp_path):
+    for stem in ("x" * 251, "é" * 125, os.fsdecode(b"\xff\xfe odd")):
+        photo = tmp_path / f"{stem}.jpg"
+        photo.write_bytes(b"x")
+        (job,) = files.plan(files.find([photo]), ["great-wave"])
+        assert files.write(job.output, b"y").read_bytes() == b"y"
+
+
+# Writing
+
+
+def leftovers(folder):
+    return [path for path in folder.iterdir() if path.name.startswith(".impasto-")]
+
+
+def test_a_file_is_written_with_its_folders(tmp_path):
+    path = tmp_path / "a" / "b" / "c.jpg"
+    assert files.write(path, b"data") == path
+    assert path.read_bytes() == b"data"
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
+    assert not leftovers(path.parent)
+
+
+def test_nothing_is_overwritten_unasked_and_the_mode_is_kept(tmp_path):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+    with pytest.raises(OutputError, match="is there already - --overwrite replaces it"):
+        files.write(path, b"new")
+    assert path.read_bytes() == b"old"
+    files.write(path, b"new", overwrite=True)
+    assert path.read_bytes() == b"new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path, monkeypatch):
+    path = tmp_path / "a.jpg"
+    real = os.fsync
+
+    def fsync(handle):
+        real(handle)
+        path.write_bytes(b"theirs")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OutputError, match="already"):
+        files.write(path, b"ours")
+    assert path.read_bytes() == b"theirs"
+    assert not leftovers(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (errno.ENOSPC, r"No space left.* - \d+ MB are free in"),
+        (errno.EROFS, "Read-only file system - choose another place"),
+        (errno.EACCES, "Permission denied"),
+    ],
+)
+def test_when_the_disk_refuses_the_old_file_stays(tmp_path, monkeypatch, code, said):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"old")
+
+    def refuse(_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OutputError, match=said):
+        files.write(path, b"new", overwrite=True)
+    assert path.read_bytes() == b"old"
+    assert not leftovers(tmp_path)
+
+
+def test_ctrl_c_while_writing_leaves_nothing(tmp_path, monkeypatch):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        files.write(tmp_path / "a.jpg", b"new")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_a_file_is_said(tmp_path):
+    (tmp_path / "a").write_bytes(b"x")
+    with pytest.raises(OutputError, match="cannot be written|is a file, not a folder"):
+        files.write(tmp_path / "a" / "b.jpg", b"new")
+
+
+FOREVER = """
+import sys
+from pathlib import Path
+from impasto import files
+path, size = Path(sys.argv[1]), 3_000_000
+for turn in range(10**9):
+    files.write(path, bytes([turn % 251]) * size, overwrite=True)
+    print(turn, flush=True)
+"""
+
+
+def test_killed_while_writing_the_file_is_the_old_or_the_new_one(tmp_path):
+    path = tmp_path / "a.bin"
+    for delay in (0.003, 0.011, 0.017):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", FOREVER, str(path)], stdout=subprocess.PIPE
+        )
+        writer.stdout.readline()
+        time.sleep(delay)
+        writer.send_signal(signal.SIGKILL)
+        writer.communicate()
+        data = path.read_bytes()
+        assert len(data) == 3_000_000
+        assert len(set(data)) == 1
+
+
+def test_a_job_says_what_becomes_what(tmp_path):
+    (job,) = files.plan([Found(tmp_path / "p.jpg")], ["s"])
+    assert job == Job(tmp_path / "p.jpg", "s", tmp_path / "p.s.jpg")

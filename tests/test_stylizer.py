@@ -1,0 +1,147 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import impasto
+from impasto import assets, codecs, stylizer
+from impasto.errors import OptionError, PictureError, StyleError
+from impasto.options import StylizeOptions
+from impasto.picture import Picture
+from impasto.stylizer import Stylizer
+
+
+@pytest.fixture(scope="module")
+def paint(style):
+    return Stylizer(style)
+
+
+def test_all_kinds_of_sources_give_the_same_painting(photo, style, tmp_path):
+    path = tmp_path / "photo.png"
+    photo.save(path)
+    expected = impasto.stylize(photo, style).pixels
+    for source in (path, str(path), path.read_bytes(), photo.pil(), photo.array()):
+        assert np.array_equal(impasto.stylize(source, "great-wave").pixels, expected)
+
+
+def test_strength_goes_from_the_photograph_to_the_painting(paint, photo):
+    painting = paint(photo)
+    assert np.array_equal(paint(photo, strength=0).pixels, photo.pixels)
+    half = paint(photo, strength=0.5).pixels.astype(int)
+    mean = (photo.pixels.astype(int) + painting.pixels) / 2
+    assert np.abs(half - mean).max() <= 1
+
+
+def test_keep_colors_keeps_the_photographs_colours(paint, photo):
+    def chroma(picture):
+        return np.asarray(picture.pil().convert("YCbCr"))[..., 1:].astype(int)
+
+    kept = paint(photo, keep_colors=True)
+    assert np.abs(chroma(kept) - chroma(photo)).mean() < 4
+    assert np.abs(chroma(paint(photo)) - chroma(photo)).mean() > 10
+    assert np.abs(kept.pixels.astype(int) - photo.pixels).mean() > 10
+
+
+def test_size_sets_the_long_side(paint, photo):
+    small = paint(photo, size=80)
+    assert max(small.width, small.height) == 80
+    assert abs(small.width / small.height - photo.width / photo.height) < 0.02
+
+
+def test_alpha_comes_through_and_hidden_colours_do_not_leak(paint, photo):
+    alpha = np.zeros(photo.pixels.shape[:2], np.uint8)
+    alpha[:, : photo.width // 2] = 255
+    black, white = photo.pixels.copy(), photo.pixels.copy()
+    black[alpha == 0], white[alpha == 0] = 0, 255
+    paintings = [paint(Picture(pixels, alpha)) for pixels in (black, white)]
+    for painting in paintings:
+        assert np.array_equal(painting.alpha, alpha)
+    seen = alpha > 0
+    assert np.array_equal(paintings[0].pixels[seen], paintings[1].pixels[seen])
+
+
+def test_metadata_comes_through(paint, photo):
+    exif = Image.Exif()
+    exif[0x010F] = "Camera"
+    buffer = io.BytesIO()
+    photo.pil().save(buffer, "JPEG", exif=exif)
+    painting = paint(buffer.getvalue())
+    assert b"Camera" in painting.metadata["exif"]
+    assert painting.format == "JPEG"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 500), (3, 3), (7, 7), (33, 65)])
+@pytest.mark.parametrize("keep", [False, True])
+def test_every_size_works(paint, size, keep):
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    painting = paint(pixels, strength=0.7, keep_colors=keep)
+    assert painting.pixels.shape == (*size, 3)
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_uniform_pictures_work(paint, value):
+    assert paint(np.full((70, 90, 3), value, np.uint8)).width == 90
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"strength": -1}, {"strength": 2}, {"strength": float("nan")}, {"strength": "much"},
+     {"size": 0}, {"size": 10**6}],
+)  # fmt: skip
+def test_values_out_of_range_are_refused(photo, options):
+    with pytest.raises(OptionError):
+        impasto.stylize(photo, "great-wave", **options)
+
+
+def test_a_network_that_gives_one_colour_is_never_a_success(style, photo, monkeypatch):
+    broken = Stylizer(style)
+
+    class Flat:
+        device, note = "cpu", ""
+
+        def paint(self, pixels):
+            return np.zeros_like(pixels)
+
+    monkeypatch.setattr(broken, "_engine", Flat())
+    with pytest.raises(StyleError, match="single colour"):
+        broken(photo)
+    assert broken(np.zeros((70, 70, 3), np.uint8)).width == 70
+
+
+def test_a_style_stays_loaded(photo, style):
+    stylizer._load.cache_clear()
+    for _ in range(3):
+        impasto.stylize(photo, style)
+    assert stylizer._load.cache_info().misses == 1
+
+
+def test_errors_of_pictures_come_through(tmp_path):
+    with pytest.raises(PictureError, match="No such file"):
+        impasto.stylize(tmp_path / "none.jpg", "great-wave")
+
+
+def test_a_picture_shows_itself_in_a_notebook():
+    large = Picture(np.zeros((100, 3000, 3), np.uint8))
+    shown = codecs.read(large._repr_png_())
+    assert (shown.width, shown.height) == (1024, 34)
+    assert repr(large) == "<Picture 3000x100>"
+
+
+def test_a_picture_is_saved_once(photo, tmp_path):
+    path = photo.save(tmp_path / "a.jpg")
+    with pytest.raises(impasto.OutputError, match="already"):
+        photo.save(path)
+    photo.save(path, overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["great-wave", "starry-night", "the-scream", "composition-vii"])
+def test_golden_pictures(name):
+    """Each bundled style still paints the demo photograph as its preview shows it."""
+    style = impasto.styles()[name]
+    preview = codecs.read(style.preview)
+    photo = codecs.read(assets.demo_photo()).resized(max(preview.width, preview.height))
+    painting = impasto.stylize(photo, style)
+    difference = np.abs(painting.pixels.astype(int) - preview.pixels)
+    assert difference.mean() < 6  # what JPEG at quality 85 takes
+    assert StylizeOptions().strength == 1
