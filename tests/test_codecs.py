@@ -406,6 +406,24 @@ def test_pillow_images_go_through_the_same_care():
 # Writing
 
 
+def test_a_pillow_image_is_left_as_it_was():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = Image.open(io.BytesIO(encoded(corners(), "JPEG", exif=exif)))
+    first, again = codecs.from_pil(image), codecs.from_pil(image)
+    assert (first.width, first.height) == (image.height, image.width)
+    assert np.array_equal(first.pixels, again.pixels)
+    assert image.getexif()[0x0112] == 6
+
+
+def test_text_is_recognised_without_searching_long():
+    for text in (b"<!---->" * 146, b"<?xml " * 170, b" " * 1024):
+        with pytest.raises(PictureError, match="not a picture"):
+            codecs.read(text)
+    with pytest.raises(PictureError, match="SVG"):
+        codecs.read(b'<?xml version="1.0"?>\n<!-- a -->\n<svg xmlns="http://www.w3.org/2000/svg"/>')
+
+
 def test_jpeg_is_written_at_444_with_an_srgb_profile():
     image = Image.open(io.BytesIO(codecs.encode(Picture(np.asarray(noise())), "JPEG")))
     assert [part[1:3] for part in image.layer] == [(1, 1)] * 3

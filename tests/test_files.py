@@ -43,6 +43,18 @@ def test_a_glob_that_the_shell_left_alone(tree):
         files.find([f"{tree}/*.gif"])
 
 
+def test_a_glob_with_links_shows_each_file_once_and_links_to_files(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "b.png").touch()
+    (tmp_path / "in" / "a.png").touch()
+    (tmp_path / "in" / "c.png").symlink_to("b.png")
+    (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
+    found = files.find([tmp_path / "in" / "**"])
+    assert [item.path.name for item in found] == ["a.png", "b.png", "c.png"]
+    found = files.find([tmp_path / "in" / "**" / "*.png"])
+    assert [item.path.name for item in found] == ["a.png", "b.png", "c.png"]
+
+
 def test_a_name_with_brackets_is_not_a_glob(tmp_path):
     path = tmp_path / "photo[1].jpg"
     path.write_bytes(b"x")

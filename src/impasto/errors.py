@@ -93,3 +93,8 @@ class Cancelled(ImpastoError):  # noqa: N818 - not a fault
 
     exit_code = 130
     http_status = 499
+
+
+def reason(error: Warning | BaseException | str) -> str:
+    """What an error of another library says, in one line."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

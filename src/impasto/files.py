@@ -6,9 +6,9 @@ import contextlib
 import errno
 import glob
 import os
+import secrets
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from impasto.codecs import SUFFIXES, valid_format
 from impasto.errors import OptionError, OutputError
 
 _READ_SUFFIXES = {*SUFFIXES, ".gif"}
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _MAX_NAME = 255  # bytes, on every file system in use
 
 
@@ -55,14 +56,28 @@ def find(inputs: Iterable[str | Path]) -> list[Found]:
                 raise OptionError(f"there are no pictures in {path}")
             found += inside
         elif not os.path.lexists(path) and glob.has_magic(entry):
-            matches = sorted(glob.glob(entry, recursive=True))
-            if not matches:
-                raise OptionError(f"no file matches {entry}")
-            # ** follows links, so that a loop shows each file many times.
-            found += find({os.path.realpath(match): match for match in matches[::-1]}.values())
+            found += find(_matches(entry))
         else:
             found.append(Found(path))
-    return list(dict.fromkeys(found))
+    once: dict[tuple[str, str], Found] = {}
+    for item in found:
+        once.setdefault(_place(item.path), item)
+    return list(once.values())
+
+
+def _place(path: Path) -> tuple[str, str]:
+    """The same for one file in one folder, however one came to the folder."""
+    return os.path.realpath(path.parent), path.name
+
+
+def _matches(pattern: str) -> list[str]:
+    # ** follows links, so that a loop shows each file many times: its shortest name counts.
+    once: dict[tuple[str, str], str] = {}
+    for match in sorted(glob.glob(pattern, recursive=True), key=len):
+        once.setdefault(_place(Path(match)), match)
+    if not once:
+        raise OptionError(f"no file matches {pattern}")
+    return sorted(once.values())
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -175,13 +190,15 @@ def write(path: Path, data: bytes, *, overwrite: bool = False) -> Path:
 
 def _write(path: Path, data: bytes, overwrite: bool) -> None:
     """Through a temporary file beside it: renaming within a folder is atomic."""
-    handle, name = tempfile.mkstemp(prefix=".impasto-", suffix=".part", dir=path.parent)
+    name = path.parent / f".impasto-{secrets.token_hex(8)}.part"
+    handle = os.open(name, _CREATE, 0o666)  # less what the user's umask forbids
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             if hasattr(os, "fchmod"):
-                os.fchmod(file.fileno(), _mode(path))
+                with contextlib.suppress(FileNotFoundError):
+                    os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
             os.fsync(file.fileno())
         if overwrite:
             os.replace(name, path)
@@ -189,11 +206,11 @@ def _write(path: Path, data: bytes, overwrite: bool) -> None:
             _place_new(name, path)
     except BaseException:  # Ctrl-C too leaves nothing behind
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
+            name.unlink()
         raise
 
 
-def _place_new(name: str, path: Path) -> None:
+def _place_new(name: Path, path: Path) -> None:
     """Give the file its name unless somebody else has taken it in the meantime."""
     try:
         os.link(name, path)
@@ -205,16 +222,6 @@ def _place_new(name: str, path: Path) -> None:
         os.replace(name, path)
     else:
         os.unlink(name)
-
-
-def _mode(path: Path) -> int:
-    """The mode of the file that is replaced, or what a new file would get."""
-    try:
-        return stat.S_IMODE(path.stat().st_mode)
-    except OSError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask
 
 
 def _refused(path: Path, error: OSError) -> OutputError:

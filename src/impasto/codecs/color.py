@@ -1,0 +1,83 @@
+"""Colours: any of Pillow's modes, with any profile, to 8-bit sRGB."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from impasto.errors import PictureError, reason
+
+_MAX_PROFILE = 4 * 2**20
+
+
+def split(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Colours in an 8-bit mode (L, RGB, CMYK, LAB) and alpha."""
+    mode = image.mode
+    if mode.startswith(("I", "F")):
+        return _reduce(image), None
+    if mode in ("LA", "RGBA", "PA", "La", "RGBa") or "transparency" in image.info:
+        # A premultiplied or palette picture goes by way of plain RGBA.
+        full = image.convert("RGBA") if mode not in ("LA", "La") else image.convert("LA")
+        return full.convert("L" if full.mode == "LA" else "RGB"), full.getchannel("A")
+    if mode in ("1", "L"):
+        return image.convert("L"), None
+    if mode in ("RGB", "CMYK", "LAB"):
+        return image, None
+    return image.convert("RGB"), None
+
+
+def _reduce(image: Image.Image) -> Image.Image:
+    """Grey of 16 or 32 bits, or floats, to 8 bits over its whole range."""
+    values = np.asarray(image).astype(np.float32)
+    if not np.isfinite(values).all():
+        raise PictureError("it holds values that are not numbers (NaN or infinite)")
+    if image.mode == "F":
+        scale = 255.0 if values.max() <= 1 else 1.0
+    else:
+        wide = image.mode.startswith("I;16") or values.max() > 255
+        scale = 1 / 257 if wide else 1.0
+    return Image.fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8))
+
+
+def to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Image.Image:
+    if image.mode == "LAB":
+        return _transform(image, ImageCms.createProfile("LAB"))
+    if profile:
+        if len(profile) > _MAX_PROFILE:
+            notes.append("its colour profile is too large to be one; taken as sRGB")
+        else:
+            try:
+                return _from_profile(image, profile)
+            except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
+                notes.append(f"its colour profile is damaged ({reason(error)}); taken as sRGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _from_profile(image: Image.Image, profile: bytes) -> Image.Image:
+    source = ImageCms.getOpenProfile(io.BytesIO(profile))
+    description = ImageCms.getProfileDescription(source)
+    if image.mode == "RGB" and description.startswith("sRGB"):
+        return image
+    return _transform(image, source)
+
+
+def _transform(image: Image.Image, source: Any) -> Image.Image:
+    converted = ImageCms.profileToProfile(
+        image,
+        source,
+        ImageCms.createProfile("sRGB"),
+        ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        outputMode="RGB",
+        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )
+    assert converted is not None
+    return converted
+
+
+@cache
+def srgb_profile() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

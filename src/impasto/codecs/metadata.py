@@ -1,0 +1,52 @@
+"""Metadata that travels with the pixels: EXIF, XMP and the resolution."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from PIL import Image
+
+from impasto.errors import reason
+
+_ORIENTATION = 0x0112
+_THUMBNAIL_IFD = 1
+# In a TIFF the tags that describe the file's own layout stand among those about the picture.
+_STRUCTURE = {*range(254, 260), 262, 273, *range(277, 282), 284, 317, *range(320, 326), 338, 339}
+_STRUCTURE |= {347, 530, 531, 532, 700, 34675, 34377}
+_XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation(?:="|='|>))\d""")
+
+
+def extract(image: Image.Image, notes: list[str]) -> tuple[dict[str, Any], int]:
+    """What travels with the pixels of ``image``, and the orientation to apply to them.
+
+    What travels says that the picture is upright. ``image`` itself stays as it is.
+    """
+    kept: dict[str, Any] = {}
+    if isinstance(xmp := image.info.get("xmp"), bytes):
+        kept["xmp"] = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
+    dpi = image.info.get("dpi")
+    if isinstance(dpi, tuple) and len(dpi) == 2 and all(0 < float(d) < 1e6 for d in dpi):
+        kept["dpi"] = tuple(float(d) for d in dpi)
+    orientation = 1
+    try:  # a camera's metadata must not cost the picture
+        exif = image.getexif()
+        orientation = int(exif.get(_ORIENTATION, 1))
+        if exif:
+            kept["exif"] = _upright(exif)
+    except Exception as error:
+        notes.append(f"its EXIF data is damaged and left out ({reason(error)})")
+    if not 1 <= orientation <= 8:
+        notes.append(f"its EXIF orientation {orientation} does not exist; left as it is")
+    return kept, orientation
+
+
+def _upright(exif: Image.Exif) -> bytes:
+    """A copy without the thumbnail, which would show the photo, and with nothing to turn."""
+    copy = Image.Exif()
+    copy.load(exif.tobytes())
+    copy[_ORIENTATION] = 1
+    copy._ifds.pop(_THUMBNAIL_IFD, None)
+    for tag in _STRUCTURE.intersection(copy):
+        del copy[tag]
+    return copy.tobytes()
