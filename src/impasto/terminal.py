@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,13 @@ class Terminal:
         # A pipe has no width; programs and grep want each row whole.
         Console(width=None if sys.stdout.isatty() else 500).print(table)
 
+    def details(self, title: str, record: Mapping[str, Any]) -> None:
+        """A nested record on stdout: a table of two columns, or JSON."""
+        if self.as_json:
+            self.print_json(record)
+        else:
+            self.table(("", title), [(key, str(value)) for key, value in _flat(record)])
+
     @contextmanager
     def bar(self, what: str) -> Iterator[OnProgress]:
         """A progress bar on stderr, if a person looks at it; yields the callback that moves it."""
@@ -115,6 +122,14 @@ def record(result: Result) -> dict[str, Any]:
 def error_record(error: ImpastoError) -> dict[str, str]:
     """An error for programs; ``code`` is the name of its class."""
     return {"code": type(error).__name__, "message": error.message, "hint": error.hint}
+
+
+def _flat(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in record.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key} ")
+        else:
+            yield f"{prefix}{key}".replace("_", " "), value
 
 
 def _readable(text: str) -> str:

@@ -1,0 +1,61 @@
+"""The command line: parse, call, format. What it prints is in :mod:`impasto.terminal`.
+
+Exit codes: 0 all done; 1 at least one input failed; 2 usage; 3 cannot work here (missing
+extra, style, device); 130 interrupted; 143 terminated.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from impasto import __version__
+from impasto.cli import paint, studio, styles
+from impasto.errors import ImpastoError
+from impasto.terminal import Terminal, error_record
+
+app = typer.Typer(
+    help="Paint photographs in the style of a picture.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Try: impasto demo. Then: impasto stylize photo.jpg -s great-wave",
+)
+app.add_typer(styles.app, name="styles")
+for command in (paint.stylize, paint.sheet, paint.demo, paint.doctor, studio.train):
+    app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"impasto {__version__}")  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
+    ] = False,
+) -> None:
+    """Paint photographs in the style of a picture."""
+
+
+def main() -> NoReturn:
+    """Run the command line; every error becomes a sentence and an exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        app()
+    except ImpastoError as error:
+        Terminal().error(error)
+        if "--json" in sys.argv:
+            Terminal().print_json({"error": error_record(error)})
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0)

@@ -1,0 +1,181 @@
+"""The commands that paint: ``stylize``, ``sheet``, ``demo``; and ``doctor``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from impasto import __version__, catalog, devices
+from impasto.cli.flags import (
+    STYLE_HELP,
+    Device,
+    Format,
+    Inputs,
+    Json,
+    KeepColors,
+    MaxPixels,
+    Out,
+    Overwrite,
+    Quality,
+    Quiet,
+    Size,
+    Strength,
+    Strip,
+    Styles,
+    Threads,
+    Verbose,
+    style_names,
+)
+from impasto.errors import OptionError
+from impasto.options import ReadOptions, StylizeOptions, WriteOptions
+from impasto.progress import Progress
+from impasto.terminal import Terminal
+
+if TYPE_CHECKING:
+    from impasto.batch import Result, Settings
+    from impasto.catalog import Style
+
+
+def stylize(
+    inputs: Inputs,
+    style: Styles,
+    out: Out = None,
+    strength: Strength = StylizeOptions.strength,
+    keep_colors: KeepColors = StylizeOptions.keep_colors,
+    size: Size = StylizeOptions.size,
+    format: Format = None,
+    quality: Quality = WriteOptions.quality,
+    strip: Strip = WriteOptions.strip,
+    overwrite: Overwrite = False,
+    device: Device = "auto",
+    threads: Threads = None,
+    max_pixels: MaxPixels = ReadOptions.max_pixels,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: Json = False,
+) -> None:
+    """Paint photographs in one or more styles.
+
+    photo.jpg becomes photo.great-wave.jpg beside it, or in the folder that -o names; a
+    folder's tree is mirrored there. A file that fails does not stop the others.
+    """
+    from impasto import batch, files
+
+    terminal = Terminal(quiet=quiet, verbose=verbose, as_json=as_json)
+    chosen = {found.name: found for found in map(catalog.find, style)}
+    settings = batch.Settings(
+        StylizeOptions(strength, keep_colors, size),
+        ReadOptions(max_pixels=max_pixels),
+        WriteOptions(quality, strip),
+        device=devices.valid(device),
+        threads=threads,
+        overwrite=overwrite,
+    )
+    if "-" in inputs or out == "-":
+        _pipe(inputs, list(chosen.values()), out, format, settings)
+        return
+    plan = files.plan(files.find(inputs), list(chosen), out, format=format)
+    _run(batch.run(plan, chosen, settings), len(plan), terminal)
+
+
+def _run(results: Iterator[Result], total: int, terminal: Terminal) -> None:
+    """Print each result as it comes; end with the exit code that the whole batch earned."""
+    counts = {"done": 0, "skipped": 0, "error": 0}
+    with terminal.bar("painting") as move:
+        for number, result in enumerate(results, 1):
+            terminal.result(result)
+            counts[result.status] += 1
+            move(Progress(number, total))
+    if total > 1:
+        terminal.say(
+            f"{counts['done']} done, {counts['skipped']} skipped, {counts['error']} failed"
+        )
+    alone = total == 1 and counts["skipped"]
+    if counts["error"] or alone:
+        raise typer.Exit(1)
+
+
+def _pipe(
+    inputs: list[str], styles: list[Style], out: str | None, format: str | None, settings: Settings
+) -> None:
+    """One picture from standard input, to standard output, or both."""
+    from impasto import codecs, files
+    from impasto.stylizer import Stylizer
+
+    if len(inputs) > 1 or len(styles) > 1:
+        raise OptionError("- takes one picture and one style")
+    target = None if out in (None, "-") else Path(str(out))
+    if target is None and sys.stdout.isatty():
+        raise OptionError(
+            "a picture cannot be shown in a terminal", hint="redirect it, or name a file with -o"
+        )
+    source: Any = sys.stdin.buffer if inputs[0] == "-" else inputs[0]
+    photo = codecs.read(source, settings.read)
+    stylizer = Stylizer(styles[0], device=settings.device, threads=settings.threads)
+    painting = stylizer(photo, **asdict(settings.stylize))
+    kind = format or (codecs.format_of(target) if target else photo.format)
+    data = codecs.encode(painting, kind or "PNG", settings.write)
+    if target:
+        files.write(target, data, overwrite=settings.overwrite)
+    else:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+
+def sheet(
+    photo: Annotated[str, typer.Argument(help="A picture.")],
+    style: Annotated[
+        list[str] | None,
+        typer.Option("--style", "-s", help=STYLE_HELP, autocompletion=style_names),
+    ] = None,
+    out: Annotated[str | None, typer.Option("--out", "-o", help="File to write.")] = None,
+    cell: Annotated[
+        int, typer.Option("--cell", min=64, max=4096, help="Long side of each picture in pixels.")
+    ] = 480,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Paint one photograph in all styles, on one labelled sheet."""
+    from impasto import sheets
+
+    terminal = Terminal(quiet=quiet)
+    target = Path(out) if out else Path(photo).with_suffix(".sheet.jpg")
+    with terminal.bar("painting") as move:
+        made = sheets.sheet(photo, style, cell=cell, on_progress=move)
+    terminal.say(f"{made.save(target, overwrite=overwrite)}  {made.width}x{made.height}")
+
+
+_DEMO = Path("impasto-demo")
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")] = Path(
+        "impasto-demo"
+    ),
+    overwrite: Overwrite = False,
+) -> None:
+    """Paint a bundled photograph in every bundled style, and say where."""
+    from impasto import assets, batch, files, sheets
+
+    terminal = Terminal()
+    chosen = catalog.bundled()
+    photo = assets.demo_photo()
+    plan = files.plan(files.find([photo]), list(chosen), f"{out}/")
+    settings = batch.Settings(overwrite=overwrite)
+    _run(batch.run(plan, chosen, settings), len(plan), terminal)
+    made = sheets.sheet(photo, [*chosen.values()])
+    path = made.save(out / "sheet.jpg", overwrite=overwrite)
+    terminal.say(f"All of them side by side: {path.resolve()}")
+    terminal.say("Now your own: impasto stylize photo.jpg -s great-wave")
+
+
+def doctor(as_json: Json = False) -> None:
+    """Say what is installed, which devices really work, and where styles live."""
+    from impasto import doctor as checks
+
+    Terminal(as_json=as_json).details(f"impasto {__version__}", checks.report())

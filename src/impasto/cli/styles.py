@@ -1,0 +1,50 @@
+"""The commands about styles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from impasto import catalog
+from impasto.cli.flags import STYLE_HELP, Json, style_names
+from impasto.terminal import Terminal
+
+if TYPE_CHECKING:
+    from impasto.catalog import Card, Style
+
+app = typer.Typer(help="List the styles at hand, or show one.", invoke_without_command=True)
+
+
+@app.callback()
+def styles(context: typer.Context, as_json: Json = False) -> None:
+    """List the styles at hand."""
+    if context.invoked_subcommand:
+        return
+    terminal, found = Terminal(as_json=as_json), catalog.styles().values()
+    if as_json:
+        terminal.print_json([style_record(style) for style in found])
+        return
+    header = ("name", "artwork", "artist", "year", "size")
+    terminal.table(header, (_style_row(style.card) for style in found))
+
+
+def _style_row(card: Card) -> tuple[str, ...]:
+    art = card.artwork
+    return card.name, art.title, art.artist, art.year, f"{card.bytes / 1e6:.1f} MB"
+
+
+def style_record(style: Style) -> dict[str, Any]:
+    """What programs are told of a style: its card, and where it is."""
+    return {**style.card.details, "folder": str(style.folder)}
+
+
+@app.command("show")
+def show(
+    name: Annotated[str, typer.Argument(help=STYLE_HELP, autocompletion=style_names)],
+    as_json: Json = False,
+) -> None:
+    """Show a style's card: the artwork, its licence, how it was learnt."""
+    style, terminal = catalog.find(name), Terminal(as_json=as_json)
+    style.model()  # a damaged style should not look sound
+    terminal.details(style.card.title, style_record(style))

