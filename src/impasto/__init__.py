@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from impasto.picture import Picture
     from impasto.sheets import sheet
+    from impasto.studio.optimize import optimize
     from impasto.stylizer import Stylizer, stylize
 
 __version__ = "0.1.0"
@@ -46,6 +47,7 @@ _HOMES = {
     "StyleError": "errors",
     "Stylizer": "stylizer",
     "TrainingError": "errors",
+    "optimize": "studio.optimize",
     "sheet": "sheets",
     "styles": "catalog",
     "stylize": "stylizer",
@@ -66,6 +68,7 @@ __all__ = [
     "Stylizer",
     "TrainingError",
     "__version__",
+    "optimize",
     "sheet",
     "styles",
     "stylize",
@@ -75,7 +78,13 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'impasto' has no attribute {name!r}")
-    return getattr(import_module(f"impasto.{_HOMES[name]}"), name)
+    try:
+        home = import_module(f"impasto.{_HOMES[name]}")
+    except ModuleNotFoundError as error:
+        from impasto.errors import MissingExtraError
+
+        raise MissingExtraError("train", f"impasto.{name} (it needs {error.name})") from error
+    return getattr(home, name)
 
 
 def __dir__() -> list[str]:

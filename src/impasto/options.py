@@ -14,20 +14,30 @@ from typing import Any
 from impasto.errors import OptionError
 
 
-def _knob(default: Any, doc: str, *, low: float | None = None, high: float | None = None) -> Any:
-    return field(default=default, metadata={"doc": doc, "low": low, "high": high})
+def _knob(
+    default: Any,
+    doc: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] | None = None,
+) -> Any:
+    return field(
+        default=default, metadata={"doc": doc, "low": low, "high": high, "choices": choices}
+    )
 
 
 class _Checked:
-    """Checks each numeric field against its range when the object is made."""
+    """Checks each field against its range or its choices when the object is made."""
 
     def __post_init__(self) -> None:
         for knob in fields(self):  # type: ignore[arg-type]
-            low, high = knob.metadata["low"], knob.metadata["high"]
-            value = getattr(self, knob.name)
+            name, value = knob.name.replace("_", " "), getattr(self, knob.name)
+            low, high, choices = (knob.metadata[key] for key in ("low", "high", "choices"))
+            if choices and value not in choices:
+                raise OptionError(f"{name} is {value!r}", hint=f"it must be {_either(choices)}")
             if value is None or low is high is None:
                 continue
-            name = knob.name.replace("_", " ")
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise OptionError(f"{name} must be a number, not {value!r}")
             too_low = low is not None and value < low
@@ -35,6 +45,10 @@ class _Checked:
             if math.isnan(value) or too_low or too_high:
                 limits = f"from {low} to {high}" if high is not None else f"{low} or more"
                 raise OptionError(f"{name} is {value}", hint=f"it must be {limits}")
+
+
+def _either(choices: tuple[str, ...]) -> str:
+    return " or ".join((", ".join(choices[:-1]), choices[-1]))
 
 
 def doc(options: type, knob: str) -> str:
@@ -83,6 +97,97 @@ class NetworkOptions(_Checked):
 
 
 @dataclass(frozen=True)
+class LossOptions(_Checked):
+    """What makes a painting good: the same words for the optimiser and the trainer.
+
+    Layers are ``NAME`` or ``NAME:WEIGHT``; without any, the loss network's own are taken.
+    """
+
+    network: str = _knob("vgg19", "Loss network: vgg19, vgg16, resnet50, ...")
+    weights: str | None = _knob(None, "File with that network's weights; found by default.")
+    pooling: str = _knob("max", "Pooling: max or average.", choices=("max", "average"))
+    padding: str = _knob(
+        "same",
+        "Padding: same (zeros), valid (none) or replicate (edge repeated, first layer).",
+        choices=("same", "valid", "replicate"),
+    )
+    content_layers: tuple[str, ...] = _knob((), "Layers of the content loss.")
+    style_layers: tuple[str, ...] = _knob((), "Layers of the style loss.")
+    statistic: str = _knob(
+        "gram",
+        "What style is: gram, moments (mean and deviation) or wasserstein (mean, covariance).",
+        choices=("gram", "moments", "wasserstein"),
+    )
+    scale: str = _knob(
+        "relative",
+        "How losses are scaled: relative (to the target), or as gatys, johnson or mean do.",
+        choices=("relative", "gatys", "johnson", "mean"),
+    )
+    balance: str = _knob(
+        "none",
+        "initial divides each layer's loss by what it is at the start.",
+        choices=("none", "initial"),
+    )
+    content_weight: float = _knob(1.0, "Weight of the content loss.", low=0)
+    style_weight: float = _knob(10.0, "Weight of the style loss.", low=0)
+    tv_weight: float = _knob(0.1, "Weight of total variation: higher is smoother.", low=0)
+    tv: str = _knob(
+        "anisotropic",
+        "Total variation: anisotropic, isotropic, or squared (summed, 0 to 255).",
+        choices=("anisotropic", "isotropic", "squared"),
+    )
+
+
+@dataclass(frozen=True)
+class OptimizeOptions(_Checked):
+    """How a picture is optimised."""
+
+    size: int = _knob(512, "Long side of the result in pixels.", low=32, high=8192)
+    steps: int = _knob(200, "Evaluations of loss and gradient, over all scales.", low=1)
+    scales: int = _knob(
+        0, "Sizes from coarse to fine, each twice the one before; 0 chooses.", low=0, high=8
+    )
+    optimizer: str = _knob("lbfgs", "Optimiser: lbfgs or adam.", choices=("lbfgs", "adam"))
+    learning_rate: float = _knob(0.02, "Adam's step, of a range of 1.", low=1e-6, high=1)
+    history: int = _knob(10, "Pairs that L-BFGS remembers.", low=1, high=100)
+    start: str = _knob(
+        "content", "Start from content, style, uniform, normal, grey, or a picture's file."
+    )
+    noise: float = _knob(0.0, "Part of uniform noise mixed into the start.", low=0, high=1)
+    average: float = _knob(
+        0.0, "Decay of the running mean of iterates that is the result; 0: the last.",
+        low=0, high=0.9999,
+    )  # fmt: skip
+    tolerance: float = _knob(
+        0.0,
+        "Stop a scale when a step improves the loss by a smaller part than this.",
+        low=0,
+        high=1,
+    )
+    box: bool = _knob(True, "Keep every pixel within black and white at each step.")
+    seed: int = _knob(0, "Same seed, same picture.", low=0)
+    style_scale: float = _knob(
+        1.0, "Size of the style picture beside the content: larger, bolder.", low=0.05, high=8
+    )
+    style_size: int | None = _knob(
+        None,
+        "Long side of the style picture in pixels, instead of --style-scale.",
+        low=32,
+        high=8192,
+    )
+    style_crop: str = _knob(
+        "whole",
+        "Part of the style: whole, left, center, right, auto, or X,Y,WIDTH,HEIGHT (0 to 1).",
+    )
+    colors: str = _knob(
+        "painting",
+        "Colours: painting; or the photograph's by luminance, statistics or histogram.",
+        choices=("painting", "luminance", "statistics", "histogram"),
+    )
+    loss: LossOptions = _knob(LossOptions(), "What is made small.")
+
+
+@dataclass(frozen=True)
 class TrainOptions(_Checked):
     """How a style is learnt. The weights are of relative losses: one default serves all."""
 
@@ -92,14 +197,16 @@ class TrainOptions(_Checked):
     style_size: int = _knob(
         512, "Long side of the painting: larger, bolder strokes.", low=64, high=4096
     )
-    content_weight: float = _knob(1.0, "Weight of the content loss.", low=0)
-    style_weight: float = _knob(5.0, "Weight of the style loss.", low=0)
-    tv_weight: float = _knob(0.3, "Weight of total variation: higher is smoother.", low=0)
     learning_rate: float = _knob(2e-3, "Peak learning rate of Adam.", low=1e-6, high=1)
     seed: int = _knob(0, "Same seed, same photographs, same network.", low=0)
     save_every: int = _knob(100, "Steps between checkpoints.", low=1)
-    content_layer: str = _knob("conv3_2", "Layer of the content loss.")
-    style_layers: tuple[str, ...] = _knob(
-        ("conv1_1", "conv2_1", "conv3_1", "conv4_1"), "Layers of the style loss."
+    loss: LossOptions = _knob(
+        LossOptions(
+            content_layers=("conv3_2",),
+            style_layers=("conv1_1", "conv2_1", "conv3_1", "conv4_1"),
+            style_weight=5.0,
+            tv_weight=0.3,
+        ),
+        "What is made small.",
     )
     network: NetworkOptions = _knob(NetworkOptions(), "Shape of the network.")

@@ -1,5 +1,8 @@
 """Training on pictures that the tests make: real networks and weights, no data to carry."""
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -29,3 +32,24 @@ def painting(tmp_path_factory):
     path = tmp_path_factory.mktemp("painting") / "strokes.png"
     Image.fromarray(pixels).save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def torchvision():
+    """torchvision, also where its compiled part is for another build of torch.
+
+    Then two operators, which no classifier uses, have to be declared before its import.
+    """
+    spec = find_spec("torchvision")
+    if spec is None:
+        pytest.skip("needs torchvision: pip install --no-deps torchvision")
+    operators = torch.library.Library("torchvision", "FRAGMENT")
+    try:
+        for library in Path(spec.origin).parent.glob("_C.*"):
+            torch.ops.load_library(library)
+    except OSError:
+        for name in ("nms", "qnms"):
+            operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    import torchvision
+
+    yield torchvision

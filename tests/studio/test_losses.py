@@ -2,7 +2,19 @@ import numpy as np
 import pytest
 import torch
 
-from impasto.studio.losses import content_loss, gram_matrix, style_loss, total_variation
+from impasto.studio.losses import (
+    STATISTICS,
+    TOTAL_VARIATIONS,
+    anisotropic_tv,
+    content_loss,
+    covariance,
+    gram_loss,
+    gram_matrix,
+    isotropic_tv,
+    moments,
+    squared_tv,
+    wasserstein_loss,
+)
 
 
 @pytest.fixture
@@ -22,42 +34,121 @@ def test_the_gram_matrix_equals_its_definition(features):
     assert torch.allclose(gram_matrix(last), gram_matrix(features))
 
 
-def test_losses_are_0_for_equals_and_1_for_nothing(features):
-    gram = gram_matrix(features)
+def test_the_raw_losses_equal_the_papers_in_float64(features):
+    """Gatys et al. 2016, equations 1, 3 and 4, written out with sums over places."""
+    a, p = features[:1].numpy(), features[1:].numpy()
+    (channels, places) = 5, 42
+    assert np.isclose(content_loss(*features.split(1), "gatys"), 0.5 * ((a - p) ** 2).sum())
+    rows = [x.reshape(channels, places) for x in (a, p)]
+    g, t = (x @ x.T for x in rows)
+    expected = ((g - t) ** 2).sum() / (4 * channels**2 * places**2)
+    grams = [gram_matrix(x) for x in features.split(1)]
+    assert np.isclose(gram_loss(*grams, "gatys"), expected)
+    size = channels * places
+    assert np.isclose(gram_loss(*grams, "johnson"), ((g / size - t / size) ** 2).sum())
+    assert np.isclose(gram_loss(*grams, "mean"), ((g / size - t / size) ** 2).mean())
+    assert np.isclose(content_loss(*features.split(1), "mean"), ((a - p) ** 2).mean())
+
+
+def test_relative_losses_are_0_for_equals_and_1_for_nothing(features):
     assert content_loss(features, features) == 0
-    assert style_loss(gram, gram) == 0
     assert torch.isclose(content_loss(features * 0, features), torch.tensor(1.0).double())
-    assert torch.isclose(style_loss(gram * 0, gram), torch.tensor(1.0).double())
+    gram = gram_matrix(features)
+    assert gram_loss(gram, gram) == 0
+    assert torch.isclose(gram_loss(gram * 0, gram), torch.tensor(1.0).double())
 
 
-def test_losses_do_not_depend_on_the_size_of_features_or_pictures(features):
+@pytest.mark.parametrize("name", STATISTICS)
+@pytest.mark.parametrize("scale", ["relative", "mean"])
+def test_equal_statistics_are_no_distance_apart_and_others_are(name, scale, features):
+    measure, distance = STATISTICS[name]
+    same, other = measure(features, None), measure(features.flip(1) * 2, None)
+    assert distance(same, same, scale) == pytest.approx(0, abs=1e-3)
+    assert distance(other, same, scale) > 0.01
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_relative_losses_do_not_depend_on_the_size_of_features_or_pictures(name, features):
+    measure, distance = STATISTICS[name]
     other = features.flip(1)
-    assert torch.isclose(content_loss(features, other), content_loss(features * 9, other * 9))
-    tiled = features.repeat(1, 1, 2, 3)
-    assert torch.allclose(gram_matrix(tiled), gram_matrix(features))
-    one = gram_matrix(other)[:1]
-    assert style_loss(gram_matrix(features), one).shape == ()
+    small = distance(measure(features, None), measure(other, None), "relative")
+    tiled, larger = features.repeat(1, 1, 2, 3) * 9, other.repeat(1, 1, 2, 3) * 9
+    assert torch.isclose(
+        distance(measure(tiled, None), measure(larger, None), "relative"), small, rtol=1e-3
+    )
+
+
+def test_moments_and_covariance_equal_numpys(features):
+    flat = features[:1].numpy().reshape(5, 42)
+    mean, deviation = moments(features[:1])
+    assert np.allclose(mean, flat.mean(1))
+    assert np.allclose(deviation, flat.std(1), atol=1e-7)
+    mean, matrix = covariance(features[:1])
+    assert np.allclose(mean, flat.mean(1))
+    assert np.allclose(matrix, np.cov(flat, bias=True))
+
+
+def test_the_wasserstein_distance_of_diagonals_is_that_of_their_deviations():
+    """For diagonal covariances it is |m - n|^2 + |s - t|^2, known without any root."""
+    m, n = torch.tensor([[1.0, 2, 3]]).double(), torch.tensor([[2.0, 2, 5]]).double()
+    s, t = torch.tensor([1.0, 2, 3]).double(), torch.tensor([3.0, 2, 1]).double()
+    found = m, torch.diag(s**2)[None]
+    target = n, torch.diag(t**2)[None]
+    expected = (1 + 0 + 4 + 4 + 0 + 4) / 3
+    assert float(wasserstein_loss(found, target, "mean")) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_a_mask_measures_its_region_alone(name, features):
+    measure, _ = STATISTICS[name]
+    left = torch.zeros(1, 1, 6, 7, dtype=torch.float64)
+    left[..., :3] = 1
+    for masked, part in zip(measure(features, left), measure(features[..., :3], None), strict=True):
+        assert torch.allclose(masked, part, atol=1e-6)
+    everywhere = measure(features, torch.ones_like(left) * 0.5)
+    for masked, whole in zip(everywhere, measure(features, None), strict=True):
+        assert torch.allclose(masked, whole, atol=1e-6)
 
 
 def test_a_target_of_zeros_gives_no_infinity(features):
     assert torch.isfinite(content_loss(features * 0, features * 0))
+    for measure, distance in STATISTICS.values():
+        nothing = measure(features * 0, None)
+        assert torch.isfinite(distance(measure(features, None), nothing, "relative"))
 
 
-def test_total_variation_is_the_mean_step_between_neighbours():
-    picture = torch.zeros(1, 3, 4, 4)
-    assert total_variation(picture) == 0
+def test_total_variation_of_one_edge():
+    picture = torch.zeros(1, 3, 4, 4, dtype=torch.float64)
+    for variation in TOTAL_VARIATIONS.values():
+        assert variation(picture) == pytest.approx(0, abs=1e-3)
     picture[..., 2:] = 1  # one step in each row of three
-    assert torch.isclose(total_variation(picture), torch.tensor(1 / 3))
+    assert anisotropic_tv(picture) == pytest.approx(1 / 3)
+    assert isotropic_tv(picture) == pytest.approx(1 / 3, abs=1e-3)
+    assert squared_tv(picture) == pytest.approx(3 * 4 * 255**2)
 
 
-@pytest.mark.parametrize(
-    "loss",
-    [
-        lambda x: content_loss(x, torch.ones_like(x) * 0.3),
-        lambda x: style_loss(gram_matrix(x), gram_matrix(torch.ones_like(x) * 0.3)),
-        lambda x: total_variation(x.square()),
-    ],
-)
-def test_gradients_are_right(loss, features):
+@pytest.mark.parametrize("scale", ["relative", "gatys", "johnson", "mean"])
+def test_gradients_of_content_and_gram_are_right_in_every_scale(scale, features):
     inputs = features[:, :3, :3, :3].clone().requires_grad_(True)
-    assert torch.autograd.gradcheck(loss, (inputs,))
+    target = torch.ones_like(inputs) * 0.3
+    assert torch.autograd.gradcheck(lambda x: content_loss(x, target, scale), (inputs,))
+    gram = gram_matrix(target)
+    assert torch.autograd.gradcheck(lambda x: gram_loss(gram_matrix(x), gram, scale), (inputs,))
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+@pytest.mark.parametrize("masked", [False, True])
+def test_gradients_of_every_statistic_are_right(name, masked, features):
+    measure, distance = STATISTICS[name]
+    inputs = features[:, :3, :3, :3].clone().requires_grad_(True)
+    target = measure(features[:, :3, 3:, 4:].flip(1), None)
+    mask = torch.linspace(0.1, 1, 9).double().view(1, 1, 3, 3) if masked else None
+    assert torch.autograd.gradcheck(
+        lambda x: distance(measure(x, mask), target, "relative"), (inputs,)
+    )
+
+
+@pytest.mark.parametrize("name", TOTAL_VARIATIONS)
+def test_gradients_of_total_variation_are_right(name, features):
+    inputs = features[:, :3].clone().requires_grad_(True)
+    assert torch.autograd.gradcheck(TOTAL_VARIATIONS[name], (inputs,))

@@ -26,7 +26,16 @@ app = typer.Typer(
     epilog="Try: impasto demo. Then: impasto stylize photo.jpg -s great-wave",
 )
 app.add_typer(styles.app, name="styles")
-for command in (paint.stylize, paint.sheet, paint.demo, paint.doctor, studio.train):
+for command in (
+    paint.stylize,
+    paint.sheet,
+    paint.demo,
+    studio.optimize,
+    studio.redo,
+    studio.train,
+    studio.layers,
+    paint.doctor,
+):
     app.command()(command)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass, replace
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -45,3 +48,80 @@ Threads = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def with_options(
+    options: type, base: Callable[[dict[str, Any]], Any] | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command one flag for each knob of ``options``, and itself the object made of them.
+
+    The command takes a parameter ``options``; knobs that are options themselves are
+    flattened, and their flags have the knobs' own names. Layers are given with commas.
+    ``base`` makes the options that unused flags leave as they are, from the other values.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True)
+
+        def run(context: typer.Context, **values: Any) -> None:
+            names = {name for name, _, _ in _flags(options())}
+            used = {
+                name: values[name]
+                for name in names
+                if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+            }
+            others = {name: value for name, value in values.items() if name not in names}
+            made = _changed(base(others) if base else options(), used)
+            command(**others, options=made)
+
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        own = [
+            p.replace(kind=keyword) for p in signature.parameters.values() if p.name != "options"
+        ]
+        parameters = [
+            inspect.Parameter("context", keyword, annotation=typer.Context),
+            *own,
+            *(
+                inspect.Parameter(name, keyword, default=default, annotation=kind)
+                for name, default, kind in _flags(options())
+            ),
+        ]
+        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        return run
+
+    return decorate
+
+
+def _flags(options: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Name, default and annotation of each flag."""
+    kinds = get_type_hints(type(options))
+    for field in fields(options):
+        default = getattr(options, field.name)
+        if is_dataclass(default):
+            yield from _flags(default)
+            continue
+        kind, shown = kinds[field.name], default
+        if isinstance(default, tuple):
+            kind, shown = str, ",".join(default)
+        flag = field.name.replace("_", "-")
+        name = f"--{flag}/--no-{flag}" if default is True else f"--{flag}"
+        yield field.name, shown, Annotated[kind, typer.Option(name, help=field.metadata["doc"])]
+
+
+def _changed(options: Any, used: dict[str, Any]) -> Any:
+    """``options`` with the flags that were used."""
+    changes: dict[str, Any] = {}
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if is_dataclass(value):
+            changes[field.name] = _changed(value, used)
+        elif field.name in used:
+            given = used[field.name]
+            changes[field.name] = _split(given) if isinstance(value, tuple) else given
+    return replace(options, **changes)
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

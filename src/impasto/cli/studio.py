@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from impasto.cli.flags import Quiet, knob
-from impasto.errors import MissingExtraError
-from impasto.options import NetworkOptions, TrainOptions
-from impasto.progress import CancelToken
+from impasto.cli.flags import Json, Overwrite, Quality, Quiet, Strip, with_options
+from impasto.errors import MissingExtraError, OptionError, OutputError
+from impasto.options import OptimizeOptions, TrainOptions, WriteOptions
+from impasto.progress import CancelToken, Progress
 from impasto.terminal import Terminal
 
 
-def _train_knob(name: str) -> Any:
-    return knob(TrainOptions, name, f"--{name.replace('_', '-')}")
-
-
-def _net_knob(name: str) -> Any:
-    return knob(NetworkOptions, name, f"--{name.replace('_', '-')}")
-
-
+@with_options(TrainOptions)
 def train(
     painting: Annotated[Path, typer.Argument(help="The picture whose style is learnt.")],
     photos: Annotated[Path, typer.Argument(help="A folder of photographs, a few hundred or more.")],
@@ -34,25 +30,11 @@ def train(
             "--out", "-o", help="The style's name, or a folder whose last part is its name."
         ),
     ],
+    options: TrainOptions,
     title: Annotated[str | None, typer.Option(help="The artwork's title, for the card.")] = None,
     artist: Annotated[str | None, typer.Option(help="Its artist.")] = None,
     year: Annotated[str | None, typer.Option(help="Its year.")] = None,
     licence: Annotated[str | None, typer.Option(help="Its licence, such as public domain.")] = None,
-    steps: Annotated[int, _train_knob("steps")] = TrainOptions.steps,
-    batch: Annotated[int, _train_knob("batch")] = TrainOptions.batch,
-    crop: Annotated[int, _train_knob("crop")] = TrainOptions.crop,
-    style_size: Annotated[int, _train_knob("style_size")] = TrainOptions.style_size,
-    content_weight: Annotated[float, _train_knob("content_weight")] = TrainOptions.content_weight,
-    style_weight: Annotated[float, _train_knob("style_weight")] = TrainOptions.style_weight,
-    tv_weight: Annotated[float, _train_knob("tv_weight")] = TrainOptions.tv_weight,
-    learning_rate: Annotated[float, _train_knob("learning_rate")] = TrainOptions.learning_rate,
-    seed: Annotated[int, _train_knob("seed")] = TrainOptions.seed,
-    save_every: Annotated[int, _train_knob("save_every")] = TrainOptions.save_every,
-    content_layer: Annotated[str, _train_knob("content_layer")] = TrainOptions.content_layer,
-    style_layers: Annotated[str, _train_knob("style_layers")] = ",".join(TrainOptions.style_layers),
-    width: Annotated[int, _net_knob("width")] = NetworkOptions.width,
-    shape_blocks: Annotated[int, _net_knob("shape_blocks")] = NetworkOptions.shape_blocks,
-    stroke_blocks: Annotated[int, _net_knob("stroke_blocks")] = NetworkOptions.stroke_blocks,
     start: Annotated[
         Path | None,
         typer.Option("--start", help="Checkpoint of another style to learn on from."),
@@ -66,39 +48,197 @@ def train(
 
     Stopped by Ctrl-C or worse, the same command goes on where it was.
     """
-    train_style = _studio_train()
+    train_style = _studio("train").train
     terminal, cancel = Terminal(quiet=quiet), CancelToken()
-    options = TrainOptions(
-        steps, batch, crop, style_size, content_weight, style_weight, tv_weight, learning_rate,
-        seed, save_every, content_layer, tuple(style_layers.split(",")),
-        NetworkOptions(width, shape_blocks, stroke_blocks),
-    )  # fmt: skip
     card = {"title": title, "artist": artist, "year": year, "licence": licence}
-    with terminal.bar("learning") as move, _stop_gently(cancel, terminal):
+    with (
+        terminal.bar("learning") as move,
+        _stop_gently(cancel, terminal, "the same command goes on from here"),
+    ):
         folder = train_style(
             painting, photos, out, options=options, card=card, start=start, restart=restart,
             on_progress=move, cancel=cancel,
         )  # fmt: skip
-    terminal.say(f"{folder}\nTry: impasto stylize photo.jpg -s {out}")
+    terminal.say(f"{folder}")
+    terminal.say(f"Try: impasto stylize photo.jpg -s {out}")
 
 
-def _studio_train() -> Any:
+def _preset(others: dict[str, Any]) -> OptimizeOptions:
+    from impasto.studio.presets import preset
+
+    return preset(others["preset"])
+
+
+@with_options(OptimizeOptions, _preset)
+def optimize(
+    content: Annotated[Path, typer.Argument(help="The photograph.")],
+    styles: Annotated[list[Path], typer.Argument(help="One or more style pictures.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The painting's file.")],
+    options: OptimizeOptions,
+    preset: Annotated[  # noqa: ARG001 - it has become options
+        str,
+        typer.Option(
+            help="Published set-up to begin with: impasto, gatys2015, gatys2016, johnson, "
+            "pytorch-tutorial, neural-style."
+        ),
+    ] = "impasto",
+    style_weights: Annotated[
+        str | None, typer.Option(help="Parts of several styles, such as 0.7,0.3.")
+    ] = None,
+    mask: Annotated[
+        list[Path] | None,
+        typer.Option(help="Region of a style, white on black; once for each style."),
+    ] = None,
+    preview_every: Annotated[
+        int, typer.Option(min=0, help="Write the picture so far after so many steps; 0 never.")
+    ] = 0,
+    log: Annotated[
+        Path | None, typer.Option(help="Write each step's losses, as JSON lines.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write the loss curves, as PNG.")] = None,
+    quality: Quality = WriteOptions.quality,
+    strip: Strip = WriteOptions.strip,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Paint by optimising the pixels: minutes, any style (needs impasto[train]).
+
+    Ctrl-C saves the picture so far. The painting holds its recipe; impasto redo repeats it.
+    """
+    job = _Job(out, overwrite, WriteOptions(quality, strip), preview_every, log, plot)
+    weights = _numbers(style_weights) if style_weights else None
+    _paint(job, Terminal(quiet=quiet), content, styles, options, weights, mask or [])
+
+
+def _numbers(text: str) -> list[float]:
     try:
-        from impasto.studio.train import train as train_style
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise OptionError(f"{text!r} are no weights", hint="use numbers: 0.7,0.3") from error
+
+
+def redo(
+    painting: Annotated[Path, typer.Argument(help="A picture that impasto optimize wrote.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The new file.")] = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Paint a picture again by the recipe that it holds (needs impasto[train])."""
+    from impasto import codecs
+
+    recipe = _studio("recipe")
+    record = recipe.read(codecs.read(painting))
+    options = recipe.options(record)
+    content = recipe.source(record["content"], painting)
+    styles = [recipe.source(style, painting) for style in record["styles"]]
+    masks = [recipe.source(mask, painting) for mask in record.get("masks", [])]
+    job = _Job(out or painting.with_suffix(f".redo{painting.suffix}"), overwrite)
+    weights = [style["weight"] for style in record["styles"]]
+    _paint(job, Terminal(quiet=quiet), content, styles, options, weights, masks)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is written, and where."""
+
+    out: Path
+    overwrite: bool
+    write: WriteOptions = WriteOptions()
+    preview_every: int = 0
+    log: Path | None = None
+    plot: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Say now what would fail after minutes."""
+        from impasto import codecs
+
+        codecs.format_of(self.out)
+        for path in (self.out, self.log, self.plot):
+            if path and not self.overwrite and path.exists():
+                raise OutputError(
+                    f"{path} is there already", hint="--overwrite replaces it, -o names another"
+                )
+
+
+def _paint(
+    job: _Job,
+    terminal: Terminal,
+    content: Path,
+    styles: list[Path],
+    options: OptimizeOptions,
+    weights: list[float] | None,
+    masks: list[Path],
+) -> None:
+    from impasto import files
+
+    studio, cancel = _studio("optimize"), CancelToken()
+    losses: list[dict[str, float]] = []
+
+    with terminal.bar("painting") as move, _stop_gently(cancel, terminal, "saving the picture"):
+
+        def on_step(step: Any) -> None:
+            losses.append(dict(step.losses))
+            shown = {name: value for name, value in step.losses.items() if " " not in name}
+            move(Progress(step.step, step.total, shown))
+            if job.preview_every and step.step % job.preview_every == 0:
+                step.picture().save(
+                    job.out, overwrite=step.step > job.preview_every or job.overwrite
+                )
+
+        painted = studio.optimize(
+            content, styles, options=options, style_weights=weights, masks=masks,
+            on_step=on_step, cancel=cancel,
+        )  # fmt: skip
+    path = painted.save(
+        job.out, overwrite=job.overwrite or bool(job.preview_every), options=job.write
+    )
+    if job.log:
+        lines = (json.dumps({"step": n, **each}) for n, each in enumerate(losses, 1))
+        files.write(job.log, "".join(f"{line}\n" for line in lines).encode(), overwrite=True)
+    if job.plot:
+        files.write(job.plot, _studio("curves").png(losses, path.name), overwrite=True)
+    terminal.say(f"{path}  {painted.width}x{painted.height}")
+    if cancel.cancelled:
+        raise typer.Exit(130)
+
+
+def layers(
+    network: Annotated[str, typer.Argument(help="A loss network, such as vgg19.")] = "vgg19",
+    size: Annotated[int, typer.Option(min=32, help="Side of the picture in pixels.")] = 256,
+    weights: Annotated[Path | None, typer.Option(help="File with its weights.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List a loss network's layers and their shapes (needs impasto[train])."""
+    features = _studio("features")
+    loaded = features.load(network, weights=weights)
+    shapes = features.shapes(loaded, size)
+    terminal = Terminal(as_json=as_json)
+    if as_json:
+        terminal.print_json({name: list(shape) for name, shape in shapes.items()})
+        return
+    use = dict.fromkeys(loaded.content_layers, "content")
+    for name in loaded.style_layers:
+        use[name] = f"{use[name]}, style" if name in use else "style"
+    rows = [(n, "x".join(map(str, shape)), use.get(n, "")) for n, shape in shapes.items()]
+    terminal.table(("layer", "channels x height x width", "default for"), rows)
+
+
+def _studio(module: str) -> Any:
+    try:
+        return import_module(f"impasto.studio.{module}")
     except ModuleNotFoundError as error:
-        raise MissingExtraError("train", f"training (it needs {error.name})") from error
-    return train_style
+        raise MissingExtraError("train", f"this (it needs {error.name})") from error
 
 
 @contextmanager
-def _stop_gently(cancel: CancelToken, terminal: Terminal) -> Iterator[None]:
-    """The first Ctrl-C asks the training to save and stop; the second one stops it."""
+def _stop_gently(cancel: CancelToken, terminal: Terminal, what: str) -> Iterator[None]:
+    """The first Ctrl-C asks the work to save and stop; the second one stops it."""
 
     def stop(*_: object) -> None:
         if cancel.cancelled:
             raise KeyboardInterrupt
         cancel.cancel()
-        terminal.say("stopping after this step; the same command goes on from here")
+        terminal.say(f"stopping after this step; {what}")
 
     before = signal.signal(signal.SIGINT, stop)
     try:

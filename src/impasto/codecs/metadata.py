@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from PIL import Image
 
 from impasto.errors import reason
+from impasto.picture import Picture
 
 _ORIENTATION = 0x0112
+_EXIF_IFD, _USER_COMMENT = 0x8769, 0x9286
+_ASCII = b"ASCII\0\0\0"  # how the comment says what it is written in
 _THUMBNAIL_IFD = 1
 # In a TIFF the tags that describe the file's own layout stand among those about the picture.
 _STRUCTURE = {*range(254, 260), 262, 273, *range(277, 282), 284, 317, *range(320, 326), 338, 339}
@@ -50,3 +54,20 @@ def _upright(exif: Image.Exif) -> bytes:
     for tag in _STRUCTURE.intersection(copy):
         del copy[tag]
     return copy.tobytes()
+
+
+def comment(picture: Picture) -> str:
+    """The text of EXIF's UserComment; empty where there is none."""
+    exif = Image.Exif()
+    exif.load(picture.metadata.get("exif") or b"")
+    value = exif.get_ifd(_EXIF_IFD).get(_USER_COMMENT, b"")
+    data = value if isinstance(value, bytes) else str(value).encode()
+    return data.removeprefix(_ASCII).decode("ascii", "replace").strip("\0 ")
+
+
+def with_comment(picture: Picture, text: str) -> Picture:
+    """The picture with ``text``, plain ASCII, as EXIF's UserComment."""
+    exif = Image.Exif()
+    exif.load(picture.metadata.get("exif") or b"")
+    exif[_EXIF_IFD] = {**exif.get_ifd(_EXIF_IFD), _USER_COMMENT: _ASCII + text.encode("ascii")}
+    return replace(picture, metadata={**picture.metadata, "exif": exif.tobytes()})

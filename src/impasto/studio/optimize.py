@@ -1,0 +1,228 @@
+"""Paint by optimising the pixels themselves (Gatys et al. 2015, arXiv 1508.06576; CVPR 2016).
+
+Deviations from the paper, each an option: relative losses, a start from the content, and
+scales from coarse to fine (Gatys et al. 2017, arXiv 1611.07865, section 6).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from impasto import codecs, finish
+from impasto.errors import OptionError, TrainingError
+from impasto.options import OptimizeOptions
+from impasto.picture import Picture
+from impasto.progress import CancelToken, Progress
+from impasto.studio import canvas, features, recipe
+from impasto.studio.objective import KINDS, Objective, StylePicture
+from impasto.studio.photos import to_pixels
+from impasto.studio.solvers import Adam, Lbfgs, Solver
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step(Progress):
+    """One evaluation; ``losses`` holds every layer's too."""
+
+    size: tuple[int, int]
+    """Width and height of the canvas at this scale."""
+    picture: Callable[[], Picture]
+    """The picture that was evaluated."""
+
+
+OnStep = Callable[[Step], None]
+
+
+def optimize(
+    content: Any,
+    styles: Any,
+    *,
+    options: OptimizeOptions | None = None,
+    style_weights: Sequence[float] | None = None,
+    masks: Sequence[Any] = (),
+    on_step: OnStep | None = None,
+    cancel: CancelToken | None = None,
+    network: features.LossNetwork | None = None,
+) -> Picture:
+    """Paint ``content`` in the style of one or more pictures.
+
+    Args:
+        content: the photograph; anything that :func:`impasto.stylize` takes.
+        styles: one style picture, or several.
+        options: every knob; see :class:`~impasto.options.OptimizeOptions`.
+        style_weights: how much of each style; equal parts by default.
+        masks: for each style the region that gets it, white on black, any size.
+        on_step: called after each evaluation with the losses.
+        cancel: stops after the evaluation at hand; the picture so far is the result.
+        network: a loaded loss network to reuse; it must fit ``options.loss``.
+
+    Returns:
+        The painting, ``options.size`` pixels along its longer side; its metadata holds
+        the recipe (:mod:`impasto.studio.recipe`).
+
+    Raises:
+        OptionError, PictureError: a value or a picture that cannot be used.
+        TrainingError: a loss stopped being a number.
+    """
+    options = options or OptimizeOptions()
+    sources = list(styles) if isinstance(styles, (list, tuple)) else [styles]
+    photo = codecs.open_any(content)
+    paintings = [codecs.open_any(source) for source in sources]
+    weights = _weights(style_weights, len(paintings))
+    regions = [codecs.open_any(mask) for mask in masks]
+    if regions and len(regions) != len(paintings):
+        raise OptionError(f"{len(regions)} masks for {len(paintings)} styles", hint="give one each")
+    objective = Objective(options.loss, network=network)
+    run = _Run(photo, paintings, weights, regions, options, objective)
+    painted = run(on_step, cancel or CancelToken())
+    result = codecs.resize(photo, options.size).with_pixels(painted)
+    return recipe.write(
+        result,
+        (content, photo),
+        list(zip(sources, paintings, strict=True)),
+        list(zip(masks, regions, strict=True)),
+        weights,
+        asdict(options),
+    )
+
+
+class _Run:
+    """One optimisation, scale by scale."""
+
+    def __init__(
+        self,
+        photo: Picture,
+        paintings: Sequence[Picture],
+        weights: Sequence[float],
+        regions: Sequence[Picture],
+        options: OptimizeOptions,
+        objective: Objective,
+    ) -> None:
+        self._photo, self._paintings, self._weights = photo, paintings, weights
+        self._regions, self._options, self._objective = regions, options, objective
+
+    def __call__(self, on_step: OnStep | None, cancel: CancelToken) -> Any:
+        options, done = self._options, 0
+        sizes = canvas.sizes(self._photo, options)
+        solver = _solver(options)
+        x: Tensor | None = None
+        coarse: Tensor | None = None
+        for size, steps in zip(sizes, canvas.shares(options.steps, len(sizes)), strict=True):
+            content = canvas.at(self._photo, size)
+            if x is None:
+                x = canvas.start(self._photo, self._paintings, size, options)
+            else:
+                x = canvas.enlarged(x, coarse, content)
+                solver.resize(*size)
+            coarse = content if options.start == "content" else None
+            self._objective.set_styles(self._styles(size, max(size) / max(sizes[-1])))
+            x = self._scale(x, content, solver, steps, done, on_step, cancel)
+            done += steps
+            if cancel.cancelled:
+                break
+        assert x is not None
+        return self._finished(x, sizes[-1])
+
+    def _styles(self, size: tuple[int, int], share: float) -> list[StylePicture]:
+        pixels = [
+            canvas.style(painting, self._photo, size, share, self._options)
+            for painting in self._paintings
+        ]
+        styles = [StylePicture(*each) for each in zip(pixels, self._weights, strict=True)]
+        if not self._regions:
+            return styles
+        masks = [canvas.mask(region, size) for region in self._regions]
+        return [replace(each, mask=mask) for each, mask in zip(styles, masks, strict=True)]
+
+    def _scale(
+        self,
+        x: Tensor,
+        content: Tensor,
+        solver: Solver,
+        steps: int,
+        done: int,
+        on_step: OnStep | None,
+        cancel: CancelToken,
+    ) -> Tensor:
+        """The best picture of one scale, or the running mean of all."""
+        options, target = self._options, self._objective.content(content)
+        best, best_loss, mean = x, math.inf, _Mean(options.average)
+        for number in range(1, steps + 1):
+            loss, losses, gradient = self._evaluate(x, target)
+            before, shown = best_loss, x
+            if loss < best_loss:
+                best, best_loss = x, loss
+            mean.add(x)
+            if on_step:
+                on_step(
+                    Step(
+                        step=done + number,
+                        total=options.steps,
+                        losses=losses,
+                        size=(x.shape[3], x.shape[2]),
+                        picture=lambda: codecs.from_array(to_pixels(shown[0])),  # noqa: B023
+                    )
+                )
+            flat = 0 <= before - loss < options.tolerance * before < math.inf
+            if cancel.cancelled or flat or number == steps:
+                break
+            x = solver.propose(x, loss, gradient)
+        return mean.value if options.average else best
+
+    def _evaluate(self, x: Tensor, target: Any) -> tuple[float, dict[str, float], Tensor]:
+        point = x.detach().requires_grad_(True)
+        losses = self._objective(point, target)
+        (gradient,) = torch.autograd.grad(losses.total, point)
+        numbers = losses.numbers()
+        bad = [name for name in KINDS if not math.isfinite(numbers[name])]
+        if bad or not torch.isfinite(gradient).all():
+            raise TrainingError(
+                f"the {' and '.join(bad) or 'gradient'} stopped being a number",
+                hint="use smaller weights, or --optimizer adam with a lower --learning-rate",
+            )
+        return numbers["total"], numbers, gradient
+
+    def _finished(self, x: Tensor, size: tuple[int, int]) -> Any:
+        pixels = to_pixels(x[0])
+        if x.shape[2:] != size:  # stopped at a coarser scale
+            pixels = codecs.resize_to(Picture(pixels), (size[1], size[0])).pixels
+        if self._options.colors == "luminance":
+            photo = codecs.resize_to(self._photo, (size[1], size[0]))
+            pixels = finish.keep_colors(photo.pixels, pixels)
+        return pixels
+
+
+class _Mean:
+    """Exponential mean of pictures, without the bias towards its start (as Adam's)."""
+
+    def __init__(self, decay: float) -> None:
+        self._decay, self._total, self._weight = decay, torch.zeros(()), 0.0
+
+    def add(self, x: Tensor) -> None:
+        if self._decay:
+            self._total = self._decay * self._total + (1 - self._decay) * x
+            self._weight = self._decay * self._weight + 1 - self._decay
+
+    @property
+    def value(self) -> Tensor:
+        return self._total / self._weight
+
+
+def _solver(options: OptimizeOptions) -> Solver:
+    if options.optimizer == "adam":
+        return Adam(options.learning_rate, box=options.box)
+    return Lbfgs(options.history, box=options.box)
+
+
+def _weights(given: Sequence[float] | None, count: int) -> list[float]:
+    weights = [1.0] * count if given is None else [float(weight) for weight in given]
+    if not count or len(weights) != count:
+        raise OptionError(f"{len(weights)} style weights for {count} styles", hint="give one each")
+    if min(weights) < 0 or not 0 < sum(weights) < math.inf:
+        raise OptionError(f"style weights are {weights}", hint="use 0 or more, not all 0")
+    return weights

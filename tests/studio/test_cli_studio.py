@@ -1,0 +1,121 @@
+"""The studio's commands as a user runs them: optimize, redo, layers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from impasto import codecs
+from impasto.options import LossOptions, OptimizeOptions
+from impasto.studio import recipe
+
+SMALL = ("--size", "64", "--scales", "1", "--content-layers", "conv2_1", "--style-layers")
+SMALL = (*SMALL, "conv1_1,conv2_1:0.5")
+
+
+def run(*arguments, cwd, **more):
+    command = [sys.executable, "-m", "impasto", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, **more)
+
+
+@pytest.fixture
+def folder(tmp_path, photo, painting):
+    photo.save(tmp_path / "photo.jpg")
+    codecs.read(painting).save(tmp_path / "strokes.png")
+    return tmp_path
+
+
+def test_optimize_paints_and_redo_paints_the_same_again(folder):
+    done = run(
+        "optimize", "photo.jpg", "strokes.png", "-o", "out.png", *SMALL, "--steps", "6",
+        "--log", "losses.jsonl", "--plot", "curves.png", "--preview-every", "2", cwd=folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "out.png  64x43" in done.stderr
+    painted = codecs.read(folder / "out.png")
+    options = recipe.options(recipe.read(painted))
+    layers = {"content_layers": ("conv2_1",), "style_layers": ("conv1_1", "conv2_1:0.5")}
+    assert options == OptimizeOptions(size=64, scales=1, steps=6, loss=LossOptions(**layers))
+    lines = [json.loads(line) for line in (folder / "losses.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
+    assert lines[-1]["style conv1_1"] < lines[0]["style conv1_1"]
+    assert codecs.read(folder / "curves.png").pixels.std() > 10
+    again = run("redo", "out.png", cwd=folder)
+    assert again.returncode == 0, again.stderr
+    assert np.array_equal(codecs.read(folder / "out.redo.png").pixels, painted.pixels)
+    (folder / "photo.jpg").write_bytes((folder / "strokes.png").read_bytes())
+    other = run("redo", "out.png", "--overwrite", cwd=folder)
+    assert other.returncode == 1
+    assert "not the picture that the recipe was made with" in other.stderr
+
+
+def test_a_preset_is_changed_by_flags_that_are_given_and_by_no_other(folder):
+    done = run(
+        "optimize", "photo.jpg", "strokes.png", "-o", "out.png", "--preset", "neural-style",
+        "--size", "64", "--steps", "1", "--style-weight", "7", cwd=folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    options = recipe.options(recipe.read(codecs.read(folder / "out.png")))
+    assert (options.size, options.steps, options.loss.style_weight) == (64, 1, 7)
+    assert (options.start, options.history, options.loss.scale) == ("grey", 100, "mean")
+
+
+def test_ctrl_c_saves_the_picture_so_far(folder):
+    command = [sys.executable, "-m", "impasto", "optimize", "photo.jpg", "strokes.png"]
+    command += ["-o", "out.jpg", *SMALL, "--steps", "100000", "--preview-every", "5"]
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+        while not (folder / "out.jpg").exists():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "saving the picture" in said
+    assert codecs.read(folder / "out.jpg").width == 64
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("photo.jpg", "strokes.png", "-o", "out.xyz"), 2, "no suffix of a picture"),
+        (("photo.jpg", "strokes.png", "-o", "photo.jpg"), 1, "photo.jpg is there already"),
+        (("photo.jpg", "none.png", "-o", "out.png"), 1, "none.png cannot be opened"),
+        (("photo.jpg", "strokes.png", "-o", "out.png", "--steps", "0"), 2, "steps is 0"),
+        (("photo.jpg", "strokes.png", "-o", "o.png", "--pooling", "min"), 2, "max or average"),
+        (("photo.jpg", "strokes.png", "-o", "o.png", "--style-weights", "a"), 2, "'a'"),
+        (("photo.jpg", "strokes.png", "-o", "o.png", "--preset", "gaty"), 2, "did you mean"),
+        (("photo.jpg", "strokes.png", "-o", "o.png", "--network", "vgg91"), 2, "vgg19"),
+        (("photo.jpg", "strokes.png", "-o", "o.png", "--mask", "photo.jpg", "--mask", "x"), 1, "x"),
+    ],
+)
+def test_what_cannot_work_is_said_before_any_work(arguments, code, said, folder):
+    before = sorted(folder.iterdir())
+    done = run("optimize", *arguments, cwd=folder)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+    assert said in done.stderr
+    assert sorted(folder.iterdir()) == before
+
+
+def test_layers_are_listed_with_their_shapes(folder):
+    table = run("layers", cwd=folder).stdout
+    assert "conv4_2" in table
+    shapes = json.loads(run("layers", "vgg19", "--size", "64", "--json", cwd=folder).stdout)
+    assert shapes["conv1_1"] == [64, 64, 64]
+    assert shapes["conv5_1"] == [512, 4, 4]
+    unknown = run("layers", "vgg20", cwd=folder)
+    assert unknown.returncode == 2
+    assert "vgg" in unknown.stderr
+
+
+def test_without_torch_the_extra_is_named(folder):
+    hidden = "import sys; sys.modules['torch'] = None; from impasto.cli import main; main()"
+    for arguments in (["optimize", "photo.jpg", "strokes.png", "-o", "o.png"], ["layers"]):
+        done = subprocess.run(
+            [sys.executable, "-c", hidden, *arguments],
+            capture_output=True, text=True, cwd=folder, check=False, env=dict(os.environ),
+        )  # fmt: skip
+        assert done.returncode == 3, done.stderr
+        assert 'pip install "impasto[train]"' in done.stderr

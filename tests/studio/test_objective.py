@@ -1,0 +1,114 @@
+import pytest
+import torch
+
+from impasto.errors import OptionError
+from impasto.options import LossOptions
+from impasto.studio import features
+from impasto.studio.losses import content_loss, gram_loss, gram_matrix
+from impasto.studio.objective import Objective, StylePicture, weighted
+
+
+@pytest.fixture(scope="module")
+def network():
+    return features.load("vgg19")
+
+
+@pytest.fixture
+def pictures():
+    generator = torch.Generator().manual_seed(0)
+    return [torch.rand(1, 3, 40, 48, generator=generator) for _ in range(3)]
+
+
+OPTIONS = LossOptions(content_layers=("conv2_1",), style_layers=("conv1_1", "conv2_1:3"))
+
+
+def test_the_total_is_the_weighted_sum_of_what_the_network_sees(network, pictures):
+    painted, photo, style = pictures
+    objective = Objective(OPTIONS, [StylePicture(style)], network)
+    losses = objective(painted, objective.content(photo)).numbers()
+    seen = {name: network(x, objective.layers) for name, x in zip("pcs", pictures, strict=True)}
+    content = content_loss(seen["p"]["conv2_1"], seen["c"]["conv2_1"])
+    grams = [
+        gram_loss(gram_matrix(seen["p"][layer]), gram_matrix(seen["s"][layer]))
+        for layer in ("conv1_1", "conv2_1")
+    ]
+    assert losses["content"] == pytest.approx(float(content), rel=1e-5)
+    assert losses["style"] == pytest.approx(float(grams[0] + 3 * grams[1]) / 4, rel=1e-5)
+    assert losses["style conv2_1"] == pytest.approx(float(grams[1]), rel=1e-5)
+    expected = losses["content"] + 10 * losses["style"] + 0.1 * losses["tv"]
+    assert losses["total"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_goal_itself_has_no_loss(network, pictures):
+    painted = pictures[0]
+    objective = Objective(OPTIONS, [StylePicture(painted)], network)
+    losses = objective(painted, objective.content(painted)).numbers()
+    assert losses["content"] == losses["style"] == 0
+
+
+def test_styles_blend_by_their_weights(network, pictures):
+    painted, a, b = pictures
+    alone = Objective(OPTIONS, [StylePicture(a)], network)
+    nearly = Objective(OPTIONS, [StylePicture(a, 1.0), StylePicture(b, 0.0)], network)
+    both = Objective(OPTIONS, [StylePicture(a), StylePicture(b)], network)
+    content = alone.content(painted)
+    style = [float(each(painted, content).parts["style"]) for each in (alone, nearly, both)]
+    assert style[0] == pytest.approx(style[1], rel=1e-5)
+    assert style[2] != pytest.approx(style[0], rel=1e-3)
+
+
+def test_each_region_is_compared_with_its_own_style(network, pictures):
+    """Left from one picture, right from another: right masks fit better than swapped ones."""
+    _, a, b = pictures
+    b = b * 0.3
+    painted = torch.cat([a[..., :24], b[..., 24:]], 3)
+    left = torch.zeros(1, 1, 40, 48)
+    left[..., :24] = 1
+    right = Objective(OPTIONS, [StylePicture(a, 1, left), StylePicture(b, 1, 1 - left)], network)
+    wrong = Objective(OPTIONS, [StylePicture(b, 1, left), StylePicture(a, 1, 1 - left)], network)
+    content = right.content(painted)
+    found = [float(each(painted, content).parts["style"]) for each in (right, wrong)]
+    assert found[0] < found[1] / 10
+
+
+def test_balance_makes_every_layer_start_at_1(network, pictures):
+    painted, photo, style = pictures
+    options = LossOptions(
+        content_layers=("conv2_1",), style_layers=("conv1_1", "conv3_1"), balance="initial"
+    )
+    objective = Objective(options, [StylePicture(style)], network)
+    content = objective.content(photo)
+    first = objective(painted, content).numbers()
+    for layer in ("content conv2_1", "style conv1_1", "style conv3_1"):
+        assert first[layer] == pytest.approx(1)
+    later = objective(painted * 0.5 + style * 0.5, content).numbers()
+    assert later["style conv1_1"] != pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("statistic", ["gram", "moments", "wasserstein"])
+def test_every_statistic_has_a_gradient_that_leads_down(statistic, network, pictures):
+    painted, photo, style = pictures
+    options = LossOptions(
+        content_layers=("conv2_1",), style_layers=("conv1_1", "conv2_1"), statistic=statistic
+    )
+    objective = Objective(options, [StylePicture(style * 0.4)], network)
+    content = objective.content(photo)
+    point = painted.clone().requires_grad_(True)
+    before = objective(point, content).total
+    (gradient,) = torch.autograd.grad(before, point)
+    step = painted - gradient * 1e-3 / gradient.square().mean().sqrt()
+    assert objective(step, content).total < before
+
+
+def test_layers_have_names_and_weights():
+    assert weighted(("conv1_1", "conv2_1:0.25")) == {"conv1_1": 1.0, "conv2_1": 0.25}
+    for wrong in ("conv1_1:much", "conv1_1:-1", "conv1_1:nan"):
+        with pytest.raises(OptionError, match="not a weight for layer conv1_1"):
+            weighted((wrong,))
+
+
+def test_scales_of_gram_matrices_are_refused_for_other_statistics(network):
+    with pytest.raises(OptionError, match="gatys is one of Gram matrices"):
+        Objective(LossOptions(statistic="moments", scale="gatys"), (), network)
+    with pytest.raises(OptionError, match="no layer conv9_9"):
+        Objective(LossOptions(style_layers=("conv9_9",)), (), network)

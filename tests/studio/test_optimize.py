@@ -1,0 +1,174 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+import impasto
+from impasto import codecs
+from impasto.errors import OptionError, PictureError, TrainingError
+from impasto.options import LossOptions, OptimizeOptions
+from impasto.progress import CancelToken
+from impasto.studio import features, recipe
+from impasto.studio.optimize import optimize
+
+LOSS = LossOptions(content_layers=("conv2_1",), style_layers=("conv1_1", "conv2_1"))
+QUICK = OptimizeOptions(size=64, steps=12, scales=1, loss=LOSS)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return features.load("vgg19")
+
+
+@pytest.fixture
+def style(painting):
+    return codecs.read(painting)
+
+
+def changed(**knobs):
+    return dataclasses.replace(QUICK, **knobs)
+
+
+def losses_of(photo, style, options, network, **more):
+    steps = []
+    result = optimize(photo, style, options=options, network=network, on_step=steps.append, **more)
+    return result, steps
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_the_painting_comes_nearer_to_the_style_and_keeps_the_photo(
+    optimizer, photo, style, network
+):
+    options = changed(optimizer=optimizer, steps=25)
+    painted, steps = losses_of(photo, style, options, network)
+    assert max(painted.width, painted.height) == 64
+    assert steps[-1].losses["style"] < steps[0].losses["style"] / 4
+    assert steps[-1].losses["content"] < 1
+    assert [step.step for step in steps] == list(range(1, 26))
+    assert {"total", "content", "style", "tv", "style conv1_1"} <= steps[0].losses.keys()
+    seen = steps[-1].picture()
+    assert (seen.width, seen.height) == steps[-1].size == (painted.width, painted.height)
+
+
+def test_coarse_to_fine_uses_all_scales_and_all_steps(photo, style, network):
+    options = changed(size=96, scales=3, steps=20)
+    _, steps = losses_of(photo, style, options, network)
+    assert list(dict.fromkeys(step.size[0] for step in steps)) == [24, 48, 96]
+    assert len(steps) == 20
+
+
+def test_the_same_seed_paints_the_same_picture(photo, style, network):
+    options = changed(start="uniform", steps=5)
+    first, again = (optimize(photo, style, options=options, network=network) for _ in range(2))
+    assert np.array_equal(first.pixels, again.pixels)
+    other = optimize(
+        photo, style, options=changed(start="uniform", steps=5, seed=1), network=network
+    )
+    assert not np.array_equal(first.pixels, other.pixels)
+
+
+def test_luminance_keeps_the_photos_colours(photo, style, network):
+    painted = optimize(photo, style, options=changed(colors="luminance"), network=network)
+    chroma = [x.pil().convert("YCbCr").split()[1:] for x in (painted, photo.resized(64))]
+    for one, other in zip(*chroma, strict=True):
+        difference = np.abs(np.asarray(one, float) - np.asarray(other, float))
+        assert np.median(difference) <= 2
+
+
+def test_masks_give_each_region_its_own_style(photo, network):
+    red, blue = (np.zeros((40, 40, 3), np.uint8) for _ in range(2))
+    red[..., 0] = blue[..., 2] = 220
+    left = np.zeros((30, 40, 3), np.uint8)
+    left[:, :20] = 255
+    options = changed(steps=30, loss=dataclasses.replace(LOSS, style_weight=1e3))
+    painted = optimize(
+        photo, [red, blue], options=options, masks=[left, 255 - left], network=network
+    )
+    halves = painted.pixels[:, :24].mean((0, 1)), painted.pixels[:, 40:].mean((0, 1))
+    assert halves[0][0] - halves[0][2] > halves[1][0] - halves[1][2] + 40
+
+
+def test_the_mean_of_iterates_and_early_stopping(photo, style, network):
+    mean, _ = losses_of(photo, style, changed(average=0.9), network)
+    last, steps = losses_of(photo, style, QUICK, network)
+    assert not np.array_equal(mean.pixels, last.pixels)
+    _, few = losses_of(photo, style, changed(tolerance=0.2), network)
+    assert len(few) < len(steps)
+
+
+def test_cancelling_returns_the_picture_so_far(photo, style, network):
+    cancel = CancelToken()
+
+    def stop_at_3(step):
+        if step.step == 3:
+            cancel.cancel()
+
+    options = changed(size=96, scales=2)
+    painted = optimize(
+        photo, style, options=options, network=network, on_step=stop_at_3, cancel=cancel
+    )
+    assert max(painted.width, painted.height) == 96
+    assert painted.pixels.std() > 10
+
+
+def test_alpha_and_metadata_travel(photo, style, network):
+    alpha = np.full(photo.pixels.shape[:2], 128, np.uint8)
+    painted = optimize(
+        dataclasses.replace(photo, alpha=alpha), style, options=changed(steps=2), network=network
+    )
+    assert painted.alpha.shape == painted.pixels.shape[:2]
+    assert set(np.unique(painted.alpha)) == {128}
+
+
+def test_a_loss_that_is_no_number_says_so(photo, style, network):
+    options = changed(loss=dataclasses.replace(LOSS, style_weight=1e308, scale="gatys"))
+    with pytest.raises(TrainingError, match="stopped being a number"):
+        optimize(photo, style, options=options, network=network)
+
+
+def test_styles_weights_and_masks_must_fit_together(photo, style, network):
+    with pytest.raises(OptionError, match="2 style weights for 1 styles"):
+        optimize(photo, style, style_weights=[1, 2], network=network)
+    with pytest.raises(OptionError, match="not all 0"):
+        optimize(photo, style, style_weights=[0], network=network)
+    with pytest.raises(OptionError, match="1 masks for 2 styles"):
+        optimize(photo, [style, style], masks=[photo], network=network)
+    with pytest.raises(OptionError, match="0 styles"):
+        optimize(photo, [], network=network)
+    with pytest.raises(PictureError, match=r"nothing\.jpg"):
+        optimize("nothing.jpg", style, network=network)
+
+
+def test_the_public_name_paints_with_defaults_of_its_own(photo, painting, tmp_path):
+    photo.save(tmp_path / "photo.png")
+    painted = impasto.optimize(
+        tmp_path / "photo.png", painting, options=OptimizeOptions(size=64, steps=2)
+    )
+    record = recipe.read(painted)
+    assert record["content"]["path"] == str(tmp_path / "photo.png")
+    assert recipe.options(record) == OptimizeOptions(size=64, steps=2)
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
+def test_every_format_carries_the_recipe(format, photo, style, network):
+    painted = optimize(photo, style, options=changed(steps=1), network=network)
+    record = recipe.read(codecs.read(painted.encode(format)))
+    assert recipe.options(record) == changed(steps=1)
+    assert record["styles"][0]["path"] is None
+
+
+def test_a_recipe_that_is_none_or_of_another_time_is_told(photo, tmp_path):
+    with pytest.raises(OptionError, match="holds no recipe"):
+        recipe.read(photo)
+    with pytest.raises(OptionError, match="holds no recipe"):
+        recipe.read(codecs.with_comment(photo, '["not", "one"]'))
+    with pytest.raises(OptionError, match="do not exist here: magic"):
+        recipe.options({"options": {"magic": 1}})
+    with pytest.raises(OptionError, match="steps is -1"):
+        recipe.options({"options": {"steps": -1}})
+    entry = {"path": str(tmp_path / "gone.png"), "pixels_sha256": ""}
+    with pytest.raises(PictureError, match="is not there"):
+        recipe.source(entry, tmp_path / "out.png")
+    photo.save(tmp_path / "gone.png")
+    with pytest.raises(PictureError, match="not the picture that the recipe was made with"):
+        recipe.source(entry, tmp_path / "out.png")
