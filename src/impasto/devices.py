@@ -54,3 +54,30 @@ def _cgroup_quota(root: Path) -> float | None:
     except (OSError, ValueError, ZeroDivisionError):  # "max", or no such files
         return None
     return granted if granted > 0 else None
+
+
+def memory() -> int | None:
+    """Bytes that this process may still take, None where that cannot be known.
+
+    The less of what the machine has available and what the cgroup has left.
+    """
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        available = next(int(line.split()[1]) * 1024 for line in lines if "MemAvailable" in line)
+    except (OSError, ValueError, StopIteration):
+        return None
+    left = _cgroup_memory(Path("/sys/fs/cgroup"))
+    return available if left is None else min(available, left)
+
+
+def _cgroup_memory(root: Path) -> int | None:
+    """Bytes that the cgroup, v2 or v1, has left; None where there is no limit."""
+    for limit, used in (
+        (root / "memory.max", root / "memory.current"),
+        (root / "memory/memory.limit_in_bytes", root / "memory/memory.usage_in_bytes"),
+    ):
+        try:
+            return max(0, int(limit.read_text()) - int(used.read_text()))
+        except (OSError, ValueError):  # "max", or no such files
+            continue
+    return None

@@ -166,6 +166,9 @@ class OptimizeOptions(_Checked):
     )
     box: bool = _knob(True, "Keep every pixel within black and white at each step.")
     seed: int = _knob(0, "Same seed, same picture.", low=0)
+    device: str = _knob(
+        "auto", "Device: auto, cpu, cuda or mps.", choices=("auto", "cpu", "cuda", "mps")
+    )
     style_scale: float = _knob(
         1.0, "Size of the style picture beside the content: larger, bolder.", low=0.05, high=8
     )

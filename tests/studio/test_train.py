@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ from impasto.errors import Cancelled, OptionError, PictureError, TrainingError
 from impasto.options import NetworkOptions, TrainOptions
 from impasto.progress import CancelToken
 from impasto.studio import checkpoint
-from impasto.studio import train as module
+from impasto.studio.losses import TOTAL_VARIATIONS
 from impasto.studio.train import schedule, train
 
 TINY = TrainOptions(
@@ -187,7 +188,8 @@ def test_other_options_do_not_go_on_unasked(trained, tmp_path, painting, photos)
     (folder / "training").mkdir(parents=True)
     name, _ = weights(trained)
     (folder / "training" / name).write_bytes((trained / "training" / name).read_bytes())
-    other = TrainOptions(**{**vars(TINY), "style_weight": 7.0})
+    loss = dataclasses.replace(TINY.loss, style_weight=7.0)
+    other = dataclasses.replace(TINY, loss=loss)
     with pytest.raises(TrainingError, match=r"style weight was 5\.0, is 7\.0 - .*--restart"):
         train(painting, photos, folder, options=other)
     train(painting, photos, folder, options=other, restart=True)
@@ -207,9 +209,9 @@ def test_learning_can_start_from_another_style(trained, tmp_path, painting, phot
 
 
 def test_a_loss_that_is_no_number_stops_the_training(tmp_path, painting, photos, monkeypatch):
-    real = module.total_variation
+    real = TOTAL_VARIATIONS["anisotropic"]
     calls = iter([1.0, 1.0, 1.0, float("nan")])
-    monkeypatch.setattr(module, "total_variation", lambda x: real(x) * next(calls))
+    monkeypatch.setitem(TOTAL_VARIATIONS, "anisotropic", lambda x: real(x) * next(calls))
     with pytest.raises(TrainingError, match=r"total and tv loss stopped being a number at step 4"):
         train(painting, photos, tmp_path / "s", options=TINY)
     assert weights(tmp_path / "s")[0] == "step-0000002.safetensors"

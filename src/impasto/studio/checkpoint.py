@@ -9,6 +9,7 @@ there is no other state.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -102,10 +103,11 @@ def read(path: Path) -> Checkpoint:
         raise TrainingError(f"{path} is not a checkpoint: {error}") from error
 
 
-def _check_same(old: dict[str, Any], new: dict[str, Any]) -> None:
+def _check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
+    old, new = dict(_flat(before)), dict(_flat(now))
     changed = [
-        f"{key.replace('_', ' ')} was {old.get(key)}, is {new.get(key)}"
-        for key in sorted({*old, *new} - {"save_every"})
+        f"{key} was {old.get(key)}, is {new.get(key)}"
+        for key in sorted({*old, *new} - {"save every"})
         if old.get(key) != new.get(key)
     ]
     if changed:
@@ -113,6 +115,16 @@ def _check_same(old: dict[str, Any], new: dict[str, Any]) -> None:
             f"the interrupted training had other options: {'; '.join(changed)}",
             hint="use the same options to go on, or --restart to begin anew",
         )
+
+
+def _flat(options: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Each knob's own name in words, those of nested options behind theirs."""
+    for key, value in options.items():
+        name = prefix + key.replace("_", " ")
+        if isinstance(value, dict):
+            yield from _flat(value, f"{name} ")
+        else:
+            yield name, value
 
 
 def _paths(folder: Path) -> list[Path]:

@@ -46,6 +46,10 @@ class LossNetwork(nn.Module):
 
     mean: Tensor
     std: Tensor
+    can_be_frugal = False
+    frugal = False
+    """Compute blocks again for the gradient instead of keeping them (Chen et al. 2016,
+    arXiv 1604.06174), where the network can: a third more time, far less memory."""
 
     def __init__(
         self,

@@ -114,18 +114,25 @@ class Objective:
                 self._targets.append((style.weight, style.mask, found))
 
     def _statistics(self, pixels: Tensor) -> dict[str, Statistic]:
-        found = self.network(pixels, list(self.style_layers))
+        found = self._features(pixels, list(self.style_layers))
         return {layer: self._measure(found[layer], None) for layer in self.style_layers}
 
     def content(self, photographs: Tensor) -> Features:
         """What is to be recognised: features of ``(N, 3, H, W)`` photographs, 0..1."""
         with torch.no_grad():
-            return self.network(photographs, list(self.content_layers))
+            return self._features(photographs, list(self.content_layers))
+
+    def _features(self, pictures: Tensor, layers: list[str]) -> dict[str, Tensor]:
+        """Features in float32; on a GPU the network itself runs in bfloat16."""
+        on_gpu = pictures.is_cuda
+        with torch.autocast("cuda", torch.bfloat16, enabled=on_gpu):
+            found = self.network(pictures, layers)
+        return {layer: value.float() for layer, value in found.items()} if on_gpu else found
 
     def __call__(self, painted: Tensor, content: Features) -> Losses:
         """Losses of ``painted``, ``(N, 3, H, W)``, 0..1, against :meth:`content`'s features."""
         options = self.options
-        found = self.network(painted, self.layers)
+        found = self._features(painted, self.layers)
         layered: dict[str, tuple[float, Tensor]] = {}
         for layer, weight in self.content_layers.items():
             loss = content_loss(found[layer], content[layer], options.scale)

@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto import codecs, finish
-from impasto.errors import OptionError, TrainingError
+from impasto import codecs, devices, finish
+from impasto.errors import DeviceError, OptionError, TrainingError
 from impasto.options import OptimizeOptions
 from impasto.picture import Picture
 from impasto.progress import CancelToken, Progress
-from impasto.studio import canvas, features, recipe
+from impasto.studio import canvas, features, memory, recipe
 from impasto.studio.objective import KINDS, Objective, StylePicture
 from impasto.studio.photos import to_pixels
 from impasto.studio.solvers import Adam, Lbfgs, Solver
@@ -105,17 +105,26 @@ class _Run:
     ) -> None:
         self._photo, self._paintings, self._weights = photo, paintings, weights
         self._regions, self._options, self._objective = regions, options, objective
+        self._device = _device(options.device)
+        objective.network.to(self._device)
 
     def __call__(self, on_step: OnStep | None, cancel: CancelToken) -> Any:
         options, done = self._options, 0
         sizes = canvas.sizes(self._photo, options)
-        solver = _solver(options)
+        pairs = memory.fit(
+            self._objective.network,
+            self._objective.layers,
+            sizes[-1],
+            options.history,
+            devices.memory() if self._device.type == "cpu" else None,
+        )
+        solver = _solver(options, pairs)
         x: Tensor | None = None
         coarse: Tensor | None = None
         for size, steps in zip(sizes, canvas.shares(options.steps, len(sizes)), strict=True):
-            content = canvas.at(self._photo, size)
+            content = canvas.at(self._photo, size).to(self._device)
             if x is None:
-                x = canvas.start(self._photo, self._paintings, size, options)
+                x = canvas.start(self._photo, self._paintings, size, options).to(self._device)
             else:
                 x = canvas.enlarged(x, coarse, content)
                 solver.resize(*size)
@@ -130,13 +139,13 @@ class _Run:
 
     def _styles(self, size: tuple[int, int], share: float) -> list[StylePicture]:
         pixels = [
-            canvas.style(painting, self._photo, size, share, self._options)
+            canvas.style(painting, self._photo, size, share, self._options).to(self._device)
             for painting in self._paintings
         ]
         styles = [StylePicture(*each) for each in zip(pixels, self._weights, strict=True)]
         if not self._regions:
             return styles
-        masks = [canvas.mask(region, size) for region in self._regions]
+        masks = [canvas.mask(region, size).to(self._device) for region in self._regions]
         return [replace(each, mask=mask) for each, mask in zip(styles, masks, strict=True)]
 
     def _scale(
@@ -213,10 +222,24 @@ class _Mean:
         return self._total / self._weight
 
 
-def _solver(options: OptimizeOptions) -> Solver:
+def _device(name: str) -> torch.device:
+    """The device by its name, seen to be there.
+
+    Raises:
+        DeviceError: it is not.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = next((device for device, here in there.items() if here), "cpu")
+    if not there.get(name, True):
+        raise DeviceError(f"there is no {name} device for torch here", hint="use --device cpu")
+    return torch.device(name)
+
+
+def _solver(options: OptimizeOptions, pairs: int) -> Solver:
     if options.optimizer == "adam":
         return Adam(options.learning_rate, box=options.box)
-    return Lbfgs(options.history, box=options.box)
+    return Lbfgs(pairs, box=options.box)
 
 
 def _weights(given: Sequence[float] | None, count: int) -> list[float]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from impasto.errors import MissingExtraError, OptionError
 from impasto.studio import weights as store
@@ -49,6 +50,8 @@ class Vgg(LossNetwork):
     The default layers are those of Gatys et al. 2016, section 3.
     """
 
+    can_be_frugal = True
+
     def __init__(
         self, name: str, recipe: Recipe, weights: Convolutions, pooling: str, padding: str
     ) -> None:
@@ -69,9 +72,19 @@ class Vgg(LossNetwork):
 
     def _features(self, x: Tensor, wanted: frozenset[str]) -> dict[str, Tensor]:
         found: dict[str, Tensor] = {}
-        for layer in self.layers:
-            if len(found) == len(wanted):
-                break
+        last = max((self.layers.index(layer) for layer in wanted), default=-1)
+        for block in _blocks(self.layers[: last + 1]):
+            if self.frugal and x.requires_grad:
+                x, *seen = checkpoint(self._block, x, block, wanted, use_reentrant=False)
+            else:
+                x, *seen = self._block(x, block, wanted)
+            found.update(zip((layer for layer in block if layer in wanted), seen, strict=True))
+        return found
+
+    def _block(self, x: Tensor, block: Sequence[str], wanted: frozenset[str]) -> list[Tensor]:
+        """The output of some layers in a row, then those of them that are wanted."""
+        seen = []
+        for layer in block:
             if layer.endswith(".pre"):
                 x = self.convolutions[layer.removesuffix(".pre")](x)
             elif layer.startswith("pool"):
@@ -79,8 +92,8 @@ class Vgg(LossNetwork):
             else:
                 x = F.relu(x)
             if layer in wanted:
-                found[layer] = x
-        return found
+                seen.append(x)
+        return [x, *seen]
 
     def _pool(self, x: Tensor, block: int) -> Tensor:
         if self._factors is None:
@@ -108,6 +121,16 @@ def load(name: str, *, pooling: str, padding: str, weights: Path | None) -> Vgg:
             )
         channels = out
     return Vgg(name, recipe, found, pooling, padding)
+
+
+def _blocks(layers: Sequence[str]) -> list[list[str]]:
+    """The layers from one pooling to the next."""
+    blocks: list[list[str]] = [[]]
+    for layer in layers:
+        blocks[-1].append(layer)
+        if layer.startswith("pool"):
+            blocks.append([])
+    return [block for block in blocks if block]
 
 
 def _convolutions(blocks: Sequence[int]) -> list[str]:

@@ -178,7 +178,7 @@ def _torchvision(name: str) -> Any:
     try:
         return import_module("torchvision.models")
     except (ImportError, RuntimeError) as error:
-        if get_close_matches(name, vgg.NAMES, 1, 0.75):
+        if get_close_matches(name, vgg.NAMES, 1):
             raise unknown_network(name, vgg.NAMES) from error
         if isinstance(error, ImportError):
             raise MissingExtraError("backbones", f"torchvision, which has {name},") from error

@@ -1,0 +1,78 @@
+"""How much memory an optimisation will take, said before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from impasto.errors import OptionError
+from impasto.studio import features
+from impasto.studio.features import LossNetwork
+
+_FLOAT = 4
+_COPIES = {False: 4, True: 3}
+"""Copies of the largest layer that meet in its backward step, frugal or not: what follows
+it, the gradients of both, and scratch."""
+_SLACK = 1.1
+_FEWEST_PAIRS = 3
+
+
+def forecast(
+    network: LossNetwork, layers: Sequence[str], size: tuple[int, int], history: int
+) -> int:
+    """Bytes that one evaluation and the solver will take at ``size``, height and width.
+
+    Counted from the shapes of the layers, for the network as it is (``frugal`` or not);
+    about what is measured for VGG, more for networks of torchvision, whose every node is
+    counted as kept.
+    """
+    shapes = features.shapes(network, size)
+    deepest = max(network.layers.index(layer) for layer in layers)
+    # A layer before its ReLU is not kept: the ReLU's own output is enough for both.
+    used = [layer for layer in network.layers[: deepest + 1] if not layer.endswith(".pre")]
+    volumes = {layer: _volume(shapes[layer]) for layer in used}
+    if network.frugal:
+        kept = sum(v for layer, v in volumes.items() if layer in layers or "pool" in layer)
+    else:
+        kept = sum(volumes.values())
+    picture = 3 * size[0] * size[1]
+    floats = (kept + _COPIES[network.frugal] * max(volumes.values())) * _SLACK + (
+        2 * history + 8
+    ) * picture
+    return round(_FLOAT * floats)
+
+
+def fit(
+    network: LossNetwork,
+    layers: Sequence[str],
+    size: tuple[int, int],
+    history: int,
+    available: int | None,
+) -> int:
+    """Make the network frugal, and the solver's memory short, if it must be.
+
+    Returns:
+        How many pairs L-BFGS may remember.
+
+    Raises:
+        OptionError: it does not fit into ``available`` bytes in any way.
+    """
+    if available is None:
+        network.frugal = False
+        return history
+    needed = 0
+    fewest = min(history, _FEWEST_PAIRS)
+    for frugal, pairs in ((False, history), (True, history), (True, fewest)):
+        network.frugal = frugal and network.can_be_frugal
+        needed = forecast(network, layers, size, pairs)
+        if needed <= available:
+            return pairs
+    side = int(max(size) * (available / needed) ** 0.5)
+    raise OptionError(
+        f"{size[1]}x{size[0]} would need about {needed / 1e9:.1f} GB of memory; "
+        f"{available / 1e9:.1f} GB are free",
+        hint=f"use --size {side}, or layers that are less deep",
+    )
+
+
+def _volume(shape: tuple[int, int, int]) -> int:
+    return shape[0] * shape[1] * shape[2]
