@@ -9,13 +9,14 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cases import CASES, QUICK, Plan, Row
+from benchmarks.cases import CASES
 from benchmarks.measure import machine, slug, versions
+from benchmarks.rows import QUICK, Plan, Row
 from impasto import catalog
 from impasto.catalog import Style
 from impasto.errors import ImpastoError
@@ -27,6 +28,7 @@ def main() -> None:
     wanted = _arguments()
     style = catalog.find(wanted.style or next(iter(catalog.styles())))
     plan = QUICK if wanted.quick else Plan(full=wanted.full)
+    plan = replace(plan, photo=wanted.photo, painting=wanted.painting)
     here = machine()
     print(f"{here['cpu']}, {here['threads']} threads; style {style.name}\n")
     print(_line("", "ours", "theirs", "ratio", "bar"))
@@ -39,9 +41,11 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=CASES, help="one case; may be repeated")
     parser.add_argument("--style", help="name or folder of a style; the first one by default")
+    parser.add_argument("--photo", help="photograph to optimise; the bundled one by default")
+    parser.add_argument("--painting", help="style to optimise with; a bundled preview by default")
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--quick", action="store_true", help="a rough look; nothing is written")
-    amount.add_argument("--full", action="store_true", help="the rival under onnxruntime too")
+    amount.add_argument("--full", action="store_true", help="slow rivals too: minutes to hours")
     return parser.parse_args()
 
 

@@ -1,11 +1,10 @@
-"""What is measured, and the bars that it should clear."""
+"""Painting with a style: what is measured, and the bars that it should clear."""
 
 from __future__ import annotations
 
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,9 @@ import numpy as np
 import torch
 
 from benchmarks.measure import fresh, medians, timed
+from benchmarks.optimizing import optimizing
 from benchmarks.rivals import TransformerNet, under_onnxruntime
+from benchmarks.rows import FULL_HD, TWELVE_MEGAPIXELS, Plan, Row
 from impasto import codecs, devices
 from impasto.assets import demo_photo
 from impasto.engine import OnnxEngine
@@ -24,43 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from impasto.catalog import Style
-
-HD, FULL_HD, TWELVE_MEGAPIXELS = (1280, 720), (1920, 1080), (4000, 3000)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How much is measured."""
-
-    sizes: tuple[tuple[int, int], ...] = (HD, FULL_HD)
-    repeats: int = 5
-    processes: int = 3
-    starts: int = 15
-    full: bool = False
-
-
-QUICK = Plan(sizes=(FULL_HD,), repeats=2, processes=1, starts=5)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table. The bar is for the ratio or, where there is none, for ours."""
-
-    name: str
-    unit: str
-    ours: float
-    theirs: float | None = None
-    ratio: float | None = None
-    bar: float | None = None
-    at_least: bool = False
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the bar is cleared; None where there is none."""
-        if self.bar is None:
-            return None
-        value = self.ours if self.ratio is None else self.ratio
-        return value >= self.bar if self.at_least else value <= self.bar
 
 
 def network(style: Style, plan: Plan) -> Iterator[Row]:
@@ -167,4 +131,5 @@ CASES: dict[str, Callable[[Style, Plan], Iterator[Row]]] = {
     "network": network,
     "end-to-end": end_to_end,
     "startup": startup,
+    "optimize": optimizing,
 }

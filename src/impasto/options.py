@@ -36,7 +36,7 @@ class _Checked:
             low, high, choices = (knob.metadata[key] for key in ("low", "high", "choices"))
             if choices and value not in choices:
                 raise OptionError(f"{name} is {value!r}", hint=f"it must be {_either(choices)}")
-            if value is None or low is high is None:
+            if low is high is None or value is knob.default is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise OptionError(f"{name} must be a number, not {value!r}")
@@ -129,8 +129,8 @@ class LossOptions(_Checked):
         choices=("none", "initial"),
     )
     content_weight: float = _knob(1.0, "Weight of the content loss.", low=0)
-    style_weight: float = _knob(10.0, "Weight of the style loss.", low=0)
-    tv_weight: float = _knob(0.1, "Weight of total variation: higher is smoother.", low=0)
+    style_weight: float = _knob(30.0, "Weight of the style loss.", low=0)
+    tv_weight: float = _knob(0.3, "Weight of total variation: higher is smoother.", low=0)
     tv: str = _knob(
         "anisotropic",
         "Total variation: anisotropic, isotropic, or squared (summed, 0 to 255).",
@@ -208,7 +208,6 @@ class TrainOptions(_Checked):
             content_layers=("conv3_2",),
             style_layers=("conv1_1", "conv2_1", "conv3_1", "conv4_1"),
             style_weight=5.0,
-            tv_weight=0.3,
         ),
         "What is made small.",
     )

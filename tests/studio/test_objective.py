@@ -35,7 +35,7 @@ def test_the_total_is_the_weighted_sum_of_what_the_network_sees(network, picture
     assert losses["content"] == pytest.approx(float(content), rel=1e-5)
     assert losses["style"] == pytest.approx(float(grams[0] + 3 * grams[1]) / 4, rel=1e-5)
     assert losses["style conv2_1"] == pytest.approx(float(grams[1]), rel=1e-5)
-    expected = losses["content"] + 10 * losses["style"] + 0.1 * losses["tv"]
+    expected = losses["content"] + 30 * losses["style"] + 0.3 * losses["tv"]
     assert losses["total"] == pytest.approx(expected, rel=1e-5)
 
 

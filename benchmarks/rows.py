@@ -1,0 +1,44 @@
+"""What a benchmark is asked for, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HD, FULL_HD, TWELVE_MEGAPIXELS = (1280, 720), (1920, 1080), (4000, 3000)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
+
+    sizes: tuple[tuple[int, int], ...] = (HD, FULL_HD)
+    repeats: int = 5
+    processes: int = 3
+    starts: int = 15
+    full: bool = False
+    photo: str | None = None
+    painting: str | None = None
+
+
+QUICK = Plan(sizes=(FULL_HD,), repeats=2, processes=1, starts=5)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. The bar is for the ratio or, where there is none, for ours."""
+
+    name: str
+    unit: str
+    ours: float
+    theirs: float | None = None
+    ratio: float | None = None
+    bar: float | None = None
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the bar is cleared; None where there is none."""
+        if self.bar is None:
+            return None
+        value = self.ours if self.ratio is None else self.ratio
+        return value >= self.bar if self.at_least else value <= self.bar

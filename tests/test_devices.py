@@ -1,0 +1,60 @@
+import os
+
+import pytest
+
+from impasto import devices
+from impasto.errors import OptionError
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_a_device_that_is_none_is_refused():
+    assert devices.valid("cpu") == "cpu"
+    with pytest.raises(OptionError, match=r"no device 'gpu' - use auto, cuda"):
+        devices.valid("gpu")
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, None),
+        ({"cpu.max": "max 100000\n"}, None),
+        ({"cpu.max": "150000 100000\n"}, 1.5),
+        ({"cpu.max": "nonsense"}, None),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        ({"cpu/cpu.cfs_quota_us": "200000", "cpu/cpu.cfs_period_us": "100000"}, 2.0),
+    ],
+)
+def test_the_cgroups_share_of_processors(files, expected, tmp_path):
+    for name, text in files.items():
+        write(tmp_path / name, text)
+    assert devices._cgroup_quota(tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, None),
+        ({"memory.max": "max", "memory.current": "5"}, None),
+        ({"memory.max": "1000", "memory.current": "400"}, 600),
+        ({"memory.max": "1000", "memory.current": "1400"}, 0),
+        (
+            {
+                "memory/memory.limit_in_bytes": "900",
+                "memory/memory.usage_in_bytes": "100",
+            },
+            800,
+        ),
+    ],
+)
+def test_the_cgroups_share_of_memory(files, expected, tmp_path):
+    for name, text in files.items():
+        write(tmp_path / name, text)
+    assert devices._cgroup_memory(tmp_path) == expected
+
+
+def test_threads_are_at_least_one_and_no_more_than_there_are():
+    assert 1 <= devices.threads() <= (os.cpu_count() or 1)

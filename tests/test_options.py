@@ -1,0 +1,54 @@
+from dataclasses import fields, is_dataclass
+
+import pytest
+
+from impasto.errors import OptionError
+from impasto.options import (
+    LossOptions,
+    OptimizeOptions,
+    ReadOptions,
+    StylizeOptions,
+    TrainOptions,
+    WriteOptions,
+    doc,
+)
+
+ALL = [LossOptions, OptimizeOptions, ReadOptions, StylizeOptions, TrainOptions, WriteOptions]
+
+
+@pytest.mark.parametrize("options", ALL)
+def test_every_knob_says_what_it_does_in_one_line(options):
+    for knob in fields(options):
+        said = doc(options, knob.name)
+        assert said.endswith(".")
+        assert len(said) < 100
+
+
+@pytest.mark.parametrize("options", ALL)
+def test_every_range_and_choice_is_kept_at_both_ends(options):
+    for knob in fields(options):
+        low, high = knob.metadata["low"], knob.metadata["high"]
+        for end, beyond in ((low, -1), (high, 1)):
+            if end is not None:
+                options(**{knob.name: end})
+                with pytest.raises(OptionError, match=knob.name.replace("_", " ")):
+                    options(**{knob.name: end + beyond})
+        for choice in knob.metadata["choices"] or ():
+            options(**{knob.name: choice})
+        if knob.metadata["choices"]:
+            with pytest.raises(OptionError, match="it must be .* or "):
+                options(**{knob.name: "nonsense"})
+
+
+def test_what_is_no_number_is_refused():
+    for wrong in (float("nan"), "1", True):
+        with pytest.raises(OptionError, match="strength"):
+            StylizeOptions(strength=wrong)
+    with pytest.raises(OptionError, match="size must be a number, not None"):
+        OptimizeOptions(size=None)
+    assert StylizeOptions(size=None).size is None
+
+
+def test_the_trainer_and_the_optimiser_share_their_losses():
+    assert is_dataclass(TrainOptions().loss)
+    assert type(TrainOptions().loss) is type(OptimizeOptions().loss) is LossOptions
