@@ -120,6 +120,18 @@ def test_alpha_and_metadata_travel(photo, style, network):
     assert set(np.unique(painted.alpha)) == {128}
 
 
+def test_what_lies_hidden_under_alpha_is_not_painted(photo, style, network):
+    alpha = np.full(photo.pixels.shape[:2], 255, np.uint8)
+    alpha[:, 80:] = 0
+    results = []
+    for hidden in (0, 255):
+        pixels = photo.pixels.copy()
+        pixels[:, 80:] = hidden
+        picture = dataclasses.replace(photo, pixels=pixels, alpha=alpha)
+        results.append(optimize(picture, style, options=QUICK, network=network).pixels)
+    assert np.abs(results[0].astype(int) - results[1]).max() <= 1
+
+
 def test_a_loss_that_is_no_number_says_so(photo, style, network):
     options = changed(loss=dataclasses.replace(LOSS, style_weight=1e308, scale="gatys"))
     with pytest.raises(TrainingError, match="stopped being a number"):

@@ -72,13 +72,16 @@ def optimize(
     options = options or OptimizeOptions()
     sources = list(styles) if isinstance(styles, (list, tuple)) else [styles]
     photo = codecs.open_any(content)
+    visible = photo
+    if photo.alpha is not None:  # what lies hidden under it is no content
+        visible = photo.with_pixels(finish.fill_transparent(photo.pixels, photo.alpha))
     paintings = [codecs.open_any(source) for source in sources]
     weights = _weights(style_weights, len(paintings))
     regions = [codecs.open_any(mask) for mask in masks]
     if regions and len(regions) != len(paintings):
         raise OptionError(f"{len(regions)} masks for {len(paintings)} styles", hint="give one each")
     objective = Objective(options.loss, network=network)
-    run = _Run(photo, paintings, weights, regions, options, objective)
+    run = _Run(visible, paintings, weights, regions, options, objective)
     painted = run(on_step, cancel or CancelToken())
     result = codecs.resize(photo, options.size).with_pixels(painted)
     return recipe.write(
