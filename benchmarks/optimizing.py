@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 SIDE, STEPS = 512, 500
 _STYLE = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 OBJECTIVE = LossOptions(
+    padding="same",
     scale="mean",
     content_layers=("conv4_2:0.01",),
     style_layers=tuple(f"{layer}:10" for layer in _STYLE),

@@ -107,8 +107,8 @@ class LossOptions(_Checked):
     weights: str | None = _knob(None, "File with that network's weights; found by default.")
     pooling: str = _knob("max", "Pooling: max or average.", choices=("max", "average"))
     padding: str = _knob(
-        "same",
-        "Padding: same (zeros), valid (none) or replicate (edge repeated, first layer).",
+        "replicate",
+        "Padding: replicate (edge repeated, first layer), same (zeros) or valid (none).",
         choices=("same", "valid", "replicate"),
     )
     content_layers: tuple[str, ...] = _knob((), "Layers of the content loss.")

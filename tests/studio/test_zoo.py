@@ -158,7 +158,7 @@ def test_inception_equals_it_to_the_end_where_pools_count_alike(inception, pictu
     names = {f"{theirs}.cat": ours for ours, theirs in INCEPTION_BLOCKS.items()}
     require_equal(network(picture, names), forward(picture), names)
     assert network.layers[-1] == "Mixed_7a.cat"
-    assert network.style_layers[-1] == "Mixed_6e.cat"
+    assert network.style_layers[-1] == "Mixed_5d.cat"
 
 
 def randomised(model):
@@ -300,6 +300,21 @@ def test_with_the_edge_repeated_a_flat_picture_has_no_border(resnet):
 
     assert border("replicate") < 1e-5
     assert border("same") > 0.1
+
+
+def test_a_network_without_padding_sees_the_picture_to_its_edge(inception_random):
+    """The gradient of the outermost pixels, beside that of those in the middle."""
+    picture = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+
+    def edge(padding):
+        network = features.load("inception_v3", weights=inception_random, padding=padding)
+        point = picture.clone().requires_grad_(True)
+        maps = network(point, ["Conv2d_2b_3x3.relu"])["Conv2d_2b_3x3.relu"]
+        (gradient,) = torch.autograd.grad(maps.square().sum(), point)
+        size = gradient.abs().mean((0, 1))
+        return float(size[0].mean() / size[40:56].mean())
+
+    assert edge("replicate") > 2 * edge("same")
 
 
 def test_valid_padding_is_refused(resnet):

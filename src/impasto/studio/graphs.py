@@ -186,10 +186,28 @@ def average_pools(model: nn.Module) -> None:
             model.set_submodule(name, mean)
 
 
+_MARGIN = 8
+"""Pixels that are repeated around a picture whose network has no padding at its entrance;
+even, so that strides fall on the same pixels as without."""
+
+
 def replicate_edge(model: nn.Module) -> None:
-    """Make the first convolution see the edge repeated, if it is padded at all."""
-    first = next(module for module in model.modules() if isinstance(module, nn.Conv2d))
-    first.padding_mode = "replicate"
+    """Make the first convolution see the edge repeated.
+
+    Where it has no padding, a picture's outermost pixels count for next to nothing, and
+    stay as they were while all others are painted: there a margin is repeated.
+    """
+    name, first = next(
+        (name, module) for name, module in model.named_modules() if isinstance(module, nn.Conv2d)
+    )
+    padding = first.padding if first.padding not in ((0, 0), "valid") else (_MARGIN, _MARGIN)
+    padded = nn.Conv2d(
+        first.in_channels, first.out_channels, first.kernel_size, first.stride, padding,  # type: ignore[arg-type]
+        first.dilation, first.groups, first.bias is not None, "replicate", "meta",  # type: ignore[arg-type]
+    )  # fmt: skip
+    padded.weight, padded.bias = first.weight, first.bias
+    parent, _, own = name.rpartition(".")
+    setattr(model.get_submodule(parent), own, padded)
 
 
 def _is_map(small: object, large: object) -> bool:

@@ -43,8 +43,8 @@ _OWN_LAYERS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("relu", "layer1.2.relu_2", "layer2.3.relu_2", "layer3.5.relu_2"),
     ),
     "inception_v3": (
-        ("Mixed_5d.cat",),
-        ("Conv2d_2b_3x3.relu", "Conv2d_4a_3x3.relu", "Mixed_5d.cat", "Mixed_6e.cat"),
+        ("Mixed_5b.cat",),
+        ("Conv2d_1a_3x3.relu", "Conv2d_2b_3x3.relu", "Conv2d_4a_3x3.relu", "Mixed_5d.cat"),
     ),
     "googlenet": (
         ("inception3b.cat",),
