@@ -186,8 +186,8 @@ def average_pools(model: nn.Module) -> None:
             model.set_submodule(name, mean)
 
 
-_MARGIN = 8
-"""Pixels that are repeated around a picture whose network has no padding at its entrance;
+_MARGIN = 4
+"""Pixels that are mirrored around a picture whose network has no padding at its entrance;
 even, so that strides fall on the same pixels as without."""
 
 
@@ -195,18 +195,24 @@ def replicate_edge(model: nn.Module) -> None:
     """Make the first convolution see the edge repeated.
 
     Where it has no padding, a picture's outermost pixels count for next to nothing, and
-    stay as they were while all others are painted: there a margin is repeated.
+    stay as they were while all others are painted. There a margin is mirrored; repeated,
+    the edge would count for too much, and a frame be painted.
     """
-    name, first = next(
-        (name, module) for name, module in model.named_modules() if isinstance(module, nn.Conv2d)
+    path, first = next(
+        (path, module) for path, module in model.named_modules() if isinstance(module, nn.Conv2d)
     )
-    padding = first.padding if first.padding not in ((0, 0), "valid") else (_MARGIN, _MARGIN)
-    padded = nn.Conv2d(
-        first.in_channels, first.out_channels, first.kernel_size, first.stride, padding,  # type: ignore[arg-type]
-        first.dilation, first.groups, first.bias is not None, "replicate", "meta",  # type: ignore[arg-type]
-    )  # fmt: skip
+    shape: dict[str, Any] = {
+        name: getattr(first, name)
+        for name in ("in_channels", "out_channels", "kernel_size", "stride", "dilation", "groups")
+    }
+    padding: Any = first.padding
+    mode: Any = "replicate"
+    if padding in ((0, 0), "valid"):
+        padding, mode = _MARGIN, "reflect"
+    bias = first.bias is not None
+    padded = nn.Conv2d(**shape, padding=padding, padding_mode=mode, bias=bias, device="meta")
     padded.weight, padded.bias = first.weight, first.bias
-    parent, _, own = name.rpartition(".")
+    parent, _, own = path.rpartition(".")
     setattr(model.get_submodule(parent), own, padded)
 
 
