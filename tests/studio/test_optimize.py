@@ -46,7 +46,8 @@ def test_the_painting_comes_nearer_to_the_style_and_keeps_the_photo(
     assert steps[-1].losses["content"] < 1
     assert [step.step for step in steps] == list(range(1, 26))
     assert {"total", "content", "style", "tv", "style conv1_1"} <= steps[0].losses.keys()
-    seen = steps[-1].picture()
+    first, seen = steps[0].picture(), steps[-1].picture()
+    assert not np.array_equal(first.pixels, seen.pixels)
     assert (seen.width, seen.height) == steps[-1].size == (painted.width, painted.height)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -166,7 +167,7 @@ class _Run:
         best, best_loss, mean = x, math.inf, _Mean(options.average)
         for number in range(1, steps + 1):
             loss, losses, gradient = self._evaluate(x, target)
-            before, shown = best_loss, x
+            before = best_loss
             if loss < best_loss:
                 best, best_loss = x, loss
             mean.add(x)
@@ -177,7 +178,7 @@ class _Run:
                         total=options.steps,
                         losses=losses,
                         size=(x.shape[3], x.shape[2]),
-                        picture=lambda: codecs.from_array(to_pixels(shown[0])),  # noqa: B023
+                        picture=partial(_picture, x),
                     )
                 )
             flat = 0 <= before - loss < options.tolerance * before < math.inf
@@ -207,6 +208,10 @@ class _Run:
             photo = codecs.resize_to(self._photo, (size[1], size[0]))
             pixels = finish.keep_colors(photo.pixels, pixels)
         return pixels
+
+
+def _picture(x: Tensor) -> Picture:
+    return Picture(to_pixels(x[0]))
 
 
 class _Mean:
