@@ -8,6 +8,7 @@ against it. Making one of these objects checks it: a value out of range is an
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -54,6 +55,16 @@ def _either(choices: tuple[str, ...]) -> str:
 def doc(options: type, knob: str) -> str:
     """The line that says what ``knob`` does."""
     return str(next(f.metadata["doc"] for f in fields(options) if f.name == knob))
+
+
+def flattened(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Names in words and values of a nested record, such as options or a card."""
+    for key, value in record.items():
+        name = f"{prefix}{key}".replace("_", " ")
+        if isinstance(value, dict):
+            yield from flattened(value, f"{name} ")
+        else:
+            yield name, value
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from impasto.errors import ImpastoError
+from impasto.options import flattened
 
 if TYPE_CHECKING:
     from impasto.batch import Result
@@ -68,7 +69,7 @@ class Terminal:
         if self.as_json:
             self.print_json(record)
         else:
-            self.table(("", title), [(key, str(value)) for key, value in _flat(record)])
+            self.table(("", title), [(key, str(value)) for key, value in flattened(record)])
 
     @contextmanager
     def bar(self, what: str) -> Iterator[OnProgress]:
@@ -122,14 +123,6 @@ def record(result: Result) -> dict[str, Any]:
 def error_record(error: ImpastoError) -> dict[str, str]:
     """An error for programs; ``code`` is the name of its class."""
     return {"code": type(error).__name__, "message": error.message, "hint": error.hint}
-
-
-def _flat(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in record.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key} ")
-        else:
-            yield f"{prefix}{key}".replace("_", " "), value
 
 
 def _readable(text: str) -> str:

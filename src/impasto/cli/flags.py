@@ -62,9 +62,10 @@ def with_options(
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(command, eval_str=True)
+        knobs = list(_flags(options()))
+        names = {name for name, _, _ in knobs}
 
         def run(context: typer.Context, **values: Any) -> None:
-            names = {name for name, _, _ in _flags(options())}
             used = {
                 name: values[name]
                 for name in names
@@ -83,7 +84,7 @@ def with_options(
             *own,
             *(
                 inspect.Parameter(name, keyword, default=default, annotation=kind)
-                for name, default, kind in _flags(options())
+                for name, default, kind in knobs
             ),
         ]
         run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]

@@ -154,9 +154,7 @@ _DEMO = Path("impasto-demo")
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")] = Path(
-        "impasto-demo"
-    ),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")] = _DEMO,
     overwrite: Overwrite = False,
 ) -> None:
     """Paint a bundled photograph in every bundled style, and say where."""

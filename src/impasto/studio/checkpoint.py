@@ -9,7 +9,6 @@ there is no other state.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from torch import Tensor, nn, optim
 
 from impasto import files
 from impasto.errors import TrainingError
-from impasto.options import TrainOptions
+from impasto.options import TrainOptions, flattened
 
 _KEEP = 2
 
@@ -104,7 +103,7 @@ def read(path: Path) -> Checkpoint:
 
 
 def _check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
-    old, new = dict(_flat(before)), dict(_flat(now))
+    old, new = dict(flattened(before)), dict(flattened(now))
     changed = [
         f"{key} was {old.get(key)}, is {new.get(key)}"
         for key in sorted({*old, *new} - {"save every"})
@@ -115,16 +114,6 @@ def _check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
             f"the interrupted training had other options: {'; '.join(changed)}",
             hint="use the same options to go on, or --restart to begin anew",
         )
-
-
-def _flat(options: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Each knob's own name in words, those of nested options behind theirs."""
-    for key, value in options.items():
-        name = prefix + key.replace("_", " ")
-        if isinstance(value, dict):
-            yield from _flat(value, f"{name} ")
-        else:
-            yield name, value
 
 
 def _paths(folder: Path) -> list[Path]:
