@@ -56,6 +56,44 @@ def test_the_users_styles_are_found_after_the_bundled_ones(copy, user_styles, st
     assert "my-wave" in catalog.styles()
 
 
+@pytest.fixture
+def several(copy):
+    """A folder whose network is of three styles, as its card says."""
+
+    def split(details):
+        keys = ("name", "title", "artwork", "preview")
+        one = {key: details.pop(key) for key in keys}
+        details["styles"] = [{**one, "name": name} for name in ("sea", "sky", "sand")]
+
+    edit(copy, split)
+    return copy
+
+
+def test_a_folder_of_several_styles(several, user_styles):
+    styles = catalog.read(several)
+    assert [style.name for style in styles] == ["sea", "sky", "sand"]
+    assert [style.weights for style in styles] == [(1, 0, 0), (0, 1, 0), (0, 0, 1)]
+    assert catalog.find(several / "sky") == styles[1]
+    with pytest.raises(OptionError, match="holds 3 styles - .*NAME: sea, sky, sand"):
+        catalog.find(several)
+    shutil.copytree(several, user_styles / "beach")
+    assert {"sea", "sky", "sand"} < set(catalog.styles())
+    assert catalog.find("sand").folder == user_styles / "beach"
+
+
+def test_styles_of_one_network_are_blended_by_parts(several, style):
+    blend = catalog.find(f"{several}/sea:3,{several}/sand:1")
+    assert blend.weights == (0.75, 0, 0.25)
+    assert blend.name == "sea-75-sand-25"
+    assert catalog.valid_name(blend.name)
+    with pytest.raises(OptionError, match="all parts of the blend are 0"):
+        catalog.find(f"{several}/sea:0,{several}/sand:0")
+    with pytest.raises(OptionError, match="not of one network"):
+        catalog.find("great-wave:0.5,starry-night:0.5")
+    with pytest.raises(OptionError, match="no style 'none'"):
+        catalog.find("none:0.5,great-wave:0.5")
+
+
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
@@ -84,6 +122,9 @@ def test_an_unknown_style_names_the_nearest(name, hint):
         (lambda d: d.update(title=""), "title is not a text"),
         (lambda d: d["model"].update(bytes="many"), "bytes is not a whole number"),
         (lambda d: d["model"].update(sha256=None), "sha256 is not a text"),
+        (lambda d: d.update(styles=[]), "styles is not a list"),
+        (lambda d: d.update(styles=["sea"]), "a style is not an object"),
+        (lambda d: d.update(styles=[d | {"name": "sea"}] * 2), "two of its styles have one name"),
     ],
 )
 def test_a_damaged_card_is_refused_and_not_listed(copy, user_styles, change, reason):

@@ -4,8 +4,10 @@ import pytest
 
 from impasto.errors import OptionError
 from impasto.options import (
+    EvaluateOptions,
     LossOptions,
     OptimizeOptions,
+    QuantizeOptions,
     ReadOptions,
     StylizeOptions,
     TrainOptions,
@@ -13,7 +15,10 @@ from impasto.options import (
     doc,
 )
 
-ALL = [LossOptions, OptimizeOptions, ReadOptions, StylizeOptions, TrainOptions, WriteOptions]
+ALL = [
+    EvaluateOptions, LossOptions, OptimizeOptions, QuantizeOptions, ReadOptions, StylizeOptions,
+    TrainOptions, WriteOptions,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("options", ALL)

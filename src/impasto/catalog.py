@@ -1,7 +1,8 @@
 """The styles at hand: bundled ones, the user's own, and any folder with a card.
 
-A style is a folder with ``card.json``, one ONNX file and a preview. The card says whose
-painting it is, how it was learnt, and which file (by SHA-256) holds the network.
+A folder with ``card.json``, one ONNX file and previews holds a network of one style or of
+several. The card says whose paintings they are, how they were learnt, and which file (by
+SHA-256) holds the network.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ FORMAT = 1
 """Version of the card's layout; a newer one is refused with a sentence."""
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_BLEND = re.compile(r"[^,:]+:\d*\.?\d+(,[^,:]+:\d*\.?\d+)*")
 _BUNDLED = Path(__file__).parent / "styles"
 
 
@@ -43,20 +45,24 @@ class Card:
     name: str
     title: str
     artwork: Artwork
+    preview: str
     licence: str
     file: str
     sha256: str
     bytes: int
     parameters: int
-    details: Mapping[str, Any]
+    strength: bool
+    """Whether the network takes the style's strength, which other styles get by blending."""
+    details: Mapping[str, Any] = field(compare=False)
 
 
 @dataclass(frozen=True)
 class Style:
-    """A style on disk."""
+    """A style on disk: a network, and how much it shall paint of each of its styles."""
 
     card: Card
     folder: Path
+    weights: tuple[float, ...] = (1.0,)
 
     @property
     def name(self) -> str:
@@ -64,7 +70,7 @@ class Style:
 
     @property
     def preview(self) -> Path:
-        return self.folder / str(self.card.details["preview"])
+        return self.folder / self.card.preview
 
     def model(self) -> bytes:
         """The verified network, as ONNX.
@@ -84,6 +90,17 @@ def user_folder() -> Path:
     return Path(platformdirs.user_data_dir("impasto", appauthor=False)) / "styles"
 
 
+def place(output: str | Path) -> Path:
+    """The folder of a new style: ``output`` itself, or of that name in the user's styles.
+
+    Raises:
+        OptionError: its last part cannot be the name of a style.
+    """
+    path = Path(output)
+    valid_name(path.name)
+    return path if len(path.parts) > 1 else user_folder() / path
+
+
 def styles() -> dict[str, Style]:
     """All styles by name, damaged ones left out; a bundled one hides the user's of its name."""
     return {**_in(user_folder()), **bundled()}
@@ -95,38 +112,79 @@ def bundled() -> dict[str, Style]:
 
 
 def _in(place: Path) -> dict[str, Style]:
-    found = {}
+    found: dict[str, Style] = {}
     for card in sorted(place.glob(f"*/{CARD}")):
         try:
-            style = read(card.parent)
+            found |= {style.name: style for style in read(card.parent)}
         except StyleError:
             continue
-        found[style.name] = style
     return found
 
 
 def find(style: str | Path | Style) -> Style:
     """The style of this name, or in this folder, or of this card or network file.
 
+    ``folder/name`` is one of several styles in a folder, and ``great-wave:0.7,the-kiss:0.3``
+    a blend of styles of one network.
+
     Raises:
-        OptionError: no such style.
+        OptionError: no such style, or styles that cannot be blended.
         StyleError: the folder's card is damaged, or the file is not a style.
     """
     if isinstance(style, Style):
         return style
-    if _NAME.fullmatch(str(style)):
-        if (_BUNDLED / style / CARD).is_file():
-            return read(_BUNDLED / style)
-        if (user_folder() / style / CARD).is_file():
-            return read(user_folder() / style)
-    path = Path(style)
-    if (path / CARD).is_file():
-        return read(path)
+    if _BLEND.fullmatch(str(style)):
+        return _blend([part.rsplit(":", 1) for part in str(style).split(",")])
+    name, path = str(style), Path(style)
+    if _NAME.fullmatch(name) and (named := _named(name)):
+        return named
+    if path.suffix in (".json", ".onnx") and (path.parent / CARD).is_file() and path.is_file():
+        path = path.parent
+    for folder in (path, path.parent):
+        if (folder / CARD).is_file():
+            return _one(folder, path.name)
     if path.suffix and path.is_file():
-        if (path.parent / CARD).is_file() and path.suffix in (".json", ".onnx"):
-            return read(path.parent)
         store.refuse_foreign(path)
-    raise unknown(str(style))
+    raise unknown(name)
+
+
+def _named(name: str) -> Style | None:
+    for place in (_BUNDLED, user_folder()):
+        if (place / name / CARD).is_file():  # if it is damaged, say so
+            return _one(place / name, name)
+    return styles().get(name)
+
+
+def _one(folder: Path, name: str) -> Style:
+    """The style ``name`` in ``folder``, or its only one."""
+    found = read(folder)
+    for style in found:
+        if style.name == name or len(found) == 1:
+            return style
+    names = ", ".join(style.name for style in found)
+    raise OptionError(
+        f"{folder} holds {len(found)} styles", hint=f"give one as {folder}/NAME: {names}"
+    )
+
+
+def _blend(parts: list[list[str]]) -> Style:
+    found = [(find(name), float(weight)) for name, weight in parts]
+    first, total = found[0][0], sum(weight for _, weight in found)
+    if any(style.card.sha256 != first.card.sha256 for style, _ in found):
+        raise OptionError(
+            f"{' and '.join(style.name for style, _ in found)} are not of one network",
+            hint="only styles that were learnt together can be blended",
+        )
+    if not total:
+        raise OptionError("all parts of the blend are 0")
+    shares = [(style, weight / total) for style, weight in found]
+    card = replace(
+        first.card,
+        name="-".join(f"{style.name}-{share * 100:.0f}" for style, share in shares),
+        title=" and ".join(style.card.title for style, _ in shares),
+    )
+    columns = zip(*([w * share for w in style.weights] for style, share in shares), strict=True)
+    return Style(card, first.folder, tuple(map(sum, columns)))
 
 
 def unknown(name: str) -> OptionError:
@@ -151,41 +209,61 @@ def valid_name(name: str) -> str:
     return name
 
 
-def read(folder: Path) -> Style:
-    """The style in ``folder``; its network is checked later, when it is loaded.
+def read(folder: Path) -> tuple[Style, ...]:
+    """The styles in ``folder``; their network is checked later, when it is loaded.
 
     Raises:
         StyleError: the card is damaged or from a newer version.
     """
     path = folder / CARD
     try:
-        return Style(_parse(json.loads(path.read_bytes())), folder)
+        cards = _parse(json.loads(path.read_bytes()))
     except OSError as error:
         raise StyleError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StyleError(f"{path} is not a style's card: {error}") from error
+    count = len(cards)
+    return tuple(
+        Style(card, folder, tuple(float(i == index) for i in range(count)))
+        for index, card in enumerate(cards)
+    )
 
 
-def _parse(details: Any) -> Card:
+def _parse(details: Any) -> list[Card]:
+    """The cards of all styles: one, or those that ``styles`` lists."""
     if not isinstance(details, dict):
         raise TypeError("it is not an object")
     if _number(details, "format") > FORMAT:
         raise ValueError("it was made by a newer impasto; update with pip install -U impasto")
-    artwork, model = details["artwork"], details["model"]
+    several = details.get("styles", [details])
+    if not isinstance(several, list) or not several:
+        raise TypeError("styles is not a list")
+    cards = [_card(details, entry) for entry in several]
+    if len({card.name for card in cards}) < len(cards):
+        raise ValueError("two of its styles have one name")
+    return cards
+
+
+def _card(details: Mapping[str, Any], entry: Any) -> Card:
+    if not isinstance(entry, dict):
+        raise TypeError("a style is not an object")
+    artwork, model = entry["artwork"], details["model"]
     card = Card(
-        name=_text(details, "name"),
-        title=_text(details, "title"),
+        name=_text(entry, "name"),
+        title=_text(entry, "title"),
         artwork=Artwork(*(_text(artwork, key) for key in ("title", "artist", "year", "licence"))),
+        preview=_text(entry, "preview"),
         licence=_text(details, "licence"),
         file=_text(model, "file"),
         sha256=_text(model, "sha256"),
         bytes=_number(model, "bytes"),
         parameters=_number(details["network"], "parameters"),
-        details=details,
+        strength=details["network"].get("strength") is True,
+        details={**{k: v for k, v in details.items() if k != "styles"}, **entry},
     )
     if not _NAME.fullmatch(card.name):
         raise ValueError(f"{card.name!r} cannot be the name of a style")
-    for file in (card.file, _text(details, "preview")):
+    for file in (card.file, card.preview):
         if Path(file).name != file:
             raise ValueError(f"{file!r} is not a plain file name")
     return card

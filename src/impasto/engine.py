@@ -5,6 +5,7 @@ This is the only file that knows onnxruntime, and the border between pictures an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -30,8 +31,11 @@ class Engine(Protocol):
     device: str
     note: str
 
-    def paint(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """``(H, W, 3)`` sRGB in, the same size out; thread-safe."""
+    def paint(self, pixels: NDArray[np.uint8], weights: Sequence[float] = ()) -> NDArray[np.uint8]:
+        """``(H, W, 3)`` sRGB in, the same size out; thread-safe.
+
+        ``weights`` say how much of each style of the network, for one that has several.
+        """
 
 
 class OnnxEngine:
@@ -48,12 +52,12 @@ class OnnxEngine:
     def __init__(self, model: bytes, *, device: str = "auto", threads: int | None = None) -> None:
         self.device, self.note, self._session = _open(model, devices.valid(device), threads)
 
-    def paint(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def paint(self, pixels: NDArray[np.uint8], weights: Sequence[float] = ()) -> NDArray[np.uint8]:
         height, width = pixels.shape[:2]
         grow = max(0, SMALLEST - height), max(0, SMALLEST - width)
         if any(grow):
             pixels = np.pad(pixels, ((0, grow[0]), (0, grow[1]), (0, 0)), mode="symmetric")
-        painted = _run(self._session, np.ascontiguousarray(pixels))
+        painted = _run(self._session, np.ascontiguousarray(pixels), weights)
         return painted[:height, :width]
 
 
@@ -120,16 +124,25 @@ def _session(model: bytes, device: str, threads: int | None) -> Any:
 
 
 def _check_signature(session: Any) -> None:
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    found = [(tensor.type, tensor.shape[-1:]) for tensor in (*inputs, *outputs)]
+    (photo, *weights), outputs = session.get_inputs(), session.get_outputs()
+    found = [(tensor.type, tensor.shape[-1:]) for tensor in (photo, *outputs)]
     if found != [("tensor(uint8)", [3])] * 2:
         raise StyleError("the network does not take and give one RGB picture")
+    kinds = [(tensor.type, len(tensor.shape), type(tensor.shape[0])) for tensor in weights]
+    if kinds not in ([], [("tensor(float)", 1, int)]):
+        raise StyleError("the network takes other things than a picture and style weights")
 
 
-def _run(session: Any, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    name = session.get_inputs()[0].name
+def _run(
+    session: Any, pixels: NDArray[np.uint8], weights: Sequence[float] = ()
+) -> NDArray[np.uint8]:
+    photo, *more = session.get_inputs()
+    given: dict[str, NDArray[Any]] = {photo.name: pixels[None]}
+    for tensor in more:
+        first = np.eye(1, tensor.shape[0], dtype=np.float32)[0]
+        given[tensor.name] = np.asarray(weights, np.float32) if len(weights) else first
     try:
-        (painted,) = session.run(None, {name: pixels[None]}, _run_options(pixels))
+        (painted,) = session.run(None, given, _run_options(pixels))
     except Exception as error:  # onnxruntime's exceptions share no base class
         raise DeviceError(
             f"painting {pixels.shape[1]}x{pixels.shape[0]} failed: {_first_line(error)}",

@@ -7,9 +7,10 @@ against it. Making one of these objects checks it: a value out of range is an
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from impasto.errors import OptionError
@@ -67,6 +68,50 @@ def flattened(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
             yield name, value
 
 
+def changed(options: Any, values: Mapping[str, Any]) -> Any:
+    """``options`` with knobs replaced by name, those of options inside it too.
+
+    Several layers are a list, or a text with commas.
+
+    Raises:
+        OptionError: a name that is no knob, or a value out of range.
+    """
+    known = set(_names(options))
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise OptionError(
+                f"there is no option {name!r}", hint=f"did you mean {near[0]}?" if near else ""
+            )
+    return _changed(options, values)
+
+
+def _names(options: Any) -> Iterator[str]:
+    for knob in fields(options):
+        value = getattr(options, knob.name)
+        if is_dataclass(value):
+            yield from _names(value)
+        else:
+            yield knob.name
+
+
+def _changed(options: Any, values: Mapping[str, Any]) -> Any:
+    changes: dict[str, Any] = {}
+    for knob in fields(options):
+        value = getattr(options, knob.name)
+        if is_dataclass(value):
+            changes[knob.name] = _changed(value, values)
+        elif knob.name in values:
+            given = values[knob.name]
+            changes[knob.name] = _several(given) if isinstance(value, tuple) else given
+    return replace(options, **changes)
+
+
+def _several(given: Any) -> tuple[str, ...]:
+    parts = given.split(",") if isinstance(given, str) else given
+    return tuple(part.strip() for part in parts if part.strip())
+
+
 @dataclass(frozen=True)
 class StylizeOptions(_Checked):
     """How a photograph is painted."""
@@ -102,9 +147,32 @@ class WriteOptions(_Checked):
 class NetworkOptions(_Checked):
     """The shape of a transform network."""
 
-    width: int = _knob(16, "Channels at half resolution; doubled at each step.", low=4, high=64)
-    shape_blocks: int = _knob(2, "Residual blocks at an eighth of the resolution.", low=0, high=16)
-    stroke_blocks: int = _knob(3, "Residual blocks at a quarter of it.", low=0, high=16)
+    design: str = _knob(
+        "impasto", "Design: impasto (ours, fast) or johnson (2016).", choices=("impasto", "johnson")
+    )
+    width: int = _knob(
+        16, "Channels of the first layer; doubled at each step down.", low=4, high=128
+    )
+    blocks: int = _knob(5, "Residual blocks.", low=0, high=32)
+    norm: str = _knob("instance", "Norm: instance or batch.", choices=("instance", "batch"))
+    activation: str = _knob("relu", "Activation: relu or selu.", choices=("relu", "selu"))
+    separable: bool = _knob(False, "Depthwise-separable convolutions in the residual blocks.")
+    upsampling: str = _knob(
+        "bilinear",
+        "johnson enlarges by: bilinear or nearest (then convolved), or transposed.",
+        choices=("bilinear", "nearest", "transposed"),
+    )
+    shrink: int = _knob(
+        1, "johnson works at a half (2) or a quarter (4) of the size.", low=1, high=4
+    )
+    pad: str = _knob(
+        "replicate",
+        "johnson pads by: replicate, reflect or zeros.",
+        choices=("replicate", "reflect", "zeros"),
+    )
+    output: str = _knob(
+        "linear", "johnson ends in: linear, tanh or sigmoid.", choices=("linear", "tanh", "sigmoid")
+    )
 
 
 @dataclass(frozen=True)
@@ -140,7 +208,7 @@ class LossOptions(_Checked):
         choices=("none", "initial"),
     )
     content_weight: float = _knob(1.0, "Weight of the content loss.", low=0)
-    style_weight: float = _knob(30.0, "Weight of the style loss.", low=0)
+    style_weight: float = _knob(8.0, "Weight of the style loss.", low=0)
     tv_weight: float = _knob(0.3, "Weight of total variation: higher is smoother.", low=0)
     tv: str = _knob(
         "anisotropic",
@@ -203,7 +271,7 @@ class OptimizeOptions(_Checked):
 
 @dataclass(frozen=True)
 class TrainOptions(_Checked):
-    """How a style is learnt. The weights are of relative losses: one default serves all."""
+    """How styles are learnt. The weights are of relative losses: one default serves all."""
 
     steps: int = _knob(2000, "Training steps.", low=1)
     batch: int = _knob(1, "Photographs per step.", low=1, high=1024)
@@ -212,6 +280,17 @@ class TrainOptions(_Checked):
         512, "Long side of the painting: larger, bolder strokes.", low=64, high=4096
     )
     learning_rate: float = _knob(2e-3, "Peak learning rate of Adam.", low=1e-6, high=1)
+    tune: str = _knob(
+        "all",
+        "What is learnt: all, or only the norms of new styles in the network of --start.",
+        choices=("all", "norms"),
+    )
+    strength: bool = _knob(False, "Learn the strength of the style as an input.")
+    held_out: int = _knob(4, "Photographs kept apart to validate with.", low=0, high=1000)
+    precompute: int = _knob(
+        0, "Crops whose content features are kept on disk and used again; 0: none.", low=0
+    )
+    tensorboard: bool = _knob(False, "Write losses for TensorBoard as well.")
     seed: int = _knob(0, "Same seed, same photographs, same network.", low=0)
     save_every: int = _knob(100, "Steps between checkpoints.", low=1)
     loss: LossOptions = _knob(
@@ -223,3 +302,36 @@ class TrainOptions(_Checked):
         "What is made small.",
     )
     network: NetworkOptions = _knob(NetworkOptions(), "Shape of the network.")
+
+
+@dataclass(frozen=True)
+class QuantizeOptions(_Checked):
+    """How a style's network is brought to 8 bits."""
+
+    count: int = _knob(24, "Photographs that ranges are measured on.", low=1, high=1000)
+    held_out: int = _knob(
+        12, "Other photographs, that both networks are compared on.", low=1, high=1000
+    )
+    size: int = _knob(768, "Long side of the photographs in pixels.", low=64, high=2048)
+
+
+@dataclass(frozen=True)
+class EvaluateOptions(_Checked):
+    """How the quality of a trained style is measured."""
+
+    count: int = _knob(5, "Photographs that are measured.", low=1, high=1000)
+    size: int = _knob(256, "Long side of the photographs in pixels.", low=64, high=2048)
+    iterations: int = _knob(
+        500, "Iterations of L-BFGS that the network is compared with.", low=1, high=10_000
+    )
+    noise: float = _knob(
+        2.0, "Deviation of the noise that tests for flicker, of 255.", low=0.5, high=64
+    )
+    second: str | None = _knob(None, "Second loss network that measures content as well.")
+    second_weights: str | None = _knob(None, "File with its weights; found by default.")
+    seed: int = _knob(0, "Same seed, same noise.", low=0)
+    device: str = _knob(
+        "auto",
+        "Device of the loss network: auto, cpu, cuda or mps.",
+        choices=("auto", "cpu", "cuda", "mps"),
+    )

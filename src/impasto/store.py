@@ -18,9 +18,11 @@ MAX_BYTES = 64 * 2**20
 
 OPERATORS = frozenset(
     [
-        *("Add", "Cast", "Clip", "Concat", "Constant", "Conv", "DepthToSpace", "Div", "Gather"),
-        *("InstanceNormalization", "Mod", "Mul", "Pad", "Relu", "Reshape", "Resize", "Round"),
-        *("Shape", "Slice", "Squeeze", "Sub", "Transpose", "Unsqueeze"),
+        *("Add", "BatchNormalization", "Cast", "Clip", "Concat", "Constant", "Conv"),
+        *("ConvTranspose", "DepthToSpace", "DequantizeLinear", "Div", "Gather", "Gemm"),
+        *("InstanceNormalization", "MatMul", "Mod", "Mul", "Pad", "QuantizeLinear"),
+        *("ReduceSum", "Relu", "Reshape", "Resize", "Round", "Selu", "Shape", "Sigmoid"),
+        *("Slice", "Squeeze", "Sub", "Tanh", "Transpose", "Unsqueeze"),
     ]
 )
 """Operators that impasto's own export writes; anything else is not a style."""

@@ -21,10 +21,15 @@ if TYPE_CHECKING:
     from impasto.picture import Picture
 
 
+_LEARNT_FROM = 0.25
+"""Strength from which on a network that has learnt strengths is trusted alone."""
+
+
 class Stylizer:
     """A style that is loaded and ready; it may be used again, and from several threads.
 
-    ``style`` is a name (``impasto styles`` lists them), a folder with a card, or a
+    ``style`` is a name (``impasto styles`` lists them), a blend of names
+    (``great-wave:0.7,the-kiss:0.3``), a folder with a card, or a
     :class:`~impasto.catalog.Style`. ``device`` is one of
     :data:`impasto.devices.DEVICES`; ``threads`` is what the process may use by default.
 
@@ -75,13 +80,24 @@ class Stylizer:
         pixels = photo.pixels
         if photo.alpha is not None:
             pixels = finish.fill_transparent(pixels, photo.alpha)
-        painting = self._paint(pixels)
+        learnt, blended = self._strengths(options.strength)
+        painting = self._paint(pixels, learnt)
         if options.keep_colors:
             painting = finish.keep_colors(pixels, painting)
-        return replace(photo, pixels=finish.blend(photo.pixels, painting, options.strength))
+        return replace(photo, pixels=finish.blend(photo.pixels, painting, blended))
 
-    def _paint(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        painting = self._engine.paint(pixels)
+    def _strengths(self, strength: float) -> tuple[float, float]:
+        """What the network paints with, and how much of that is laid over the photograph.
+
+        A network that has learnt strengths paints them; only towards none at all, where
+        the photograph itself is sharper than any painting of it, does blending set in.
+        """
+        if not self.style.card.strength:
+            return 1.0, strength
+        return strength, min(1.0, strength / _LEARNT_FROM)
+
+    def _paint(self, pixels: NDArray[np.uint8], strength: float) -> NDArray[np.uint8]:
+        painting = self._engine.paint(pixels, [strength * w for w in self.style.weights])
         if _flat(painting) and not _flat(pixels):
             raise StyleError(
                 f"{self.style.name} gave a single colour on {self.device}",
@@ -108,13 +124,9 @@ def stylize(
     return stylizer(source, strength=strength, keep_colors=keep_colors, size=size)
 
 
-def _loaded(style: Style) -> Stylizer:
-    return _load(style.folder, style.card.sha256)
-
-
 @lru_cache(maxsize=4)
-def _load(folder: Path, _sha256: str) -> Stylizer:
-    return Stylizer(folder)
+def _loaded(style: Style) -> Stylizer:
+    return Stylizer(style)
 
 
 def _flat(pixels: NDArray[np.uint8]) -> bool:

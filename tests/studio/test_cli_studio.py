@@ -1,4 +1,4 @@
-"""The studio's commands as a user runs them: optimize, redo, layers."""
+"""The studio's commands as a user runs them: optimize, redo, layers, train, networks."""
 
 import json
 import os
@@ -119,3 +119,52 @@ def test_without_torch_the_extra_is_named(folder):
         )  # fmt: skip
         assert done.returncode == 3, done.stderr
         assert 'pip install "impasto[train]"' in done.stderr
+
+
+def test_a_recipe_is_trained_and_flags_win(folder, photos, user_styles):
+    (folder / "two.toml").write_text(
+        "[train]\ntier = 'tiny'\nblocks = 1\nsteps = 9\ncrop = 64\nstyle_size = 64\n"
+        "[[style]]\npainting = 'strokes.png'\nartist = 'A test'\n"
+        "[[style]]\npainting = 'photo.jpg'\n"
+    )
+    done = run(
+        "train", photos, "--recipe", "two.toml", "-o", "two", "--steps", "1", "--width", "4",
+        cwd=folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "impasto stylize photo.jpg -s photo" in done.stderr
+    card = json.loads((user_styles / "two" / "card.json").read_text())
+    assert [style["name"] for style in card["styles"]] == ["strokes", "photo"]
+    assert card["styles"][0]["artwork"]["artist"] == "A test"
+    assert card["training"]["steps"] == 1
+    assert (card["network"]["width"], card["network"]["blocks"]) == (4, 1)
+    painted = run("stylize", "photo.jpg", "-s", "strokes:1,photo:3", cwd=folder)
+    assert painted.returncode == 0, painted.stderr
+    assert (folder / "photo.strokes-25-photo-75.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["."], "no painting was given - impasto train PAINTING... PHOTOS -o NAME"),
+        (["strokes.png", ".", "--recipe", "r.toml"], "do not go together"),
+        (["a.png", "b.png", ".", "--title", "A"], "--title is of one painting"),
+        (["a.png", ".", "--tier", "huge"], "no network 'huge'"),
+    ],
+)
+def test_what_cannot_be_trained(folder, arguments, said):
+    (folder / "r.toml").write_text("[[style]]\npainting = 'strokes.png'")
+    done = run("train", *arguments, "-o", "x", cwd=folder)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_networks_are_listed_with_their_speed(folder):
+    done = run("networks", "tiny", "--size", "96x64", "--threads", "1", "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (record,) = json.loads(done.stdout)
+    assert record["name"] == "tiny"
+    assert record["ms"] > 0
+    wrong = run("networks", "tiny", "--size", "large", cwd=folder)
+    assert wrong.returncode == 2
+    assert "use --size 1920x1080" in wrong.stderr

@@ -7,17 +7,20 @@ from impasto import store
 from impasto.engine import OnnxEngine
 from impasto.errors import TrainingError
 from impasto.options import NetworkOptions
-from impasto.studio import export
-from impasto.studio.networks import TransformNetwork
+from impasto.studio import export, networks
+
+
+def filled(options, styles=1, *, strength=False):
+    torch.manual_seed(0)
+    network = networks.build(options, styles, strength=strength)
+    for weight in network.parameters():
+        weight.data += torch.randn_like(weight) * 0.1
+    return network.eval()
 
 
 @pytest.fixture(scope="module")
 def network():
-    torch.manual_seed(0)
-    network = TransformNetwork(NetworkOptions(8, 1, 1))
-    for weight in network.parameters():
-        weight.data += torch.randn_like(weight) * 0.1
-    return network.eval()
+    return filled(NetworkOptions(width=8, blocks=2))
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +59,37 @@ def test_the_file_is_small_self_contained_and_tells_nothing_of_this_machine(mode
 def test_what_the_graph_holds_is_what_the_store_lets_through(model):
     used = {node.op_type for node in onnx.load_from_string(model).graph.node}
     assert used <= store.OPERATORS
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        NetworkOptions(width=8, blocks=2),
+        NetworkOptions(width=8, blocks=1, norm="batch", activation="selu", separable=True),
+        NetworkOptions(design="johnson", width=4, blocks=1, upsampling="transposed", pad="reflect",
+                       output="tanh"),
+        NetworkOptions(design="johnson", width=4, blocks=1, pad="zeros", shrink=2,
+                       upsampling="nearest", output="sigmoid"),
+    ],
+)  # fmt: skip
+def test_several_styles_and_their_strength_are_inputs_of_one_graph(options, rng):
+    network = filled(options, 3, strength=True)
+    model = export.to_onnx(network)
+    store.check(model, "style.onnx")
+    used = {node.op_type for node in onnx.load_from_string(model).graph.node}
+    assert used <= store.OPERATORS
+    engine = OnnxEngine(model, device="cpu")
+    photo = rng.integers(0, 256, (70, 93, 3), np.uint8)
+    for weights in ([0.2, 0.5, 0.3], [0, 0, 1], [0.1, 0.2, 0.3]):
+        exact = export.reference(network, photo, weights) * 255
+        assert (np.abs(engine.paint(photo, weights) - exact) - 0.5).max() / 255 < export.PARITY
+    assert np.array_equal(engine.paint(photo), engine.paint(photo, [1, 0, 0]))
+    assert not np.array_equal(engine.paint(photo), engine.paint(photo, [0.5, 0, 0]))
+
+
+def test_one_of_several_styles_can_be_a_file_of_its_own(rng):
+    network = filled(NetworkOptions(width=8, blocks=2), 2)
+    single = OnnxEngine(export.to_onnx(network.only([0.0, 1.0])), device="cpu")
+    photo = rng.integers(0, 256, (64, 80, 3), np.uint8)
+    exact = export.reference(network, photo, [0, 1]) * 255
+    assert (np.abs(single.paint(photo) - exact) - 0.5).max() / 255 < export.PARITY

@@ -1,10 +1,17 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+from impasto.errors import OptionError
 from impasto.options import NetworkOptions
-from impasto.studio.networks import DepthToSpace, ResizeConv, TransformNetwork
+from impasto.studio import networks
+from impasto.studio.networks import NETWORKS, DepthToSpace, Norm, ResizeConv, build
+
+SMALL = NetworkOptions(width=8, blocks=2)
+JOHNSON = replace(NETWORKS["johnson"], width=4, blocks=1)
 
 
 def filled(network):
@@ -15,12 +22,68 @@ def filled(network):
 
 
 @pytest.mark.parametrize(
-    "options", [NetworkOptions(), NetworkOptions(8, 0, 1), NetworkOptions(8, 1, 0)]
+    "options",
+    [
+        *(replace(each, width=4, blocks=2) for each in NETWORKS.values()),
+        replace(SMALL, blocks=0),
+        replace(SMALL, norm="batch", activation="selu", separable=True),
+        replace(JOHNSON, upsampling="bilinear", pad="zeros", output="sigmoid", norm="batch"),
+        replace(JOHNSON, upsampling="nearest", pad="replicate", shrink=4, activation="selu"),
+    ],
 )
 def test_the_output_has_the_inputs_size(options):
-    network = TransformNetwork(options)
-    for size in ((64, 64), (8, 16), (72, 40)):
-        assert network(torch.rand(2, 3, *size)).shape == (2, 3, *size)
+    network = build(options, styles=3)
+    for size in ((64, 64), (64, 96), (80, 64)):
+        painted = network(torch.rand(2, 3, *size), torch.tensor([0.2, 0.3, 0.5]))
+        assert painted.shape == (2, 3, *size)
+
+
+def test_johnsons_network_is_the_published_one():
+    """1.68 million parameters, as PyTorch's example has but for biases that norms undo."""
+    network = build(NETWORKS["transformer-net"])
+    biases = 32 + 64 + 128 + 10 * 128 + 64 + 32
+    assert sum(weight.numel() for weight in network.parameters()) + biases == 1_679_235
+    half = build(NETWORKS["johnson-half"])
+    assert (network.stride, half.stride) == (4, 8)
+
+
+def test_tanh_reaches_beyond_the_range_by_as_much_as_published():
+    network = filled(build(JOHNSON))
+    network.out.bias.data[:] = torch.tensor([1e3, -1e3, 0])
+    painted = network(torch.rand(1, 3, 16, 16)) * 255
+    assert torch.allclose(painted[0, 0], torch.tensor(277.5))
+    assert torch.allclose(painted[0, 1], torch.tensor(-22.5))
+
+
+def test_what_our_design_cannot_do_is_refused():
+    for change in ({"upsampling": "nearest"}, {"pad": "zeros"}, {"output": "tanh"}, {"shrink": 2}):
+        with pytest.raises(OptionError, match=f"no other {next(iter(change))} .*johnson"):
+            build(replace(SMALL, **change))
+    with pytest.raises(OptionError, match="no network 'huge' - there are: tiny"):
+        networks.preset("huge")
+
+
+@pytest.mark.parametrize("kind", ["instance", "batch"])
+def test_a_norm_of_mixed_styles_is_the_mix_of_their_norms(kind):
+    norm = filled(Norm(4, 3, kind))
+    x = torch.randn(2, 4, 5, 6)
+    shares = torch.tensor([0.2, 0.5, 0.3])
+    parts = [share * norm(x, torch.eye(3)[i]) for i, share in enumerate(shares)]
+    assert torch.allclose(norm(x, shares), sum(parts), atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [SMALL, JOHNSON, replace(SMALL, norm="batch")])
+def test_one_style_of_several_as_a_network_of_its_own(options):
+    network = filled(build(options, styles=3, strength=True))
+    x, mix = torch.rand(1, 3, 32, 40), [0.5, 0.0, 0.2]
+    assert torch.allclose(network.only(mix)(x), network(x, torch.tensor(mix)), atol=1e-5)
+
+
+def test_with_strength_what_lacks_to_one_is_the_photographs_own():
+    network = filled(build(SMALL, styles=2, strength=True))
+    rows = network.rows(torch.tensor([0.5, 0.2]))
+    assert torch.allclose(rows, torch.tensor([0.5, 0.2, 0.3]))
+    assert torch.equal(build(SMALL, styles=2).rows(None), torch.tensor([1.0, 0.0]))
 
 
 def test_a_resize_convolution_folds_exactly_up_to_the_border():
@@ -46,12 +109,14 @@ def test_depth_to_space_is_pixel_shuffle_in_another_order():
     assert torch.equal(DepthToSpace()(boa), F.pixel_shuffle(x, 2))
 
 
-def test_the_folded_network_paints_what_the_network_paints():
-    network = filled(TransformNetwork(NetworkOptions(8, 1, 1)))
-    x = torch.rand(1, 3, 40, 64)
-    y = network.folded()(x * 255) / 255
-    painted = y.reshape(1, 2, 2, 3, 20, 32).permute(0, 3, 4, 1, 5, 2).reshape(1, 3, 40, 64)
-    assert torch.allclose(painted, network(x), atol=2e-5)
+@pytest.mark.parametrize("options", [SMALL, JOHNSON])
+def test_the_exported_network_paints_what_the_network_paints(options):
+    network = filled(build(options, styles=2, strength=True))
+    x, mix = torch.rand(1, 3, 40, 64), torch.tensor([0.3, 0.4])
+    painted = network.exported()(x * 255, mix)
+    assert painted.dtype == torch.uint8
+    exact = (network(x, mix).clamp(0, 1) * 255).permute(0, 2, 3, 1)
+    assert (painted - exact).abs().max() < 0.51
 
 
 def test_a_flat_picture_gives_no_lattice():
@@ -62,8 +127,10 @@ def test_a_flat_picture_gives_no_lattice():
     assert (y.amax((2, 3)) - y.amin((2, 3))).max() < 1e-5
 
 
-def test_every_weight_learns():
-    network = TransformNetwork(NetworkOptions(4, 1, 1))
-    network(torch.rand(1, 3, 32, 32)).square().mean().backward()
+@pytest.mark.parametrize("options", [SMALL, JOHNSON])
+def test_every_weight_learns(options):
+    network = build(options, styles=2, strength=True)
+    painted = network(torch.rand(1, 3, 32, 32), torch.tensor([0.3, 0.5]))
+    painted.square().mean().backward()
     assert all(weight.grad is not None for weight in network.parameters())
     assert np.isfinite([float(weight.grad.abs().sum()) for weight in network.parameters()]).all()

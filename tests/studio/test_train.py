@@ -20,10 +20,16 @@ from impasto.options import NetworkOptions, TrainOptions
 from impasto.progress import CancelToken
 from impasto.studio import checkpoint
 from impasto.studio.losses import TOTAL_VARIATIONS
+from impasto.studio.paintings import Painting
 from impasto.studio.train import schedule, train
 
 TINY = TrainOptions(
-    steps=6, batch=1, crop=64, style_size=64, save_every=2, network=NetworkOptions(4, 1, 1)
+    steps=6,
+    batch=1,
+    crop=64,
+    style_size=64,
+    save_every=2,
+    network=NetworkOptions(width=4, blocks=2),
 )
 
 
@@ -54,9 +60,7 @@ def same(one, other):
 def trained(tmp_path_factory, painting, photos):
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("out") / "strokes"
-    return train(
-        painting, photos, folder, options=TINY, card={"title": "Strokes", "artist": "A test"}
-    )
+    return train(Painting(painting, title="Strokes", artist="A test"), photos, folder, options=TINY)
 
 
 def test_a_training_gives_a_style_that_paints(trained, photo):
@@ -68,7 +72,8 @@ def test_a_training_gives_a_style_that_paints(trained, photo):
     )
     details = style.card.details["training"]
     assert details["steps"] == 6
-    assert details["photographs"] == 12
+    assert details["photographs"] == 11  # and one to validate with
+    assert details["validation"] > 0
     assert set(details["losses"]) == {"total", "content", "style", "tv"}
     painted = impasto.stylize(photo, trained)
     assert (painted.width, painted.height) == (photo.width, photo.height)
@@ -81,6 +86,8 @@ def test_losses_and_samples_can_be_looked_at_meanwhile(trained):
     assert all(np.isfinite(line["total"]) for line in lines)
     sample = codecs.read(trained / "training" / "sample-0000006.png")
     assert (sample.width, sample.height) == (64, 128)
+    assert codecs.read(trained / "training" / "losses.png").width > 500
+    assert [line["step"] for line in lines if "validation" in line] == [2, 4, 6]
     assert len(list((trained / "training").glob("step-*"))) == 2
 
 
@@ -88,7 +95,7 @@ def test_it_learns(tmp_path, painting, photos):
     """Sixty steps bring the style nearer; not a lucky batch, the mean of ten."""
     options = TrainOptions(
         steps=60, batch=1, crop=64, style_size=64, learning_rate=0.01, save_every=100,
-        network=NetworkOptions(8, 1, 1),
+        network=NetworkOptions(width=8, blocks=2),
     )  # fmt: skip
     losses = []
     train(
@@ -131,7 +138,7 @@ torch.set_num_threads(1)
 from impasto.options import NetworkOptions, TrainOptions
 from impasto.studio.train import train
 options = TrainOptions(steps=6, batch=1, crop=64, style_size=64, save_every=2,
-                       network=NetworkOptions(4, 1, 1))
+                       network=NetworkOptions(width=4, blocks=2))
 train(sys.argv[1], sys.argv[2], sys.argv[3], options=options,
       on_progress=lambda p: print(p.step, flush=True))
 """
@@ -176,9 +183,10 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(
     work.mkdir(parents=True)
     for path in (trained / "training").iterdir():
         (work / path.name).write_bytes(path.read_bytes())
-    newest = sorted(work.glob("step-*"))[-1]
+    before, newest = sorted(work.glob("step-*"))
     newest.write_bytes(newest.read_bytes()[:-100])
-    assert checkpoint.latest(work, TINY).step == 4
+    styles = checkpoint.read(before).styles
+    assert checkpoint.latest(work, TINY, styles).step == 4
     train(painting, photos, folder, options=TINY)
     assert same(weights(folder), weights(trained))
 
@@ -201,7 +209,7 @@ def test_learning_can_start_from_another_style(trained, tmp_path, painting, phot
     assert not same(weights(folder), weights(trained))
     details = catalog.find(folder).card.details["training"]
     assert details["start"] == "strokes"
-    other = TrainOptions(**{**vars(TINY), "network": NetworkOptions(8, 1, 1)})
+    other = TrainOptions(**{**vars(TINY), "network": NetworkOptions(width=8, blocks=2)})
     with pytest.raises(TrainingError, match="of another network"):
         train(painting, photos, tmp_path / "t", options=other, start=start)
     with pytest.raises(TrainingError, match="is not a checkpoint"):
@@ -210,7 +218,7 @@ def test_learning_can_start_from_another_style(trained, tmp_path, painting, phot
 
 def test_a_loss_that_is_no_number_stops_the_training(tmp_path, painting, photos, monkeypatch):
     real = TOTAL_VARIATIONS["anisotropic"]
-    calls = iter([1.0, 1.0, 1.0, float("nan")])
+    calls = iter([1.0, 1.0, 1.0, 1.0, float("nan")])  # the third validates
     monkeypatch.setitem(TOTAL_VARIATIONS, "anisotropic", lambda x: real(x) * next(calls))
     with pytest.raises(TrainingError, match=r"total and tv loss stopped being a number at step 4"):
         train(painting, photos, tmp_path / "s", options=TINY)

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from impasto import __version__
-from impasto.cli import paint, studio, styles
+from impasto.cli import paint, quality, studio, styles
 from impasto.errors import ImpastoError
 from impasto.terminal import Terminal, error_record
 
@@ -34,6 +34,9 @@ for command in (
     studio.redo,
     studio.train,
     studio.layers,
+    studio.networks,
+    quality.quantize,
+    quality.evaluate,
     paint.doctor,
 ):
     app.command()(command)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from impasto import catalog, devices
-from impasto.options import ReadOptions, StylizeOptions, WriteOptions, doc
+from impasto.options import ReadOptions, StylizeOptions, WriteOptions, changed, doc
 
 
 def knob(options: type, name: str, *flags: str, **more: Any) -> Any:
@@ -72,7 +72,7 @@ def with_options(
                 if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
             }
             others = {name: value for name, value in values.items() if name not in names}
-            made = _changed(base(others) if base else options(), used)
+            made = changed(base(others) if base else options(), used)
             command(**others, options=made)
 
         keyword = inspect.Parameter.KEYWORD_ONLY
@@ -109,20 +109,3 @@ def _flags(options: Any) -> Iterator[tuple[str, Any, Any]]:
         flag = field.name.replace("_", "-")
         name = f"--{flag}/--no-{flag}" if default is True else f"--{flag}"
         yield field.name, shown, Annotated[kind, typer.Option(name, help=field.metadata["doc"])]
-
-
-def _changed(options: Any, used: dict[str, Any]) -> Any:
-    """``options`` with the flags that were used."""
-    changes: dict[str, Any] = {}
-    for field in fields(options):
-        value = getattr(options, field.name)
-        if is_dataclass(value):
-            changes[field.name] = _changed(value, used)
-        elif field.name in used:
-            given = used[field.name]
-            changes[field.name] = _split(given) if isinstance(value, tuple) else given
-    return replace(options, **changes)
-
-
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from impasto.cli.flags import Json, Overwrite, Quality, Quiet, Strip, with_options
+from impasto import catalog
+from impasto.cli.flags import Json, Overwrite, Quality, Quiet, Strip, Threads, with_options
 from impasto.errors import MissingExtraError, OptionError, OutputError
 from impasto.options import OptimizeOptions, TrainOptions, WriteOptions
 from impasto.progress import CancelToken, Progress
 from impasto.terminal import Terminal
 
 
-@with_options(TrainOptions)
+def _train_base(others: dict[str, Any]) -> TrainOptions:
+    recipe, tier = others["recipe"], others["tier"]
+    options = studio_file("paintings").read(recipe).options if recipe else TrainOptions()
+    return replace(options, network=studio_file("networks").preset(tier)) if tier else options
+
+
+@with_options(TrainOptions, _train_base)
 def train(
-    painting: Annotated[Path, typer.Argument(help="The picture whose style is learnt.")],
-    photos: Annotated[Path, typer.Argument(help="A folder of photographs, a few hundred or more.")],
+    pictures: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[PAINTING]... PHOTOS",
+            help="The pictures whose styles are learnt; last, a folder of photographs.",
+        ),
+    ],
     out: Annotated[
         str,
         typer.Option(
@@ -31,36 +44,99 @@ def train(
         ),
     ],
     options: TrainOptions,
+    recipe: Annotated[
+        Path | None,
+        typer.Option("--recipe", help="TOML file with paintings and options; flags win."),
+    ] = None,
+    tier: Annotated[  # noqa: ARG001 - it has become options
+        str | None,
+        typer.Option(help="Network: tiny, light, full, johnson, ... (see impasto networks)."),
+    ] = None,
     title: Annotated[str | None, typer.Option(help="The artwork's title, for the card.")] = None,
     artist: Annotated[str | None, typer.Option(help="Its artist.")] = None,
     year: Annotated[str | None, typer.Option(help="Its year.")] = None,
     licence: Annotated[str | None, typer.Option(help="Its licence, such as public domain.")] = None,
     start: Annotated[
-        Path | None,
-        typer.Option("--start", help="Checkpoint of another style to learn on from."),
+        str | None,
+        typer.Option("--start", help="Style, or checkpoint of one, to learn on from."),
     ] = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin anew where a stopped training would go on.")
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Learn a style from one painting (needs impasto[train]).
+    """Learn styles from paintings (needs impasto[train]).
 
-    Stopped by Ctrl-C or worse, the same command goes on where it was.
+    Several paintings share one network, and can be blended. Stopped by Ctrl-C or worse,
+    the same command goes on where it was.
     """
-    train_style = _studio("train").train
-    terminal, cancel = Terminal(quiet=quiet), CancelToken()
-    card = {"title": title, "artist": artist, "year": year, "licence": licence}
+    train_styles = studio_file("train").train
+    first = os.environ.get("RANK", "0") == "0"  # of the processes that a launcher started
+    terminal, cancel = Terminal(quiet=quiet or not first), CancelToken()
+    said = {"title": title, "artist": artist, "year": year, "licence": licence}
+    *files, photos = pictures
     with (
         terminal.bar("learning") as move,
         _stop_gently(cancel, terminal, "the same command goes on from here"),
     ):
-        folder = train_style(
-            painting, photos, out, options=options, card=card, start=start, restart=restart,
-            on_progress=move, cancel=cancel,
+        folder = train_styles(
+            _paintings(files, recipe, {k: v for k, v in said.items() if v}), photos, out,
+            options=options, start=start, restart=restart, on_progress=move, cancel=cancel,
         )  # fmt: skip
+    style = catalog.read(folder)[-1]
     terminal.say(f"{folder}")
-    terminal.say(f"Try: impasto stylize photo.jpg -s {out}")
+    if times := style.card.details["training"].get("seconds_per_step"):
+        terminal.say("a step took {computed} s, with kept features {kept} s".format(**times))
+    mine = len(Path(out).parts) == 1  # in the user's styles
+    terminal.say(f"Try: impasto stylize photo.jpg -s {style.name if mine else folder / style.name}")
+
+
+def _paintings(files: list[Path], recipe: Path | None, said: dict[str, str]) -> list[Any]:
+    """What is to be learnt, from the arguments or from a recipe."""
+    if bool(files) == bool(recipe):
+        raise OptionError(
+            "paintings and a recipe do not go together" if recipe else "no painting was given",
+            hint="impasto train PAINTING... PHOTOS -o NAME, or --recipe FILE PHOTOS -o NAME",
+        )
+    if said and len(files) != 1:
+        raise OptionError(
+            f"--{next(iter(said))} is of one painting", hint="use a recipe for several"
+        )
+    studio = studio_file("paintings")
+    if recipe:
+        return list(studio.read(recipe).paintings)
+    return [studio.Painting(file, **said) for file in files]
+
+
+def networks(
+    names: Annotated[list[str] | None, typer.Argument(help="Some of them; all by default.")] = None,
+    size: Annotated[str, typer.Option(help="Width and height of the picture.")] = "1920x1080",
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """List the transform networks, with size and speed here (needs impasto[train])."""
+    wanted = names or list(studio_file("networks").NETWORKS)
+    width, height = _size(size)
+    records, terminal = [], Terminal(as_json=as_json)
+    with terminal.bar("measuring") as move:
+        for record in studio_file("census").measure(wanted, width, height, threads):
+            records.append(record)
+            move(Progress(len(records), len(wanted)))
+    if as_json:
+        terminal.print_json(records)
+        return
+    rows = [
+        (each["name"], f"{each['parameters']:,}", f"{each['gmac']:.1f}", f"{each['ms']:.0f}")
+        for each in records
+    ]
+    terminal.table(("network", "parameters", f"GMAC at {size}", "ms here"), rows)
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise OptionError(f"{text!r} is no size", hint="use --size 1920x1080")
+    return int(width), int(height)
 
 
 def _preset(others: dict[str, Any]) -> OptimizeOptions:
@@ -126,7 +202,7 @@ def redo(
     """Paint a picture again by the recipe that it holds (needs impasto[train])."""
     from impasto import codecs
 
-    recipe = _studio("recipe")
+    recipe = studio_file("recipe")
     record = recipe.read(codecs.read(painting))
     options = recipe.options(record)
     content = recipe.source(record["content"], painting)
@@ -171,7 +247,7 @@ def _paint(
 ) -> None:
     from impasto import files
 
-    studio, cancel = _studio("optimize"), CancelToken()
+    studio, cancel = studio_file("optimize"), CancelToken()
     losses: list[dict[str, float]] = []
 
     with terminal.bar("painting") as move, _stop_gently(cancel, terminal, "saving the picture"):
@@ -196,7 +272,7 @@ def _paint(
         lines = (json.dumps({"step": n, **each}) for n, each in enumerate(losses, 1))
         files.write(job.log, "".join(f"{line}\n" for line in lines).encode(), overwrite=True)
     if job.plot:
-        files.write(job.plot, _studio("curves").png(losses, path.name), overwrite=True)
+        files.write(job.plot, studio_file("curves").png(losses, path.name), overwrite=True)
     terminal.say(f"{path}  {painted.width}x{painted.height}")
     if cancel.cancelled:
         raise typer.Exit(130)
@@ -209,7 +285,7 @@ def layers(
     as_json: Json = False,
 ) -> None:
     """List a loss network's layers and their shapes (needs impasto[train])."""
-    features = _studio("features")
+    features = studio_file("features")
     loaded = features.load(network, weights=weights)
     shapes = features.shapes(loaded, size)
     terminal = Terminal(as_json=as_json)
@@ -223,7 +299,12 @@ def layers(
     terminal.table(("layer", "channels x height x width", "default for"), rows)
 
 
-def _studio(module: str) -> Any:
+def studio_file(module: str) -> Any:
+    """A file of the studio.
+
+    Raises:
+        MissingExtraError: it needs a package that is not installed.
+    """
     try:
         return import_module(f"impasto.studio.{module}")
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""From a trained network to a style: one ONNX file, one card, one preview.
+"""From a trained network to a style folder: one ONNX file, one card, previews.
 
 The graph goes from bytes to bytes: 8-bit ``(1, H, W, 3)`` in and out, any height and
 width, so that no pixel passes through Python. Before anything is written, the graph is
@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -40,46 +40,66 @@ _PREVIEW_QUALITY = WriteOptions(quality=85, strip=True)
 
 
 def write_style(
-    folder: Path, network: TransformNetwork, details: Mapping[str, Any], card: Mapping[str, Any]
+    folder: Path,
+    network: TransformNetwork,
+    styles: Sequence[Mapping[str, Any]],
+    details: Mapping[str, Any],
 ) -> Path:
     """Write the style ``folder``, its card last: without a card it is not a style.
 
-    ``details`` go on the card as they are; ``card`` is what the user says of the artwork.
+    ``styles`` say of each style of the network its ``name``, ``title`` and ``artwork``;
+    ``details`` go on the card as they are.
 
     Raises:
         TrainingError: the exported graph does not paint what the network paints.
     """
     model = to_onnx(network)
-    store.check(model, "the exported network")
+    entries = [{**style, "preview": f"{style['name']}.jpg"} for style in styles]
+    return write_folder(folder, model, _card(network, model, entries, details))
+
+
+def write_folder(folder: Path, model: bytes, card: Mapping[str, Any]) -> Path:
+    """Write network, previews and, last, the card that names them.
+
+    Raises:
+        StyleError: the network is not one that the store lets through.
+    """
+    store.check(model, "the network")
+    entries = card.get("styles", [card])
     engine = OnnxEngine(model, device="cpu")
     photo = codecs.read(demo_photo()).resized(_PREVIEW_SIDE)
-    preview = photo.with_pixels(engine.paint(photo.pixels))
-    files.write(folder / "style.onnx", model, overwrite=True)
-    files.write(folder / "preview.jpg", preview.encode("JPEG", _PREVIEW_QUALITY), overwrite=True)
-    content = _card(folder.name, network, model, details, card)
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    files.write(folder / catalog.CARD, text.encode(), overwrite=True)
+    files.write(folder / card["model"]["file"], model, overwrite=True)
+    for weights, entry in zip(np.eye(len(entries)), entries, strict=True):
+        preview = photo.with_pixels(engine.paint(photo.pixels, weights.tolist()))
+        data = preview.encode("JPEG", _PREVIEW_QUALITY)
+        files.write(folder / entry["preview"], data, overwrite=True)
+    text = json.dumps(card, indent=2, ensure_ascii=False)
+    files.write(folder / catalog.CARD, f"{text}\n".encode(), overwrite=True)
     return folder
 
 
 def to_onnx(network: TransformNetwork) -> bytes:
     """The network as an ONNX file, checked against the network at three sizes.
 
+    A network of several styles, or of one with a strength, takes ``style_weights`` beside
+    the photograph.
+
     Raises:
         TrainingError: they differ by more than :data:`PARITY` anywhere.
     """
     graph = Graph(network)
-    example = torch.zeros(1, *PARITY_SIZES[1], 3, dtype=torch.uint8)
+    photo = torch.zeros(1, *PARITY_SIZES[1], 3, dtype=torch.uint8)
     free = torch.export.Dim.DYNAMIC
-    with _quiet():
+    weighted = takes_weights(network)
+    with quiet("torch.onnx"):
         program = torch.onnx.export(
             graph,
-            (example,),
+            (photo, torch.ones(network.styles)) if weighted else (photo,),
             dynamo=True,
             opset_version=OPSET,
-            input_names=["photo"],
+            input_names=["photo", "style_weights"] if weighted else ["photo"],
             output_names=["painting"],
-            dynamic_shapes={"photo": {1: free, 2: free}},
+            dynamic_shapes={"photo": {1: free, 2: free}} | ({"mix": None} if weighted else {}),
             verbose=False,
         )
     assert program is not None
@@ -90,26 +110,24 @@ def to_onnx(network: TransformNetwork) -> bytes:
     return model
 
 
-class Graph(nn.Module):
-    """What is exported: from bytes to bytes, ``(1, H, W, 3)``, with padding to the stride.
+def takes_weights(network: TransformNetwork) -> bool:
+    return network.styles > 1 or network.strength
 
-    Rounding comes before the last depth-to-space, so that bytes are moved, not floats.
-    """
+
+class Graph(nn.Module):
+    """What is exported: from bytes to bytes, ``(1, H, W, 3)``, with padding to the stride."""
 
     def __init__(self, network: TransformNetwork) -> None:
         super().__init__()
         self.stride = network.stride
-        self.network = network.folded()
+        self.network = network.exported()
 
-    def forward(self, photo: Tensor) -> Tensor:
+    def forward(self, photo: Tensor, mix: Tensor | None = None) -> Tensor:
         height, width = photo.shape[1], photo.shape[2]
         x = photo.permute(0, 3, 1, 2).float()
         below, right = -height % self.stride, -width % self.stride
         x = F.pad(x, (0, right, 0, below), mode="reflect")
-        y = self.network(x).round().clamp(0, 255).to(torch.uint8)
-        n, _, h, w = y.shape
-        rows = y.reshape(n, 2, 6, h, w).permute(0, 1, 3, 4, 2).reshape(n, 2, h, 6 * w)
-        return rows.transpose(1, 2).reshape(n, 2 * h, 2 * w, 3)[:, :height, :width]
+        return self.network(x, mix)[:, :height, :width]
 
 
 def _require_parity(network: TransformNetwork, model: bytes) -> None:
@@ -121,43 +139,41 @@ def _require_parity(network: TransformNetwork, model: bytes) -> None:
     """
     engine = OnnxEngine(model, device="cpu")
     rng = np.random.default_rng(0)
-    for height, width in PARITY_SIZES:
+    for number, (height, width) in enumerate(PARITY_SIZES):
         coarse = rng.integers(0, 256, (height // 16 + 1, width // 16 + 1, 3), np.uint8)
         photo = coarse.repeat(16, 0).repeat(16, 1)[:height, :width]
-        exact = reference(network, photo) * 255
-        excess = (np.abs(engine.paint(photo) - exact) - 0.5).max() / 255
+        weights = np.roll(np.eye(network.styles)[0], number).tolist()
+        exact = reference(network, photo, weights) * 255
+        excess = (np.abs(engine.paint(photo, weights) - exact) - 0.5).max() / 255
         if not excess < PARITY:
             raise TrainingError(
                 f"at {width}x{height} the exported network is {excess:.1e} off the trained one"
             )
 
 
-def reference(network: TransformNetwork, photo: np.ndarray) -> np.ndarray:
+def reference(
+    network: TransformNetwork, photo: np.ndarray, weights: Sequence[float] | None = None
+) -> np.ndarray:
     """What the network itself paints of ``(H, W, 3)`` bytes: floats, 0..1, no graph."""
     height, width = photo.shape[:2]
     x = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].float() / 255
     x = F.pad(x, (0, -width % network.stride, 0, -height % network.stride), mode="reflect")
+    mix = None if weights is None else torch.tensor(weights, dtype=torch.float32)
     with torch.no_grad():
-        painted = network(x)[0, :, :height, :width].clamp(0, 1)
+        painted = network(x, mix)[0, :, :height, :width].clamp(0, 1)
     return np.asarray(painted.permute(1, 2, 0))
 
 
 def _card(
-    name: str,
     network: TransformNetwork,
     model: bytes,
+    entries: Sequence[Mapping[str, Any]],
     details: Mapping[str, Any],
-    card: Mapping[str, Any],
 ) -> dict[str, Any]:
-    artwork = {key: str(card.get(key) or "unknown") for key in ("artist", "year", "licence")}
-    title = str(card.get("title") or name.replace("-", " ").title())
     return {
         "format": catalog.FORMAT,
-        "name": name,
-        "title": title,
-        "artwork": {"title": title, **artwork},
+        **(entries[0] if len(entries) == 1 else {"styles": list(entries)}),
         "licence": "MIT",
-        "preview": "preview.jpg",
         "model": {
             "file": "style.onnx",
             "sha256": hashlib.sha256(model).hexdigest(),
@@ -166,6 +182,7 @@ def _card(
         },
         "network": {
             **asdict(network.options),
+            "strength": network.strength,
             "stride": network.stride,
             "parameters": sum(weight.numel() for weight in network.parameters()),
         },
@@ -174,9 +191,9 @@ def _card(
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """torch's exporter warns and logs about its own inside."""
-    logger = logging.getLogger("torch.onnx")
+def quiet(logger_name: str) -> Iterator[None]:
+    """For libraries that warn and log about their own inside."""
+    logger = logging.getLogger(logger_name)
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

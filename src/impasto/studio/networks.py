@@ -1,10 +1,12 @@
-"""The transform network: a photograph in, a painting out, in one forward pass.
+"""The transform networks: a photograph in, a painting out, in one forward pass.
 
-The shape follows Johnson et al. 2016 (arXiv 1603.08155): convolutions down, residual
-blocks, convolutions up, with the instance normalisation of Ulyanov et al. 2016
-(arXiv 1607.08022). What differs, and why, is measured in ``docs/adr/0003-network.md``:
+:class:`Johnson` is the network of Johnson et al. 2016 (arXiv 1603.08155) with the variants
+that others published since; :class:`Impasto` is ours, for speed. Both hold any number of
+styles by *conditional instance normalisation* (Dumoulin et al. 2017, arXiv 1610.07629): all
+convolutions are shared, and each style has its own scale and shift after each of them.
+What differs in ours, and why, is measured in ``docs/adr/0003-network.md``:
 
-* the residual blocks work at an eighth of the resolution, for shapes and large strokes,
+* its residual blocks work at an eighth of the resolution, for shapes and large strokes,
   and at a quarter, for brush marks; dense 3x3 convolutions run near a CPU's arithmetic
   peak there, and nothing but one thin convolution each way touches full resolution;
 * every upward step is a *resize-convolution* (bilinear, then 3x3: no lattice can form
@@ -18,40 +20,176 @@ blocks, convolutions up, with the instance normalisation of Ulyanov et al. 2016
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from impasto.errors import OptionError
 from impasto.options import NetworkOptions
 
+_JOHNSON = NetworkOptions(
+    design="johnson", width=32, upsampling="transposed", pad="reflect", output="tanh"
+)
+NETWORKS = {
+    "tiny": NetworkOptions(width=8, blocks=3),
+    "light": NetworkOptions(),
+    "full": NetworkOptions(width=24, blocks=7),
+    "johnson": _JOHNSON,
+    "johnson-separable": replace(_JOHNSON, separable=True),
+    "johnson-half": replace(_JOHNSON, shrink=2),
+    "johnson-both": replace(_JOHNSON, separable=True, shrink=2),
+    "transformer-net": replace(_JOHNSON, upsampling="nearest", output="linear"),
+}
+"""Ours in three tiers; Johnson's, with the tricks of the literature; and the network of
+PyTorch's example."""
 
-class Down(nn.Module):
-    """Halves the resolution: each output sees its own 2x2 pixels, so nothing is padded."""
+_ACTIVATIONS = {"relu": F.relu, "selu": F.selu}
+_OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
+    # Johnson et al. 2016, supplementary: 150 tanh around the middle of 0..255.
+    "tanh": lambda y: torch.tanh(y) * (150 / 255) + 0.5,
+    "sigmoid": torch.sigmoid,
+    "linear": lambda y: y / 2 + 0.5,
+}
 
-    def __init__(self, channels_in: int, channels_out: int) -> None:
+
+def preset(name: str) -> NetworkOptions:
+    """The options of the network of this name.
+
+    Raises:
+        OptionError: there is none.
+    """
+    if name not in NETWORKS:
+        raise OptionError(f"there is no network {name!r}", hint=f"there are: {', '.join(NETWORKS)}")
+    return NETWORKS[name]
+
+
+def build(options: NetworkOptions, styles: int = 1, *, strength: bool = False) -> TransformNetwork:
+    """The network that ``options`` describe.
+
+    Raises:
+        OptionError: our own design is asked for something that only Johnson's has.
+    """
+    return _DESIGNS[options.design](options, styles, strength)
+
+
+class TransformNetwork(nn.Module):
+    """Photograph to painting.
+
+    Input and output: ``(N, 3, H, W)``, sRGB, 0..1, height and width divisible by
+    :attr:`stride`; the output is not clamped, because a clamp has no gradient. ``mix``,
+    ``(styles,)``, says how much of each style, all of the first by default. With
+    ``strength`` what it lacks to 1 is the photograph's own share: the network has learnt
+    to leave it as it is.
+    """
+
+    stride: int
+
+    def __init__(self, options: NetworkOptions, styles: int, strength: bool) -> None:
         super().__init__()
-        # Instance norm subtracts the mean, and with it any bias: here and below, none.
-        self.conv = nn.Conv2d(channels_in, channels_out, 2, stride=2, bias=False)
-        self.norm = nn.InstanceNorm2d(channels_out, affine=True)
+        self.options, self.styles, self.strength = options, styles, strength
+        self._rows = styles + strength
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.norm(self.conv(x)))
+    def forward(self, x: Tensor, mix: Tensor | None = None) -> Tensor:
+        return _OUTPUTS[self.options.output](self.body(x * 2 - 1, self.rows(mix)))
+
+    def rows(self, mix: Tensor | None) -> Tensor:
+        """The shares of all rows of the norms: the styles', and the photograph's own."""
+        if mix is None:
+            mix = F.one_hot(torch.tensor(0), self.styles).to(next(self.parameters()))
+        return torch.cat([mix, 1 - mix.sum(0, keepdim=True)]) if self.strength else mix
+
+    def body(self, x: Tensor, rows: Tensor) -> Tensor:
+        """The network without its changes of range."""
+        raise NotImplementedError
+
+    def exported(self) -> nn.Module:
+        """An equal network from bytes to bytes, for export.
+
+        Takes ``(N, 3, H, W)``, floats 0..255, and ``mix``; gives ``(N, H, W, 3)`` bytes.
+        """
+        return _Bytes(copy.deepcopy(self).requires_grad_(False).eval())
+
+    def only(self, mix: Sequence[float]) -> TransformNetwork:
+        """The network of one style: this one, with ``mix`` worked into its norms."""
+        single = build(self.options)
+        rows = self.rows(torch.tensor(mix))
+        state = self.state_dict()
+        for name in norms(self):
+            state[name] = rows[None] @ state[name]
+        single.load_state_dict(state)
+        return single.eval()
+
+
+def norms(network: nn.Module) -> list[str]:
+    """Names of the parameters that each style has for itself."""
+    return [
+        f"{name}.{part}"
+        for name, module in network.named_modules()
+        if isinstance(module, Norm)
+        for part in ("scale", "shift")
+    ]
+
+
+class Norm(nn.Module):
+    """Instance normalisation (Ulyanov et al. 2016, arXiv 1607.08022), or batch normalisation,
+    with the scale and shift of a mix of styles (Dumoulin et al. 2017, section 2.2)."""
+
+    def __init__(self, channels: int, rows: int, kind: str = "instance") -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(rows, channels))
+        self.shift = nn.Parameter(torch.zeros(rows, channels))
+        self.batch = nn.BatchNorm2d(channels, affine=False) if kind == "batch" else None
+
+    def forward(self, x: Tensor, rows: Tensor) -> Tensor:
+        scale, shift = rows @ self.scale, rows @ self.shift
+        if self.batch is None:
+            return F.instance_norm(x, weight=scale, bias=shift)
+        return self.batch(x) * scale[:, None, None] + shift[:, None, None]
+
+
+def _conv(channels_in: int, channels_out: int, separable: bool) -> nn.Module:
+    """3x3, not padded; or 3x3 in each channel, then 1x1 (Howard et al. 2017, arXiv 1704.04861).
+
+    A normalisation that subtracts the mean follows, and with it any bias: here, none.
+    """
+    if not separable:
+        return nn.Conv2d(channels_in, channels_out, 3, bias=False)
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_in, 3, groups=channels_in, bias=False),
+        nn.Conv2d(channels_in, channels_out, 1, bias=False),
+    )
 
 
 class Residual(nn.Module):
     """Two 3x3 convolutions beside an identity (He et al. 2016), padded once for both."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, rows: int, options: NetworkOptions) -> None:
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, bias=False)
-        self.first_norm = nn.InstanceNorm2d(channels, affine=True)
-        self.second = nn.Conv2d(channels, channels, 3, bias=False)
-        self.second_norm = nn.InstanceNorm2d(channels, affine=True)
+        self.first = _conv(channels, channels, options.separable)
+        self.first_norm = Norm(channels, rows, options.norm)
+        self.second = _conv(channels, channels, options.separable)
+        self.second_norm = Norm(channels, rows, options.norm)
+        self._mode, self._act = options.pad, _ACTIVATIONS[options.activation]
 
-    def forward(self, x: Tensor) -> Tensor:
-        inner = F.relu(self.first_norm(self.first(F.pad(x, (2, 2, 2, 2), mode="replicate"))))
-        return x + self.second_norm(self.second(inner))
+    def forward(self, x: Tensor, rows: Tensor) -> Tensor:
+        inner = self.first(_padded(x, 2, self._mode))
+        inner = self._act(self.first_norm(inner, rows))
+        return x + self.second_norm(self.second(inner), rows)
+
+
+class Down(nn.Module):
+    """Halves the resolution: each output sees its own 2x2 pixels, so nothing is padded."""
+
+    def __init__(self, channels_in: int, channels_out: int, rows: int, kind: str) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels_in, channels_out, 2, stride=2, bias=False)
+        self.norm = Norm(channels_out, rows, kind)
+
+    def forward(self, x: Tensor, rows: Tensor) -> Tensor:
+        return self.norm(self.conv(x), rows)
 
 
 class ResizeConv(nn.Module):
@@ -111,54 +249,142 @@ class DepthToSpace(nn.Module):
         return rows.transpose(2, 3).reshape(n, channels // 4, 2 * h, 2 * w)
 
 
-class TransformNetwork(nn.Module):
-    """Photograph to painting.
-
-    Input and output: ``(N, 3, H, W)``, sRGB, 0..1, height and width divisible by
-    :attr:`stride`; the output is not clamped, because a clamp has no gradient.
-    """
+class Impasto(TransformNetwork):
+    """Our own design, for speed. A third of the blocks works at an eighth, the rest at a
+    quarter of the resolution."""
 
     stride = 8
 
-    def __init__(self, options: NetworkOptions) -> None:
-        super().__init__()
-        self.options = options
+    def __init__(self, options: NetworkOptions, styles: int = 1, strength: bool = False) -> None:
+        super().__init__(options, styles, strength)
+        _require_own(options)
         half, quarter, eighth = (options.width * factor for factor in (1, 2, 4))
+        rows, kind, shapes = self._rows, options.norm, round(options.blocks * 0.4)
+        self._act = _ACTIVATIONS[options.activation]
         self.stem = nn.Conv2d(3, half, 4, stride=2)
-        self.down4 = Down(half, quarter)
-        self.down8 = Down(quarter, eighth)
-        self.shapes = nn.Sequential(*(Residual(eighth) for _ in range(options.shape_blocks)))
+        self.down4 = Down(half, quarter, rows, kind)
+        self.down8 = Down(quarter, eighth, rows, kind)
+        self.shapes = _residuals(shapes, eighth, rows, options)
         self.up4: ResizeConv | nn.Sequential = ResizeConv(eighth, quarter)
-        self.up4_norm = nn.InstanceNorm2d(quarter, affine=True)
-        self.strokes = nn.Sequential(*(Residual(quarter) for _ in range(options.stroke_blocks)))
+        self.up4_norm = Norm(quarter, rows, kind)
+        self.strokes = _residuals(options.blocks - shapes, quarter, rows, options)
         self.up2: ResizeConv | nn.Sequential = ResizeConv(quarter, half)
-        self.up2_norm = nn.InstanceNorm2d(half, affine=True)
+        self.up2_norm = Norm(half, rows, kind)
         self.out: ResizeConv | nn.Sequential = ResizeConv(half, 3)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.body(x * 2 - 1) / 2 + 0.5
+    def body(self, x: Tensor, rows: Tensor) -> Tensor:
+        act = self._act
+        half = act(self.stem(F.pad(x, (1, 1, 1, 1), mode="replicate")))
+        quarter = act(self.down4(half, rows))
+        eighth = act(self.down8(quarter, rows))
+        for block in self.shapes:
+            eighth = block(eighth, rows)
+        quarter = act(self.up4_norm(self.up4(eighth) + quarter, rows))
+        for block in self.strokes:
+            quarter = block(quarter, rows)
+        return self.out(act(self.up2_norm(self.up2(quarter), rows)))
 
-    def folded(self) -> nn.Module:
-        """An equal network that is faster to run, for export.
-
-        Takes 0..255 and gives 0..255: the changes of range go into the weights of the
-        first and the last convolution. The last depth-to-space is left to the caller, who
-        can do it in bytes: the result is ``(N, 12, H / 2, W / 2)``, channels in the order
-        row, column, colour (``abo``).
-        """
+    def exported(self) -> nn.Module:
+        """Enlargements folded; the changes of range go into the first and last convolution."""
         return _Folded(copy.deepcopy(self).requires_grad_(False).eval())
 
-    def body(self, x: Tensor) -> Tensor:
-        """The network without its changes of range: -1..1 in and out."""
-        half = F.relu(self.stem(F.pad(x, (1, 1, 1, 1), mode="replicate")))
-        quarter = self.down4(half)
-        eighth = self.shapes(self.down8(quarter))
-        quarter = self.strokes(F.relu(self.up4_norm(self.up4(eighth) + quarter)))
-        return self.out(F.relu(self.up2_norm(self.up2(quarter))))
+
+class Johnson(TransformNetwork):
+    """Johnson et al. 2016, supplementary material, with instance norm and published variants.
+
+    ``shrink`` halves or quarters the photograph before (bilinear) and enlarges the features
+    before the last convolution.
+    """
+
+    def __init__(self, options: NetworkOptions, styles: int = 1, strength: bool = False) -> None:
+        super().__init__(options, styles, strength)
+        self.stride = 4 * options.shrink
+        full, half, quarter = (options.width * factor for factor in (1, 2, 4))
+        rows, kind = self._rows, options.norm
+        self._act = _ACTIVATIONS[options.activation]
+        self.stem = nn.Conv2d(3, full, 9, bias=False)
+        self.stem_norm = Norm(full, rows, kind)
+        self.down2 = nn.Conv2d(full, half, 3, stride=2, bias=False)
+        self.down2_norm = Norm(half, rows, kind)
+        self.down4 = nn.Conv2d(half, quarter, 3, stride=2, bias=False)
+        self.down4_norm = Norm(quarter, rows, kind)
+        self.residuals = _residuals(options.blocks, quarter, rows, options)
+        self.up2 = self._up(quarter, half)
+        self.up2_norm = Norm(half, rows, kind)
+        self.up1 = self._up(half, full)
+        self.up1_norm = Norm(full, rows, kind)
+        self.out = nn.Conv2d(full, 3, 9)
+
+    def _up(self, channels_in: int, channels_out: int) -> nn.Module:
+        if self.options.upsampling == "transposed":
+            return nn.ConvTranspose2d(
+                channels_in, channels_out, 3, stride=2, padding=1, output_padding=1, bias=False
+            )
+        return nn.Conv2d(channels_in, channels_out, 3, bias=False)
+
+    def body(self, x: Tensor, rows: Tensor) -> Tensor:
+        act, mode, shrink = self._act, self.options.pad, self.options.shrink
+        if shrink > 1:
+            x = F.interpolate(x, scale_factor=1 / shrink, mode="bilinear", antialias=False)
+        x = act(self.stem_norm(self.stem(_padded(x, 4, mode)), rows))
+        x = act(self.down2_norm(self.down2(_padded(x, 1, mode)), rows))
+        x = act(self.down4_norm(self.down4(_padded(x, 1, mode)), rows))
+        for block in self.residuals:
+            x = block(x, rows)
+        x = act(self.up2_norm(self._enlarged(self.up2, x), rows))
+        x = act(self.up1_norm(self._enlarged(self.up1, x), rows))
+        if shrink > 1:
+            x = F.interpolate(x, scale_factor=float(shrink), mode="bilinear")
+        return self.out(_padded(x, 4, mode))
+
+    def _enlarged(self, up: nn.Module, x: Tensor) -> Tensor:
+        if self.options.upsampling == "transposed":
+            return up(x)
+        x = F.interpolate(x, scale_factor=2.0, mode=self.options.upsampling)
+        return up(_padded(x, 1, self.options.pad))
+
+
+_DESIGNS: dict[str, type[Impasto | Johnson]] = {"impasto": Impasto, "johnson": Johnson}
+
+
+def _residuals(count: int, channels: int, rows: int, options: NetworkOptions) -> nn.ModuleList:
+    return nn.ModuleList(Residual(channels, rows, options) for _ in range(count))
+
+
+def _padded(x: Tensor, width: int, mode: str) -> Tensor:
+    return F.pad(x, (width,) * 4, mode="constant" if mode == "zeros" else mode)
+
+
+def _require_own(options: NetworkOptions) -> None:
+    """Raises: OptionError: an option is set that folding would not survive."""
+    plain = NetworkOptions()
+    for knob in ("upsampling", "pad", "output", "shrink"):
+        if getattr(options, knob) != getattr(plain, knob):
+            raise OptionError(
+                f"our own design has no other {knob} than {getattr(plain, knob)}",
+                hint="use it with --design johnson",
+            )
+
+
+class _Bytes(nn.Module):
+    """A network between bytes, as it is."""
+
+    def __init__(self, network: TransformNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor, mix: Tensor | None = None) -> Tensor:
+        painted = self.network(x / 255, mix) * 255
+        return painted.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
 
 class _Folded(nn.Module):
-    def __init__(self, network: TransformNetwork) -> None:
+    """Our network between bytes.
+
+    Rounding comes before the last depth-to-space, so that bytes are moved, not floats.
+    """
+
+    def __init__(self, network: Impasto) -> None:
         super().__init__()
         stem, out = network.stem, network.out
         assert isinstance(out, ResizeConv)
@@ -173,5 +399,8 @@ class _Folded(nn.Module):
         network.out = out.folded("abo")
         self.network = network
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.network.body(x)
+    def forward(self, x: Tensor, mix: Tensor | None = None) -> Tensor:
+        y = self.network.body(x, self.network.rows(mix)).round().clamp(0, 255).to(torch.uint8)
+        n, _, h, w = y.shape
+        rows = y.reshape(n, 2, 6, h, w).permute(0, 1, 3, 4, 2).reshape(n, 2, h, 6 * w)
+        return rows.transpose(1, 2).reshape(n, 2 * h, 2 * w, 3)

@@ -117,10 +117,13 @@ class Objective:
         found = self._features(pixels, list(self.style_layers))
         return {layer: self._measure(found[layer], None) for layer in self.style_layers}
 
-    def content(self, photographs: Tensor) -> Features:
-        """What is to be recognised: features of ``(N, 3, H, W)`` photographs, 0..1."""
+    def content(self, photographs: Tensor, *, style: bool = False) -> Features:
+        """What is to be recognised: features of ``(N, 3, H, W)`` photographs, 0..1.
+
+        With ``style`` also those that :meth:`__call__` needs for a strength below 1.
+        """
         with torch.no_grad():
-            return self._features(photographs, list(self.content_layers))
+            return self._features(photographs, self.layers if style else list(self.content_layers))
 
     def _features(self, pictures: Tensor, layers: list[str]) -> dict[str, Tensor]:
         """Features in float32; on a GPU the network itself runs in bfloat16."""
@@ -129,8 +132,12 @@ class Objective:
             found = self.network(pictures, layers)
         return {layer: value.float() for layer, value in found.items()} if on_gpu else found
 
-    def __call__(self, painted: Tensor, content: Features) -> Losses:
-        """Losses of ``painted``, ``(N, 3, H, W)``, 0..1, against :meth:`content`'s features."""
+    def __call__(self, painted: Tensor, content: Features, strength: float = 1.0) -> Losses:
+        """Losses of ``painted``, ``(N, 3, H, W)``, 0..1, against :meth:`content`'s features.
+
+        ``strength`` below 1 wants a style between the photograph's own and the painting's:
+        the mean of their statistics.
+        """
         options = self.options
         found = self._features(painted, self.layers)
         layered: dict[str, tuple[float, Tensor]] = {}
@@ -138,7 +145,8 @@ class Objective:
             loss = content_loss(found[layer], content[layer], options.scale)
             layered[f"content {layer}"] = weight, self._balanced(f"content {layer}", loss)
         for layer, weight in self.style_layers.items():
-            loss = self._style(layer, found[layer])
+            own = self._measure(content[layer], None) if strength < 1 else None
+            loss = self._style(layer, found[layer], own, strength)
             layered[f"style {layer}"] = weight, self._balanced(f"style {layer}", loss)
         parts = {
             kind: _sum([w * loss for name, (w, loss) in layered.items() if name.startswith(kind)])
@@ -149,12 +157,16 @@ class Objective:
         total = _sum([w * loss for w, loss in zip(weights, parts.values(), strict=True)])
         return Losses(total, parts | {name: loss for name, (_, loss) in layered.items()})
 
-    def _style(self, layer: str, found: Tensor) -> Tensor:
+    def _style(self, layer: str, found: Tensor, own: Statistic | None, strength: float) -> Tensor:
         losses = []
-        for weight, mask, target in self._targets:
+        for weight, mask, targets in self._targets:
             here = None if mask is None else _shrunk(mask, found)
+            target = targets[layer]
+            if own is not None:
+                pairs = zip(target, own, strict=True)
+                target = tuple(strength * t + (1 - strength) * o for t, o in pairs)
             measured = self._measure(found, here)
-            losses.append(weight * self._distance(measured, target[layer], self.options.scale))
+            losses.append(weight * self._distance(measured, target, self.options.scale))
         return _sum(losses)
 
     def _balanced(self, name: str, loss: Tensor) -> Tensor:

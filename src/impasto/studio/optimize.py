@@ -109,7 +109,7 @@ class _Run:
     ) -> None:
         self._photo, self._paintings, self._weights = photo, paintings, weights
         self._regions, self._options, self._objective = regions, options, objective
-        self._device = _device(options.device)
+        self._device = device(options.device)
         objective.network.to(self._device)
 
     def __call__(self, on_step: OnStep | None, cancel: CancelToken) -> Any:
@@ -230,7 +230,7 @@ class _Mean:
         return self._total / self._weight
 
 
-def _device(name: str) -> torch.device:
+def device(name: str) -> torch.device:
     """The device by its name, seen to be there.
 
     Raises:

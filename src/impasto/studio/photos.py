@@ -1,11 +1,13 @@
 """A folder of photographs as training batches.
 
-Every batch follows from the seed and the step alone, so that a training that goes on
-after an interruption sees exactly the photographs that it would have seen.
+Every crop follows from the seed and its number alone, so that a training that goes on
+after an interruption sees exactly the photographs that it would have seen, and two
+processes see those that one would with twice the batch.
 """
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from torch import Tensor
 
 from impasto import codecs, files
 from impasto.errors import PictureError, TrainingError
+from impasto.picture import Picture
 
 _ZOOM = (0.6, 2.0)
 """Range of enlargement of the crops. Photographs come at every size: in a small one a leaf
@@ -23,16 +26,23 @@ is a pixel, in a large one it is flat; the network has to paint both."""
 class Photos:
     """The readable photographs of a folder.
 
-    ``batch(step)`` gives ``(N, 3, crop, crop)`` sRGB, 0..1: random crops, zoomed and
-    mirrored. A photograph that cannot be read is left out from then on and listed in
-    ``skipped``.
+    ``batch(number)`` gives ``(N, 3, crop, crop)`` sRGB, 0..1: random crops, zoomed and
+    mirrored. ``held_out`` photographs, a tenth at most, are in no batch: :meth:`validation`
+    gives their middles. A photograph that cannot be read is left out from then on and
+    listed in ``skipped``.
 
     Raises:
         TrainingError: there is no photograph, or more than half turn out unreadable.
     """
 
-    def __init__(self, folder: Path, *, batch: int, crop: int, seed: int) -> None:
-        self._paths = [found.path for found in files.find([folder])]
+    def __init__(
+        self, folder: Path, *, batch: int, crop: int, seed: int, held_out: int = 0
+    ) -> None:
+        paths = [found.path for found in files.find([folder])]
+        apart = min(held_out, len(paths) // 10)
+        every = len(paths) // apart if apart else 1
+        self._apart = paths[every - 1 :: every][:apart]
+        self._paths = [path for path in paths if path not in set(self._apart)]
         if len(self._paths) < batch:
             raise TrainingError(
                 f"{folder} has {len(self._paths)} photographs; one step needs {batch}",
@@ -44,11 +54,33 @@ class Photos:
     def __len__(self) -> int:
         return len(self._paths)
 
-    def batch(self, step: int) -> Tensor:
-        rng = np.random.default_rng([self._seed, step])
-        return torch.stack([self._crop_of_any(rng) for _ in range(self._batch)])
+    @property
+    def names(self) -> list[str]:
+        """The photographs that are learnt from."""
+        return [path.name for path in self._paths]
 
-    def _crop_of_any(self, rng: np.random.Generator) -> Tensor:
+    def validation(self) -> Tensor:
+        """``(N, 3, crop, crop)``: the middles of the photographs that no batch has."""
+        found = []
+        for path in self._apart:
+            try:
+                image = codecs.read(path).pil().convert("RGB")
+            except PictureError as error:
+                self.skipped[path] = str(error)
+                continue
+            side = min(image.size)
+            left, top = ((length - side) / 2 for length in image.size)
+            box = (left, top, left + side, top + side)
+            crop = image.resize((self._crop, self._crop), codecs.BICUBIC, box=box)
+            found.append(to_tensor(np.asarray(crop)))
+        return torch.stack(found) if found else torch.empty(0, 3, self._crop, self._crop)
+
+    def batch(self, number: int) -> Tensor:
+        first = number * self._batch
+        return torch.stack([self._crop_of_any(first + index) for index in range(self._batch)])
+
+    def _crop_of_any(self, index: int) -> Tensor:
+        rng = np.random.default_rng([self._seed, index])
         while True:
             path = self._paths[rng.integers(len(self._paths))]
             if path in self.skipped:
@@ -72,6 +104,27 @@ class Photos:
             (self._crop, self._crop), codecs.BICUBIC, box=(left, top, left + side, top + side)
         )
         return to_tensor(np.asarray(crop)[:, :: -1 if rng.random() < 0.5 else 1])
+
+
+def some(folder: Path, count: int, size: int) -> dict[Path, Picture]:
+    """Up to ``count`` readable photographs by path, their longer side at ``size`` pixels.
+
+    Drawn from all over the folder, and the same ones each time.
+
+    Raises:
+        OptionError: there are no pictures in it.
+        TrainingError: none of them can be read.
+    """
+    paths = [found.path for found in files.find([folder])]
+    found: dict[Path, Picture] = {}
+    for index in np.random.default_rng(0).permutation(len(paths)):
+        if len(found) == count:
+            break
+        with contextlib.suppress(PictureError):
+            found[paths[index]] = codecs.read(paths[index]).resized(size)
+    if not found:
+        raise TrainingError(f"no photograph in {folder} can be read", hint="check the folder")
+    return found
 
 
 def to_tensor(pixels: np.ndarray) -> Tensor:

@@ -1,123 +1,245 @@
-"""Learn a style: photographs and one painting in, a style folder out.
+"""Learn styles: photographs and paintings in, a style folder out.
 
 The loop reads from top to bottom in :func:`train`. The method is Johnson et al. 2016
-(arXiv 1603.08155) with instance normalisation (Ulyanov et al. 2016); the losses are
-relative (:mod:`impasto.studio.losses`), so that no weight is tuned by hand.
+(arXiv 1603.08155) with instance normalisation (Ulyanov et al. 2016), for several styles
+conditional (Dumoulin et al. 2017, arXiv 1610.07629); the losses are relative
+(:mod:`impasto.studio.losses`), so that no weight is tuned by hand.
+
+Several GPUs, or machines, through accelerate; on CPUs by torch's own launcher::
+
+    accelerate launch -m impasto.studio.train PAINTING PHOTOS -o NAME
+    torchrun --nproc-per-node 2 -m impasto.studio.train PAINTING PHOTOS -o NAME
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor, nn, optim
+from accelerate import Accelerator
+from torch import Tensor, optim
 
 from impasto import __version__, catalog, codecs, files
-from impasto.errors import PictureError, TrainingError
+from impasto.errors import Cancelled, MissingExtraError, OptionError, TrainingError
 from impasto.options import TrainOptions
 from impasto.picture import Picture
 from impasto.progress import CancelToken, OnProgress, Progress, silent
-from impasto.studio import checkpoint, export
+from impasto.studio import checkpoint, curves, export, networks
+from impasto.studio.checkpoint import Checkpoint
+from impasto.studio.crops import Crops
+from impasto.studio.log import Log
 from impasto.studio.networks import TransformNetwork
 from impasto.studio.objective import KINDS, Objective, StylePicture
+from impasto.studio.paintings import Painting
 from impasto.studio.photos import Photos, to_pixels, to_tensor
+
+Paintings = str | Path | Painting | Sequence[str | Path | Painting]
 
 _CLIP = 1.0
 """Largest norm of a gradient: one odd batch must not undo an hour."""
 _WARM_UP = 0.05
 _WORK = "training"
-_SMALLEST_PAINTING = 32
+_SAMPLES = 6
+"""Photographs, and styles, on a sample picture."""
 
 
 def train(
-    style: str | Path,
+    paintings: Paintings,
     photos: str | Path,
     output: str | Path,
     *,
     options: TrainOptions | None = None,
-    card: Mapping[str, Any] | None = None,
-    start: Path | None = None,
+    start: str | Path | None = None,
     restart: bool = False,
     on_progress: OnProgress = silent,
     cancel: CancelToken | None = None,
 ) -> Path:
-    """Learn the style of one painting and write it as a style folder.
+    """Learn the styles of one or more paintings and write them as one style folder.
 
     Args:
-        style: the painting, any readable picture.
+        paintings: pictures, or :class:`~impasto.studio.paintings.Painting` with what the
+            card shall say; several share all convolutions of one network.
         photos: a folder of photographs, a few hundred or more.
-        output: the style's folder; its last part is the style's name. A plain name goes
-            to the user's styles, where ``-s NAME`` finds it.
+        output: the folder; its last part names the style, if there is one. A plain name
+            goes to the user's styles, where ``-s NAME`` finds it.
         options: every knob; see :class:`~impasto.options.TrainOptions`.
-        card: what the style's card says of the artwork: ``title``, ``artist``, ``year``,
-            ``licence``.
-        start: a checkpoint of another training with the same network; learning goes on
-            from its weights, which is several times faster than from nothing.
+        start: a style, or a checkpoint, to learn on from: several times faster than from
+            nothing. With ``options.tune`` ``"norms"`` its network stays as it is, its
+            styles with it, and only the norms of the new ones are learnt.
         restart: begin anew where an interrupted training of this style would go on.
         on_progress: called after every step with the losses.
         cancel: stops the training after the step at hand, with a checkpoint.
 
     Returns:
-        The style's folder.
+        The folder.
 
     Raises:
-        OptionError, PictureError: a value, a name or the painting cannot be used.
+        OptionError, PictureError: a value, a name or a painting cannot be used.
         TrainingError: no photographs, other options than the interrupted training's, or
             a loss that is not a number; what had been learnt stays on disk.
         Cancelled: stopped by ``cancel``.
     """
-    options = options or TrainOptions()
     cancel = cancel or CancelToken()
-    folder = _folder(output)
-    work = folder / _WORK
-    painting = _painting(style, options)
-    batches = Photos(Path(photos), batch=options.batch, crop=options.crop, seed=options.seed)
+    run = _Run(
+        paintings, Path(photos), catalog.place(output), options or TrainOptions(), start, restart
+    )
+    for step in range(run.first, run.options.steps):
+        record = run.learn(step)
+        stop = run.anyone(cancel.cancelled)
+        run.keep(step + 1, record, save=stop)
+        losses = {name: record[name] for name in KINDS}
+        on_progress(Progress(step + 1, run.options.steps, losses))
+        if stop:
+            raise Cancelled("stopped")
+    return run.finish()
 
-    torch.manual_seed(options.seed)
-    network = TransformNetwork(options.network)
-    optimiser = optim.Adam(network.parameters(), lr=options.learning_rate)
-    objective = Objective(options.loss, [StylePicture(to_tensor(painting.pixels)[None])])
-    first = _begin(work, network, optimiser, options, start, restart)
-    log = _Log(work / "losses.jsonl", first)
 
-    for step in range(first, options.steps):
-        began = time.monotonic()
-        for group in optimiser.param_groups:
-            group["lr"] = options.learning_rate * schedule(step, options.steps)
-        photographs = batches.batch(step)
-        losses = objective(network(photographs), objective.content(photographs))
+class _Run:
+    """One training: made ready, a step at a time, kept on disk, finished."""
+
+    def __init__(
+        self,
+        paintings: Paintings,
+        photos: Path,
+        folder: Path,
+        options: TrainOptions,
+        start: str | Path | None,
+        restart: bool,
+    ) -> None:
+        self._folder, self._work, self._start = folder, folder / _WORK, start
+        wanted = _wanted(paintings, folder.name)
+        trunk = checkpoint.read(checkpoint.find(start)) if start else None
+        self.options, kept = _with_trunk(options, trunk)
+        options = self.options
+        pictures = [each.picture(options.style_size) for each in wanted]
+        self._kept, self._styles = len(kept), kept + _entries(wanted, pictures, kept)
+        self._batches = Photos(
+            photos, batch=options.batch, crop=options.crop, seed=options.seed,
+            held_out=options.held_out,
+        )  # fmt: skip
+        self._accelerator = accelerator = _accelerator(options, self._work)
+        self._objectives = _objectives(wanted, pictures, options, accelerator.device)
+        self._crops = Crops(self._batches, self._objectives[0], options)
+        self._held_out = self._batches.validation().to(accelerator.device)
+
+        torch.manual_seed(options.seed)
+        count = len(self._styles)
+        self._network = networks.build(options.network, count, strength=options.strength)
+        resumed = _resumed(self._work, options, self._styles, restart)
+        if trunk and not resumed:
+            trunk.begin(self._network)
+        self._network.to(accelerator.device)
+        self._optimiser = optim.Adam(_parameters(self._network, options, len(wanted)))
+        if resumed:
+            resumed.restore(self._network, self._optimiser)
+        self.first = resumed.step if resumed else 0
+        self._painter, self._stepper = accelerator.prepare(self._network, self._optimiser)
+        self._log = Log(self._work / "losses.jsonl", self.first, accelerator.is_main_process)
+
+    def learn(self, step: int) -> dict[str, Any]:
+        """One step: a batch, one of the styles, the losses, the gradient."""
+        began, accelerator = time.monotonic(), self._accelerator
+        rate = schedule(step, self.options.steps)
+        for group in self._optimiser.param_groups:
+            group["lr"] = group["peak"] * rate
+        number = step * accelerator.num_processes + accelerator.process_index
+        index, strength = _draw(number, len(self._objectives), self.options)
+        photographs, content = self._crops(number, accelerator.device)
+        painted = self._painter(photographs, self._mix(index, strength))
+        losses = self._objectives[index](painted, content, strength)
         numbers = losses.numbers()
-        _require_finite(numbers, step, work)
-        optimiser.zero_grad()
-        losses.total.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
-        optimiser.step()
+        _require_finite(numbers, step, self._work)
+        self._stepper.zero_grad()
+        accelerator.backward(losses.total)
+        accelerator.clip_grad_norm_(self._network.parameters(), _CLIP)
+        self._stepper.step()
+        seconds = time.monotonic() - began
+        return {**numbers, "seconds": seconds, "from_disk": self._crops.from_disk}
 
-        done = step + 1
-        log.append(done, {**numbers, "seconds": time.monotonic() - began})
-        if done % options.save_every == 0 or done == options.steps or cancel.cancelled:
-            checkpoint.save(work, done, network, optimiser, options)
-            _sample(work / f"sample-{done:07}.png", network, photographs)
-        on_progress(Progress(done, options.steps, {name: numbers[name] for name in KINDS}))
-        cancel.check()
+    def keep(self, done: int, record: dict[str, Any], *, save: bool) -> None:
+        """Log the step; now and then, and for ``save``, write all that is there."""
+        save = save or done % self.options.save_every == 0 or done == self.options.steps
+        if save and (validation := self._validate()) is not None:
+            record["validation"] = validation
+        self._log.append(done, record)
+        self._accelerator.log(record, step=done)
+        if save and self._accelerator.is_main_process:
+            checkpoint.save(
+                self._work, done, self._network, self._optimiser, self.options, self._styles
+            )
+            self._sample(self._work / f"sample-{done:07}.png", done)
+            drawn = curves.png(self._log.curves(), self._folder.name)
+            files.write(self._work / "losses.png", drawn, overwrite=True)
 
-    training = {
-        **asdict(options),
-        "start": _name(start),
-        "painting_sha256": hashlib.sha256(painting.pixels.tobytes()).hexdigest(),
-        "photographs": len(batches),
-        "skipped": sorted(path.name for path in batches.skipped),
-        **log.summary(),
-        "versions": {"impasto": __version__, "torch": str(torch.__version__)},
-    }
-    return export.write_style(folder, network.eval(), {"training": training}, card or {})
+    def anyone(self, here: bool) -> bool:
+        """Whether it is so in any process."""
+        if self._accelerator.num_processes == 1:
+            return here
+        flag = torch.tensor(float(here), device=self._accelerator.device)
+        return bool(self._accelerator.reduce(flag) > 0)
+
+    def finish(self) -> Path:
+        if self._accelerator.is_main_process:
+            network, options = self._network.to("cpu").eval(), self.options
+            training = {
+                **asdict(options),
+                "start": _name(self._start),
+                "photographs": len(self._batches),
+                "skipped": sorted(path.name for path in self._batches.skipped),
+                **self._log.summary(),
+                "versions": {"impasto": __version__, "torch": str(torch.__version__)},
+            }
+            path = self._folder / checkpoint.NETWORK
+            checkpoint.write(path, options.steps, network, options, self._styles)
+            export.write_style(self._folder, network, self._styles, {"training": training})
+        self._accelerator.wait_for_everyone()
+        self._accelerator.end_training()
+        return self._folder
+
+    def _mix(self, index: int, strength: float = 1.0) -> Tensor:
+        """Style weights for the new style ``index``."""
+        mix = torch.zeros(self._network.styles, device=self._accelerator.device)
+        mix[self._kept + index] = strength
+        return mix
+
+    def _validate(self) -> float | None:
+        """The mean objective of photographs that are in no batch, over all new styles."""
+        photographs, objectives = self._held_out, self._objectives
+        if not len(photographs):
+            return None
+        total, count = 0.0, max(len(photographs), len(objectives))
+        self._network.eval()
+        with torch.no_grad():
+            for number in range(count):
+                index = number % len(objectives)
+                photograph = photographs[number % len(photographs)][None]
+                painted = self._network(photograph, self._mix(index))
+                content = objectives[index].content(photograph)
+                total += float(objectives[index](painted, content).total)
+        self._network.train()
+        return total / count
+
+    def _sample(self, path: Path, done: int) -> None:
+        """Photographs above their paintings, to look at while the training runs."""
+        photographs = self._held_out
+        if not len(photographs):
+            photographs = self._batches.batch(done).to(self._accelerator.device)
+        photographs = photographs[:_SAMPLES]
+        rows = [photographs]
+        with torch.no_grad():
+            for index in range(min(len(self._objectives), _SAMPLES)):
+                mix = self._mix(index)
+                rows.append(torch.cat([self._network(each[None], mix) for each in photographs]))
+        picture = torch.cat([torch.cat(list(row), 2) for row in rows], 1)
+        data = codecs.from_array(to_pixels(picture)).encode("PNG")
+        files.write(path, data, overwrite=True)
 
 
 def schedule(step: int, steps: int) -> float:
@@ -128,47 +250,135 @@ def schedule(step: int, steps: int) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * (part - _WARM_UP) / (1 - _WARM_UP))
 
 
-def _painting(style: str | Path, options: TrainOptions) -> Picture:
-    painting = codecs.open_any(style)
-    if min(painting.width, painting.height) < _SMALLEST_PAINTING:
-        raise PictureError(
-            f"{style} is {painting.width}x{painting.height}, too small to learn a style from",
-            hint=f"each side should have {_SMALLEST_PAINTING} pixels or more",
+def _wanted(paintings: Paintings, name: str) -> list[Painting]:
+    several = [paintings] if isinstance(paintings, (str, Path, Painting)) else list(paintings)
+    wanted = [each if isinstance(each, Painting) else Painting(Path(each)) for each in several]
+    if len(wanted) == 1:
+        return [replace(wanted[0], name=name)]
+    names = [each.name for each in wanted]
+    if not names or len(set(names)) < len(names):
+        raise OptionError(
+            f"the styles are called {', '.join(names) or 'nothing'}",
+            hint="give each painting another name",
         )
-    return painting.resized(options.style_size)
+    return wanted
 
 
-def _name(start: Path | None) -> str | None:
-    """The style that a checkpoint belongs to, for the card."""
+def _with_trunk(
+    options: TrainOptions, trunk: Checkpoint | None
+) -> tuple[TrainOptions, list[dict[str, Any]]]:
+    """The options that the trunk allows, and the styles that stay in it."""
+    if options.precompute and options.strength:
+        raise OptionError(
+            "content features are not kept for networks that learn strengths",
+            hint="leave out --precompute or --strength",
+        )
+    if options.tune == "all":
+        return options, []
+    if trunk is None:
+        raise OptionError("--tune norms needs a network to tune", hint="add --start STYLE")
+    return replace(options, network=trunk.network, strength=trunk.strength), trunk.styles
+
+
+def _entries(
+    wanted: Sequence[Painting], pictures: Sequence[Picture], kept: checkpoint.Entries
+) -> list[dict[str, Any]]:
+    """What the card will say of the new styles."""
+    entries = []
+    for painting, picture in zip(wanted, pictures, strict=True):
+        if painting.name in {style["name"] for style in kept}:
+            raise OptionError(
+                f"the network has a style {painting.name} already", hint="give it another name"
+            )
+        sha256 = hashlib.sha256(picture.pixels.tobytes()).hexdigest()
+        own = {
+            key: value
+            for key in ("style_size", "style_weight")
+            if (value := getattr(painting, key)) is not None
+        }
+        entries.append({**painting.entry(), **own, "painting_sha256": sha256})
+    return entries
+
+
+def _objectives(
+    wanted: Sequence[Painting],
+    pictures: Sequence[Picture],
+    options: TrainOptions,
+    device: torch.device,
+) -> list[Objective]:
+    """One for each painting; they share the loss network."""
+    objectives: list[Objective] = []
+    for painting, picture in zip(wanted, pictures, strict=True):
+        loss = options.loss
+        if painting.style_weight is not None:
+            loss = replace(loss, style_weight=painting.style_weight)
+        objective = Objective(loss, network=objectives[0].network if objectives else None)
+        objective.network.to(device)
+        objective.set_styles([StylePicture(to_tensor(picture.pixels)[None].to(device))])
+        objectives.append(objective)
+    return objectives
+
+
+def _parameters(
+    network: TransformNetwork, options: TrainOptions, styles: int
+) -> list[dict[str, Any]]:
+    """What is learnt, and the peak of its learning rate.
+
+    The norms of a style have a gradient in one of so many steps, which Adam takes for a
+    smaller and less certain one; the root of their number makes up for both.
+    """
+    own = set(networks.norms(network))
+    named = dict(network.named_parameters())
+    shared = [weight for name, weight in named.items() if name not in own]
+    for weight in shared:
+        weight.requires_grad_(options.tune == "all")
+    rate = options.learning_rate
+    groups = [{"params": [named[name] for name in sorted(own)], "peak": rate * styles**0.5}]
+    if options.tune == "all":
+        groups.append({"params": shared, "peak": rate})
+    return groups
+
+
+def _draw(number: int, styles: int, options: TrainOptions) -> tuple[int, float]:
+    """Which style a batch learns, in turn, and at which strength: half of them at all of it."""
+    if not options.strength:
+        return number % styles, 1.0
+    rng = np.random.default_rng([options.seed, number, 1])
+    return number % styles, 1.0 if rng.random() < 0.5 else float(rng.random())
+
+
+def _accelerator(options: TrainOptions, work: Path) -> Accelerator:
+    """Devices and processes; bfloat16 on CUDA, for on the CPUs at hand it is slower."""
+    there: dict[str, Any] = {
+        "cpu": not (torch.cuda.is_available() or torch.backends.mps.is_available()),
+        "mixed_precision": "bf16" if torch.cuda.is_available() else "no",
+    }
+    if not options.tensorboard:
+        return Accelerator(**there)
+    try:
+        accelerator = Accelerator(**there, log_with="tensorboard", project_dir=work)
+        accelerator.init_trackers("tensorboard")
+    except (ImportError, ValueError) as error:
+        raise MissingExtraError("tensorboard", "tensorboard") from error
+    return accelerator
+
+
+def _name(start: str | Path | None) -> str | None:
+    """The style that was learnt on from, for the card."""
     if start is None:
         return None
-    return start.parents[1].name if start.parent.name == _WORK else start.stem
+    path = Path(start)
+    return path.parents[1].name if path.parent.name == _WORK else path.stem
 
 
-def _folder(output: str | Path) -> Path:
-    path = Path(output)
-    catalog.valid_name(path.name)
-    return path if len(path.parts) > 1 else catalog.user_folder() / path
-
-
-def _begin(
-    work: Path,
-    network: nn.Module,
-    optimiser: optim.Adam,
-    options: TrainOptions,
-    start: Path | None,
-    restart: bool,
-) -> int:
-    """Load what there is to go on from; the number of steps that are done."""
+def _resumed(
+    work: Path, options: TrainOptions, styles: checkpoint.Entries, restart: bool
+) -> Checkpoint | None:
     if restart:
         for old in work.glob("*"):
-            old.unlink()
-    if resumed := checkpoint.latest(work, options):
-        resumed.restore(network, optimiser)
-        return resumed.step
-    if start:
-        checkpoint.read(start).restore_network(network)
-    return 0
+            if old.is_file():
+                old.unlink()
+    return checkpoint.latest(work, options, styles)
 
 
 def _require_finite(losses: Mapping[str, float], step: int, work: Path) -> None:
@@ -180,30 +390,9 @@ def _require_finite(losses: Mapping[str, float], step: int, work: Path) -> None:
         )
 
 
-def _sample(path: Path, network: nn.Module, photographs: Tensor) -> None:
-    """Photographs above their paintings, to look at while the training runs."""
-    with torch.no_grad():
-        rows = [torch.cat(list(part), 2) for part in (photographs, network(photographs))]
-    picture = codecs.from_array(to_pixels(torch.cat(rows, 1)))
-    files.write(path, picture.encode("PNG"), overwrite=True)
+if __name__ == "__main__":
+    import runpy
+    import sys
 
-
-class _Log:
-    """``losses.jsonl``: one line per step, without what a crash left beyond the checkpoint."""
-
-    def __init__(self, path: Path, first: int) -> None:
-        self._path = path
-        self._lines = path.read_text().splitlines()[:first] if path.exists() else []
-        files.write(path, "".join(f"{line}\n" for line in self._lines).encode(), overwrite=True)
-
-    def append(self, step: int, numbers: Mapping[str, float]) -> None:
-        self._lines.append(json.dumps({"step": step, **numbers}))
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(self._lines[-1] + "\n")
-
-    def summary(self) -> dict[str, Any]:
-        """Hours of work, and the mean losses of the last tenth of the training."""
-        records = [json.loads(line) for line in self._lines]
-        last = records[-max(1, len(records) // 10) :]
-        losses = {name: round(sum(r[name] for r in last) / len(last), 4) for name in KINDS}
-        return {"losses": losses, "seconds": round(sum(r["seconds"] for r in records))}
+    sys.argv[:1] = ["impasto", "train"]
+    runpy.run_module("impasto", run_name="__main__")

@@ -34,14 +34,14 @@ _TIMEOUT = 30
 _STATE = "safetensors or a PyTorch state dict (.pth)"
 
 
-def cache_folder() -> Path:
-    """Where fetched weights are kept: ``weights`` in ``$IMPASTO_CACHE`` or the user's cache."""
+def cache_folder(kind: str = "weights") -> Path:
+    """Where fetched weights, or other things, are kept: in ``$IMPASTO_CACHE`` or the user's."""
     import platformdirs
 
     root = os.environ.get("IMPASTO_CACHE") or platformdirs.user_cache_dir(
         "impasto", appauthor=False
     )
-    return Path(root).expanduser() / "weights"
+    return Path(root).expanduser() / kind
 
 
 def fetch(url: str) -> Path:

@@ -31,16 +31,16 @@ _OWN_LAYERS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("features.1", "features.4.cat", "features.6.cat", "features.7.cat"),
     ),
     "resnet18": (
-        ("layer2.1.relu_1",),
-        ("relu", "layer1.1.relu_1", "layer2.1.relu_1", "layer3.1.relu_1"),
+        ("layer1.1.relu_1",),
+        ("relu", "layer1.1.relu_1", "layer2.1.relu_1"),
     ),
     "resnet34": (
-        ("layer2.3.relu_1",),
-        ("relu", "layer1.2.relu_1", "layer2.3.relu_1", "layer3.5.relu_1"),
+        ("layer1.2.relu_1",),
+        ("relu", "layer1.2.relu_1", "layer2.3.relu_1"),
     ),
     "resnet50": (
-        ("layer2.3.relu_2",),
-        ("relu", "layer1.2.relu_2", "layer2.3.relu_2", "layer3.5.relu_2"),
+        ("layer1.2.relu_2",),
+        ("relu", "layer1.2.relu_2", "layer2.3.relu_2"),
     ),
     "inception_v3": (
         ("Mixed_5b.cat",),
@@ -52,7 +52,8 @@ _OWN_LAYERS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
 }
 """Content and style layers: ends of blocks, from half to a sixteenth of the resolution
-(SqueezeNet's are those of Stanford's course CS231n, 2017, assignment 3)."""
+(SqueezeNet's are those of Stanford's course CS231n, 2017, assignment 3). ResNets stop at an
+eighth: with their third stage a start from noise never finds the photograph."""
 
 
 class Backbone(LossNetwork):

@@ -1,0 +1,95 @@
+"""The commands that measure a trained style, and make it smaller as long as it stays good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from impasto.cli.flags import Json, Overwrite, Quiet, style_names, with_options
+from impasto.cli.studio import studio_file
+from impasto.options import EvaluateOptions, QuantizeOptions
+from impasto.terminal import Terminal
+
+_Style = Annotated[
+    str, typer.Argument(help="A style's name, or its folder.", autocompletion=style_names)
+]
+
+
+@with_options(QuantizeOptions)
+def quantize(
+    style: _Style,
+    photos: Annotated[Path, typer.Argument(help="A folder of photographs to measure ranges on.")],
+    out: Annotated[
+        str,
+        typer.Option("--out", "-o", help="The new style's name, or a folder that ends in it."),
+    ],
+    options: QuantizeOptions,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make a style of 8 bits from one of floats (needs impasto[train]).
+
+    It is a third to a half as large; whether it is faster depends on the computer, and is said. One
+    that paints visibly otherwise is refused.
+    """
+    terminal = Terminal(quiet=quiet)
+    with terminal.bar("quantising") as move:
+        made = studio_file("quantize").quantize(
+            style, photos, out, options=options, overwrite=overwrite, on_progress=move
+        )
+    terminal.say(
+        f"{made.folder}  {made.difference.levels:.2f} levels off (PSNR {made.difference.psnr:.1f} "
+        f"dB), {made.size:.0%} of the bytes, {made.speed:.2f} times as fast here"
+    )
+    if made.kept:
+        terminal.say(f"  in floats still: {', '.join(made.kept)}")
+    if made.speed < 1:
+        terminal.say(f"  on this computer {style} is the faster one")
+
+
+@with_options(EvaluateOptions)
+def evaluate(
+    style: _Style,
+    painting: Annotated[Path, typer.Argument(help="The picture that it was learnt from.")],
+    photos: Annotated[
+        Path, typer.Argument(help="A folder of photographs that it was not learnt from.")
+    ],
+    options: EvaluateOptions,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure how good a trained style is, beside the optimiser (needs impasto[train]).
+
+    A photograph takes minutes; --iterations 50 is a quick look.
+    """
+    terminal = Terminal(quiet=quiet, as_json=as_json)
+    with terminal.bar("measuring") as move:
+        found = studio_file("evaluate").evaluate(
+            style, painting, photos, options=options, on_progress=move
+        )
+    if as_json:
+        terminal.print_json(found.record())
+        return
+    _show(terminal, found)
+
+
+def _show(terminal: Terminal, found: Any) -> None:
+    means, many = found.means(), len(found.photos)
+    first = next(iter(means.values()))
+    rows = [(name, *(f"{each[name]:.4g}" for each in means.values())) for name in first]
+    terminal.table((f"mean of {many}", *means), rows)
+    low, median, high = (_count(n, found.options.iterations) for n in found.iterations())
+    terminal.table(
+        ("", found.style),
+        [
+            ("as good as iterations of L-BFGS, median", median),
+            ("lower and upper quartile", f"{low}, {high}"),
+            ("change of the painting over a noise's", f"{found.flicker:.2f}"),
+        ],
+    )
+
+
+def _count(iterations: int | None, most: int) -> str:
+    return f"more than {most}" if iterations is None else str(iterations)

@@ -1,0 +1,265 @@
+"""How good a trained style is, in numbers: its paintings beside those of the optimiser.
+
+Johnson et al. 2016 (arXiv 1603.08155, section 4.1 and figure 5) measure a network by the
+loss that it was trained on: its painting's, relative to the photograph's own, and after how
+many iterations of L-BFGS from the photograph (Gatys et al. 2016) a painting is as good. A
+network's painting is what the style's file paints, bytes and all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from impasto import catalog, codecs
+from impasto.catalog import Style
+from impasto.engine import OnnxEngine
+from impasto.errors import TrainingError
+from impasto.options import EvaluateOptions, LossOptions, TrainOptions, changed
+from impasto.picture import Picture
+from impasto.progress import OnProgress, Progress, silent
+from impasto.studio import features, optimize, photos
+from impasto.studio.losses import content_loss
+from impasto.studio.objective import Features, Objective, StylePicture
+from impasto.studio.paintings import Painting
+from impasto.studio.photos import to_tensor
+from impasto.studio.solvers import Lbfgs
+
+MARKS = (50, 100, 200, 500)
+"""Iterations of L-BFGS after which its picture is measured; the last one is, too."""
+QUARTILES = (0.25, 0.5, 0.75)
+NETWORK, PHOTOGRAPH, PASTED = "network", "photograph", "style pasted"
+
+Scores = dict[str, float]
+"""Losses of one picture by name, as :class:`~impasto.studio.objective.Losses` has them;
+``relative`` is the total's part of the photograph's own, ``second`` the content distance
+in the second network, if there is one."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """One photograph."""
+
+    photo: str
+    scores: dict[str, Scores]
+    """Of the network's painting; of the photograph as it is and the style picture pasted
+    over it, which show what the numbers of no painting are; of L-BFGS after iterations."""
+    iterations: int | None
+    """After how many the optimiser is as good as the network; None: not after all of them."""
+    flicker: float
+    """Change of the painting over change of the photograph, for a little noise."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A style on all photographs."""
+
+    style: str
+    loss: LossOptions
+    style_size: int
+    options: EvaluateOptions
+    photos: list[Evaluated]
+
+    def means(self) -> dict[str, Scores]:
+        """The scores of each kind of picture, over the photographs."""
+        first = self.photos[0].scores
+        return {
+            kind: {
+                name: float(np.mean([each.scores[kind][name] for each in self.photos]))
+                for name in scores
+            }
+            for kind, scores in first.items()
+        }
+
+    def iterations(self) -> list[int | None]:
+        """The quartiles; None: more than were run. Between two photographs, the lower."""
+        runs = self.options.iterations
+        found = [runs + 1 if e.iterations is None else e.iterations for e in self.photos]
+        quartiles = [int(q) for q in np.quantile(found, QUARTILES, method="lower")]
+        return [None if q > runs else q for q in quartiles]
+
+    @property
+    def flicker(self) -> float:
+        return float(np.mean([each.flicker for each in self.photos]))
+
+    def record(self) -> dict[str, Any]:
+        """Everything, for programs."""
+        return {
+            **asdict(self),
+            "means": self.means(),
+            "iterations": self.iterations(),
+            "flicker": self.flicker,
+        }
+
+
+def evaluate(
+    style: str | Path | Style,
+    painting: str | Path,
+    folder: str | Path,
+    *,
+    options: EvaluateOptions | None = None,
+    network: features.LossNetwork | None = None,
+    on_progress: OnProgress = silent,
+) -> Evaluation:
+    """Measure ``style`` on photographs that it was not learnt from.
+
+    Loss and size of the painting are those that the style was learnt with, by its card;
+    what the card does not say is as ``impasto train`` has it by default.
+
+    Args:
+        style: a name, a folder or a card; as :func:`impasto.catalog.find` takes it.
+        painting: the picture that the style was learnt from.
+        folder: the photographs.
+        options: see :class:`~impasto.options.EvaluateOptions`.
+        network: a loaded loss network to reuse; it must fit the style's.
+        on_progress: called after every iteration of the optimiser.
+
+    Raises:
+        OptionError, PictureError: a name, a value or a picture that cannot be used.
+        TrainingError: no photograph can be read, or a loss is not a number.
+    """
+    options, found = options or EvaluateOptions(), catalog.find(style)
+    loss, size = learnt_with(found)
+    device = optimize.device(options.device)
+    picture = Painting(Path(painting), found.name).picture(size)
+    objective = Objective(loss, network=network)
+    objective.network.to(device)
+    objective.set_styles([StylePicture(to_tensor(picture.pixels)[None].to(device))])
+    second = None
+    if options.second:
+        second = features.load(options.second, weights=options.second_weights).to(device)
+    measure = _Measure(found, picture, objective, second, options)
+    pictures, done = photos.some(Path(folder), options.count, options.size), []
+    for number, (path, photo) in enumerate(pictures.items()):
+        move = _moved(on_progress, number, len(pictures), options.iterations)
+        done.append(measure(path.name, photo, move))
+    return Evaluation(found.name, loss, size, options, done)
+
+
+def learnt_with(style: Style) -> tuple[LossOptions, int]:
+    """Loss and long side of the painting that the style's card tells of."""
+    details, defaults = style.card.details, TrainOptions()
+    training: Mapping[str, Any] = details.get("training", {})
+    knobs = dict(training.get("loss", {}))
+    if "style_weight" in details:  # one style of several may have its own
+        knobs["style_weight"] = details["style_weight"]
+    loss: LossOptions = changed(defaults.loss, knobs)
+    size = details.get("style_size", training.get("style_size", defaults.style_size))
+    return loss, int(size)
+
+
+def lbfgs(
+    objective: Objective,
+    photo: Tensor,
+    iterations: int,
+    on_progress: OnProgress = silent,
+) -> tuple[list[float], dict[int, Tensor]]:
+    """Optimise ``photo``, ``(1, 3, H, W)``, 0..1, from itself, at one scale.
+
+    Returns:
+        The lowest objective after 0, 1, ... ``iterations``; and the pictures that had it
+        at :data:`MARKS` and at the end.
+
+    Raises:
+        TrainingError: the loss stopped being a number.
+    """
+    content, solver = objective.content(photo), Lbfgs()
+    x, best, lowest = photo, photo, math.inf
+    course: list[float] = []
+    pictures: dict[int, Tensor] = {}
+    for number in range(iterations + 1):
+        point = x.detach().requires_grad_(True)
+        total = objective(point, content).total
+        (gradient,) = torch.autograd.grad(total, point)
+        value = total.item()
+        if not math.isfinite(value):
+            raise TrainingError(f"the objective stopped being a number at iteration {number}")
+        if value < lowest:
+            best, lowest = x, value
+        course.append(lowest)
+        if number in MARKS or number == iterations:
+            pictures[number] = best
+        if number:
+            on_progress(Progress(number, iterations, {"objective": lowest}))
+        x = solver.propose(x, value, gradient)
+    return course, pictures
+
+
+class _Measure:
+    """What is measured of each photograph, by one objective."""
+
+    def __init__(
+        self,
+        style: Style,
+        painting: Picture,
+        objective: Objective,
+        second: features.LossNetwork | None,
+        options: EvaluateOptions,
+    ) -> None:
+        self._style, self._painting, self._options = style, painting, options
+        self._objective, self._second = objective, second
+        self._engine = OnnxEngine(style.model(), device="cpu")
+        self._rng = np.random.default_rng(options.seed)
+
+    def __call__(self, name: str, photo: Picture, on_progress: OnProgress) -> Evaluated:
+        pasted = codecs.resize_to(self._painting, (photo.width, photo.height))
+        painted = self._paint(photo.pixels)
+        x = self._tensor(photo.pixels)
+        scores = {
+            NETWORK: self._scores(self._tensor(painted), x),
+            PHOTOGRAPH: self._scores(x, x),
+            PASTED: self._scores(self._tensor(pasted.pixels), x),
+        }
+        iterations = self._options.iterations
+        course, pictures = lbfgs(self._objective, x, iterations, on_progress)
+        scores |= {f"L-BFGS {n}": self._scores(y, x) for n, y in pictures.items()}
+        own = scores[PHOTOGRAPH]["total"]
+        scores = {kind: {"relative": s["total"] / own, **s} for kind, s in scores.items()}
+        reached = scores[NETWORK]["total"]
+        equal = next((number for number, best in enumerate(course) if best <= reached), None)
+        return Evaluated(name, scores, equal, self._flicker(photo.pixels, painted))
+
+    def _scores(self, picture: Tensor, photo: Tensor) -> Scores:
+        with torch.no_grad():
+            scores = self._objective(picture, self._objective.content(photo)).numbers()
+            if self._second:
+                layers = self._second.content_layers
+                found, target = (self._second(each, layers) for each in (picture, photo))
+                scores["second"] = _distance(found, target)
+        return scores
+
+    def _flicker(self, pixels: np.ndarray, painted: np.ndarray) -> float:
+        """Noise that nobody sees: a network that paints it moves in every film."""
+        noise = self._rng.normal(0, self._options.noise, pixels.shape)
+        noisy = (pixels + noise).round().clip(0, 255).astype(np.uint8)
+        return _apart(self._paint(noisy), painted) / _apart(noisy, pixels)
+
+    def _paint(self, pixels: np.ndarray) -> np.ndarray:
+        return self._engine.paint(np.ascontiguousarray(pixels), self._style.weights)
+
+    def _tensor(self, pixels: np.ndarray) -> Tensor:
+        return to_tensor(pixels)[None].to(self._objective.network.mean.device)
+
+
+def _distance(found: Features, target: Features) -> float:
+    """Relative content distance, the mean over the layers."""
+    return float(np.mean([float(content_loss(found[layer], target[layer])) for layer in found]))
+
+
+def _apart(one: np.ndarray, other: np.ndarray) -> float:
+    """Mean absolute difference in levels; never 0, to divide by."""
+    return float(np.abs(one.astype(np.float32) - other).mean()) or math.nextafter(0, 1)
+
+
+def _moved(on_progress: OnProgress, number: int, count: int, iterations: int) -> Callable[..., Any]:
+    """Progress in one photograph as progress in all."""
+    return lambda one: on_progress(
+        Progress(number * iterations + one.step, count * iterations, one.losses)
+    )

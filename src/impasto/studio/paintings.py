@@ -1,0 +1,123 @@
+"""What is to be learnt: paintings, and recipes that name them together with every knob.
+
+A recipe is a TOML file::
+
+    [train]
+    tier = "light"
+    steps = 2000
+
+    [[style]]
+    name = "great-wave"
+    painting = "great-wave.jpg"     # beside the recipe
+    title = "The Great Wave off Kanagawa"
+    artist = "Katsushika Hokusai"
+    year = "c. 1831"
+    licence = "public domain"
+    style_size = 400                # this style's own; so may style_weight be
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from impasto import catalog, codecs
+from impasto.errors import OptionError, PictureError
+from impasto.options import TrainOptions, changed
+from impasto.picture import Picture
+from impasto.studio import networks
+
+_SMALLEST = 32
+
+
+@dataclass(frozen=True)
+class Painting:
+    """A picture whose style is learnt, and what the card says of it.
+
+    Without ``name`` it is called as its file; ``style_size`` and ``style_weight`` replace
+    those of the training for this style.
+    """
+
+    path: Path
+    name: str = ""
+    title: str = ""
+    artist: str = ""
+    year: str = ""
+    licence: str = ""
+    style_size: int | None = None
+    style_weight: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
+        plain = re.sub(r"[^a-z0-9]+", "-", self.path.stem.lower()).strip("-")
+        object.__setattr__(self, "name", catalog.valid_name(self.name or plain))
+
+    def entry(self) -> dict[str, Any]:
+        """What the card says of it."""
+        title = self.title or self.name.replace("-", " ").title()
+        known = {key: getattr(self, key) for key in ("artist", "year", "licence")}
+        artwork = {key: str(value or "unknown") for key, value in known.items()}
+        return {"name": self.name, "title": title, "artwork": {"title": title, **artwork}}
+
+    def picture(self, size: int) -> Picture:
+        """The painting, ``size`` pixels along its longer side.
+
+        Raises:
+            PictureError: it cannot be read, or is too small to learn a style from.
+        """
+        picture = codecs.open_any(self.path)
+        if min(picture.width, picture.height) < _SMALLEST:
+            raise PictureError(
+                f"{self.path} is {picture.width}x{picture.height}, too small to learn a style from",
+                hint=f"each side should have {_SMALLEST} pixels or more",
+            )
+        return picture.resized(self.style_size or size)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a TOML file says of a training."""
+
+    paintings: list[Painting]
+    options: TrainOptions
+
+
+def read(path: Path) -> Recipe:
+    """The recipe in ``path``.
+
+    Raises:
+        OptionError: it cannot be read, or says what cannot be understood.
+    """
+    try:
+        text = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise OptionError(f"{path} is not a recipe: {error}") from error
+    _only(text, {"train", "style"}, path)
+    styles, knobs = text.get("style"), dict(text.get("train", {}))
+    if not isinstance(styles, list) or not styles:
+        raise OptionError(f"{path} names no style", hint="add [[style]] with painting = ...")
+    paintings = [_painting(style, path) for style in styles]
+    network = networks.preset(str(knobs.pop("tier", "light")))
+    options = changed(TrainOptions(network=network), knobs)
+    return Recipe(paintings, options)
+
+
+def _painting(style: dict[str, Any], path: Path) -> Painting:
+    _only(style, {"painting", *(f.name for f in fields(Painting))} - {"path"}, path)
+    values = {key: value for key, value in style.items() if key != "painting"}
+    if "painting" not in style:
+        raise OptionError(f"a style in {path} has no painting", hint="add painting = ...")
+    values["year"] = str(values.get("year", ""))
+    return Painting(path.parent / style["painting"], **values)
+
+
+def _only(found: dict[str, Any], known: set[str], path: Path) -> None:
+    for key in found:
+        if key not in known:
+            raise OptionError(
+                f"{path} has {key!r}, which means nothing",
+                hint=f"there are: {', '.join(sorted(known))}",
+            )

@@ -1,0 +1,85 @@
+import pytest
+
+from impasto.errors import OptionError, PictureError
+from impasto.options import NetworkOptions
+from impasto.studio import paintings
+from impasto.studio.networks import NETWORKS
+from impasto.studio.paintings import Painting
+
+RECIPE = """
+[train]
+tier = "tiny"
+blocks = 2
+steps = 7
+style_layers = ["conv1_1", "conv2_1:0.5"]
+strength = true
+
+[[style]]
+painting = "Green Dots.png"
+
+[[style]]
+name = "strokes"
+painting = "a/strokes.png"
+title = "Strokes"
+artist = "A test"
+year = 1889
+style_size = 300
+style_weight = 2.5
+"""
+
+
+def written(folder, text):
+    path = folder / "recipe.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_recipe_names_paintings_and_options(tmp_path):
+    recipe = paintings.read(written(tmp_path, RECIPE))
+    assert recipe.paintings == [
+        Painting(tmp_path / "Green Dots.png", name="green-dots"),
+        Painting(
+            tmp_path / "a/strokes.png", name="strokes", title="Strokes", artist="A test",
+            year="1889", style_size=300, style_weight=2.5,
+        ),
+    ]  # fmt: skip
+    options = recipe.options
+    assert (options.steps, options.strength) == (7, True)
+    assert options.loss.style_layers == ("conv1_1", "conv2_1:0.5")
+    assert options.network == NetworkOptions(width=NETWORKS["tiny"].width, blocks=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "names no style"),
+        ("[train", "is not a recipe"),
+        ("[[style]]\nname = 'a'", "has no painting"),
+        ("[[style]]\npainting = 'a.jpg'\ncolour = 1", "'colour', which means nothing"),
+        ("[training]\nsteps = 1", "'training', which means nothing"),
+        ("[train]\nstep = 1\n[[style]]\npainting = 'a.jpg'", "no option 'step' - .*mean steps"),
+        ("[train]\nsteps = 0\n[[style]]\npainting = 'a.jpg'", "steps is 0"),
+        ("[train]\ntier = 'huge'\n[[style]]\npainting = 'a.jpg'", "no network 'huge'"),
+        ("[[style]]\npainting = 'a.jpg'\nname = 'A B'", "cannot be the name"),
+    ],
+)
+def test_what_a_recipe_may_not_say(tmp_path, text, said):
+    with pytest.raises(OptionError, match=said):
+        paintings.read(written(tmp_path, text))
+    with pytest.raises(OptionError, match="is not a recipe"):
+        paintings.read(tmp_path / "none.toml")
+
+
+def test_what_the_card_says_of_a_painting():
+    entry = Painting("x/the-kiss.jpg", artist="Gustav Klimt").entry()  # a text is a path, too
+    assert entry["name"] == "the-kiss"
+    assert entry["artwork"] == {
+        "title": "The Kiss", "artist": "Gustav Klimt", "year": "unknown", "licence": "unknown",
+    }  # fmt: skip
+
+
+def test_its_own_size_wins(painting):
+    assert paintings.Painting(painting).picture(64).width == 64
+    assert paintings.Painting(painting, style_size=96).picture(64).width == 96
+    with pytest.raises(PictureError, match="No such file"):
+        paintings.Painting(painting.with_name("none.png")).picture(64)
