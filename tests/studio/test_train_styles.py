@@ -12,10 +12,10 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import impasto
-from impasto import catalog
+from impasto import assets, catalog, codecs
 from impasto.errors import OptionError, TrainingError
 from impasto.options import NetworkOptions, TrainOptions
-from impasto.studio import networks
+from impasto.studio import checkpoint, export, networks
 from impasto.studio.paintings import Painting
 from impasto.studio.train import train
 
@@ -89,13 +89,26 @@ def test_a_new_style_is_tuned_into_a_trunk_that_stays(both, tmp_path, painting, 
         train(painting, photos, tmp_path / "alone", options=options)
 
 
-def test_a_bundled_style_that_cannot_be_learnt_on_from(tmp_path, painting, photos):
+def test_a_bundled_style_is_there_to_learn_on_from(painting, photos, tmp_path):
+    """Its network is the one that its file paints with, and one step leaves it near."""
+    style = catalog.bundled()["starry-night"]
+    network = networks.build(NetworkOptions())
+    checkpoint.read(checkpoint.find("starry-night")).begin(network)
+    photo = codecs.read(assets.demo_photo()).resized(160)
+    exact = export.reference(network.eval(), photo.pixels) * 255
+    painted = impasto.stylize(photo, style).pixels
+    assert (np.abs(painted - exact) - 0.5).max() / 255 < export.PARITY
+    options = TrainOptions(steps=1, crop=64, style_size=64, held_out=0, learning_rate=1e-5)
+    folder = train(painting, photos, tmp_path / "s", options=options, start="starry-night")
+    near = impasto.stylize(photo, folder).pixels
+    assert np.abs(near.astype(int) - painted).mean() < 1
+
+
+def test_what_cannot_be_learnt_on_from(tmp_path, painting, photos):
     with pytest.raises(OptionError, match="there is no style"):
         train(painting, photos, tmp_path / "s", options=TINY, start="nothing")
-    other = catalog.bundled()["great-wave"]
-    if not (other.folder / "network.safetensors").exists():
-        with pytest.raises(TrainingError, match="it has no network.safetensors"):
-            train(painting, photos, tmp_path / "s", options=TINY, start="great-wave")
+    with pytest.raises(TrainingError, match="it has no network.safetensors"):
+        train(painting, photos, tmp_path / "s", options=TINY, start="great-wave")
 
 
 def test_names_that_are_given_twice(tmp_path, painting, photos):

