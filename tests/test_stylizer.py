@@ -100,7 +100,7 @@ def test_a_network_that_gives_one_colour_is_never_a_success(style, photo, monkey
     class Flat:
         device, note = "cpu", ""
 
-        def paint(self, pixels):
+        def paint(self, pixels, weights):
             return np.zeros_like(pixels)
 
     monkeypatch.setattr(broken, "_engine", Flat())
@@ -110,10 +110,10 @@ def test_a_network_that_gives_one_colour_is_never_a_success(style, photo, monkey
 
 
 def test_a_style_stays_loaded(photo, style):
-    stylizer._load.cache_clear()
+    stylizer._loaded.cache_clear()
     for _ in range(3):
         impasto.stylize(photo, style)
-    assert stylizer._load.cache_info().misses == 1
+    assert stylizer._loaded.cache_info().misses == 1
 
 
 def test_errors_of_pictures_come_through(tmp_path):

@@ -35,7 +35,8 @@ def test_the_total_is_the_weighted_sum_of_what_the_network_sees(network, picture
     assert losses["content"] == pytest.approx(float(content), rel=1e-5)
     assert losses["style"] == pytest.approx(float(grams[0] + 3 * grams[1]) / 4, rel=1e-5)
     assert losses["style conv2_1"] == pytest.approx(float(grams[1]), rel=1e-5)
-    expected = losses["content"] + 30 * losses["style"] + 0.3 * losses["tv"]
+    style, tv = OPTIONS.style_weight * losses["style"], OPTIONS.tv_weight * losses["tv"]
+    expected = losses["content"] + style + tv
     assert losses["total"] == pytest.approx(expected, rel=1e-5)
 
 
@@ -44,6 +45,20 @@ def test_the_goal_itself_has_no_loss(network, pictures):
     objective = Objective(OPTIONS, [StylePicture(painted)], network)
     losses = objective(painted, objective.content(painted)).numbers()
     assert losses["content"] == losses["style"] == 0
+
+
+def test_strength_moves_the_goal_from_the_photographs_own_style_to_the_paintings(network, pictures):
+    painted, photo, style = pictures
+    objective = Objective(OPTIONS, [StylePicture(style)], network)
+    content = objective.content(photo, style=True)
+    assert objective(photo, content, 0.0).numbers()["style"] == pytest.approx(0, abs=1e-9)
+    whole = objective(painted, content, 1.0).numbers()
+    assert whole == pytest.approx(objective(painted, objective.content(photo)).numbers())
+    seen = [network(x, ["conv1_1"])["conv1_1"] for x in pictures]
+    found, own, wanted = map(gram_matrix, seen)
+    half = objective(painted, content, 0.25).numbers()["style conv1_1"]
+    expected = gram_loss(found, 0.75 * own + 0.25 * wanted)
+    assert half == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_styles_blend_by_their_weights(network, pictures):
