@@ -69,7 +69,7 @@ def test_resnet18_with_folded_norms_and_no_tail_equals_a_plain_forward(real, pic
         network(picture, names), reference.resnet18_bnfolded(reference.load(path), picture), names
     )
     assert network.layers[-1] == "layer3.1.relu_1"
-    assert network.style_layers[-1] == "layer3.1.relu_1"
+    assert network.style_layers[-1] == "layer2.1.relu_1"
     with pytest.raises(OptionError, match=r"no layer layer4.1.relu_1 - the nearest are layer"):
         network(picture, ["layer4.1.relu_1"])
 

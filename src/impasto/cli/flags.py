@@ -22,7 +22,9 @@ def style_names(incomplete: str) -> list[str]:
     return [name for name in catalog.styles() if name.startswith(incomplete)]
 
 
-STYLE_HELP = "A style's name, or its folder. Give it again for several styles."
+STYLE_HELP = (
+    "A style's name, its folder, or a blend such as a:0.7,b:0.3. Give it again for several styles."
+)
 Inputs = Annotated[
     list[str], typer.Argument(help="Pictures, folders, globs, or - for standard input.")
 ]
