@@ -153,9 +153,9 @@ def find(start: str | Path) -> Path:
         OptionError: no such style.
         TrainingError: it came without.
     """
-    if Path(start).is_file():
-        return Path(start)
     folder = Path(start)
+    if folder.is_file():
+        return folder
     if not (folder / NETWORK).is_file():
         folder = catalog.find(start).folder
     if not (folder / NETWORK).is_file():

@@ -39,23 +39,23 @@ class Crops:
 
     def __call__(self, number: int, device: torch.device) -> tuple[Tensor, Features]:
         keep = self._options.precompute
-        path = self._folder / f"{number % keep if keep else 0:06}.safetensors"
-        kept = _read(path) if keep else None
+        if not keep:
+            return self._computed(number, device)
+        path = self._folder / f"{number % keep:06}.safetensors"
+        kept = _read(path)
         self.from_disk = kept is not None
-        if kept:
-            photographs = kept.pop("photographs").to(device).float() / 255
-            return photographs, {layer: f.to(device).float() for layer, f in kept.items()}
-        photographs = self._photos.batch(number % keep if keep else number).to(device)
-        content = self._objective.content(photographs, style=self._options.strength)
-        if keep:
-            # What is learnt from must not depend on whether it comes from the disk.
-            tensors = {layer: f.to(torch.bfloat16).contiguous() for layer, f in content.items()}
-            tensors["photographs"] = (photographs * 255).round().to(torch.uint8)
-            stored = {name: tensor.cpu() for name, tensor in tensors.items()}
-            files.write(path, safetensors.torch.save(stored), overwrite=True)
-            content = {layer: tensors[layer].float() for layer in content}
-            photographs = tensors["photographs"].float() / 255
-        return photographs, content
+        if kept is None:
+            photographs, content = self._computed(number % keep, device)
+            kept = {layer: f.to("cpu", torch.bfloat16).contiguous() for layer, f in content.items()}
+            kept["photographs"] = (photographs * 255).round().to("cpu", torch.uint8)
+            files.write(path, safetensors.torch.save(kept), overwrite=True)
+        # Learnt from as it was kept, so that nothing depends on whether it came from the disk.
+        photographs = kept.pop("photographs").to(device).float() / 255
+        return photographs, {layer: f.to(device).float() for layer, f in kept.items()}
+
+    def _computed(self, number: int, device: torch.device) -> tuple[Tensor, Features]:
+        photographs = self._photos.batch(number).to(device)
+        return photographs, self._objective.content(photographs, style=self._options.strength)
 
 
 def _read(path: Path) -> dict[str, Tensor] | None:

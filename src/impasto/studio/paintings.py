@@ -18,9 +18,11 @@ A recipe is a TOML file::
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,52 @@ class Painting:
                 hint=f"each side should have {_SMALLEST} pixels or more",
             )
         return picture.resized(self.style_size or size)
+
+
+Paintings = str | Path | Painting | Sequence[str | Path | Painting]
+
+
+def wanted_of(paintings: Paintings, name: str) -> list[Painting]:
+    """The paintings; if there is one alone, its style is called ``name``.
+
+    Raises:
+        OptionError: there are none, or two with one name.
+    """
+    several = [paintings] if isinstance(paintings, (str, Path, Painting)) else list(paintings)
+    wanted = [each if isinstance(each, Painting) else Painting(Path(each)) for each in several]
+    if len(wanted) == 1:
+        return [replace(wanted[0], name=name)]
+    names = [each.name for each in wanted]
+    if not names or len(set(names)) < len(names):
+        raise OptionError(
+            f"the styles are called {', '.join(names) or 'nothing'}",
+            hint="give each painting another name",
+        )
+    return wanted
+
+
+def entries(
+    wanted: Sequence[Painting], pictures: Sequence[Picture], kept: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """What the card will say of the new styles, beside those that are ``kept``.
+
+    Raises:
+        OptionError: one of those has the name already.
+    """
+    found = []
+    for painting, picture in zip(wanted, pictures, strict=True):
+        if painting.name in {style["name"] for style in kept}:
+            raise OptionError(
+                f"the network has a style {painting.name} already", hint="give it another name"
+            )
+        sha256 = hashlib.sha256(picture.pixels.tobytes()).hexdigest()
+        own = {
+            key: value
+            for key in ("style_size", "style_weight")
+            if (value := getattr(painting, key)) is not None
+        }
+        found.append({**painting.entry(), **own, "painting_sha256": sha256})
+    return found
 
 
 @dataclass(frozen=True)

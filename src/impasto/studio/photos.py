@@ -8,6 +8,7 @@ processes see those that one would with twice the batch.
 from __future__ import annotations
 
 import contextlib
+import math
 from pathlib import Path
 
 import numpy as np
@@ -64,15 +65,9 @@ class Photos:
         found = []
         for path in self._apart:
             try:
-                image = codecs.read(path).pil().convert("RGB")
+                found.append(to_tensor(self._square(path, math.inf, (0.5, 0.5))))
             except PictureError as error:
                 self.skipped[path] = str(error)
-                continue
-            side = min(image.size)
-            left, top = ((length - side) / 2 for length in image.size)
-            box = (left, top, left + side, top + side)
-            crop = image.resize((self._crop, self._crop), codecs.BICUBIC, box=box)
-            found.append(to_tensor(np.asarray(crop)))
         return torch.stack(found) if found else torch.empty(0, 3, self._crop, self._crop)
 
     def batch(self, number: int) -> Tensor:
@@ -96,14 +91,17 @@ class Photos:
                     ) from error
 
     def _crop_of(self, path: Path, rng: np.random.Generator) -> Tensor:
-        image = codecs.read(path).pil().convert("RGB")
         zoom = _ZOOM[0] * (_ZOOM[1] / _ZOOM[0]) ** rng.random()
-        side = min(self._crop / zoom, *image.size)
-        left, top = (rng.random() * (length - side) for length in image.size)
-        crop = image.resize(
-            (self._crop, self._crop), codecs.BICUBIC, box=(left, top, left + side, top + side)
-        )
-        return to_tensor(np.asarray(crop)[:, :: -1 if rng.random() < 0.5 else 1])
+        crop = self._square(path, self._crop / zoom, (rng.random(), rng.random()))
+        return to_tensor(crop[:, :: -1 if rng.random() < 0.5 else 1])
+
+    def _square(self, path: Path, most: float, place: tuple[float, float]) -> np.ndarray:
+        """A square of up to ``most`` pixels, from left and top (0) to right and bottom (1)."""
+        image = codecs.read(path).pil().convert("RGB")
+        side = min(most, *image.size)
+        left, top = (part * (length - side) for part, length in zip(place, image.size, strict=True))
+        box = (left, top, left + side, top + side)
+        return np.asarray(image.resize((self._crop, self._crop), codecs.BICUBIC, box=box))
 
 
 def some(folder: Path, count: int, size: int) -> dict[Path, Picture]:

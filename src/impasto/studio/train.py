@@ -13,7 +13,6 @@ Several GPUs, or machines, through accelerate; on CPUs by torch's own launcher::
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -37,10 +36,8 @@ from impasto.studio.crops import Crops
 from impasto.studio.log import Log
 from impasto.studio.networks import TransformNetwork
 from impasto.studio.objective import KINDS, Objective, StylePicture
-from impasto.studio.paintings import Painting
+from impasto.studio.paintings import Painting, Paintings, entries, wanted_of
 from impasto.studio.photos import Photos, to_pixels, to_tensor
-
-Paintings = str | Path | Painting | Sequence[str | Path | Painting]
 
 _CLIP = 1.0
 """Largest norm of a gradient: one odd batch must not undo an hour."""
@@ -114,12 +111,12 @@ class _Run:
         restart: bool,
     ) -> None:
         self._folder, self._work, self._start = folder, folder / _WORK, start
-        wanted = _wanted(paintings, folder.name)
+        wanted = wanted_of(paintings, folder.name)
         trunk = checkpoint.read(checkpoint.find(start)) if start else None
         self.options, kept = _with_trunk(options, trunk)
         options = self.options
         pictures = [each.picture(options.style_size) for each in wanted]
-        self._kept, self._styles = len(kept), kept + _entries(wanted, pictures, kept)
+        self._kept, self._styles = len(kept), kept + entries(wanted, pictures, kept)
         self._batches = Photos(
             photos, batch=options.batch, crop=options.crop, seed=options.seed,
             held_out=options.held_out,
@@ -250,20 +247,6 @@ def schedule(step: int, steps: int) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * (part - _WARM_UP) / (1 - _WARM_UP))
 
 
-def _wanted(paintings: Paintings, name: str) -> list[Painting]:
-    several = [paintings] if isinstance(paintings, (str, Path, Painting)) else list(paintings)
-    wanted = [each if isinstance(each, Painting) else Painting(Path(each)) for each in several]
-    if len(wanted) == 1:
-        return [replace(wanted[0], name=name)]
-    names = [each.name for each in wanted]
-    if not names or len(set(names)) < len(names):
-        raise OptionError(
-            f"the styles are called {', '.join(names) or 'nothing'}",
-            hint="give each painting another name",
-        )
-    return wanted
-
-
 def _with_trunk(
     options: TrainOptions, trunk: Checkpoint | None
 ) -> tuple[TrainOptions, list[dict[str, Any]]]:
@@ -278,26 +261,6 @@ def _with_trunk(
     if trunk is None:
         raise OptionError("--tune norms needs a network to tune", hint="add --start STYLE")
     return replace(options, network=trunk.network, strength=trunk.strength), trunk.styles
-
-
-def _entries(
-    wanted: Sequence[Painting], pictures: Sequence[Picture], kept: checkpoint.Entries
-) -> list[dict[str, Any]]:
-    """What the card will say of the new styles."""
-    entries = []
-    for painting, picture in zip(wanted, pictures, strict=True):
-        if painting.name in {style["name"] for style in kept}:
-            raise OptionError(
-                f"the network has a style {painting.name} already", hint="give it another name"
-            )
-        sha256 = hashlib.sha256(picture.pixels.tobytes()).hexdigest()
-        own = {
-            key: value
-            for key in ("style_size", "style_weight")
-            if (value := getattr(painting, key)) is not None
-        }
-        entries.append({**painting.entry(), **own, "painting_sha256": sha256})
-    return entries
 
 
 def _objectives(
