@@ -324,6 +324,11 @@ class EvaluateOptions(_Checked):
     iterations: int = _knob(
         500, "Iterations of L-BFGS that the network is compared with.", low=1, high=10_000
     )
+    start: str = _knob(
+        "noise",
+        "Where L-BFGS begins: noise, as published, or the content, a harder match.",
+        choices=("noise", "content"),
+    )
     noise: float = _knob(
         2.0, "Deviation of the noise that tests for flicker, of 255.", low=0.5, high=64
     )

@@ -20,7 +20,7 @@ from impasto.studio import evaluate, features
 from impasto.studio.objective import Objective, StylePicture
 from impasto.studio.photos import to_tensor
 
-QUICK = EvaluateOptions(count=2, size=64, iterations=6, device="cpu")
+QUICK = EvaluateOptions(count=2, size=64, iterations=6, start="content", device="cpu")
 LOSS = LossOptions(content_layers=("conv2_1",), style_layers=("conv1_1", "conv2_1"))
 
 
@@ -120,7 +120,7 @@ def test_what_has_to_be_so_of_the_baselines(evaluated):
 
 def test_lbfgs_is_kept_at_marks_and_its_lowest_objective_never_rises(objective, photos):
     photo = to_tensor(codecs.read(photos / "03.jpg").resized(64).pixels)[None]
-    course, pictures = evaluate.lbfgs(objective, photo, 52)
+    course, pictures = evaluate.lbfgs(objective, photo, photo, 52)
     assert len(course) == 53
     assert course == sorted(course, reverse=True)
     assert course[-1] < 0.5 * course[0]
@@ -135,10 +135,23 @@ def test_equivalent_iterations_are_the_first_that_are_as_good(evaluated, objecti
     objective.options = evaluated[0].loss
     for each in evaluated[0].photos:
         photo = to_tensor(codecs.read(photos / each.photo).resized(64).pixels)[None]
-        course, _ = evaluate.lbfgs(objective, photo, 6)
+        course, _ = evaluate.lbfgs(objective, photo, photo, 6)
         reached = each.scores["network"]["total"]
         as_good = [number for number, total in enumerate(course) if total <= reached]
         assert each.iterations == (as_good[0] if as_good else None)
+
+
+def test_from_noise_a_network_is_worth_more_iterations_than_from_the_content(
+    evaluated, painted_style, painting, photos, network
+):
+    options = dataclasses.replace(QUICK, count=1, iterations=30, start="noise")
+    found = evaluate.evaluate(painted_style, painting, photos, options=options, network=network)
+    (noise,), content = found.photos, evaluated[0].photos[0]
+    assert noise.scores["network"]["total"] == content.scores["network"]["total"]
+    assert noise.scores["L-BFGS 30"]["total"] < noise.scores["photograph"]["total"]
+    assert noise.iterations is not None
+    assert content.iterations is not None
+    assert noise.iterations > content.iterations
 
 
 def dull(folder, style, share):
@@ -234,8 +247,9 @@ def test_what_cannot_be_measured_is_said(painted_style, painting, photos, tmp_pa
 
 
 def test_a_loss_that_is_no_number_ends_it(objective):
+    nothing = torch.full((1, 3, 64, 64), float("nan"))
     with pytest.raises(TrainingError, match="at iteration 0"):
-        evaluate.lbfgs(objective, torch.full((1, 3, 64, 64), float("nan")), 3)
+        evaluate.lbfgs(objective, nothing, nothing, 3)
 
 
 def test_the_command_prints_a_table_or_json(painted_style, painting, photos):
@@ -247,7 +261,7 @@ def test_the_command_prints_a_table_or_json(painted_style, painting, photos):
     )
     assert table.returncode == record.returncode == 0, table.stderr + record.stderr
     assert "style conv2_1" in table.stdout
-    assert "iterations of L-BFGS, median" in table.stdout
+    assert "iterations of L-BFGS from noise, median" in table.stdout
     found = json.loads(record.stdout)
     assert found["options"]["iterations"] == 2
     assert set(found["means"]["L-BFGS 2"]) == set(found["photos"][0]["scores"]["network"])

@@ -84,7 +84,7 @@ def _show(terminal: Terminal, found: Any) -> None:
     terminal.table(
         ("", found.style),
         [
-            ("as good as iterations of L-BFGS, median", median),
+            (f"as good as iterations of L-BFGS from {found.options.start}, median", median),
             ("lower and upper quartile", f"{low}, {high}"),
             ("change of the painting over a noise's", f"{found.flicker:.2f}"),
         ],

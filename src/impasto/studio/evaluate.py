@@ -2,8 +2,10 @@
 
 Johnson et al. 2016 (arXiv 1603.08155, section 4.1 and figure 5) measure a network by the
 loss that it was trained on: its painting's, relative to the photograph's own, and after how
-many iterations of L-BFGS from the photograph (Gatys et al. 2016) a painting is as good. A
-network's painting is what the style's file paints, bytes and all.
+many iterations of L-BFGS (Gatys et al. 2016) a painting is as good. As their published code
+does, L-BFGS begins with grey and a level of noise; from the photograph it has much less to
+do, and a network is worth fewer of its iterations. A network's painting is what the style's
+file paints, bytes and all.
 """
 
 from __future__ import annotations
@@ -158,10 +160,11 @@ def learnt_with(style: Style) -> tuple[LossOptions, int]:
 def lbfgs(
     objective: Objective,
     photo: Tensor,
+    start: Tensor,
     iterations: int,
     on_progress: OnProgress = silent,
 ) -> tuple[list[float], dict[int, Tensor]]:
-    """Optimise ``photo``, ``(1, 3, H, W)``, 0..1, from itself, at one scale.
+    """Paint ``photo`` on ``start``, both ``(1, 3, H, W)``, 0..1, at one scale.
 
     Returns:
         The lowest objective after 0, 1, ... ``iterations``; and the pictures that had it
@@ -171,7 +174,7 @@ def lbfgs(
         TrainingError: the loss stopped being a number.
     """
     content, solver = objective.content(photo), Lbfgs()
-    x, best, lowest = photo, photo, math.inf
+    x, best, lowest = start, start, math.inf
     course: list[float] = []
     pictures: dict[int, Tensor] = {}
     for number in range(iterations + 1):
@@ -218,13 +221,19 @@ class _Measure:
             PASTED: self._scores(self._tensor(pasted.pixels), x),
         }
         iterations = self._options.iterations
-        course, pictures = lbfgs(self._objective, x, iterations, on_progress)
+        course, pictures = lbfgs(self._objective, x, self._start(x), iterations, on_progress)
         scores |= {f"L-BFGS {n}": self._scores(y, x) for n, y in pictures.items()}
         own = scores[PHOTOGRAPH]["total"]
         scores = {kind: {"relative": s["total"] / own, **s} for kind, s in scores.items()}
         reached = scores[NETWORK]["total"]
         equal = next((number for number, best in enumerate(course) if best <= reached), None)
         return Evaluated(name, scores, equal, self._flicker(photo.pixels, painted))
+
+    def _start(self, photo: Tensor) -> Tensor:
+        if self._options.start == "content":
+            return photo
+        noise = self._rng.standard_normal(photo.shape, np.float32) / 255
+        return torch.from_numpy(0.5 + noise).to(photo.device)
 
     def _scores(self, picture: Tensor, photo: Tensor) -> Scores:
         with torch.no_grad():
