@@ -27,6 +27,7 @@ from impasto.assets import demo_photo
 from impasto.engine import OnnxEngine
 from impasto.errors import TrainingError
 from impasto.options import WriteOptions
+from impasto.studio.halves import halved
 from impasto.studio.networks import TransformNetwork
 
 OPSET = 18
@@ -53,7 +54,7 @@ def write_style(
     Raises:
         TrainingError: the exported graph does not paint what the network paints.
     """
-    model = to_onnx(network)
+    model = halved(to_onnx(network))
     entries = [{**style, "preview": f"{style['name']}.jpg"} for style in styles]
     return write_folder(folder, model, _card(network, model, entries, details))
 

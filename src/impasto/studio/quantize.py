@@ -34,6 +34,7 @@ from impasto.errors import OptionError, OutputError, TrainingError
 from impasto.options import QuantizeOptions
 from impasto.progress import OnProgress, Progress, silent
 from impasto.studio import export, photos
+from impasto.studio.halves import widened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -113,11 +114,8 @@ def quantize(
         TrainingError: too few photographs, or a painting that differs by more than
             :data:`LARGEST_DIFFERENCE` or :data:`SMALLEST_PSNR` allow. Nothing is written.
     """
-    options, found, target = (
-        options or QuantizeOptions(),
-        catalog.find(style),
-        catalog.place(output),
-    )
+    options, found = options or QuantizeOptions(), catalog.find(style)
+    target = catalog.place(output)
     _require_place(found, target, overwrite)
     pictures = photos.some(Path(folder), options.count + options.held_out, options.size)
     if len(pictures) < 2:
@@ -234,7 +232,7 @@ def to_int8(
 
     The ranges are measured on ``inputs``.
     """
-    parsed = onnx.load_from_string(model)
+    parsed = widened(model)
     reader = _Reader([str(given.name) for given in parsed.graph.input], inputs)
     with tempfile.TemporaryDirectory() as folder, export.quiet("root"):
         path = Path(folder) / "style.onnx"
