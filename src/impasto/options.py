@@ -340,3 +340,18 @@ class EvaluateOptions(_Checked):
         "Device of the loss network: auto, cpu, cuda or mps.",
         choices=("auto", "cpu", "cuda", "mps"),
     )
+
+
+@dataclass(frozen=True)
+class SearchOptions(_Checked):
+    """How layers and weights are searched, on small paintings of the optimiser."""
+
+    trials: int = _knob(60, "Paintings that are tried, those of earlier calls included.", low=1)
+    size: int = _knob(192, "Long side of the paintings in pixels.", low=64, high=2048)
+    steps: int = _knob(60, "Evaluations of loss and gradient for each.", low=1)
+    network: str = _knob("vgg19", "Loss network whose layers are searched.")
+    weights: str | None = _knob(None, "File with its weights; found by default.")
+    judge: str = _knob("squeezenet1_1", "Loss network that judges; another than --network.")
+    judge_weights: str | None = _knob(None, "File with its weights; found by default.")
+    choices: int = _knob(8, "Best balances that are shown and written.", low=1, high=26)
+    seed: int = _knob(0, "Same seed, same trials, if one process makes them all.", low=0)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from impasto.errors import OptionError, PictureError
@@ -11,6 +13,7 @@ RECIPE = """
 tier = "tiny"
 blocks = 2
 steps = 7
+start = "starry-night"
 style_layers = ["conv1_1", "conv2_1:0.5"]
 strength = true
 
@@ -43,6 +46,7 @@ def test_a_recipe_names_paintings_and_options(tmp_path):
             year="1889", style_size=300, style_weight=2.5,
         ),
     ]  # fmt: skip
+    assert recipe.start == "starry-night"
     options = recipe.options
     assert (options.steps, options.strength) == (7, True)
     assert options.loss.style_layers == ("conv1_1", "conv2_1:0.5")
@@ -83,3 +87,15 @@ def test_its_own_size_wins(painting):
     assert paintings.Painting(painting, style_size=96).picture(64).width == 96
     with pytest.raises(PictureError, match="No such file"):
         paintings.Painting(painting.with_name("none.png")).picture(64)
+
+
+def test_the_gallerys_recipes_can_be_read():
+    found = sorted(Path(__file__).parents[2].glob("gallery/*.toml"))
+    assert found
+    for path in found:
+        recipe = paintings.read(path)
+        (painting,) = recipe.paintings
+        assert painting.name == path.stem
+        assert painting.path.parent.name == "paintings"
+        assert painting.title and painting.artist and painting.year
+        assert painting.licence == "public domain"

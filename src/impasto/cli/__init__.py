@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from impasto import __version__
-from impasto.cli import paint, quality, studio, styles
+from impasto.cli import lab, paint, quality, studio, styles
 from impasto.errors import ImpastoError
 from impasto.terminal import Terminal, error_record
 
@@ -37,6 +37,8 @@ for command in (
     studio.networks,
     quality.quantize,
     quality.evaluate,
+    lab.lab,
+    lab.search,
     paint.doctor,
 ):
     app.command()(command)

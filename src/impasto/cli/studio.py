@@ -77,11 +77,12 @@ def train(
     *files, photos = pictures
     with (
         terminal.bar("learning") as move,
-        _stop_gently(cancel, terminal, "the same command goes on from here"),
+        stop_gently(cancel, terminal, "the same command goes on from here"),
     ):
+        paintings, begin = _paintings(files, recipe, {k: v for k, v in said.items() if v})
         folder = train_styles(
-            _paintings(files, recipe, {k: v for k, v in said.items() if v}), photos, out,
-            options=options, start=start, restart=restart, on_progress=move, cancel=cancel,
+            paintings, photos, out, options=options, start=start or begin, restart=restart,
+            on_progress=move, cancel=cancel,
         )  # fmt: skip
     style = catalog.read(folder)[-1]
     terminal.say(f"{folder}")
@@ -91,8 +92,10 @@ def train(
     terminal.say(f"Try: impasto stylize photo.jpg -s {style.name if mine else folder / style.name}")
 
 
-def _paintings(files: list[Path], recipe: Path | None, said: dict[str, str]) -> list[Any]:
-    """What is to be learnt, from the arguments or from a recipe."""
+def _paintings(
+    files: list[Path], recipe: Path | None, said: dict[str, str]
+) -> tuple[list[Any], str | None]:
+    """What is to be learnt and where that begins, from the arguments or from a recipe."""
     if bool(files) == bool(recipe):
         raise OptionError(
             "paintings and a recipe do not go together" if recipe else "no painting was given",
@@ -104,8 +107,9 @@ def _paintings(files: list[Path], recipe: Path | None, said: dict[str, str]) -> 
         )
     studio = studio_file("paintings")
     if recipe:
-        return list(studio.read(recipe).paintings)
-    return [studio.Painting(file, **said) for file in files]
+        found = studio.read(recipe)
+        return found.paintings, found.start
+    return [studio.Painting(file, **said) for file in files], None
 
 
 def networks(
@@ -250,7 +254,7 @@ def _paint(
     studio, cancel = studio_file("optimize"), CancelToken()
     losses: list[dict[str, float]] = []
 
-    with terminal.bar("painting") as move, _stop_gently(cancel, terminal, "saving the picture"):
+    with terminal.bar("painting") as move, stop_gently(cancel, terminal, "saving the picture"):
 
         def on_step(step: Any) -> None:
             losses.append(dict(step.losses))
@@ -312,7 +316,7 @@ def studio_file(module: str) -> Any:
 
 
 @contextmanager
-def _stop_gently(cancel: CancelToken, terminal: Terminal, what: str) -> Iterator[None]:
+def stop_gently(cancel: CancelToken, terminal: Terminal, what: str) -> Iterator[None]:
     """The first Ctrl-C asks the work to save and stop; the second one stops it."""
 
     def stop(*_: object) -> None:

@@ -4,7 +4,7 @@ A recipe is a TOML file::
 
     [train]
     tier = "light"
-    steps = 2000
+    steps = 2000                    # any option of impasto train, and start
 
     [[style]]
     name = "great-wave"
@@ -131,6 +131,8 @@ class Recipe:
 
     paintings: list[Painting]
     options: TrainOptions
+    start: str | None = None
+    """The style to learn on from."""
 
 
 def read(path: Path) -> Recipe:
@@ -149,8 +151,9 @@ def read(path: Path) -> Recipe:
         raise OptionError(f"{path} names no style", hint="add [[style]] with painting = ...")
     paintings = [_painting(style, path) for style in styles]
     network = networks.preset(str(knobs.pop("tier", "light")))
+    start = knobs.pop("start", None)
     options = changed(TrainOptions(network=network), knobs)
-    return Recipe(paintings, options)
+    return Recipe(paintings, options, start and str(start))
 
 
 def _painting(style: dict[str, Any], path: Path) -> Painting:

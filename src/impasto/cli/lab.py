@@ -1,0 +1,133 @@
+"""The commands that experiment with losses, before a training is paid for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from impasto.cli.flags import Json, Quiet, with_options
+from impasto.cli.studio import stop_gently
+from impasto.errors import MissingExtraError, OptionError
+from impasto.options import SearchOptions
+from impasto.progress import CancelToken
+from impasto.terminal import Terminal
+
+_Workers = Annotated[int, typer.Option(min=1, max=256, help="Processes that share the runs out.")]
+
+
+def lab(
+    experiment: Annotated[
+        str | None, typer.Argument(help="A shipped experiment's name, or a TOML file.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder of the report; runs in it are kept.")
+    ] = Path("lab"),
+    content: Annotated[
+        list[Path] | None, typer.Option("--content", "-c", help="Photograph; may be repeated.")
+    ] = None,
+    style: Annotated[
+        list[Path] | None, typer.Option("--style", "-s", help="Style picture; may be repeated.")
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Long side of all pictures.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Evaluations of every run.")] = None,
+    workers: _Workers = 1,
+    ray: Annotated[
+        bool, typer.Option("--ray", help="Share the runs out over a Ray cluster (RAY_ADDRESS).")
+    ] = False,
+    names: Annotated[
+        bool, typer.Option("--list", help="List the experiments that come with impasto.")
+    ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare loss configurations side by side, in one report (needs impasto[lab]).
+
+    Stopped by Ctrl-C or worse, the same command goes on where it was. Without --content,
+    the bundled photograph is painted.
+    """
+    terminal, experiments = Terminal(quiet=quiet, as_json=as_json), lab_file("experiment")
+    if names:
+        shipped = experiments.shipped()
+        if as_json:
+            terminal.print_json(shipped)
+        else:
+            terminal.table(("experiment", "title"), list(shipped.items()))
+        return
+    if not experiment:
+        raise OptionError("no experiment was given", hint="impasto lab --list names them")
+    found = experiments.find(experiment).with_pictures(content or (), style or ())
+    if not found.contents:
+        from impasto.assets import demo_photo
+
+        found = found.with_pictures([demo_photo()])
+    found = found.with_base({k: v for k, v in (("size", size), ("steps", steps)) if v is not None})
+    trials, cancel = found.trials(), CancelToken()
+    with (
+        terminal.bar("running") as move,
+        stop_gently(cancel, terminal, "the same command goes on from here"),
+    ):
+        done = lab_file("runs").run(
+            trials, out, workers=workers, ray=ray, on_progress=move, cancel=cancel
+        )
+    if cancel.cancelled:
+        raise typer.Exit(130)
+    page, failed = lab_file("report").write(found, done, out), [e for e in done if e.error]
+    for each in failed:
+        terminal.say(f"{', '.join(each.trial.labels.values())}: {each.error}")
+    new = len({each.key for each in done if not each.kept})
+    if as_json:
+        terminal.print_json({"report": str(page), "runs": len(done), "new": new})
+    terminal.say(f"{page}  {len(done)} runs, {new} of them new")
+    if failed:
+        raise typer.Exit(1)
+
+
+@with_options(SearchOptions)
+def search(
+    content: Annotated[Path, typer.Argument(help="The photograph.")],
+    style: Annotated[Path, typer.Argument(help="The style picture.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the sheet and the recipes.")],
+    options: SearchOptions,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="Database by URL, such as postgresql://..., shared by machines."),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Search layers and weights on the optimiser, before a training (needs impasto[lab]).
+
+    Writes the best balances of what matters to the eye as a sheet to choose from, and each as
+    a recipe that impasto train --recipe takes. The same command goes on with more trials.
+    """
+    terminal, cancel = Terminal(quiet=quiet), CancelToken()
+    with (
+        terminal.bar("searching") as move,
+        stop_gently(cancel, terminal, "the same command goes on from here"),
+    ):
+        found = lab_file("search").search(
+            content, style, out, options=options, storage=storage, on_progress=move, cancel=cancel
+        )
+    rows = [
+        (each.name, *(f"{value:.3g}" for value in each.values.values()), each.what)
+        for each in found
+    ]
+    if rows:
+        terminal.table(("choice", *found[0].values, "with"), rows)
+        terminal.say(f"Look at {out / 'sheet.jpg'}, then: impasto train --recipe {out}/A.toml ...")
+    if cancel.cancelled:
+        raise typer.Exit(130)
+
+
+def lab_file(module: str) -> Any:
+    """A file of the lab.
+
+    Raises:
+        MissingExtraError: it needs a package that is not installed.
+    """
+    try:
+        return import_module(f"impasto.lab.{module}")
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("lab", f"this (it needs {error.name})") from error

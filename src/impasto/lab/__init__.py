@@ -1,0 +1,1 @@
+"""Loss experiments side by side, on the optimiser, before a training is paid for."""

@@ -1,0 +1,272 @@
+"""An experiment as data: pictures, a base configuration, and axes to vary.
+
+A TOML file::
+
+    title = "Style loss from one layer at a time"
+    question = "What does each layer of the style loss paint?"
+    contents = ["photo.jpg"]        # beside the file; may be given on the command line
+    styles = ["painting.jpg"]
+    paired = false                  # true: the first values together, the second ones, ...
+
+    [base]                          # any option of impasto optimize, and preset
+    size = 256
+    start = "uniform"
+
+    [[axis]]
+    option = "style_layers"
+    values = ["conv1_1", "conv2_1"]
+
+    [[axis]]                        # or several options at once, under a label
+    name = "loss network"
+    values = [{ label = "VGG19", network = "vgg19" }, { label = "ResNet", network = "resnet18" }]
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from impasto import codecs
+from impasto.errors import OptionError
+from impasto.options import OptimizeOptions, changed
+from impasto.studio.presets import preset
+
+FORMAT = 1
+"""Part of every run's key: to be raised when equal options paint another picture."""
+
+_KEYS = {"title", "question", "contents", "styles", "paired", "base", "axis"}
+_AXIS_KEYS = {"option", "name", "values"}
+
+
+@dataclass(frozen=True)
+class Value:
+    """One place on an axis: its label, and the options that it sets."""
+
+    label: str
+    knobs: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Axis:
+    name: str
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run: what is painted how, and where it stands on each axis."""
+
+    content: Path
+    style: Path
+    options: OptimizeOptions
+    labels: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        """A hash of all that decides what is painted."""
+        record = {
+            "format": FORMAT,
+            "content": _hash(self.content),
+            "style": _hash(self.style),
+            "options": asdict(self.options),
+        }
+        return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What a recipe says; :meth:`trials` are its runs."""
+
+    title: str
+    question: str
+    contents: tuple[Path, ...]
+    styles: tuple[Path, ...]
+    base: OptimizeOptions
+    axes: tuple[Axis, ...]
+    paired: bool = False
+
+    def with_pictures(
+        self, contents: Sequence[str | Path] = (), styles: Sequence[str | Path] = ()
+    ) -> Experiment:
+        """The same with other pictures, where some are given."""
+        return replace(
+            self,
+            contents=tuple(map(Path, contents)) or self.contents,
+            styles=tuple(map(Path, styles)) or self.styles,
+        )
+
+    def with_base(self, knobs: Mapping[str, Any]) -> Experiment:
+        """The same with options of the base changed."""
+        return replace(self, base=changed(self.base, knobs))
+
+    def trials(self) -> list[Trial]:
+        """Every run, in the order of the axes, the last one fastest.
+
+        Raises:
+            OptionError: no picture, or options that do not go together.
+        """
+        for kind, pictures, flag in (
+            ("photograph", self.contents, "--content"),
+            ("style picture", self.styles, "--style"),
+        ):
+            if not pictures:
+                raise OptionError(f"the experiment names no {kind}", hint=f"give {flag} FILE")
+        found = []
+        for content, style in itertools.product(self.contents, self.styles):
+            shown = _shown("content", content, self.contents) | _shown("style", style, self.styles)
+            for labels, knobs in self._points():
+                options = changed(self.base, knobs)
+                found.append(Trial(content, style, options, shown | labels))
+        return found
+
+    def rows_and_columns(self) -> tuple[list[str], list[str]]:
+        """The names of the axes that a sheet shows downwards, and of those across."""
+        names = [
+            *(["content"] if len(self.contents) > 1 else []),
+            *(["style"] if len(self.styles) > 1 else []),
+        ]
+        names += (
+            [" / ".join(axis.name for axis in self.axes)]
+            if self.paired
+            else [axis.name for axis in self.axes]
+        )
+        return names[:-1], names[-1:]
+
+    def _points(self) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
+        combined = (
+            zip(*(a.values for a in self.axes), strict=True)
+            if self.paired
+            else (itertools.product(*(a.values for a in self.axes)))
+        )
+        names = [axis.name for axis in self.axes]
+        for values in combined:
+            knobs = {name: knob for value in values for name, knob in value.knobs.items()}
+            labels = [value.label for value in values]
+            if self.paired:
+                yield {" / ".join(names): " / ".join(labels)}, knobs
+            else:
+                yield dict(zip(names, labels, strict=True)), knobs
+
+
+def shipped() -> dict[str, str]:
+    """Names and titles of the experiments that come with impasto."""
+    return {path.stem: read(path).title for path in _shipped()}
+
+
+def find(name: str | Path) -> Experiment:
+    """The experiment in a file, or a shipped one by its name.
+
+    Raises:
+        OptionError: there is none, or it says what cannot be understood.
+    """
+    if Path(name).suffix == ".toml":
+        return read(Path(name))
+    for path in _shipped():
+        if path.stem == str(name):
+            return read(path)
+    raise OptionError(
+        f"there is no experiment {name}", hint="impasto lab --list names them; or give a .toml file"
+    )
+
+
+def read(path: Path) -> Experiment:
+    """The experiment in ``path``.
+
+    Raises:
+        OptionError: it cannot be read, or says what cannot be understood.
+    """
+    try:
+        text = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise OptionError(f"{path} is not an experiment: {error}") from error
+    _only(text, _KEYS, path)
+    base = dict(text.get("base", {}))
+    options = changed(preset(str(base.pop("preset", "impasto"))), base)
+    axes = tuple(_axis(axis, path) for axis in text.get("axis", []))
+    if not axes:
+        raise OptionError(f"{path} varies nothing", hint="add [[axis]] with option and values")
+    if len({axis.name for axis in axes}) < len(axes):
+        raise OptionError(f"{path} has two axes of one name", hint="give one a name of its own")
+    paired = bool(text.get("paired", False))
+    if paired and len({len(axis.values) for axis in axes}) > 1:
+        raise OptionError(f"{path} pairs axes of different lengths", hint="or set paired = false")
+    made = Experiment(
+        str(text.get("title", path.stem)),
+        str(text.get("question", "")),
+        tuple(path.parent / name for name in text.get("contents", [])),
+        tuple(path.parent / name for name in text.get("styles", [])),
+        options,
+        axes,
+        paired,
+    )
+    for _, knobs in made._points():
+        changed(options, knobs)  # say now what would fail after minutes
+    return made
+
+
+def _axis(axis: Mapping[str, Any], path: Path) -> Axis:
+    _only(axis, _AXIS_KEYS, path)
+    option, values = axis.get("option"), axis.get("values")
+    if not isinstance(values, list) or not values:
+        raise OptionError(f"an axis of {path} has no values", hint="add values = [...]")
+    name = str(axis.get("name", option or "")).replace("_", " ")
+    found = []
+    for value in values:
+        if isinstance(value, dict):
+            knobs = {key: knob for key, knob in value.items() if key != "label"}
+            label = value.get("label") or ", ".join(_text(knob) for knob in knobs.values())
+            found.append(Value(str(label), knobs))
+        elif option:
+            found.append(Value(_text(value), {option: value}))
+        else:
+            raise OptionError(
+                f"an axis of {path} does not say which option {value!r} is of",
+                hint='add option = "..."',
+            )
+    if not name:
+        raise OptionError(f"an axis of {path} has no name", hint='add name = "..."')
+    if len({value.label for value in found}) < len(found):
+        raise OptionError(f"the axis {name} of {path} has one label twice")
+    return Axis(name, tuple(found))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _shown(name: str, path: Path, paths: Sequence[Path]) -> dict[str, str]:
+    return {name: path.stem} if len(paths) > 1 else {}
+
+
+def _only(found: Mapping[str, Any], known: set[str], path: Path) -> None:
+    for key in found:
+        if key not in known:
+            raise OptionError(
+                f"{path} has {key!r}, which means nothing",
+                hint=f"there are: {', '.join(sorted(known))}",
+            )
+
+
+def _shipped() -> list[Path]:
+    folder = Path(str(resources.files("impasto.lab") / "recipes"))
+    return sorted(folder.glob("*.toml"))
+
+
+def _hash(path: Path) -> str:
+    """Of the picture's pixels; read once, unless the file changes."""
+    return _hash_of(path, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@functools.lru_cache
+def _hash_of(path: Path, _changed: int) -> str:
+    return hashlib.sha256(codecs.read(path).pixels.tobytes()).hexdigest()

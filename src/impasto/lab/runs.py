@@ -1,0 +1,306 @@
+"""Runs of an experiment: each done once, kept, and shared out among processes or machines.
+
+A run is a PNG and a JSON file named by the hash of all that decides what is painted; the
+JSON file comes last. What is there is not done again, so that a lab that was stopped goes
+on, and one whose axes changed does only what is new.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from torch import Tensor
+
+from impasto import codecs, files
+from impasto.errors import ImpastoError, MissingExtraError
+from impasto.lab.experiment import Trial
+from impasto.options import OptimizeOptions
+from impasto.picture import Picture
+from impasto.progress import CancelToken, OnProgress, Progress, silent
+from impasto.studio import features
+from impasto.studio.optimize import Step, optimize
+
+RUNS = "runs"
+
+_KEPT_BYTES = 512 * 2**20
+_SAMPLE_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Done:
+    """A run and what came of it; ``error`` says why nothing did."""
+
+    trial: Trial
+    key: str
+    losses: list[dict[str, float]]
+    """After each evaluation: total, content, style, tv, and each layer's own."""
+    seconds: float = 0
+    memory: int = 0
+    """Largest resident memory of the process while it ran, in bytes."""
+    error: str = ""
+    kept: bool = False
+    """It was there from before."""
+
+    def picture(self, folder: Path) -> Path:
+        return folder / RUNS / f"{self.key}.png"
+
+
+def run(
+    trials: Sequence[Trial],
+    folder: Path,
+    *,
+    workers: int = 1,
+    ray: bool = False,
+    on_progress: OnProgress = silent,
+    cancel: CancelToken | None = None,
+) -> list[Done]:
+    """Do what is not done yet, and return all of it, in the order of ``trials``.
+
+    Args:
+        trials: what is to be painted.
+        folder: of the report; runs are kept in its ``runs``.
+        workers: processes on this machine; each takes its part of the cores.
+        ray: share the runs out over a Ray cluster instead; the one that ``RAY_ADDRESS``
+            names, or this machine.
+        on_progress: called after each run.
+        cancel: stops after the evaluation at hand; what was not finished is left out.
+
+    Raises:
+        PictureError: a picture of a trial cannot be read.
+        MissingExtraError: ``ray`` without the package.
+    """
+    cancel = cancel or CancelToken()
+    keyed = [(trial.key, trial) for trial in trials]
+    done = {key: found for key, trial in keyed if (found := _read(key, trial, folder))}
+    left = {key: trial for key, trial in keyed if key not in done}
+    total, finished = len(dict(keyed)), len(done)
+    on_progress(Progress(finished, total))
+    if not left:
+        spread: Callable[..., Iterator[tuple[str, _Result]]] = _here
+    elif ray:
+        spread = _on_ray
+    else:
+        spread = _here if workers == 1 else functools.partial(_in_processes, workers)
+    for key, result in spread(_by_network(left), cancel):
+        done[key] = _write(key, left[key], result, folder)
+        finished += 1
+        on_progress(Progress(finished, total))
+    # Two places on an axis may be one run: each has its own labels.
+    return [replace(done[key], trial=trial) for key, trial in keyed if key in done]
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What comes back from where a run was done."""
+
+    png: bytes = b""
+    losses: tuple[Mapping[str, float], ...] = ()
+    seconds: float = 0
+    memory: int = 0
+    error: str = ""
+
+
+def _by_network(left: Mapping[str, Trial]) -> dict[str, Trial]:
+    """Runs of one network and one style follow each other, so that a process loads it once."""
+    return dict(
+        sorted(left.items(), key=lambda item: (_network_of(item[1].options), item[1].style))
+    )
+
+
+def _network_of(options: OptimizeOptions) -> tuple[str, str, str, str]:
+    loss = options.loss
+    return loss.network, loss.pooling, loss.padding, loss.weights or ""
+
+
+def _here(left: Mapping[str, Trial], cancel: CancelToken) -> Iterator[tuple[str, _Result]]:
+    for key, trial in left.items():
+        if cancel.cancelled:
+            return
+        result = _perform(
+            codecs.read(trial.content), codecs.read(trial.style), trial.options, cancel
+        )
+        if not cancel.cancelled:
+            yield key, result
+
+
+def _in_processes(
+    workers: int, left: Mapping[str, Trial], cancel: CancelToken
+) -> Iterator[tuple[str, _Result]]:
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    # Spawned: a forked process inherits the locks of torch's threads without the threads.
+    with ProcessPoolExecutor(workers, get_context("spawn"), _worker, (threads,)) as pool:
+        waiting: dict[Future[_Result], str] = {}
+        for key, trial in left.items():
+            pictures = codecs.read(trial.content), codecs.read(trial.style)
+            waiting[pool.submit(_perform, *pictures, trial.options)] = key
+        while waiting:
+            finished, _ = wait(waiting, 0.2, FIRST_COMPLETED)
+            for future in finished:
+                yield waiting.pop(future), future.result()
+            if cancel.cancelled:
+                pool.shutdown(wait=True, cancel_futures=True)
+                return
+
+
+def _worker(threads: int) -> None:
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the first process decides
+    torch.set_num_threads(threads)
+
+
+def _on_ray(left: Mapping[str, Trial], cancel: CancelToken) -> Iterator[tuple[str, _Result]]:
+    try:
+        import ray
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("cluster", "--ray") from error
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False, include_dashboard=False)
+    pictures = {
+        path: ray.put(codecs.read(path)) for t in left.values() for path in (t.content, t.style)
+    }
+    perform = ray.remote(num_cpus=1, max_retries=3)(_perform)
+    waiting = {
+        perform.remote(pictures[trial.content], pictures[trial.style], trial.options): key
+        for key, trial in left.items()
+    }
+    while waiting:
+        finished, _ = ray.wait(list(waiting), timeout=0.2)
+        for each in finished:
+            yield waiting.pop(each), ray.get(each)
+        if cancel.cancelled:
+            for each in waiting:
+                ray.cancel(each, force=True)
+            return
+
+
+def _perform(
+    content: Picture, style: Picture, options: OptimizeOptions, cancel: CancelToken | None = None
+) -> _Result:
+    """One run. What impasto refuses becomes ``error``: the other runs go on."""
+    losses: list[Mapping[str, float]] = []
+
+    def on_step(step: Step) -> None:
+        losses.append(dict(step.losses))
+
+    began = time.perf_counter()
+    try:
+        with _memory() as memory:
+            network = _shared(*_network_of(options))
+            painted = optimize(
+                content, style, options=options, on_step=on_step, cancel=cancel, network=network
+            )
+    except ImpastoError as error:
+        return _Result(error=str(error))
+    return _Result(painted.encode("PNG"), tuple(losses), time.perf_counter() - began, memory.most)
+
+
+class _Memory:
+    most = 0
+
+
+@contextmanager
+def _memory() -> Iterator[_Memory]:
+    """Watch this process's resident memory; torch frees at once what it held for a moment."""
+    found, process, stop = _Memory(), psutil.Process(), threading.Event()
+
+    def watch() -> None:
+        while True:
+            found.most = max(found.most, process.memory_info().rss)
+            if stop.wait(_SAMPLE_SECONDS):
+                return
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield found
+    finally:
+        stop.set()
+        thread.join()
+
+
+@functools.lru_cache(maxsize=2)
+def _shared(name: str, pooling: str, padding: str, weights: str) -> Remembering:
+    return Remembering(
+        features.load(name, pooling=pooling, padding=padding, weights=weights or None)
+    )
+
+
+class Remembering(features.LossNetwork):
+    """A loss network that keeps what it was asked for without gradients.
+
+    That is photographs and style pictures, the same in run after run; paintings change.
+    """
+
+    def __init__(self, network: features.LossNetwork) -> None:
+        super().__init__(
+            network.name, network.layers, network.content_layers, network.style_layers,
+            network.mean.flatten().tolist(), network.std.flatten().tolist(),
+        )  # fmt: skip
+        self.network = network
+        self.can_be_frugal = network.can_be_frugal
+        self._kept: OrderedDict[tuple[str, str], Tensor] = OrderedDict()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "frugal":
+            self.network.frugal = value
+        super().__setattr__(name, value)
+
+    def forward(self, pictures: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        wanted = list(layers)
+        if torch.is_grad_enabled() or type(pictures) is not Tensor:  # or of no more than a shape
+            return self.network(pictures, wanted)
+        self.require(wanted)
+        picture = hashlib.sha256(pictures.cpu().numpy().tobytes()).hexdigest()
+        picture += f"{tuple(pictures.shape)}{pictures.device}"
+        if missing := [layer for layer in wanted if (picture, layer) not in self._kept]:
+            for layer, maps in self.network(pictures, missing).items():
+                self._kept[picture, layer] = maps
+        for layer in wanted:
+            self._kept.move_to_end((picture, layer))
+        found = {layer: self._kept[picture, layer] for layer in wanted}
+        while sum(each.nbytes for each in self._kept.values()) > _KEPT_BYTES:
+            self._kept.popitem(last=False)
+        return found
+
+
+def _write(key: str, trial: Trial, result: _Result, folder: Path) -> Done:
+    if result.error:  # not kept: what was missing may be there next time
+        return Done(trial, key, [], error=result.error)
+    losses = [dict(each) for each in result.losses]
+    done = Done(trial, key, losses, result.seconds, result.memory)
+    record = {
+        "options": asdict(trial.options),
+        "seconds": round(result.seconds, 3),
+        "memory": result.memory,
+        "losses": losses,
+    }
+    files.write(done.picture(folder), result.png, overwrite=True)
+    data = json.dumps(record).encode()
+    files.write(folder / RUNS / f"{key}.json", data, overwrite=True)
+    return done
+
+
+def _read(key: str, trial: Trial, folder: Path) -> Done | None:
+    path = folder / RUNS / f"{key}.json"
+    try:
+        record = json.loads(path.read_bytes())
+        done = Done(trial, key, record["losses"], record["seconds"], record["memory"], kept=True)
+    except (OSError, ValueError, KeyError):
+        return None
+    return done if done.picture(folder).is_file() else None

@@ -1,0 +1,319 @@
+"""Search layers and weights on the optimiser, small, before a training is paid for.
+
+What is searched is judged by another measure than the loss that is searched, or the least
+loss would win by asking for nothing: distances in a second network, total variation, and
+the colours. No one of them is best for itself, so all are kept that none beats in everything
+(a Pareto front), and the eye chooses. The sampler is Optuna's (Akiba et al. 2019, arXiv
+1907.10902; trees of Parzen estimators, Bergstra et al. 2011).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import torch
+from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError  # Optuna's own way to databases
+
+from impasto import codecs, files, sheets
+from impasto.errors import ImpastoError, OptionError
+from impasto.options import LossOptions, OptimizeOptions, SearchOptions, WriteOptions
+from impasto.picture import Picture
+from impasto.progress import CancelToken, OnProgress, Progress, silent
+from impasto.studio import features
+from impasto.studio.objective import Objective, StylePicture
+from impasto.studio.optimize import optimize
+from impasto.studio.photos import to_tensor
+
+SHEET, DATABASE = "sheet.jpg", "search.db"
+VALUES = ("content", "style", "roughness", "palette")
+"""What is made small: relative distances of content and style in the judge; mean absolute
+difference of neighbours, 0..1; and the distance of the colours' distributions, in levels."""
+
+_STYLE_WEIGHTS = (1.0, 64.0)
+_TV_WEIGHTS = (0.03, 3.0)
+_QUANTILES = 256
+_AGAIN = 1.0
+"""Seconds."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of the best balances."""
+
+    name: str
+    values: Mapping[str, float]
+    loss: LossOptions
+    picture: Picture
+
+    @property
+    def what(self) -> str:
+        """Its layers and weights in a line."""
+        loss = self.loss
+        return (
+            f"content {','.join(loss.content_layers)}  style {','.join(loss.style_layers)}  "
+            f"style weight {loss.style_weight:g}  TV {loss.tv_weight:g}"
+        )
+
+
+def search(
+    content: str | Path,
+    style: str | Path,
+    folder: str | Path,
+    *,
+    options: SearchOptions | None = None,
+    storage: str | None = None,
+    on_progress: OnProgress = silent,
+    cancel: CancelToken | None = None,
+) -> list[Choice]:
+    """Try layers and weights until there are ``options.trials``, those of earlier calls included.
+
+    Writes a sheet of the best balances into ``folder``, and each as ``A.toml``, ``B.toml``,
+    ..., a recipe of a training.
+
+    Args:
+        content: the photograph's file.
+        style: the style picture's file.
+        folder: of sheet and recipes, and by default of the database.
+        options: see :class:`~impasto.options.SearchOptions`.
+        storage: URL of a database that Optuna can use; several machines may share one.
+        on_progress: called after each trial.
+        cancel: stops after the evaluation at hand.
+
+    Raises:
+        OptionError: the judge is the network that is searched, or the database cannot be
+            used.
+        PictureError: a picture cannot be read.
+    """
+    options, folder = options or SearchOptions(), Path(folder)
+    if options.judge == options.network:
+        raise OptionError(
+            f"{options.network} would judge itself", hint="give another network as --judge"
+        )
+    run = _Search(Path(content), Path(style), options, cancel or CancelToken())
+    with _study(storage or _beside(folder), run.key, options.seed) as study:
+        while (count := len(_complete(study))) < options.trials and not run.cancel.cancelled:
+            _one(study, run)
+            on_progress(Progress(min(count + 1, options.trials), options.trials))
+        best = _balanced(study)[: options.choices]
+    choices = [
+        Choice(name, dict(zip(VALUES, trial.values, strict=True)), loss, run.paint(loss))
+        for name, trial in zip(_NAMES, best, strict=False)
+        for loss in [run.loss(trial.params)]
+    ]
+    if choices:
+        _write(choices, Path(style), folder)
+    return choices
+
+
+_NAMES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def _one(study: optuna.Study, run: _Search) -> None:
+    trial = study.ask()
+    try:
+        values = run.judged(run.loss(run.suggested(trial)))
+    except ImpastoError:
+        study.tell(trial, state=TrialState.FAIL)
+        raise
+    if run.cancel.cancelled:
+        study.tell(trial, state=TrialState.FAIL)
+    else:
+        study.tell(trial, values)
+
+
+class _Search:
+    """What is searched, and the judge."""
+
+    def __init__(
+        self, content: Path, style: Path, options: SearchOptions, cancel: CancelToken
+    ) -> None:
+        self._options, self.cancel = options, cancel
+        self._content = codecs.read(content).resized(options.size)
+        self._style = codecs.read(style).resized(options.size)
+        base = LossOptions(network=options.network, weights=options.weights)
+        self._base = OptimizeOptions(
+            size=options.size, steps=options.steps, seed=options.seed, loss=base
+        )
+        self._network = features.load(
+            options.network, pooling=base.pooling, padding=base.padding, weights=options.weights
+        )
+        judge = features.load(options.judge, padding=base.padding, weights=options.judge_weights)
+        self._judge = Objective(
+            LossOptions(network=options.judge),
+            [StylePicture(to_tensor(self._style.pixels)[None])],
+            judge,
+        )
+        self._target = self._judge.content(to_tensor(self._content.pixels)[None])
+        self._paintings: dict[LossOptions, Picture] = {}
+
+    @property
+    def key(self) -> str:
+        """The study's name: one for all calls and machines that search the same."""
+        record = asdict(self._options)
+        for name in ("trials", "choices", "weights", "judge_weights"):
+            del record[name]
+        for name, picture in (("content", self._content), ("style", self._style)):
+            record[name] = hashlib.sha256(picture.pixels.tobytes()).hexdigest()
+        text = json.dumps(record, sort_keys=True)
+        return f"impasto-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+    def suggested(self, trial: Trial) -> dict[str, Any]:
+        """A point of the space."""
+        style, content = self._network.style_layers, self._content_layers()
+        return {
+            "content_layer": trial.suggest_categorical("content_layer", content),
+            # How many layers, and which is the deepest: neighbours in the space paint alike.
+            "deepest": trial.suggest_int("deepest", 1, len(style)),
+            "layers": trial.suggest_int("layers", 1, len(style)),
+            "style_weight": trial.suggest_float("style_weight", *_STYLE_WEIGHTS, log=True),
+            "tv_weight": trial.suggest_float("tv_weight", *_TV_WEIGHTS, log=True),
+        }
+
+    def loss(self, point: Mapping[str, Any]) -> LossOptions:
+        """The loss at a point."""
+        deepest = point["deepest"]
+        chosen = self._network.style_layers[max(0, deepest - point["layers"]) : deepest]
+        return replace(
+            self._base.loss,
+            content_layers=(point["content_layer"],),
+            style_layers=tuple(chosen),
+            style_weight=float(f"{point['style_weight']:.3g}"),
+            tv_weight=float(f"{point['tv_weight']:.3g}"),
+        )
+
+    def _content_layers(self) -> list[str]:
+        """Those that either loss takes by default; the first has every pixel still."""
+        used = {*self._network.content_layers, *self._network.style_layers[1:]}
+        return [layer for layer in self._network.layers if layer in used]
+
+    def paint(self, loss: LossOptions) -> Picture:
+        """The optimiser's painting; the same again for the same loss."""
+        if loss not in self._paintings:
+            self._paintings[loss] = optimize(
+                self._content,
+                self._style,
+                options=replace(self._base, loss=loss),
+                network=self._network,
+                cancel=self.cancel,
+            )
+        return self._paintings[loss]
+
+    def judged(self, loss: LossOptions) -> list[float]:
+        """Of a painting with this loss, :data:`VALUES`."""
+        painting = self.paint(loss)
+        pixels = to_tensor(painting.pixels)[None]
+        with torch.no_grad():
+            found = self._judge(pixels, self._target).numbers()
+        return [
+            found["content"],
+            found["style"],
+            found["tv"],
+            palette_distance(painting.pixels, self._style.pixels),
+        ]
+
+
+def palette_distance(one: np.ndarray, other: np.ndarray) -> float:
+    """How far the colours of two ``(H, W, 3)`` pictures are apart, in levels of 255.
+
+    The Wasserstein distance of the distributions of lightness and of two opponent colours,
+    each for itself, and their mean: where in the picture a colour stands is no matter.
+    """
+    places = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
+    found = [np.quantile(_opponents(each), places, axis=0) for each in (one, other)]
+    return float(np.abs(found[0] - found[1]).mean())
+
+
+def _opponents(pixels: np.ndarray) -> np.ndarray:
+    r, g, b = pixels.reshape(-1, 3).astype(np.float32).T
+    return np.stack(((r + g + b) / 3, (r - g) / 2, (r + g) / 4 - b / 2), -1)
+
+
+@contextmanager
+def _study(url: str, name: str, seed: int) -> Iterator[optuna.Study]:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = _storage(url)
+    try:
+        yield optuna.create_study(
+            storage=storage,
+            sampler=optuna.samplers.TPESampler(seed=seed),
+            study_name=name,
+            directions=["minimize"] * len(VALUES),
+            load_if_exists=True,
+        )
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _storage(url: str) -> optuna.storages.RDBStorage:
+    for last in (False, False, True):
+        try:
+            return optuna.storages.RDBStorage(url)
+        except (ImportError, optuna.exceptions.OptunaError, SQLAlchemyError) as error:
+            if last:
+                raise OptionError(
+                    f"the database cannot be used: {str(error).splitlines()[0]}",
+                    hint="check the URL and its driver, such as pip install psycopg[binary]",
+                ) from error
+        time.sleep(_AGAIN)  # another machine may be making the tables at this moment
+    raise AssertionError
+
+
+def _beside(folder: Path) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{folder.resolve() / DATABASE}"
+
+
+def _complete(study: optuna.Study) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+
+def _balanced(study: optuna.Study) -> list[FrozenTrial]:
+    """The Pareto front, those first that are good at everything: by the mean of their ranks."""
+    front = study.best_trials
+    if not front:
+        return []
+    values = np.array([trial.values for trial in front])
+    ranks = values.argsort(0).argsort(0).mean(1)
+    return [front[index] for index in np.argsort(ranks, kind="stable")]
+
+
+def _write(choices: Sequence[Choice], style: Path, folder: Path) -> None:
+    cells = [
+        (f"{each.name}: {'  '.join(f'{k} {v:.2g}' for k, v in each.values.items())}", each.picture)
+        for each in choices
+    ]
+    for each in choices:
+        text = recipe(each, style)
+        files.write(folder / f"{each.name}.toml", text.encode(), overwrite=True)
+    sheets.compose(cells).save(
+        folder / SHEET, overwrite=True, options=WriteOptions(quality=90, strip=True)
+    )
+
+
+def recipe(choice: Choice, style: Path) -> str:
+    """What ``impasto train --recipe`` takes."""
+    loss = choice.loss
+    knobs = {
+        "network": loss.network,
+        "content_layers": list(loss.content_layers),
+        "style_layers": list(loss.style_layers),
+        "style_weight": loss.style_weight,
+        "tv_weight": loss.tv_weight,
+    }
+    if loss.weights:
+        knobs["weights"] = loss.weights
+    # What JSON writes of texts, numbers and lists of texts is TOML as well.
+    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in knobs.items()]
+    painting = json.dumps(str(style.resolve()), ensure_ascii=False)
+    return "\n".join(["[train]", *lines, "", "[[style]]", f"painting = {painting}", ""])

@@ -1,0 +1,128 @@
+"""Experiments as data: what a recipe says, and what it may not."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from impasto.errors import OptionError
+from impasto.lab import experiment
+from impasto.options import OptimizeOptions
+from impasto.studio import features
+from impasto.studio.presets import preset
+
+
+def test_axes_are_multiplied_and_the_last_runs_fastest(experiment):
+    trials = experiment.trials()
+    assert [tuple(t.labels.values()) for t in trials] == [
+        ("1", "first"), ("1", "two"), ("30", "first"), ("30", "two"),
+    ]  # fmt: skip
+    assert [t.options.loss.style_weight for t in trials] == [1, 1, 30, 30]
+    assert trials[3].options.loss.style_layers == ("conv1_1", "conv2_1:0.5")
+    assert {t.options.size for t in trials} == {48}
+    assert experiment.rows_and_columns() == (["style weight"], ["layers"])
+
+
+def test_paired_axes_go_together(recipe, pictures):
+    recipe.write_text("paired = true\n" + recipe.read_text("utf-8"), "utf-8")
+    found = experiment_of(recipe).with_pictures([pictures["photo"]], [pictures["strokes"]])
+    assert [dict(t.labels) for t in found.trials()] == [
+        {"style weight / layers": "1 / first"}, {"style weight / layers": "30 / two"},
+    ]  # fmt: skip
+    assert found.rows_and_columns() == ([], ["style weight / layers"])
+
+
+def experiment_of(path):
+    return experiment.read(path)
+
+
+def test_several_pictures_are_an_axis(recipe, pictures):
+    found = experiment_of(recipe).with_pictures(
+        [pictures["photo"]], [pictures["strokes"], pictures["checks"]]
+    )
+    trials = found.trials()
+    assert len(trials) == 8
+    assert [t.labels["style"] for t in trials] == ["strokes"] * 4 + ["checks"] * 4
+    assert found.rows_and_columns() == (["style", "style weight"], ["layers"])
+
+
+def test_pictures_are_beside_the_recipe_and_the_command_line_replaces_them(recipe, pictures):
+    recipe.write_text('contents = ["a.jpg"]\nstyles = ["b.jpg"]\n' + recipe.read_text("utf-8"))
+    found = experiment_of(recipe)
+    assert found.contents == (recipe.parent / "a.jpg",)
+    assert found.with_pictures([], [pictures["checks"]]).styles == (pictures["checks"],)
+    with pytest.raises(OptionError, match="names no style picture"):
+        dataclasses.replace(found, styles=()).trials()
+
+
+def test_a_base_is_a_preset_and_changes_to_it(recipe):
+    text = recipe.read_text("utf-8").replace("[base]", '[base]\npreset = "gatys2015"')
+    recipe.write_text(text, "utf-8")
+    base = experiment_of(recipe).base
+    assert base.loss.scale == preset("gatys2015").loss.scale == "gatys"
+    assert (base.size, base.loss.content_layers) == (48, ("conv2_1",))
+    assert experiment_of(recipe).with_base({"steps": 9}).base.steps == 9
+
+
+def test_the_key_is_of_everything_that_is_painted_and_of_nothing_else(experiment, tmp_path):
+    first, second = experiment.trials()[:2]
+    assert first.key == dataclasses.replace(first, labels={}).key
+    assert first.key != second.key
+    longer = dataclasses.replace(first.options, steps=4)
+    assert dataclasses.replace(first, options=longer).key != first.key
+    pixels = np.asarray(Image.open(first.content)).copy()
+    Image.fromarray(pixels).save(tmp_path / "same.png")
+    pixels[0, 0] ^= 1
+    Image.fromarray(pixels).save(tmp_path / "other.png")
+    assert dataclasses.replace(first, content=tmp_path / "same.png").key == first.key
+    assert dataclasses.replace(first, content=tmp_path / "other.png").key != first.key
+
+
+AXIS = '[[axis]]\noption = "steps"\nvalues = [1, 2]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[[axis", "is not an experiment"),
+        ("", "varies nothing"),
+        ("titel = 1\n" + AXIS, "'titel', which means nothing"),
+        ('[[axis]]\noption = "steps"', "has no values"),
+        ('[[axis]]\nname = "x"\nvalues = [1]', "does not say which option"),
+        ("[[axis]]\nvalues = [{ steps = 1 }]", "has no name"),
+        ('[[axis]]\noption = "stepz"\nvalues = [1]', "no option 'stepz'"),
+        ('[[axis]]\noption = "steps"\nvalues = [0]', "steps is 0"),
+        ('[[axis]]\noption = "steps"\nvalues = [1, 1]', "one label twice"),
+        (AXIS + AXIS, "two axes of one name"),
+        ("paired = true\n" + AXIS + AXIS.replace("steps", "size").replace("1, 2", "64"), "lengths"),
+        ("[base]\npreset = 'gaty'\n" + AXIS, "gaty"),
+    ],
+)
+def test_what_cannot_be_understood_is_said(tmp_path, text, said):
+    path = tmp_path / "bad.toml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(OptionError, match=said):
+        experiment.read(path)
+
+
+def test_an_unknown_name_is_said():
+    with pytest.raises(OptionError, match="no experiment layers-stile"):
+        experiment.find("layers-stile")
+
+
+def test_twelve_experiments_come_with_impasto_and_name_layers_that_exist(pictures):
+    names = experiment.shipped()
+    assert len(names) == 12
+    layers = set(features.load("vgg19").layers)
+    for name, title in names.items():
+        found = experiment.find(name).with_pictures([pictures["photo"]], [pictures["strokes"]])
+        assert title == found.title
+        assert found.question.endswith(("?", "."))
+        trials = found.trials()
+        assert len({t.options for t in trials}) == len(trials) >= 4
+        for trial in trials:
+            assert isinstance(trial.options, OptimizeOptions)
+            if trial.options.loss.network == "vgg19":
+                used = trial.options.loss.content_layers + trial.options.loss.style_layers
+                assert set(used) <= layers

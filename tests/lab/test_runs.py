@@ -1,0 +1,194 @@
+"""Runs: each once, kept, the same wherever they are done."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from impasto import codecs
+from impasto.errors import PictureError
+from impasto.lab import runs
+from impasto.progress import CancelToken
+from impasto.studio import features
+from impasto.studio.optimize import optimize
+
+
+def test_a_run_is_what_the_optimiser_paints(experiment, tmp_path):
+    told = []
+    done = runs.run(experiment.trials(), tmp_path, on_progress=told.append)
+    assert [(p.step, p.total) for p in told] == [(n, 4) for n in range(5)]
+    for each in done:
+        trial, losses = each.trial, []
+        painted = optimize(
+            trial.content, trial.style, options=trial.options,
+            on_step=lambda step, losses=losses: losses.append(dict(step.losses)),
+        )  # fmt: skip
+        np.testing.assert_array_equal(codecs.read(each.picture(tmp_path)).pixels, painted.pixels)
+        assert each.losses == losses
+        assert len(each.losses) == 3
+        assert each.seconds > 0
+        assert each.memory > 50e6
+        assert not each.kept
+
+
+def test_what_is_there_is_not_done_again_and_a_changed_axis_does_what_is_new(
+    experiment, tmp_path, monkeypatch
+):
+    first = runs.run(experiment.trials()[:2], tmp_path)
+    painted = []
+
+    def counted(content, style, options, cancel=None, real=runs._perform):
+        painted.append(options)
+        return real(content, style, options, cancel)
+
+    monkeypatch.setattr(runs, "_perform", counted)
+    again = runs.run(experiment.trials(), tmp_path)
+    assert painted == [t.options for t in experiment.trials()[2:]]
+    assert [each.kept for each in again] == [True, True, False, False]
+    assert [each.losses for each in first] == [each.losses for each in again[:2]]
+    assert [each.seconds for each in again[:2]] == [round(each.seconds, 3) for each in first]
+
+
+def test_half_a_run_is_none(experiment, tmp_path):
+    (done,) = runs.run(experiment.trials()[:1], tmp_path)
+    record = tmp_path / runs.RUNS / f"{done.key}.json"
+    for spoil in (record.unlink, lambda: record.write_text("{"), done.picture(tmp_path).unlink):
+        spoil()
+        (found,) = runs.run(experiment.trials()[:1], tmp_path)
+        assert not found.kept
+        assert found.losses == done.losses
+
+
+def test_two_places_on_an_axis_can_be_one_run(experiment, tmp_path):
+    trial = experiment.trials()[0]
+    twin = dataclasses.replace(trial, labels={"layers": "the same"})
+    told = []
+    one, other = runs.run([trial, twin], tmp_path, on_progress=told.append)
+    assert one.key == other.key
+    assert (one.trial, other.trial) == (trial, twin)
+    assert told[-1].total == 1
+
+
+def test_what_is_refused_is_said_and_the_others_go_on(experiment, tmp_path):
+    good, bad = experiment.trials()[:2]
+    loss = dataclasses.replace(bad.options.loss, style_layers=("conv9_9",))
+    bad = dataclasses.replace(bad, options=dataclasses.replace(bad.options, loss=loss))
+    first, second = runs.run([bad, good], tmp_path)
+    assert "no layer conv9_9" in first.error
+    assert not second.error
+    assert len(list((tmp_path / runs.RUNS).glob("*.json"))) == 1
+    missing = dataclasses.replace(good, content=tmp_path / "none.jpg")
+    with pytest.raises(PictureError, match=r"none\.jpg"):
+        runs.run([missing], tmp_path)
+
+
+def test_stopped_runs_are_left_out(experiment, tmp_path):
+    cancel = CancelToken()
+
+    def stop(progress):
+        if progress.step == 1:
+            cancel.cancel()
+
+    done = runs.run(experiment.trials(), tmp_path, on_progress=stop, cancel=cancel)
+    assert len(done) == 1
+    assert len(runs.run(experiment.trials(), tmp_path)) == 4
+
+
+def test_processes_paint_what_one_paints(experiment, tmp_path):
+    here = runs.run(experiment.trials()[:2], tmp_path / "one")
+    apart = runs.run(experiment.trials()[:2], tmp_path / "two", workers=2)
+    for one, other in zip(here, apart, strict=True):
+        assert one.key == other.key
+        # The number of threads may decide the order of a sum.
+        assert other.losses[-1]["total"] == pytest.approx(one.losses[-1]["total"], rel=1e-3)
+
+
+def test_a_ray_cluster_paints_what_one_process_paints(experiment, tmp_path, monkeypatch):
+    pytest.importorskip("ray")
+    here = runs.run(experiment.trials()[:2], tmp_path / "one")
+    script = (
+        "import sys; from pathlib import Path; from impasto.lab import experiment, runs\n"
+        "e = experiment.read(Path(sys.argv[1])).with_pictures([sys.argv[2]], [sys.argv[3]])\n"
+        "print([d.error for d in runs.run(e.trials()[:2], Path(sys.argv[4]), ray=True)])\n"
+    )
+    trial = experiment.trials()[0]
+    recipe = next(tmp_path.glob("*.toml"))
+    command = [sys.executable, "-c", script, recipe, trial.content, trial.style, tmp_path / "ray"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert found.stdout.strip().endswith("['', '']"), found.stderr
+    apart = runs.run(experiment.trials()[:2], tmp_path / "ray")
+    for one, other in zip(here, apart, strict=True):
+        assert other.kept
+        assert other.losses[-1]["total"] == pytest.approx(one.losses[-1]["total"], rel=1e-3)
+
+
+def test_a_killed_lab_goes_on_where_it_was(recipe, pictures, tmp_path):
+    text = recipe.read_text("utf-8").replace("steps = 3", "steps = 40")
+    recipe.write_text(text, "utf-8")
+    command = [
+        sys.executable, "-m", "impasto", "lab", recipe, "-o", tmp_path / "report",
+        "-c", pictures["photo"], "-s", pictures["strokes"], "--json",
+    ]  # fmt: skip
+    kept = tmp_path / "report" / runs.RUNS
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 240
+        while not list(kept.glob("*.json")):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+    finally:
+        process.kill()
+        process.wait()
+    before = len(list(kept.glob("*.json")))
+    assert 1 <= before < 4
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout) == {
+        "report": str(tmp_path / "report" / "report.html"), "runs": 4, "new": 4 - before,
+    }  # fmt: skip
+
+
+def test_a_network_remembers_photographs_and_not_paintings():
+    network = features.load("vgg19")
+    remembering = runs.Remembering(network)
+    calls = []
+    network.register_forward_pre_hook(lambda _, given: calls.append(list(given[1])))
+    picture = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        first = remembering(picture, ["conv1_1"])
+        second = remembering(picture.clone(), ["conv1_1", "conv2_1"])
+        remembering(picture.flip(3), ["conv1_1"])
+    assert calls == [["conv1_1"], ["conv2_1"], ["conv1_1"]]
+    assert list(second) == ["conv1_1", "conv2_1"]
+    torch.testing.assert_close(first["conv1_1"], second["conv1_1"], rtol=0, atol=0)
+    torch.testing.assert_close(second, network(picture, ["conv1_1", "conv2_1"]))
+    remembering(picture.requires_grad_(True), ["conv1_1"])["conv1_1"].sum().backward()
+    assert picture.grad.abs().sum() > 0
+    remembering.frugal = True
+    assert network.frugal
+
+
+def test_what_is_remembered_is_bounded(monkeypatch):
+    remembering = runs.Remembering(features.load("vgg19"))
+    monkeypatch.setattr(runs, "_KEPT_BYTES", 3 * 64 * 32 * 32 * 4)
+    with torch.no_grad():
+        for shade in np.linspace(0, 1, 8):
+            remembering(torch.full((1, 3, 32, 32), float(shade)), ["conv1_1"])
+    assert len(remembering._kept) == 3
+
+
+def test_runs_of_one_network_follow_each_other(experiment):
+    network, average = experiment.trials()[:2]
+    loss = dataclasses.replace(average.options.loss, pooling="average")
+    average = dataclasses.replace(average, options=dataclasses.replace(average.options, loss=loss))
+    mixed = {"a": network, "b": average, "c": network, "d": average}
+    assert "".join(runs._by_network(mixed)) in ("acbd", "bdac")
