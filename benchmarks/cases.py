@@ -14,6 +14,7 @@ import torch
 
 from benchmarks.measure import fresh, medians, timed
 from benchmarks.optimizing import optimizing
+from benchmarks.quality import quality
 from benchmarks.rivals import TransformerNet, under_onnxruntime
 from benchmarks.rows import FULL_HD, TWELVE_MEGAPIXELS, Plan, Row
 from impasto import codecs, devices
@@ -132,4 +133,5 @@ CASES: dict[str, Callable[[Style, Plan], Iterator[Row]]] = {
     "end-to-end": end_to_end,
     "startup": startup,
     "optimize": optimizing,
+    "quality": quality,
 }

@@ -1,6 +1,6 @@
-"""What impasto's networks are compared to: the usual fast style transfer network.
+"""What impasto's networks are compared to: the usual fast style transfer networks.
 
-This is the network of the ``fast_neural_style`` example in pytorch/examples, written from
+The first is the network of the ``fast_neural_style`` example in pytorch/examples, written from
 its published description: Johnson et al. 2016 (arXiv 1603.08155, supplementary material)
 with the instance normalisation of Ulyanov et al. 2016 (arXiv 1607.08022) and the
 resize-convolutions of Odena et al. 2016. Speed does not depend on the weights, so they
@@ -10,10 +10,11 @@ are random.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 PARAMETERS = 1_679_235
@@ -84,3 +85,37 @@ def under_onnxruntime(network: nn.Module, photo: Tensor, threads: int) -> Callab
         program.model_proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     return lambda: session.run(None, {"photo": photo.numpy()})
+
+
+class FastStyleTransfer(nn.Module):
+    """lengstrom/fast-style-transfer's network, with weights that its users trained.
+
+    ``(N, 3, H, W)``, 0..255, in and out; height and width divisible by 4. Zero padding as
+    TensorFlow's "same", which for a stride of 2 pads below and on the right only.
+    """
+
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self._weights = {name: weight.float() for name, weight in weights.items()}
+
+    def forward(self, photo: Tensor) -> Tensor:
+        x = F.relu(self._conv("conv1", photo))
+        x = F.relu(self._conv("conv2", x, 2))
+        x = F.relu(self._conv("conv3", x, 2))
+        for number in range(1, 6):
+            inner = F.relu(self._conv(f"res{number}.conv1", x))
+            x = x + self._conv(f"res{number}.conv2", inner)
+        for name in ("up1", "up2"):
+            larger = F.conv_transpose2d(x, self._weights[f"{name}.weight"], stride=2)
+            x = F.relu(self._norm(name, larger[..., :-1, :-1]))
+        return 150 * torch.tanh(self._conv("out", x)) + 127.5
+
+    def _conv(self, name: str, x: Tensor, stride: int = 1) -> Tensor:
+        weight = self._weights[f"{name}.weight"]
+        around = weight.shape[-1] // 2
+        x = F.pad(x, (around,) * 4 if stride == 1 else (0, 1, 0, 1))
+        return self._norm(name, F.conv2d(x, weight, stride=stride))
+
+    def _norm(self, name: str, x: Tensor) -> Tensor:
+        scale, shift = self._weights[f"{name}.scale"], self._weights[f"{name}.shift"]
+        return F.instance_norm(x, weight=scale, bias=shift, eps=1e-3)

@@ -18,6 +18,9 @@ class Plan:
     full: bool = False
     photo: str | None = None
     painting: str | None = None
+    rivals: str | None = None
+    paintings: str | None = None
+    photos: str | None = None
 
 
 QUICK = Plan(sizes=(FULL_HD,), repeats=2, processes=1, starts=5)

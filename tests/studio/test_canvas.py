@@ -44,6 +44,7 @@ def test_steps_are_shared_out(steps, count):
     assert min(shares) >= 1
     assert sum(shares) == max(steps, count)
     assert shares[0] >= shares[-2 if count > 1 else 0]
+    assert shares[-1] >= steps // 10
 
 
 @pytest.mark.parametrize("start", ["content", "style", "uniform", "normal", "grey"])

@@ -42,11 +42,13 @@ def sizes(content: Picture, options: OptimizeOptions) -> list[tuple[int, int]]:
 def shares(steps: int, count: int) -> list[int]:
     """Steps of each of ``count`` scales, coarse to fine, one at least.
 
-    Half of what is left goes to each: coarse steps are cheap, and decide where all goes.
+    Half of what is left goes to each: coarse steps are cheap, and decide where all goes. But
+    a tenth of all stays for each that comes after: what a larger canvas brings new is grain
+    until it has had its own steps.
     """
-    counted, left = [], steps
+    counted, left, least = [], steps, max(1, steps // 10)
     for later in range(count - 1, 0, -1):
-        counted.append(max(1, min(round(left / 2), left - later)))
+        counted.append(max(1, min(round(left / 2), left - later * least)))
         left -= counted[-1]
     return [*counted, max(1, left)]
 
