@@ -28,7 +28,7 @@ def main() -> None:
     wanted = _arguments()
     style = catalog.find(wanted.style or next(iter(catalog.styles())))
     plan = QUICK if wanted.quick else Plan(full=wanted.full)
-    given = ("photo", "painting", "rivals", "paintings", "photos")
+    given = ("photo", "painting", "rivals", "paintings", "photos", "steps")
     plan = replace(plan, **{name: getattr(wanted, name) for name in given})
     here = machine()
     print(f"{here['cpu']}, {here['threads']} threads; style {style.name}\n")
@@ -46,7 +46,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--painting", help="style to optimise with; a bundled preview by default")
     parser.add_argument("--rivals", help="folder of rivals' networks, RIVAL-STYLE.safetensors")
     parser.add_argument("--paintings", help="folder of the paintings they learnt, STYLE.jpg")
-    parser.add_argument("--photos", help="folder of photographs that no network learnt from")
+    parser.add_argument(
+        "--photos",
+        help="photographs: that no network learnt from (quality), to learn from (tricks)",
+    )
+    parser.add_argument("--steps", type=int, default=0, help="steps of each training of tricks")
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--quick", action="store_true", help="a rough look; nothing is written")
     amount.add_argument("--full", action="store_true", help="slow rivals too: minutes to hours")

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from benchmarks.lab import lab
 from benchmarks.measure import fresh, medians, timed
 from benchmarks.optimizing import optimizing
 from benchmarks.quality import quality
 from benchmarks.rivals import TransformerNet, under_onnxruntime
 from benchmarks.rows import FULL_HD, TWELVE_MEGAPIXELS, Plan, Row
+from benchmarks.tricks import tricks
 from impasto import codecs, devices
 from impasto.assets import demo_photo
 from impasto.engine import OnnxEngine
@@ -134,4 +136,6 @@ CASES: dict[str, Callable[[Style, Plan], Iterator[Row]]] = {
     "startup": startup,
     "optimize": optimizing,
     "quality": quality,
+    "lab": lab,
+    "tricks": tricks,
 }

@@ -21,6 +21,7 @@ class Plan:
     rivals: str | None = None
     paintings: str | None = None
     photos: str | None = None
+    steps: int = 0
 
 
 QUICK = Plan(sizes=(FULL_HD,), repeats=2, processes=1, starts=5)

@@ -46,6 +46,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "impasto/py.typed" in names
     assert "impasto/assets/demo.jpg" in names
+    assert "impasto/lab/report.html.jinja" in names
+    assert "impasto/lab/recipes/pooling.toml" in names
     for style in ("great-wave", "starry-night", "the-scream", "composition-vii"):
         assert f"impasto/styles/{style}/style.onnx" in names
         assert f"impasto/styles/{style}/card.json" in names

@@ -1,0 +1,65 @@
+"""The literature's tricks, each trained on the same photographs for as many steps as Johnson's.
+
+Needs ``--painting`` and ``--photos``, and an hour or more: what is trained stays in
+``build/benchmarks`` and is not trained again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.rows import FULL_HD, Plan, Row
+from impasto import catalog
+from impasto.options import TrainOptions
+from impasto.studio import census
+from impasto.studio.networks import preset
+from impasto.studio.train import train
+
+if TYPE_CHECKING:
+    from impasto.catalog import Style
+
+BASELINE = "johnson"
+TRICKS = ("johnson-separable", "johnson-half", "johnson-both", "light")
+HELD_OUT = 16
+WORK = Path("build/benchmarks")
+
+
+def tricks(_style: Style, plan: Plan) -> Iterator[Row]:
+    """Objective on photographs in no batch, time and size, each against the baseline's."""
+    if not (plan.painting and plan.photos and plan.steps):
+        return
+    base = _trained(BASELINE, plan)
+    for name in TRICKS:
+        found, light = _trained(name, plan), name == "light"
+        for what, unit, bar in (
+            (f"objective after {plan.steps} steps", "", 1.1 if light else None),
+            ("time at {}x{}".format(*FULL_HD), "ms", 0.1 if light else None),
+            ("parameters", "", None),
+        ):
+            one, other = found[what], base[what]
+            yield Row(f"{name} against {BASELINE}, {what}", unit, one, other, one / other, bar)
+    if steps := base["steps"]:
+        one, other = steps["kept"], steps["computed"]
+        yield Row("a step with kept content features", "s", one, other, one / other)
+
+
+def _trained(name: str, plan: Plan) -> dict[str, Any]:
+    assert plan.painting
+    assert plan.photos
+    folder = WORK / f"{Path(plan.painting).stem}-{name}-{plan.steps}"
+    if not (folder / catalog.CARD).exists():
+        options = TrainOptions(
+            steps=plan.steps, precompute=plan.steps, held_out=HELD_OUT, network=preset(name)
+        )
+        train(plan.painting, plan.photos, folder, options=options)
+    training = json.loads((folder / catalog.CARD).read_bytes())["training"]
+    (measured,) = census.measure([name], *FULL_HD)
+    return {
+        f"objective after {plan.steps} steps": training["validation"],
+        "time at {}x{}".format(*FULL_HD): measured["ms"],
+        "parameters": measured["parameters"],
+        "steps": training.get("seconds_per_step"),
+    }
