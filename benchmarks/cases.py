@@ -18,6 +18,7 @@ from benchmarks.optimizing import optimizing
 from benchmarks.quality import quality
 from benchmarks.rivals import TransformerNet, under_onnxruntime
 from benchmarks.rows import FULL_HD, TWELVE_MEGAPIXELS, Plan, Row
+from benchmarks.transfer import transfer
 from benchmarks.tricks import tricks
 from impasto import codecs, devices
 from impasto.assets import demo_photo
@@ -138,4 +139,5 @@ CASES: dict[str, Callable[[Style, Plan], Iterator[Row]]] = {
     "quality": quality,
     "lab": lab,
     "tricks": tricks,
+    "transfer": transfer,
 }

@@ -147,13 +147,9 @@ class _Search:
         self._network = features.load(
             options.network, pooling=base.pooling, padding=base.padding, weights=options.weights
         )
-        judge = features.load(options.judge, padding=base.padding, weights=options.judge_weights)
-        self._judge = Objective(
-            LossOptions(network=options.judge),
-            [StylePicture(to_tensor(self._style.pixels)[None])],
-            judge,
+        self._judge = Judge(
+            self._content, self._style, options.judge, weights=options.judge_weights
         )
-        self._target = self._judge.content(to_tensor(self._content.pixels)[None])
         self._paintings: dict[LossOptions, Picture] = {}
 
     @property
@@ -210,16 +206,34 @@ class _Search:
 
     def judged(self, loss: LossOptions) -> list[float]:
         """Of a painting with this loss, :data:`VALUES`."""
-        painting = self.paint(loss)
-        pixels = to_tensor(painting.pixels)[None]
+        return self._judge(self.paint(loss))
+
+
+class Judge:
+    """Measures paintings of one photograph in one style by what their loss does not.
+
+    Args:
+        content, style: the pictures, as large as the paintings.
+        network: the loss network that measures distances; not the one that painted.
+        weights: file with its weights; found by default.
+    """
+
+    def __init__(
+        self, content: Picture, style: Picture, network: str, *, weights: str | None = None
+    ) -> None:
+        self._style = style
+        self._objective = Objective(
+            LossOptions(network=network, weights=weights),
+            [StylePicture(to_tensor(style.pixels)[None])],
+        )
+        self._content = self._objective.content(to_tensor(content.pixels)[None])
+
+    def __call__(self, painting: Picture) -> list[float]:
+        """The :data:`VALUES` of ``painting``."""
         with torch.no_grad():
-            found = self._judge(pixels, self._target).numbers()
-        return [
-            found["content"],
-            found["style"],
-            found["tv"],
-            palette_distance(painting.pixels, self._style.pixels),
-        ]
+            found = self._objective(to_tensor(painting.pixels)[None], self._content).numbers()
+        palette = palette_distance(painting.pixels, self._style.pixels)
+        return [found["content"], found["style"], found["tv"], palette]
 
 
 def palette_distance(one: np.ndarray, other: np.ndarray) -> float:
