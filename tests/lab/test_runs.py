@@ -9,11 +9,12 @@ import sys
 import time
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
 from impasto import codecs
-from impasto.errors import PictureError
+from impasto.errors import PictureError, TrainingError
 from impasto.lab import runs
 from impasto.progress import CancelToken
 from impasto.studio import features
@@ -108,6 +109,23 @@ def test_processes_paint_what_one_paints(experiment, tmp_path):
         assert one.key == other.key
         # The number of threads may decide the order of a sum.
         assert other.losses[-1]["total"] == pytest.approx(one.losses[-1]["total"], rel=1e-3)
+
+
+def test_a_killed_process_is_said_and_what_was_done_is_kept(experiment, tmp_path):
+    first, second, *_ = experiment.trials()
+    long = dataclasses.replace(second, options=dataclasses.replace(second.options, steps=100_000))
+    third = dataclasses.replace(long, options=dataclasses.replace(long.options, seed=1))
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+
+    def kill(progress):
+        if progress.step == 1:
+            for child in psutil.Process().children(recursive=True):
+                if child.pid not in before:
+                    child.kill()
+
+    with pytest.raises(TrainingError, match="a process of the lab was killed"):
+        runs.run([first, long, third], tmp_path, workers=2, on_progress=kill)
+    assert runs.run([first], tmp_path)[0].kept
 
 
 def test_a_ray_cluster_paints_what_one_process_paints(experiment, tmp_path, monkeypatch):

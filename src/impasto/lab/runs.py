@@ -11,11 +11,13 @@ import functools
 import hashlib
 import json
 import os
+import signal
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
@@ -27,7 +29,7 @@ import torch
 from torch import Tensor
 
 from impasto import codecs, files
-from impasto.errors import ImpastoError, MissingExtraError
+from impasto.errors import ImpastoError, MissingExtraError, TrainingError
 from impasto.lab.experiment import Trial
 from impasto.options import OptimizeOptions
 from impasto.picture import Picture
@@ -90,12 +92,11 @@ def run(
     left = {key: trial for key, trial in keyed if key not in done}
     total, finished = len(dict(keyed)), len(done)
     on_progress(Progress(finished, total))
-    if not left:
-        spread: Callable[..., Iterator[tuple[str, _Result]]] = _here
-    elif ray:
+    spread: _Spread = functools.partial(_in_processes, workers)
+    if workers == 1 or len(left) < 2:
+        spread = _here
+    if ray and left:
         spread = _on_ray
-    else:
-        spread = _here if workers == 1 else functools.partial(_in_processes, workers)
     for key, result in spread(_by_network(left), cancel):
         done[key] = _write(key, left[key], result, folder)
         finished += 1
@@ -115,6 +116,9 @@ class _Result:
     error: str = ""
 
 
+_Spread = Callable[[Mapping[str, Trial], CancelToken], Iterator[tuple[str, _Result]]]
+
+
 def _by_network(left: Mapping[str, Trial]) -> dict[str, Trial]:
     """Runs of one network and one style follow each other, so that a process loads it once."""
     return dict(
@@ -131,9 +135,7 @@ def _here(left: Mapping[str, Trial], cancel: CancelToken) -> Iterator[tuple[str,
     for key, trial in left.items():
         if cancel.cancelled:
             return
-        result = _perform(
-            codecs.read(trial.content), codecs.read(trial.style), trial.options, cancel
-        )
+        result = _perform(trial.content, trial.style, trial.options, cancel)
         if not cancel.cancelled:
             yield key, result
 
@@ -144,22 +146,30 @@ def _in_processes(
     threads = max(1, (os.cpu_count() or 1) // workers)
     # Spawned: a forked process inherits the locks of torch's threads without the threads.
     with ProcessPoolExecutor(workers, get_context("spawn"), _worker, (threads,)) as pool:
-        waiting: dict[Future[_Result], str] = {}
-        for key, trial in left.items():
-            pictures = codecs.read(trial.content), codecs.read(trial.style)
-            waiting[pool.submit(_perform, *pictures, trial.options)] = key
+        waiting = {
+            pool.submit(_perform, trial.content, trial.style, trial.options): key
+            for key, trial in left.items()
+        }
         while waiting:
             finished, _ = wait(waiting, 0.2, FIRST_COMPLETED)
             for future in finished:
-                yield waiting.pop(future), future.result()
+                yield waiting.pop(future), _returned(future)
             if cancel.cancelled:
                 pool.shutdown(wait=True, cancel_futures=True)
                 return
 
 
-def _worker(threads: int) -> None:
-    import signal
+def _returned(future: Future[_Result]) -> _Result:
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise TrainingError(
+            "a process of the lab was killed, perhaps for its memory",
+            hint="use fewer --workers; the same command goes on from here",
+        ) from error
 
+
+def _worker(threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the first process decides
     torch.set_num_threads(threads)
 
@@ -171,10 +181,10 @@ def _on_ray(left: Mapping[str, Trial], cancel: CancelToken) -> Iterator[tuple[st
         raise MissingExtraError("cluster", "--ray") from error
     if not ray.is_initialized():
         ray.init(log_to_driver=False, include_dashboard=False)
-    pictures = {
-        path: ray.put(codecs.read(path)) for t in left.values() for path in (t.content, t.style)
-    }
-    perform = ray.remote(num_cpus=1, max_retries=3)(_perform)
+    # Another machine may not have the files.
+    paths = {path for trial in left.values() for path in (trial.content, trial.style)}
+    pictures = {path: ray.put(codecs.read(path)) for path in paths}
+    perform: Any = ray.remote(num_cpus=1, max_retries=3)(_perform)
     waiting = {
         perform.remote(pictures[trial.content], pictures[trial.style], trial.options): key
         for key, trial in left.items()
@@ -190,7 +200,10 @@ def _on_ray(left: Mapping[str, Trial], cancel: CancelToken) -> Iterator[tuple[st
 
 
 def _perform(
-    content: Picture, style: Picture, options: OptimizeOptions, cancel: CancelToken | None = None
+    content: Path | Picture,
+    style: Path | Picture,
+    options: OptimizeOptions,
+    cancel: CancelToken | None = None,
 ) -> _Result:
     """One run. What impasto refuses becomes ``error``: the other runs go on."""
     losses: list[Mapping[str, float]] = []
