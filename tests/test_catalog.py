@@ -35,7 +35,7 @@ def test_every_bundled_style_is_whole():
         assert details["training"]["steps"] > 0
         assert details["training"]["photographs"] > 1000
         files = {item.name for item in style.folder.iterdir()} - {"network.safetensors"}
-        assert files == {"card.json", "style.onnx", "preview.jpg"}
+        assert files == {"card.json", "style.onnx", style.preview.name}
 
 
 def test_a_style_is_found_by_name_folder_card_network_and_itself(copy, style):

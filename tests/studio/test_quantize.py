@@ -19,6 +19,7 @@ from impasto.engine import OnnxEngine
 from impasto.errors import OptionError, OutputError, TrainingError
 from impasto.options import NetworkOptions, QuantizeOptions
 from impasto.studio import export, networks, quantize
+from impasto.studio.halves import widened
 
 QUICK = QuantizeOptions(count=4, held_out=2, size=128)
 
@@ -173,7 +174,7 @@ def test_what_loses_most_stays_in_floats_if_all_in_8_bits_is_too_much(
 
 def test_the_ranking_finds_the_convolution_that_is_spoilt(style, photos):
     """One channel's weight 500 times as large hides all others of an activation's range."""
-    parsed = onnx.load_from_string(style.model())
+    parsed = widened(style.model())
     convolutions = [node for node in parsed.graph.node if node.op_type == "Conv"]
     weight = next(t for t in parsed.graph.initializer if t.name == convolutions[5].input[1])
     values = onnx.numpy_helper.to_array(weight).copy()

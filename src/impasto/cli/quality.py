@@ -31,8 +31,8 @@ def quantize(
 ) -> None:
     """Make a style of 8 bits from one of floats (needs impasto[train]).
 
-    It is a third to a half as large; whether it is faster depends on the computer, and is said. One
-    that paints visibly otherwise is refused.
+    It is a half to two thirds as large; whether it is faster depends on the computer, and is said.
+    One that paints visibly otherwise is refused.
     """
     terminal = Terminal(quiet=quiet)
     with terminal.bar("quantising") as move:
