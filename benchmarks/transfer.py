@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.rows import Plan, Row
-from benchmarks.tricks import WORK
+from benchmarks.tricks import trained
 from impasto import catalog, codecs
 from impasto.lab.search import VALUES, Judge
 from impasto.options import OptimizeOptions, TrainOptions
 from impasto.studio.optimize import optimize
-from impasto.studio.train import train
 from impasto.stylizer import Stylizer
 
 if TYPE_CHECKING:
@@ -58,10 +57,7 @@ def transfer(_style: Style, plan: Plan) -> Iterator[Row]:
 
 
 def _network(name: str, photo: Picture, plan: Plan) -> Picture:
-    folder = WORK / f"{Path(str(plan.painting)).stem}-{name}-{plan.steps}"
-    if not (folder / catalog.CARD).exists():
-        options = TrainOptions(steps=plan.steps, precompute=plan.steps, loss=LOSSES[name])
-        train(str(plan.painting), str(plan.photos), folder, options=options, start="starry-night")
+    folder = trained(name, plan, TrainOptions(loss=LOSSES[name]), "starry-night")
     return Stylizer(catalog.find(folder))(photo)
 
 

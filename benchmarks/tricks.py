@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,14 +48,7 @@ def tricks(_style: Style, plan: Plan) -> Iterator[Row]:
 
 
 def _trained(name: str, plan: Plan) -> dict[str, Any]:
-    assert plan.painting
-    assert plan.photos
-    folder = WORK / f"{Path(plan.painting).stem}-{name}-{plan.steps}"
-    if not (folder / catalog.CARD).exists():
-        options = TrainOptions(
-            steps=plan.steps, precompute=plan.steps, held_out=HELD_OUT, network=preset(name)
-        )
-        train(plan.painting, plan.photos, folder, options=options)
+    folder = trained(name, plan, TrainOptions(held_out=HELD_OUT, network=preset(name)))
     training = json.loads((folder / catalog.CARD).read_bytes())["training"]
     (measured,) = census.measure([name], *FULL_HD)
     return {
@@ -63,3 +57,13 @@ def _trained(name: str, plan: Plan) -> dict[str, Any]:
         "parameters": measured["parameters"],
         "steps": training.get("seconds_per_step"),
     }
+
+
+def trained(name: str, plan: Plan, options: TrainOptions, start: str | None = None) -> Path:
+    """The style that a training of ``plan.steps`` gives; one that is there is taken."""
+    painting = str(plan.painting)
+    folder = WORK / f"{Path(painting).stem}-{name}-{plan.steps}"
+    if not (folder / catalog.CARD).exists():
+        options = replace(options, steps=plan.steps, precompute=plan.steps)
+        train(painting, str(plan.photos), folder, options=options, start=start)
+    return folder

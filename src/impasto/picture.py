@@ -42,6 +42,13 @@ class Picture:
     def height(self) -> int:
         return int(self.pixels.shape[0])
 
+    @property
+    def sha256(self) -> str:
+        """Of the pixels, as hexadecimal digits: equal pictures have equal ones."""
+        import hashlib
+
+        return hashlib.sha256(self.pixels.tobytes()).hexdigest()
+
     def array(self) -> NDArray[np.uint8]:
         """``(height, width, 3)``, or 4 with alpha; 0..255. A copy."""
         import numpy as np

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from impasto.cli.flags import Json, Quiet, with_options
-from impasto.cli.studio import stop_gently
-from impasto.errors import MissingExtraError, OptionError
+from impasto.cli.studio import extra_file, stop_gently
+from impasto.errors import OptionError
 from impasto.options import SearchOptions
 from impasto.progress import CancelToken
 from impasto.terminal import Terminal
@@ -127,7 +126,4 @@ def lab_file(module: str) -> Any:
     Raises:
         MissingExtraError: it needs a package that is not installed.
     """
-    try:
-        return import_module(f"impasto.lab.{module}")
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("lab", f"this (it needs {error.name})") from error
+    return extra_file(f"impasto.lab.{module}", "lab")

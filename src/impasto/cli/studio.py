@@ -309,10 +309,19 @@ def studio_file(module: str) -> Any:
     Raises:
         MissingExtraError: it needs a package that is not installed.
     """
+    return extra_file(f"impasto.studio.{module}", "train")
+
+
+def extra_file(module: str, extra: str) -> Any:
+    """A module that needs an extra.
+
+    Raises:
+        MissingExtraError: it needs a package that is not installed.
+    """
     try:
-        return import_module(f"impasto.studio.{module}")
+        return import_module(module)
     except ModuleNotFoundError as error:
-        raise MissingExtraError("train", f"this (it needs {error.name})") from error
+        raise MissingExtraError(extra, f"this (it needs {error.name})") from error
 
 
 @contextmanager

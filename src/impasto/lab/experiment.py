@@ -27,7 +27,6 @@ import functools
 import hashlib
 import itertools
 import json
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import resources
@@ -37,6 +36,7 @@ from typing import Any
 from impasto import codecs
 from impasto.errors import OptionError
 from impasto.options import OptimizeOptions, changed
+from impasto.studio import tables
 from impasto.studio.presets import preset
 
 FORMAT = 1
@@ -91,7 +91,6 @@ class Experiment:
     styles: tuple[Path, ...]
     base: OptimizeOptions
     axes: tuple[Axis, ...]
-    paired: bool = False
 
     def with_pictures(
         self, contents: Sequence[str | Path] = (), styles: Sequence[str | Path] = ()
@@ -129,31 +128,15 @@ class Experiment:
 
     def rows_and_columns(self) -> tuple[list[str], list[str]]:
         """The names of the axes that a sheet shows downwards, and of those across."""
-        names = [
-            *(["content"] if len(self.contents) > 1 else []),
-            *(["style"] if len(self.styles) > 1 else []),
-        ]
-        names += (
-            [" / ".join(axis.name for axis in self.axes)]
-            if self.paired
-            else [axis.name for axis in self.axes]
-        )
+        pictures = {"content": self.contents, "style": self.styles}
+        names = [name for name, paths in pictures.items() if len(paths) > 1]
+        names += [axis.name for axis in self.axes]
         return names[:-1], names[-1:]
 
     def _points(self) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
-        combined = (
-            zip(*(a.values for a in self.axes), strict=True)
-            if self.paired
-            else (itertools.product(*(a.values for a in self.axes)))
-        )
-        names = [axis.name for axis in self.axes]
-        for values in combined:
-            knobs = {name: knob for value in values for name, knob in value.knobs.items()}
-            labels = [value.label for value in values]
-            if self.paired:
-                yield {" / ".join(names): " / ".join(labels)}, knobs
-            else:
-                yield dict(zip(names, labels, strict=True)), knobs
+        for values in itertools.product(*(axis.values for axis in self.axes)):
+            labels = {axis.name: value.label for axis, value in zip(self.axes, values, strict=True)}
+            yield labels, _merged(values)
 
 
 def shipped() -> dict[str, str]:
@@ -183,11 +166,7 @@ def read(path: Path) -> Experiment:
     Raises:
         OptionError: it cannot be read, or says what cannot be understood.
     """
-    try:
-        text = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise OptionError(f"{path} is not an experiment: {error}") from error
-    _only(text, _KEYS, path)
+    text = tables.read(path, "an experiment", _KEYS)
     base = dict(text.get("base", {}))
     options = changed(preset(str(base.pop("preset", "impasto"))), base)
     axes = tuple(_axis(axis, path) for axis in text.get("axis", []))
@@ -195,9 +174,12 @@ def read(path: Path) -> Experiment:
         raise OptionError(f"{path} varies nothing", hint="add [[axis]] with option and values")
     if len({axis.name for axis in axes}) < len(axes):
         raise OptionError(f"{path} has two axes of one name", hint="give one a name of its own")
-    paired = bool(text.get("paired", False))
-    if paired and len({len(axis.values) for axis in axes}) > 1:
-        raise OptionError(f"{path} pairs axes of different lengths", hint="or set paired = false")
+    if text.get("paired", False):
+        if len({len(axis.values) for axis in axes}) > 1:
+            raise OptionError(
+                f"{path} pairs axes of different lengths", hint="or set paired = false"
+            )
+        axes = (_paired(axes),)
     made = Experiment(
         str(text.get("title", path.stem)),
         str(text.get("question", "")),
@@ -205,15 +187,27 @@ def read(path: Path) -> Experiment:
         tuple(path.parent / name for name in text.get("styles", [])),
         options,
         axes,
-        paired,
     )
     for _, knobs in made._points():
         changed(options, knobs)  # say now what would fail after minutes
     return made
 
 
+def _paired(axes: Sequence[Axis]) -> Axis:
+    """The axes as one, whose first value is their first values, and so on."""
+    together = zip(*(axis.values for axis in axes), strict=True)
+    values = [
+        Value(" / ".join(value.label for value in found), _merged(found)) for found in together
+    ]
+    return Axis(" / ".join(axis.name for axis in axes), tuple(values))
+
+
+def _merged(values: Sequence[Value]) -> dict[str, Any]:
+    return {name: knob for value in values for name, knob in value.knobs.items()}
+
+
 def _axis(axis: Mapping[str, Any], path: Path) -> Axis:
-    _only(axis, _AXIS_KEYS, path)
+    tables.only(axis, _AXIS_KEYS, path)
     option, values = axis.get("option"), axis.get("values")
     if not isinstance(values, list) or not values:
         raise OptionError(f"an axis of {path} has no values", hint="add values = [...]")
@@ -248,15 +242,6 @@ def _shown(name: str, path: Path, paths: Sequence[Path]) -> dict[str, str]:
     return {name: path.stem} if len(paths) > 1 else {}
 
 
-def _only(found: Mapping[str, Any], known: set[str], path: Path) -> None:
-    for key in found:
-        if key not in known:
-            raise OptionError(
-                f"{path} has {key!r}, which means nothing",
-                hint=f"there are: {', '.join(sorted(known))}",
-            )
-
-
 def _shipped() -> list[Path]:
     folder = Path(str(resources.files("impasto.lab") / "recipes"))
     return sorted(folder.glob("*.toml"))
@@ -269,4 +254,4 @@ def _hash(path: Path) -> str:
 
 @functools.lru_cache
 def _hash_of(path: Path, _changed: int) -> str:
-    return hashlib.sha256(codecs.read(path).pixels.tobytes()).hexdigest()
+    return codecs.read(path).sha256

@@ -46,7 +46,7 @@ def write(experiment: Experiment, done: Sequence[Done], folder: Path) -> Path:
         "question": experiment.question,
         "contents": [str(path) for path in experiment.contents],
         "styles": [str(path) for path in experiment.styles],
-        "runs": [_record(each) for each in done],
+        "runs": [_record(*each) for each in zip(rows, done, strict=True)],
     }
     files.write(folder / RECORD, f"{json.dumps(record, indent=1)}\n".encode(), overwrite=True)
     _sheet(painted, pictures).save(folder / SHEET, overwrite=True, options=_EMBEDDED)
@@ -71,9 +71,9 @@ def _row(done: Done) -> dict[str, Any]:
     }
 
 
-def _record(done: Done) -> dict[str, Any]:
+def _record(row: Mapping[str, Any], done: Done) -> dict[str, Any]:
     return {
-        **_row(done),
+        **row,
         "key": done.key,
         "options": asdict(done.trial.options),
         "losses": done.losses,
@@ -107,6 +107,7 @@ def _page(experiment: Experiment, done: Sequence[Done], pictures: Mapping[str, P
     for each in done:
         table.setdefault(_at(each, down), {})[_at(each, across)] = each
     painted = [each for each in done if not each.error]
+    once = {each.key: each for each in painted}.values()  # two places may be one run
     layers = _names({k: v for k, v in each.losses[0].items() if " " in k} for each in painted)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("impasto.lab", "."),
@@ -129,17 +130,16 @@ def _page(experiment: Experiment, done: Sequence[Done], pictures: Mapping[str, P
         columns=columns,
         rows=table,
         done=painted,
-        failed=[each for each in done if each.error],
         label=_label,
         final=_FINAL,
         layers=layers,
         images={key: _data(picture) for key, picture in pictures.items()},
         curves={
             each.key: _url("image/png", curves.png(each.losses, _label(each.trial)))
-            for each in {each.key: each for each in painted}.values()
+            for each in once
         },
         overview=_url("image/png", curves.overview({_label(e.trial): e.losses for e in painted})),
-        seconds=sum(each.seconds for each in {e.key: e for e in painted}.values()),
+        seconds=sum(each.seconds for each in once),
     )
 
 

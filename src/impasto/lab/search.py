@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import string
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -107,15 +108,12 @@ def search(
         best = _balanced(study)[: options.choices]
     choices = [
         Choice(name, dict(zip(VALUES, trial.values, strict=True)), loss, run.paint(loss))
-        for name, trial in zip(_NAMES, best, strict=False)
+        for name, trial in zip(string.ascii_uppercase, best, strict=False)
         for loss in [run.loss(trial.params)]
     ]
     if choices:
         _write(choices, Path(style), folder)
     return choices
-
-
-_NAMES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def _one(study: optuna.Study, run: _Search) -> None:
@@ -159,7 +157,7 @@ class _Search:
         for name in ("trials", "choices", "weights", "judge_weights"):
             del record[name]
         for name, picture in (("content", self._content), ("style", self._style)):
-            record[name] = hashlib.sha256(picture.pixels.tobytes()).hexdigest()
+            record[name] = picture.sha256
         text = json.dumps(record, sort_keys=True)
         return f"impasto-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 

@@ -18,9 +18,7 @@ A recipe is a TOML file::
 
 from __future__ import annotations
 
-import hashlib
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -30,7 +28,7 @@ from impasto import catalog, codecs
 from impasto.errors import OptionError, PictureError
 from impasto.options import TrainOptions, changed
 from impasto.picture import Picture
-from impasto.studio import networks
+from impasto.studio import networks, tables
 
 _SMALLEST = 32
 
@@ -115,13 +113,12 @@ def entries(
             raise OptionError(
                 f"the network has a style {painting.name} already", hint="give it another name"
             )
-        sha256 = hashlib.sha256(picture.pixels.tobytes()).hexdigest()
         own = {
             key: value
             for key in ("style_size", "style_weight")
             if (value := getattr(painting, key)) is not None
         }
-        found.append({**painting.entry(), **own, "painting_sha256": sha256})
+        found.append({**painting.entry(), **own, "painting_sha256": picture.sha256})
     return found
 
 
@@ -141,11 +138,7 @@ def read(path: Path) -> Recipe:
     Raises:
         OptionError: it cannot be read, or says what cannot be understood.
     """
-    try:
-        text = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise OptionError(f"{path} is not a recipe: {error}") from error
-    _only(text, {"train", "style"}, path)
+    text = tables.read(path, "a recipe", {"train", "style"})
     styles, knobs = text.get("style"), dict(text.get("train", {}))
     if not isinstance(styles, list) or not styles:
         raise OptionError(f"{path} names no style", hint="add [[style]] with painting = ...")
@@ -157,18 +150,9 @@ def read(path: Path) -> Recipe:
 
 
 def _painting(style: dict[str, Any], path: Path) -> Painting:
-    _only(style, {"painting", *(f.name for f in fields(Painting))} - {"path"}, path)
+    tables.only(style, {"painting", *(f.name for f in fields(Painting))} - {"path"}, path)
     values = {key: value for key, value in style.items() if key != "painting"}
     if "painting" not in style:
         raise OptionError(f"a style in {path} has no painting", hint="add painting = ...")
     values["year"] = str(values.get("year", ""))
     return Painting(path.parent / style["painting"], **values)
-
-
-def _only(found: dict[str, Any], known: set[str], path: Path) -> None:
-    for key in found:
-        if key not in known:
-            raise OptionError(
-                f"{path} has {key!r}, which means nothing",
-                hint=f"there are: {', '.join(sorted(known))}",
-            )

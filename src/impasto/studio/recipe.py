@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -99,7 +98,7 @@ def source(entry: Mapping[str, Any], beside: Path) -> Path:
         raise PictureError("the recipe was made in memory; it names no file to paint again")
     for path in (Path(entry["path"]), beside.parent / Path(entry["path"]).name):
         if path.is_file():
-            if _hash(codecs.read(path)) != entry["pixels_sha256"]:
+            if codecs.read(path).sha256 != entry["pixels_sha256"]:
                 raise PictureError(f"{path} is not the picture that the recipe was made with")
             return path
     raise PictureError(f"{entry['path']} is not there", hint=f"put it beside {beside}")
@@ -107,8 +106,4 @@ def source(entry: Mapping[str, Any], beside: Path) -> Path:
 
 def _source(given: Any, picture: Picture) -> dict[str, str | None]:
     path = str(given) if isinstance(given, (str, Path)) else None
-    return {"path": path, "pixels_sha256": _hash(picture)}
-
-
-def _hash(picture: Picture) -> str:
-    return hashlib.sha256(picture.pixels.tobytes()).hexdigest()
+    return {"path": path, "pixels_sha256": picture.sha256}

@@ -1,0 +1,34 @@
+"""TOML files that people write: read, and nothing in them that means nothing."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from impasto.errors import OptionError
+
+
+def read(path: Path, what: str, known: Iterable[str]) -> dict[str, Any]:
+    """The tables in ``path``, which should be ``what``, such as "a recipe".
+
+    Raises:
+        OptionError: it cannot be read, or has a key that is not ``known``.
+    """
+    try:
+        found = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise OptionError(f"{path} is not {what}: {error}") from error
+    only(found, known, path)
+    return found
+
+
+def only(table: Mapping[str, Any], known: Iterable[str], path: Path) -> None:
+    """Raise OptionError for a key of a table in ``path`` that is not ``known``."""
+    names = sorted(known)
+    for key in table:
+        if key not in names:
+            raise OptionError(
+                f"{path} has {key!r}, which means nothing", hint=f"there are: {', '.join(names)}"
+            )
