@@ -6,7 +6,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from impasto import devices
-from impasto.errors import OptionError
+from impasto.errors import OptionError, PictureError
 from impasto.options import LossOptions
 from impasto.studio import features, memory
 from impasto.studio.objective import Objective, StylePicture
@@ -34,6 +34,14 @@ def test_the_forecast_is_near_what_is_really_taken(frugal, network, tmp_path):
     taken -= moves[0]["Total Allocated"] - moves[0]["Bytes"]
     said = memory.forecast(network, objective.layers, (640, 640), history=0)
     assert 0.95 < said / taken < 1.4
+
+
+def test_layers_that_are_not_used_need_no_room():
+    """Without padding, a small picture has nothing left for the deepest layers."""
+    network = features.load("vgg19", padding="valid")
+    assert memory.forecast(network, ["conv4_1"], (171, 256), history=0) > 0
+    with pytest.raises(PictureError, match="256x171 is too small"):
+        memory.forecast(network, ["conv5_4"], (171, 256), history=0)
 
 
 def test_the_frugal_gradient_is_the_same(network):

@@ -50,7 +50,10 @@ def _figure() -> Any:
     except ModuleNotFoundError as error:
         raise MissingExtraError("train", "matplotlib, which draws loss curves,") from error
 
-    return Figure(figsize=(11, 4.5), layout="constrained")
+    figure = Figure(figsize=(11, 4.5))
+    # Fixed: a computed layout draws the figure several times.
+    figure.subplots_adjust(left=0.07, right=0.98, bottom=0.12, top=0.87, wspace=0.16)
+    return figure
 
 
 def _labelled(axes: Any, title: str) -> None:

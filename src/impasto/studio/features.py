@@ -149,18 +149,20 @@ def load(
     return zoo.load(name, pooling=pooling, padding=padding, weights=path)
 
 
-def shapes(network: LossNetwork, size: int | tuple[int, int]) -> dict[str, tuple[int, int, int]]:
-    """The shape, ``(C, H, W)``, of each layer for a picture of ``size``.
+def shapes(
+    network: LossNetwork, size: int | tuple[int, int], layers: Iterable[str] = ()
+) -> dict[str, tuple[int, int, int]]:
+    """The shape, ``(C, H, W)``, of ``layers`` (all by default) for a picture of ``size``.
 
     ``size``: the side of a square, or height and width, in pixels. Nothing is computed.
 
     Raises:
-        PictureError: a size too small for the deepest layer.
+        PictureError: a size too small for the deepest of them.
     """
     height, width = (size, size) if isinstance(size, int) else size
     with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
         picture = torch.empty(1, 3, height, width, device=network.mean.device)
-        found = network(picture, network.layers)
+        found = network(picture, tuple(layers) or network.layers)
     return {layer: (maps.shape[1], maps.shape[2], maps.shape[3]) for layer, maps in found.items()}
 
 

@@ -25,11 +25,10 @@ def forecast(
     about what is measured for VGG, more for networks of torchvision, whose every node is
     counted as kept.
     """
-    shapes = features.shapes(network, size)
     deepest = max(network.layers.index(layer) for layer in layers)
     # A layer before its ReLU is not kept: the ReLU's own output is enough for both.
     used = [layer for layer in network.layers[: deepest + 1] if not layer.endswith(".pre")]
-    volumes = {layer: _volume(shapes[layer]) for layer in used}
+    volumes = {layer: _volume(s) for layer, s in features.shapes(network, size, used).items()}
     if network.frugal:
         kept = sum(v for layer, v in volumes.items() if layer in layers or "pool" in layer)
     else:
