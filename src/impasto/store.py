@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from impasto import onnxfile
 from impasto.errors import StyleError
 
 MAX_BYTES = 64 * 2**20
@@ -96,11 +97,6 @@ def check(data: bytes, name: str) -> None:
         raise StyleError(f"{name} is not a style network: it has no convolution")
 
 
-# ONNX is protobuf (onnx/onnx.proto3). Of its many messages only a few fields matter here,
-# and reading those takes less than shipping the onnx package, which weighs 40 MB.
-_GRAPH, _FUNCTIONS = 7, 25
-_NODE, _INITIALIZER, _SPARSE_INITIALIZER = 1, 5, 15
-_OP_TYPE, _ATTRIBUTE, _DOMAIN = 4, 5, 7
 _TENSOR, _SUBGRAPH, _TENSORS, _SUBGRAPHS = 5, 6, 10, 11
 _DATA_TYPE, _FLOAT_DATA, _RAW_DATA, _EXTERNAL_DATA, _DATA_LOCATION = 2, 4, 9, 13, 14
 _NUMPY_TYPES = {1: "<f4", 10: "<f2", 11: "<f8"}
@@ -108,10 +104,10 @@ _NUMPY_TYPES = {1: "<f4", 10: "<f2", 11: "<f8"}
 
 def _check_model(model: memoryview) -> Iterator[str]:
     graphs = 0
-    for field, value in _fields(model):
-        if field == _FUNCTIONS:
+    for field, value in onnxfile.fields(model):
+        if field == onnxfile.FUNCTIONS:
             raise ValueError("it defines functions")
-        if field == _GRAPH and isinstance(value, memoryview):
+        if field == onnxfile.GRAPH and isinstance(value, memoryview):
             graphs += 1
             yield from _check_graph(value)
     if graphs != 1:
@@ -119,33 +115,33 @@ def _check_model(model: memoryview) -> Iterator[str]:
 
 
 def _check_graph(graph: memoryview) -> Iterator[str]:
-    for field, value in _fields(graph):
-        if field == _SPARSE_INITIALIZER:
+    for field, value in onnxfile.fields(graph):
+        if field == onnxfile.SPARSE_INITIALIZER:
             raise ValueError("it has sparse weights")
         if not isinstance(value, memoryview):
             continue
-        if field == _INITIALIZER:
+        if field == onnxfile.INITIALIZER:
             _check_tensor(value)
-        elif field == _NODE:
+        elif field == onnxfile.NODE:
             yield _check_node(value)
 
 
 def _check_node(node: memoryview) -> str:
     operator = domain = ""
-    for field, value in _fields(node):
+    for field, value in onnxfile.fields(node):
         if not isinstance(value, memoryview):
             continue
-        if field == _OP_TYPE:
+        if field == onnxfile.OP_TYPE:
             operator = str(value, "utf-8")
-        elif field == _DOMAIN:
+        elif field == onnxfile.DOMAIN:
             domain = str(value, "utf-8")
-        elif field == _ATTRIBUTE:
+        elif field == onnxfile.ATTRIBUTE:
             _check_attribute(value)
     return operator if domain in ("", "ai.onnx") else f"{domain}.{operator}"
 
 
 def _check_attribute(attribute: memoryview) -> None:
-    for field, value in _fields(attribute):
+    for field, value in onnxfile.fields(attribute):
         if field in (_SUBGRAPH, _SUBGRAPHS):
             raise ValueError("it has loops or branches")
         if field in (_TENSOR, _TENSORS) and isinstance(value, memoryview):
@@ -154,7 +150,7 @@ def _check_attribute(attribute: memoryview) -> None:
 
 def _check_tensor(tensor: memoryview) -> None:
     kind, raw = 0, memoryview(b"")
-    for field, value in _fields(tensor):
+    for field, value in onnxfile.fields(tensor):
         if field == _EXTERNAL_DATA or (field == _DATA_LOCATION and value):
             raise ValueError("its weights lie outside the file")
         if field == _DATA_TYPE and isinstance(value, int):
@@ -166,36 +162,3 @@ def _check_tensor(tensor: memoryview) -> None:
 
         if not np.isfinite(np.frombuffer(raw, _NUMPY_TYPES[kind])).all():
             raise ValueError("its weights are not finite numbers")
-
-
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Number and value of each field of a protobuf message."""
-    position = 0
-    while position < len(message):
-        key, position = _varint(message, position)
-        wire = key & 7
-        if wire == 0:
-            number, position = _varint(message, position)
-            yield key >> 3, number
-            continue
-        if wire not in (1, 2, 5):
-            raise ValueError("it is not an ONNX file")
-        length = {1: 8, 5: 4}.get(wire, 0)
-        if wire == 2:
-            length, position = _varint(message, position)
-        if position + length > len(message):
-            raise ValueError("it is cut short")
-        yield key >> 3, message[position : position + length]
-        position += length
-
-
-def _varint(message: memoryview, position: int) -> tuple[int, int]:
-    result = shift = 0
-    while shift < 64:
-        byte = message[position]
-        position += 1
-        result |= (byte & 127) << shift
-        if byte < 128:
-            return result, position
-        shift += 7
-    raise ValueError("it is not an ONNX file")
