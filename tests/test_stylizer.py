@@ -43,6 +43,39 @@ def test_keep_colors_keeps_the_photographs_colours(paint, photo):
     assert np.abs(kept.pixels.astype(int) - photo.pixels).mean() > 10
 
 
+def likeness(one, other):
+    """Correlation of two pictures, seen small."""
+    small = [codecs.resize_to(each, (120, 80)).pixels.ravel() for each in (one, other)]
+    return np.corrcoef(*small)[0, 1]
+
+
+def test_with_a_stroke_a_preview_and_the_final_picture_look_alike(paint):
+    photo = codecs.read(assets.demo_photo()).resized(1200)
+    with_stroke = [paint(photo, size=size, stroke=4) for size in (300, 1200)]
+    assert [picture.width for picture in with_stroke] == [300, 1200]
+    without = [paint(photo, size=size) for size in (300, 1200)]
+    assert likeness(*with_stroke) > 0.98
+    assert likeness(*without) < likeness(*with_stroke) - 0.03
+
+
+def test_a_stroke_of_the_pictures_own_marks_changes_nothing(paint, photo):
+    own = 1024 / max(photo.width, photo.height)
+    assert np.array_equal(paint(photo, stroke=own).pixels, paint(photo).pixels)
+    slightly_larger = paint(photo, stroke=own * 1.05)
+    assert likeness(slightly_larger, paint(photo)) > 0.95
+
+
+def test_larger_strokes_are_larger(paint):
+    """The share of the picture's contrast that is left when it is seen small."""
+    photo = codecs.read(assets.demo_photo()).resized(800)
+
+    def coarse(picture):
+        return codecs.resize_to(picture, (100, 67)).pixels.std() / picture.pixels.std()
+
+    fine, bold = (coarse(paint(photo, stroke=stroke)) for stroke in (1, 4))
+    assert bold > fine
+
+
 def test_size_sets_the_long_side(paint, photo):
     small = paint(photo, size=80)
     assert max(small.width, small.height) == 80

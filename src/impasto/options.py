@@ -124,6 +124,12 @@ class StylizeOptions(_Checked):
         low=1,
         high=65_500,
     )
+    stroke: float | None = _knob(
+        None,
+        "Brush size in proportion to the picture, 1 as at 1024 pixels; else fixed in pixels.",
+        low=0.1,
+        high=10,
+    )
 
 
 @dataclass(frozen=True)

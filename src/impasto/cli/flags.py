@@ -35,6 +35,7 @@ Out = Annotated[
     str | None, typer.Option("--out", "-o", help="File, folder, or - for standard output.")
 ]
 Strength = Annotated[float, knob(StylizeOptions, "strength", "--strength")]
+Stroke = Annotated[float | None, knob(StylizeOptions, "stroke", "--stroke")]
 KeepColors = Annotated[bool, knob(StylizeOptions, "keep_colors", "--keep-colors")]
 Size = Annotated[int | None, knob(StylizeOptions, "size", "--size")]
 Format = Annotated[str | None, typer.Option("--format", help="jpeg, png, webp, avif, tiff or bmp.")]

@@ -26,6 +26,7 @@ from impasto.cli.flags import (
     Size,
     Strength,
     Strip,
+    Stroke,
     Styles,
     Threads,
     Verbose,
@@ -47,6 +48,7 @@ def stylize(
     out: Out = None,
     strength: Strength = StylizeOptions.strength,
     keep_colors: KeepColors = StylizeOptions.keep_colors,
+    stroke: Stroke = StylizeOptions.stroke,
     size: Size = StylizeOptions.size,
     format: Format = None,
     quality: Quality = WriteOptions.quality,
@@ -69,7 +71,7 @@ def stylize(
     terminal = Terminal(quiet=quiet, verbose=verbose, as_json=as_json)
     chosen = {found.name: found for found in map(catalog.find, style)}
     settings = batch.Settings(
-        StylizeOptions(strength, keep_colors, size),
+        StylizeOptions(strength, keep_colors, size, stroke),
         ReadOptions(max_pixels=max_pixels),
         WriteOptions(quality, strip),
         device=devices.valid(device),
