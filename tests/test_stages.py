@@ -53,7 +53,8 @@ def test_statistics_of_a_stage_are_those_of_what_it_keeps(pieces, rng):
     rows = found[f"{name}.kept"].astype(np.float64)
     assert rows.shape[2:] == (10, 20)
     mean = rows.mean((2, 3), keepdims=True)
-    assert np.allclose(found[f"{name}.mean"], mean, atol=1e-4)
+    assert np.allclose(found[f"{name}.found"], mean, atol=1e-4)
+    assert found[f"{name}.size"] == rows.size
     squares = ((rows - mean) ** 2).sum((2, 3), keepdims=True)
     assert np.allclose(found[f"{name}.squares"], squares, rtol=1e-4)
 

@@ -136,7 +136,7 @@ def test_a_network_that_gives_one_colour_is_never_a_success(style, photo, monkey
         def paint(self, pixels, weights):
             return np.zeros_like(pixels)
 
-    monkeypatch.setattr(broken, "_engine", Flat())
+    monkeypatch.setattr(broken, "engine", Flat())
     with pytest.raises(StyleError, match="single colour"):
         broken(photo)
     assert broken(np.zeros((70, 70, 3), np.uint8)).width == 70

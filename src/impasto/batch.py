@@ -1,4 +1,4 @@
-"""Many photographs, many styles: one result per job, and no job stops the others."""
+"""Many photographs and films, many styles: one result per job, and no job stops the others."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from impasto import codecs, files
 from impasto.errors import ImpastoError
 from impasto.options import ReadOptions, StylizeOptions, WriteOptions
+from impasto.progress import CancelToken, OnProgress, silent
 from impasto.stylizer import Stylizer
 
 if TYPE_CHECKING:
@@ -53,10 +54,18 @@ class Settings:
     overwrite: bool = False
 
 
-def run(jobs: Sequence[Job], styles: Mapping[str, Style], settings: Settings) -> Iterator[Result]:
+def run(
+    jobs: Sequence[Job],
+    styles: Mapping[str, Style],
+    settings: Settings,
+    *,
+    on_progress: OnProgress = silent,
+    cancel: CancelToken | None = None,
+) -> Iterator[Result]:
     """Do ``jobs`` in order, with ``styles`` by the name that the jobs use.
 
-    Each photograph is read once, each style loaded once.
+    Each photograph is read once, each style loaded once. ``on_progress`` is called after
+    each frame of a film; ``cancel`` stops after the frame or the picture at hand.
 
     A photograph that cannot be read, or a result that cannot be written, is a result with
     an error. Where the output is there already and ``overwrite`` is off, the job is
@@ -70,8 +79,14 @@ def run(jobs: Sequence[Job], styles: Mapping[str, Style], settings: Settings) ->
         name: Stylizer(style, device=settings.device, threads=settings.threads)
         for name, style in styles.items()
     }
-    for path, group in groupby(jobs, lambda job: job.input):
-        yield from _paint_all(path, list(group), stylizers, settings)
+    cancel = cancel or CancelToken()
+    films, pictures = ([job for job in jobs if job.is_film is kind] for kind in (True, False))
+    for path, group in groupby(pictures, lambda job: job.input):
+        if not cancel.cancelled:
+            yield from _paint_all(path, list(group), stylizers, settings)
+    for job in films:
+        if not cancel.cancelled:
+            yield _paint_film(job, styles[job.style], settings, on_progress, cancel)
 
 
 def _paint_all(
@@ -91,6 +106,43 @@ def _paint_all(
             yield _paint(job, photo, stylizers[job.style], settings, started)
         except ImpastoError as error:
             yield Result(job, seconds=time.perf_counter() - started, error=error)
+
+
+def _paint_film(
+    job: Job, style: Style, settings: Settings, on_progress: OnProgress, cancel: CancelToken
+) -> Result:
+    from impasto import video
+
+    if job.output.exists() and not (settings.overwrite or video.unfinished(job.output)):
+        return Result(job, skipped=True)
+    started = time.perf_counter()
+    try:
+        stylizer = Stylizer(style, device=settings.device, threads=settings.threads, steady=True)
+        film = video.paint(
+            job.input,
+            job.output,
+            stylizer,
+            settings.stylize,
+            read=settings.read,
+            overwrite=settings.overwrite,
+            on_progress=on_progress,
+            cancel=cancel,
+        )
+        with job.output.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except ImpastoError as error:
+        return Result(job, seconds=time.perf_counter() - started, error=error)
+    flicker = f"flicker {film.flicker:.2f} levels; in the film itself {film.noise:.2f}"
+    stopped = () if film.whole else ("stopped; the same command goes on from here",)
+    return Result(
+        job,
+        seconds=time.perf_counter() - started,
+        width=film.width,
+        height=film.height,
+        device=stylizer.device,
+        sha256=digest,
+        notes=(f"{film.frames} frames, {flicker}", *stopped),
+    )
 
 
 def _read(path: Path, options: ReadOptions) -> Picture | ImpastoError:

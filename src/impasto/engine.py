@@ -107,11 +107,11 @@ class OnnxEngine:
 
     @cached_property
     def _tiles(self) -> Tiles:
-        def start(model: bytes) -> Run:
-            # No arenas: there are many stages, but one is at work.
-            return partial(_outputs, _session(model, self.device, self._threads, arena=False))
+        # No arenas: there are many stages, but one is at work.
+        return Tiles(self._model, partial(self._start, arena=False))
 
-        return Tiles(self._model, start)
+    def _start(self, model: bytes, *, arena: bool = True) -> Run:
+        return partial(_outputs, _session(model, self.device, self._threads, arena=arena))
 
 
 def available() -> list[str]:

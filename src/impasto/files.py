@@ -16,7 +16,13 @@ from pathlib import Path
 from impasto.codecs import SUFFIXES, valid_format
 from impasto.errors import OptionError, OutputError
 
-_READ_SUFFIXES = {*SUFFIXES, ".gif"}
+FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".gif")
+"""Kinds of films that are written. A GIF is one if it is asked for: by default, its first
+frame is painted as a picture."""
+_OTHER_FILMS = {".avi", ".wmv", ".mpg", ".mpeg", ".3gp", ".mts", ".ogv", ".flv"}
+"""Kinds that are read only; they become ``.mp4``."""
+_WRITTEN = {*SUFFIXES, *FILMS}
+_READ_SUFFIXES = _WRITTEN | _OTHER_FILMS
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _MAX_NAME = 255  # bytes, on every file system in use
 
@@ -31,17 +37,21 @@ class Found:
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to paint in one style."""
+    """One picture or film to paint in one style."""
 
     input: Path
     style: str
     output: Path
 
+    @property
+    def is_film(self) -> bool:
+        return self.output.suffix.lower() in FILMS
+
 
 def find(inputs: Iterable[str | Path]) -> list[Found]:
     """The files that ``inputs`` mean: files, folders with all in them, and globs.
 
-    In folders only names of pictures count, hidden ones do not, and the order is that of
+    In folders only names of pictures and films count, hidden ones do not, and the order is that of
     the names. A name that does not exist is kept: reading it will say so.
 
     Raises:
@@ -100,7 +110,7 @@ def plan(
 
     ``photo.jpg`` becomes ``photo.STYLE.jpg`` beside it, or in the folder ``out``, where the
     tree of an input folder is mirrored. ``out`` is the file itself if there is one picture
-    and one style, and it has the suffix of a picture.
+    and one style, and it has the suffix of a picture or a film.
 
     Raises:
         OptionError: two results with one name, a result that is an input, or an ``out``
@@ -125,12 +135,13 @@ def plan(
 def _names_file(out: str, target: Path) -> bool:
     if out.endswith(("/", os.sep)) or target.is_dir():
         return False
-    return target.suffix.lower() in SUFFIXES
+    return target.suffix.lower() in _WRITTEN
 
 
 def _output(item: Found, style: str, folder: Path | None, suffix: str | None) -> Path:
     own = item.path.suffix
-    ending = suffix or (own if own.lower() in SUFFIXES else ".png")
+    kept = own if own.lower() in _WRITTEN - {".gif"} else ".png"
+    ending = suffix or (".mp4" if own.lower() in _OTHER_FILMS else kept)
     if folder is None:
         place = item.path.parent
     else:

@@ -29,8 +29,9 @@ class Stage:
     Takes the photograph and, if the network has them, the style weights; each of ``reads``;
     ``NAME.mean`` and ``NAME.var`` of what it normalises; and the rows ``NAME.top`` to
     ``NAME.end`` for each of ``keeps``. Gives these rows of each as ``NAME.kept`` and, for
-    each of ``measures``, their ``NAME.mean`` and ``NAME.squares``, the sum of squared
-    distances to it. The last stage gives the painting instead.
+    each of ``measures``, their mean as ``NAME.found``, the sum of squared distances to it as
+    ``NAME.squares``, and ``NAME.size``, how many numbers they are. The last stage gives the
+    painting instead.
     """
 
     model: bytes
@@ -46,6 +47,26 @@ class Stage:
 def cut(model: bytes) -> list[Stage]:
     """The stages of a network, in order; one, if it normalises nothing by the picture."""
     return list(_Cut(onnxfile.read(model)).stages())
+
+
+def measuring(model: bytes) -> bytes:
+    """The network, giving beside the painting what a stage gives of all that it normalises."""
+    return _whole(model, given=False)
+
+
+def steadied(model: bytes) -> bytes:
+    """The same, and it is given the statistics to normalise by, as a stage is."""
+    return _whole(model, given=True)
+
+
+def _whole(model: bytes, *, given: bool) -> bytes:
+    network = onnxfile.read(model)
+    piece = _Piece(network)
+    for node in network.nodes:
+        piece.add(node, given=given)
+        if node.op == _NORM:
+            piece.measure(node.inputs[0], node.inputs[0])
+    return piece.encoded(network.outputs)
 
 
 def widest(model: bytes) -> float:
@@ -161,9 +182,9 @@ class _Piece:
     def read(self, name: str) -> None:
         self._input(name, onnxfile.FLOAT, 4)
 
-    def add(self, node: Node) -> None:
-        """With batch normalisation, which takes statistics, for one that makes its own."""
-        if node.op == _NORM:
+    def add(self, node: Node, *, given: bool = True) -> None:
+        """With statistics that are ``given``, batch normalisation takes the instance's place."""
+        if node.op == _NORM and given:
             statistics = tuple(f"{node.inputs[0]}.{part}" for part in ("mean", "var"))
             for name in statistics:
                 self._input(name, onnxfile.FLOAT, 1)
@@ -177,19 +198,23 @@ class _Piece:
         self._nodes.append(Node("Slice", (name, f"{name}.top", f"{name}.end", "stage.h"), (rows,)))
         self._output(rows, onnxfile.FLOAT, 4)
         if measured:
-            self._measure(rows, name)
+            self.measure(rows, name)
 
-    def _measure(self, rows: str, name: str) -> None:
+    def measure(self, rows: str, name: str) -> None:
         """Squares are of distances to the mean: the sum of squares itself, less that of the
         mean, would lose what it is after."""
-        mean, apart, squares = f"{name}.mean", f"{name}.apart", f"{name}.squares"
+        found, apart, squares, size = (
+            f"{name}.{part}" for part in ("found", "apart", "squares", "size")
+        )
         self._nodes += [
-            Node("ReduceMean", (rows, "stage.hw"), (mean,)),
-            Node("Sub", (rows, mean), (apart,)),
+            Node("ReduceMean", (rows, "stage.hw"), (found,)),
+            Node("Sub", (rows, found), (apart,)),
             Node("ReduceSumSquare", (apart, "stage.hw"), (squares,)),
+            Node("Size", (rows,), (size,)),
         ]
-        for result in (mean, squares):
+        for result in (found, squares):
             self._output(result, onnxfile.FLOAT, 4)
+        self._output(size, onnxfile.INT64, 0)
 
     def _input(self, name: str, kind: int, rank: int) -> None:
         self._inputs[name] = onnxfile.tensor_info(name, kind, rank)

@@ -15,6 +15,7 @@ from impasto.engine import Engine, OnnxEngine
 from impasto.errors import StyleError
 from impasto.options import StylizeOptions
 from impasto.picture import Picture
+from impasto.steady import SteadyEngine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,6 +37,7 @@ class Stylizer:
     (``great-wave:0.7,the-kiss:0.3``), a folder with a card, or a
     :class:`~impasto.catalog.Style`. ``device`` is one of
     :data:`impasto.devices.DEVICES`; ``threads`` is what the process may use by default.
+    A ``steady`` one takes the frames of a film, in their order (:mod:`impasto.steady`).
 
     Raises:
         OptionError: no such style, no such device.
@@ -44,20 +46,26 @@ class Stylizer:
     """
 
     def __init__(
-        self, style: str | Path | Style, *, device: str = "auto", threads: int | None = None
+        self,
+        style: str | Path | Style,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        steady: bool = False,
     ) -> None:
         self.style = catalog.find(style)
-        self._engine: Engine = OnnxEngine(self.style.model(), device=device, threads=threads)
+        kind = SteadyEngine if steady else OnnxEngine
+        self.engine: Engine = kind(self.style.model(), device=device, threads=threads)
 
     @property
     def device(self) -> str:
         """The device that really runs, seen to do so."""
-        return self._engine.device
+        return self.engine.device
 
     @property
     def note(self) -> str:
         """Why ``device="auto"`` did not take a faster device; empty if it did."""
-        return self._engine.note
+        return self.engine.note
 
     def __call__(
         self,
@@ -123,7 +131,7 @@ class Stylizer:
         return finish.keep_tones(canvas, sharp)
 
     def _paint(self, pixels: NDArray[np.uint8], strength: float) -> NDArray[np.uint8]:
-        painting = self._engine.paint(pixels, [strength * w for w in self.style.weights])
+        painting = self.engine.paint(pixels, [strength * w for w in self.style.weights])
         if _flat(painting) and not _flat(pixels):
             raise StyleError(
                 f"{self.style.name} gave a single colour on {self.device}",

@@ -73,14 +73,13 @@ class Tiles:
     ) -> NDArray[np.uint8]:
         painting, known = np.empty_like(photo), dict(weights)
         for stage, run in self._stages:
-            statistics = {name: _Statistics() for name in stage.measures}
+            statistics = {name: Statistics() for name in stage.measures}
             for part in _parts(len(photo), band, step, step * (1 + stage.reach)):
                 found = run(photo[None, part.seen], known | self._given(stage, part, shelf))
                 for name in stage.keeps:
                     shelf.append(name, found[f"{name}.kept"])
                 for name, each in statistics.items():
-                    rows, columns = found[f"{name}.kept"].shape[2:]
-                    each.add(rows * columns, found[f"{name}.mean"], found[f"{name}.squares"])
+                    each.add(found, name)
                 if not stage.keeps:
                     (painted,) = found.values()
                     painting[part.owned] = painted[0, part.inner]
@@ -164,17 +163,20 @@ class _Grid:
 
 
 @dataclass
-class _Statistics:
+class Statistics:
     """Mean of all bands, and squared distances to it, from those of each (Chan et al. 1979)."""
 
     places: int = 0
     mean: Any = 0.0
     squares: Any = 0.0
 
-    def add(self, places: int, mean: NDArray[Any], squares: NDArray[Any]) -> None:
+    def add(self, found: Arrays, name: str) -> None:
+        mean = found[f"{name}.found"].ravel().astype(np.float64)
+        places = int(found[f"{name}.size"]) // mean.size
         share = places / (self.places + places)
-        apart = mean.ravel().astype(np.float64) - self.mean
-        self.squares = self.squares + squares.ravel() + apart**2 * (self.places * share)
+        apart = mean - self.mean
+        squares = found[f"{name}.squares"].ravel()
+        self.squares = self.squares + squares + apart**2 * (self.places * share)
         self.mean = self.mean + apart * share
         self.places += places
 

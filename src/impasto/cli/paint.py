@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,14 +33,16 @@ from impasto.cli.flags import (
     Verbose,
     style_names,
 )
+from impasto.cli.studio import stop_gently
 from impasto.errors import OptionError
 from impasto.options import ReadOptions, StylizeOptions, WriteOptions
-from impasto.progress import Progress
+from impasto.progress import CancelToken, Progress
 from impasto.terminal import Terminal
 
 if TYPE_CHECKING:
-    from impasto.batch import Result, Settings
+    from impasto.batch import Settings
     from impasto.catalog import Style
+    from impasto.files import Job
 
 
 def stylize(
@@ -61,10 +64,11 @@ def stylize(
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
-    """Paint photographs in one or more styles.
+    """Paint photographs and films in one or more styles.
 
     photo.jpg becomes photo.great-wave.jpg beside it, or in the folder that -o names; a
-    folder's tree is mirrored there. A file that fails does not stop the others.
+    folder's tree is mirrored there. A file that fails does not stop the others. Films (needs
+    impasto[video]) keep sound and timing; one that was stopped goes on with the same command.
     """
     from impasto import batch, files
 
@@ -82,22 +86,33 @@ def stylize(
         _pipe(inputs, list(chosen.values()), out, format, settings)
         return
     plan = files.plan(files.find(inputs), list(chosen), out, format=format)
-    _run(batch.run(plan, chosen, settings), len(plan), terminal)
+    _run(plan, chosen, settings, terminal)
 
 
-def _run(results: Iterator[Result], total: int, terminal: Terminal) -> None:
+def _run(
+    plan: Sequence[Job], styles: Mapping[str, Style], settings: Settings, terminal: Terminal
+) -> None:
     """Print each result as it comes; end with the exit code that the whole batch earned."""
+    from impasto import batch
+
     counts = {"done": 0, "skipped": 0, "error": 0}
-    with terminal.bar("painting") as move:
+    cancel = CancelToken()
+    gently: AbstractContextManager[None] = nullcontext()
+    if any(job.is_film for job in plan):
+        gently = stop_gently(cancel, terminal, "what is painted is kept")
+    with gently, terminal.bar("painting") as move:
+        results = batch.run(plan, styles, settings, on_progress=move, cancel=cancel)
         for number, result in enumerate(results, 1):
             terminal.result(result)
             counts[result.status] += 1
-            move(Progress(number, total))
-    if total > 1:
+            move(Progress(number, len(plan)))
+    if len(plan) > 1:
         terminal.say(
             f"{counts['done']} done, {counts['skipped']} skipped, {counts['error']} failed"
         )
-    alone = total == 1 and counts["skipped"]
+    if cancel.cancelled:
+        raise typer.Exit(130)
+    alone = len(plan) == 1 and counts["skipped"]
     if counts["error"] or alone:
         raise typer.Exit(1)
 
@@ -167,7 +182,7 @@ def demo(
     photo = assets.demo_photo()
     plan = files.plan(files.find([photo]), list(chosen), f"{out}/")
     settings = batch.Settings(overwrite=overwrite)
-    _run(batch.run(plan, chosen, settings), len(plan), terminal)
+    _run(plan, chosen, settings, terminal)
     made = sheets.sheet(photo, [*chosen.values()])
     path = made.save(out / "sheet.jpg", overwrite=overwrite)
     terminal.say(f"All of them side by side: {path.resolve()}")

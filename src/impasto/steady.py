@@ -1,0 +1,150 @@
+"""Painting a film: one frame after the other, without flicker, and without optical flow.
+
+A network paints each frame anew, so that grain or a passing car changes the tone of the whole
+frame, and brush marks dance where nothing moves. Two things make it steady:
+
+* the statistics by which the network normalises follow the film slowly, instead of jumping
+  with each frame, so that what stands still is painted alike;
+* where a frame shows what was there before, up to noise, the painting moves only a little
+  towards the new one. What counts is the distance to a memory that moves along with it, so
+  that slow changes add up until they are painted.
+
+A cut starts anew.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from impasto import stages
+from impasto.engine import OnnxEngine
+from impasto.tiles import Statistics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from impasto.tiles import Arrays, Run
+
+    Pixels = NDArray[np.uint8]
+    Cells = NDArray[np.float32]
+
+_FOLLOW = 0.1
+"""Share of each frame in the statistics."""
+_STILL, _MOVING = 2.0, 10.0
+"""Change of a cell, in levels, up to which it stands still, and from which on it moves."""
+_SETTLE = 0.1
+"""How far the painting of what stands still goes towards the new one."""
+_CUT = 40.0
+"""Mean change of all cells, in levels, that is another scene."""
+_CELL = 4
+
+
+class SteadyEngine(OnnxEngine):
+    """A network that paints the frames of a film, in their order.
+
+    ``flicker`` is how much, in levels, what stood still has changed from frame to frame on
+    average, in the painting; ``noise`` the same in the film.
+    """
+
+    def __init__(self, model: bytes, *, device: str = "auto", threads: int | None = None) -> None:
+        super().__init__(model, device=device, threads=threads)
+        self._state: dict[str, NDArray[Any]] = {}
+        self._changes: list[tuple[float, float]] = []
+
+    @property
+    def flicker(self) -> float:
+        return float(np.mean([painted for painted, _ in self._changes] or [0]))
+
+    @property
+    def noise(self) -> float:
+        return float(np.mean([film for _, film in self._changes] or [0]))
+
+    @property
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What is remembered of the frames so far, to go on from another day."""
+        return dict(self._state)
+
+    @state.setter
+    def state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        self._state = dict(state)
+
+    @cached_property
+    def _measuring(self) -> Run:
+        return self._start(stages.measuring(self._model))
+
+    @cached_property
+    def _steadied(self) -> Run:
+        return self._start(stages.steadied(self._model))
+
+    def _paint(self, pixels: Pixels, mix: Arrays) -> Pixels:
+        cells = _cells(pixels)
+        before = self._state.get("cells")
+        if before is None or before.shape != cells.shape or np.abs(cells - before).mean() > _CUT:
+            self._state = {"cells": cells}
+        painted = self._by_the_film(pixels, mix)
+        if "painting" not in self._state:
+            self._state |= {"painting": painted.astype(np.float32), "pixels": pixels}
+            return painted
+        return self._settled(pixels, cells, painted)
+
+    def _by_the_film(self, pixels: Pixels, mix: Arrays) -> Pixels:
+        """Painted with the film's statistics, which take in the frame's."""
+        known = {k: v for k, v in self._state.items() if k.endswith((".mean", ".var"))}
+        run = self._steadied if known else self._measuring
+        found = run(pixels[None], {**mix, **known})
+        for name in [key.removesuffix(".found") for key in found if key.endswith(".found")]:
+            statistics = Statistics()
+            statistics.add(found, name)
+            for key, value in statistics.known(name).items():
+                last = known.get(key, value)
+                self._state[key] = last + np.float32(_FOLLOW) * (value - last)
+        painted = next(array for array in found.values() if array.dtype == np.uint8)
+        return np.asarray(painted[0])
+
+    def _settled(self, pixels: Pixels, cells: Cells, painted: Pixels) -> Pixels:
+        """What moves as it was painted, what stands still nearly as it was."""
+        memory, painting = self._state["cells"], self._state["painting"]
+        moves = np.clip((np.abs(cells - memory) - _STILL) / (_MOVING - _STILL), 0, 1)
+        share = _SETTLE + (1 - _SETTLE) * _spread(moves)
+        memory += share * (cells - memory)
+        height, width = pixels.shape[:2]
+        fine = share.repeat(_CELL, 0).repeat(_CELL, 1)[:height, :width, None]
+        after = painting + fine * (painted - painting)
+        self._note(fine[..., 0] <= _SETTLE, after - painting, pixels)
+        self._state |= {"painting": after, "pixels": pixels}
+        return np.rint(after).astype(np.uint8)
+
+    def _note(self, still: NDArray[np.bool_], change: Cells, pixels: Pixels) -> None:
+        some = still[::_CELL, ::_CELL]
+        if some.any():
+            film = pixels[::_CELL, ::_CELL].astype(int) - self._state["pixels"][::_CELL, ::_CELL]
+            painted = change[::_CELL, ::_CELL]
+            self._changes.append(
+                (float(np.abs(painted[some]).mean()), float(np.abs(film[some]).mean()))
+            )
+
+
+def _cells(pixels: Pixels) -> Cells:
+    """Mean lightness of small squares: what moves is seen in it, noise hardly."""
+    height, width = pixels.shape[:2]
+    grown = np.pad(pixels, ((0, -height % _CELL), (0, -width % _CELL), (0, 0)), mode="edge")
+    rows = grown.reshape(grown.shape[0] // _CELL, _CELL, grown.shape[1] // _CELL, -1)
+    return rows.mean((1, 3), dtype=np.float32)
+
+
+def _spread(moves: Cells) -> Cells:
+    """The neighbours of what moves move too, and at the border a little less."""
+    grown = np.pad(moves, 2, mode="edge")
+    most = _over(np.maximum, grown)
+    return _over(np.add, most) / np.float32(9)
+
+
+def _over(combine: Any, cells: Cells) -> Cells:
+    """Each cell with its eight neighbours; one row and column less at each edge."""
+    rows = combine(combine(cells[:-2], cells[1:-1]), cells[2:])
+    return combine(combine(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from impasto import assets, codecs
+from impasto.steady import SteadyEngine
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return codecs.read(assets.demo_photo()).resized(320).pixels.astype(np.float32)
+
+
+def film(scene, rng, *, frames=12, noise=3.0, drift=0.0):
+    """A still camera, a red block that moves, noise, and light that changes."""
+    for number in range(frames):
+        frame = scene + number * drift
+        left = 10 + 6 * number
+        frame[60:100, left : left + 40] = (220, 30, 30)
+        yield np.clip(frame + rng.normal(0, noise, frame.shape), 0, 255).astype(np.uint8)
+
+
+def changes(frames):
+    """Mean change from frame to frame where the block never comes."""
+    still = np.stack(frames)[2:, 130:].astype(int)
+    return float(np.abs(np.diff(still, axis=0)).mean())
+
+
+def test_what_stands_still_is_steady(style, scene, rng):
+    frames = list(film(scene, rng))
+    engine, plain = SteadyEngine(style.model()), SteadyEngine(style.model())
+    steady = [engine.paint(frame) for frame in frames]
+    each = []
+    for frame in frames:
+        plain.state = {}
+        each.append(plain.paint(frame))
+    assert changes(steady) < 0.25 * changes(each)
+    assert engine.flicker < 0.25 * changes(each)
+    assert engine.noise == pytest.approx(changes(frames), rel=0.3)
+
+
+def test_what_moves_is_painted_where_it_is(style, scene, rng):
+    frames = list(film(scene, rng, noise=0))
+    engine, plain = SteadyEngine(style.model()), SteadyEngine(style.model())
+    steady = [engine.paint(frame) for frame in frames][-1].astype(int)
+    own = plain.paint(frames[-1]).astype(int)
+    left = 10 + 6 * 11
+    assert np.abs(steady - own)[60:100, left : left + 40].mean() < 25
+    gone = np.abs(steady - own)[60:100, 10:40]  # where it was: no ghost
+    assert gone.mean() < 15
+
+
+def test_slow_changes_are_followed(style, scene, rng):
+    """A sunset changes nothing from frame to frame, and everything in the end."""
+    frames = list(film(scene, rng, frames=40, noise=1, drift=-2.0))
+    engine, plain = SteadyEngine(style.model()), SteadyEngine(style.model())
+    steady = [engine.paint(frame) for frame in frames][-1]
+    first, last = (plain.paint(frame) for frame in (frames[0], frames[-1]))
+    assert np.abs(steady.astype(int) - last).mean() < 0.6 * np.abs(last.astype(int) - first).mean()
+
+
+def test_a_cut_starts_anew(style, scene, rng):
+    engine, plain = SteadyEngine(style.model()), SteadyEngine(style.model())
+    for frame in film(scene, rng, frames=4):
+        engine.paint(frame)
+    other = np.ascontiguousarray(255 - scene[::-1]).astype(np.uint8)
+    assert np.array_equal(engine.paint(other), plain.paint(other))
+
+
+def test_what_is_remembered_can_be_given_to_another(style, scene, rng):
+    frames = list(film(scene, rng, frames=6))
+    whole = SteadyEngine(style.model(), threads=1)
+    expected = [whole.paint(frame) for frame in frames][-1]
+    first = SteadyEngine(style.model(), threads=1)
+    for frame in frames[:3]:
+        first.paint(frame)
+    second = SteadyEngine(style.model(), threads=1)
+    second.state = first.state
+    assert np.array_equal([second.paint(frame) for frame in frames[3:]][-1], expected)
+
+
+def test_frames_of_any_size_are_painted(style, rng):
+    engine = SteadyEngine(style.model())
+    for size in ((1, 1), (63, 65), (63, 65), (70, 131)):
+        frame = rng.integers(0, 256, (*size, 3), np.uint8)
+        assert engine.paint(frame).shape == frame.shape

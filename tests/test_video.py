@@ -1,0 +1,289 @@
+"""Real films, made by PyAV, painted and read again."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from impasto import assets, codecs, video
+from impasto.errors import (
+    MissingExtraError,
+    OptionError,
+    OutputError,
+    PictureError,
+    PictureLimitError,
+)
+from impasto.options import ReadOptions, StylizeOptions
+from impasto.progress import CancelToken
+from impasto.stylizer import Stylizer
+
+av = pytest.importorskip("av")
+MS = Fraction(1, 1000)
+
+
+def make(path, *, frames=20, size=(160, 112), step=lambda _: 40, sound="aac", turn=0, **options):
+    """A film of a block that moves over a photograph."""
+    pixel_format = options.pop("pixel_format", "yuv420p")
+    scene = codecs.resize_to(codecs.read(assets.demo_photo()), size).pixels
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream(options.pop("codec", "libx264"), rate=25)
+        stream.width, stream.height, stream.pix_fmt = *size, pixel_format
+        stream.codec_context.time_base = MS
+        for name, value in options.items():
+            setattr(stream.codec_context, name, value)
+        if turn:
+            stream.set_display_rotation(turn)
+        audio = output.add_stream(sound, rate=48000) if sound else None
+        at = 0
+        for number in range(frames):
+            pixels = scene.copy()
+            pixels[20:50, 4 * number : 4 * number + 30] = (220, 30, 30)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = at, MS
+            at += step(number)
+            output.mux(stream.encode(frame))
+            if audio:
+                wave = np.sin(np.arange(1920) * (0.05 + number / 500)) * 9000
+                tone = av.AudioFrame.from_ndarray(
+                    wave.astype(np.int16)[None], format="s16", layout="mono"
+                )
+                tone.sample_rate, tone.pts = 48000, number * 1920
+                output.mux(audio.encode(tone))
+        output.mux(stream.encode(None))
+        if audio:
+            output.mux(audio.encode(None))
+    return path
+
+
+def frames_of(path):
+    with av.open(str(path)) as container:
+        return list(container.decode(video=0))
+
+
+def pixels_of(path):
+    return np.stack([frame.to_ndarray(format="rgb24") for frame in frames_of(path)]).astype(int)
+
+
+def times_of(path):
+    times = [float(frame.pts * frame.time_base) for frame in frames_of(path)]
+    return np.array(times) - times[0]
+
+
+def sound_of(path):
+    with av.open(str(path)) as container:
+        return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+
+
+@pytest.fixture
+def painter(style):
+    return Stylizer(style, steady=True, threads=1)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("film") / "clip.mp4")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_a_film_is_painted_and_its_sound_is_copied(clip, painter, tmp_path, suffix):
+    target = tmp_path / f"painted{suffix}"
+    film = video.paint(clip, target, painter)
+    assert film.whole
+    assert (film.frames, film.width, film.height) == (20, 160, 112)
+    assert np.abs(times_of(target) - times_of(clip)).max() < 0.0011
+    assert np.abs(pixels_of(target) - pixels_of(clip)).mean() > 20
+    assert sound_of(target) == sound_of(clip)
+    assert [entry.name for entry in tmp_path.iterdir()] == [target.name]
+
+
+def test_each_frame_is_the_painting_of_its_own(clip, painter, style, tmp_path):
+    film = video.paint(clip, tmp_path / "painted.mkv", painter)
+    found = pixels_of(tmp_path / "painted.mkv")
+    plain = Stylizer(style)
+    for number in (0, 10, 19):
+        source = frames_of(clip)[number].to_ndarray(format="rgb24")
+        assert np.abs(found[number] - plain(source).pixels).mean() < 12
+    assert film.flicker < 2
+
+
+def test_frames_keep_their_times_whatever_their_rate(painter, tmp_path):
+    clip = make(tmp_path / "clip.mp4", step=lambda number: 21 if number % 3 else 77)
+    video.paint(clip, tmp_path / "painted.mp4", painter)
+    assert np.abs(times_of(tmp_path / "painted.mp4") - times_of(clip)).max() < 0.0011
+
+
+def test_webm_and_gif_are_written_and_read(painter, tmp_path):
+    clip = make(tmp_path / "clip.webm", codec="libvpx-vp9", sound="libopus", frames=6)
+    video.paint(clip, tmp_path / "painted.webm", painter)
+    assert sound_of(tmp_path / "painted.webm") == sound_of(clip)
+    video.paint(clip, tmp_path / "painted.gif", painter)
+    gif = pixels_of(tmp_path / "painted.gif")
+    assert gif.shape == (6, 112, 160, 3)
+    assert np.abs(gif - pixels_of(tmp_path / "painted.webm")).mean() < 12
+    video.paint(tmp_path / "painted.gif", tmp_path / "again.gif", painter)
+    assert len(frames_of(tmp_path / "again.gif")) == 6
+
+
+@pytest.mark.parametrize("turn", [90, 180, -90])
+def test_a_film_that_is_shown_turned_is_painted_upright(painter, tmp_path, turn):
+    clip = make(tmp_path / "clip.mp4", frames=3, turn=turn, sound=None)
+    video.paint(clip, tmp_path / "painted.mp4", painter, StylizeOptions(strength=0))
+    (found, *_), (source, *_) = frames_of(tmp_path / "painted.mp4"), frames_of(clip)
+    assert source.rotation % 360 == turn % 360
+    assert found.rotation == 0
+    upright = np.rot90(source.to_ndarray(format="rgb24"), turn // 90).astype(int)
+    assert np.abs(found.to_ndarray(format="rgb24") - upright).mean() < 6
+
+
+def test_colour_tags_are_kept_and_colours_with_them(painter, tmp_path):
+    tags = {"color_primaries": 1, "color_trc": 1, "colorspace": 1, "color_range": 1}
+    clip = make(tmp_path / "clip.mp4", frames=3, sound=None, **tags)
+    video.paint(clip, tmp_path / "painted.mp4", painter, StylizeOptions(strength=0))
+    frame = frames_of(tmp_path / "painted.mp4")[0]
+    assert {name: getattr(frame, name) for name in tags} == tags
+    assert np.abs(pixels_of(tmp_path / "painted.mp4") - pixels_of(clip)).mean() < 6
+
+
+def test_odd_sizes_and_size_are_taken(painter, tmp_path):
+    clip = make(tmp_path / "clip.mkv", frames=2, size=(161, 113), codec="ffv1", pixel_format="bgr0")
+    video.paint(clip, tmp_path / "painted.mp4", painter)
+    assert pixels_of(tmp_path / "painted.mp4").shape == (2, 114, 162, 3)
+    video.paint(clip, tmp_path / "small.mp4", painter, StylizeOptions(size=80))
+    assert pixels_of(tmp_path / "small.mp4").shape == (2, 56, 80, 3)
+
+
+def stopped_after(clip, target, painter, count):
+    cancel = CancelToken()
+
+    def stop(progress):
+        if progress.step >= count:
+            cancel.cancel()
+
+    return video.paint(clip, target, painter, on_progress=stop, cancel=cancel)
+
+
+def test_a_film_that_is_stopped_can_be_played_and_goes_on(clip, style, tmp_path, monkeypatch):
+    monkeypatch.setattr(video, "PART", 6)
+    whole, target = tmp_path / "whole.mp4", tmp_path / "painted.mp4"
+    video.paint(clip, whole, Stylizer(style, steady=True, threads=1))
+    film = stopped_after(clip, target, Stylizer(style, steady=True, threads=1), 9)
+    assert not film.whole
+    assert len(frames_of(target)) == film.frames == 9
+    assert 0 < len(sound_of(target)) < len(sound_of(clip))
+    assert video.unfinished(target)
+    seen = []
+    film = video.paint(
+        clip, target, Stylizer(style, steady=True, threads=1), on_progress=seen.append
+    )
+    assert film.whole
+    assert seen[0].step == 10
+    assert not video.unfinished(target)
+    assert sound_of(target) == sound_of(clip)
+    assert np.abs(pixels_of(target) - pixels_of(whole)).mean() < 3
+    assert np.abs(times_of(target) - times_of(clip)).max() < 0.0011
+
+
+def test_another_style_does_not_go_on_from_there(clip, style, tmp_path):
+    target = tmp_path / "painted.mp4"
+    stopped_after(clip, target, Stylizer(style, steady=True), 5)
+    with pytest.raises(OutputError, match=r"there already - --overwrite"):
+        video.paint(clip, target, Stylizer("mondrian", steady=True))
+    film = video.paint(clip, target, Stylizer("mondrian", steady=True), overwrite=True)
+    assert film.frames == 20
+
+
+def test_a_killed_painting_loses_no_finished_part(clip, tmp_path):
+    """kill -9 in the middle: the next call takes the parts that are there."""
+    target = tmp_path / "painted.mp4"
+    code = (
+        "import sys; from pathlib import Path; from impasto import video\n"
+        "from impasto.stylizer import Stylizer\n"
+        "video.PART = 4\n"
+        "steps = []\n"
+        "film = video.paint(Path(sys.argv[1]), Path(sys.argv[2]), "
+        "Stylizer('great-wave', steady=True), on_progress=steps.append)\n"
+        "print(steps[0].step, film.frames)\n"
+    )
+    command = [sys.executable, "-c", code, str(clip), str(target)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    parts = tmp_path / f".{target.name}.parts"
+    deadline = time.monotonic() + 120
+    while not list(parts.glob("*1.npz")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    assert not target.exists()
+    begun, count = map(int, subprocess.check_output(command).split())
+    assert begun > 4
+    assert count == len(frames_of(target)) == 20
+    assert sound_of(target) == sound_of(clip)
+
+
+def test_ctrl_c_leaves_a_film_and_exits_with_130(tmp_path):
+    clip = make(tmp_path / "clip.mp4", frames=400)
+    target = tmp_path / "clip.great-wave.mp4"
+    command = [sys.executable, "-m", "impasto", "stylize", str(clip), "-s", "great-wave"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    time.sleep(4)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert "the same command goes on" in said
+    assert 0 < len(frames_of(target)) < 400
+
+
+def test_the_command_line_paints_films_and_pictures_of_a_folder(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    make(folder / "clip.mp4", frames=3)
+    make(folder / "old.avi", frames=3, codec="mpeg4", sound=None)
+    codecs.read(assets.demo_photo()).resized(80).save(folder / "photo.jpg")
+    (folder / "broken.mp4").write_bytes((folder / "clip.mp4").read_bytes()[:300])
+    command = ["stylize", str(folder), "-s", "great-wave", "-o", str(tmp_path / "out"), "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "impasto", *command], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    results = {Path(line["input"]).name: line for line in map(json.loads, done.stdout.splitlines())}
+    assert {name: line["status"] for name, line in results.items()} == {
+        "photo.jpg": "done", "clip.mp4": "done", "old.avi": "done", "broken.mp4": "error",
+    }  # fmt: skip
+    assert results["old.avi"]["output"].endswith("old.great-wave.mp4")
+    assert "broken.mp4 cannot be painted" in results["broken.mp4"]["error"]["message"]
+
+
+def test_what_is_no_film_is_an_error_that_says_so(painter, tmp_path, clip):
+    text = tmp_path / "text.mp4"
+    text.write_text("no film")
+    with pytest.raises(PictureError, match=r"text.mp4 cannot be painted"):
+        video.paint(text, tmp_path / "painted.mp4", painter)
+    with pytest.raises(PictureError, match="cannot be read"):
+        video.paint(tmp_path / "missing.mp4", tmp_path / "painted.mp4", painter)
+    with pytest.raises(PictureLimitError, match="160x112"):
+        video.paint(clip, tmp_path / "painted.mp4", painter, read=ReadOptions(max_pixels=1000))
+    with pytest.raises(OptionError, match="without stroke"):
+        video.paint(clip, tmp_path / "painted.mp4", painter, StylizeOptions(stroke=1))
+    with pytest.raises(OptionError, match=r"webm cannot hold .* \(aac\) - name a .mkv"):
+        video.paint(clip, tmp_path / "painted.webm", painter)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["text.mp4"]
+
+
+def test_a_film_that_is_cut_short_is_painted_as_far_as_it_goes_or_refused(painter, tmp_path, clip):
+    whole = make(tmp_path / "clip.mkv").read_bytes()
+    short = tmp_path / "short.mkv"
+    short.write_bytes(whole[: len(whole) * 2 // 3])
+    film = video.paint(short, tmp_path / "painted.mkv", painter)
+    assert 0 < film.frames < 20
+    assert len(frames_of(tmp_path / "painted.mkv")) == film.frames
+
+
+def test_without_pyav_the_extra_is_named(painter, clip, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(MissingExtraError, match=r"pip install .impasto\[video\]"):
+        video.paint(clip, tmp_path / "painted.mp4", painter)
