@@ -4,6 +4,7 @@ import torch
 from impasto.errors import OptionError
 from impasto.options import LossOptions
 from impasto.studio import features
+from impasto.studio import objective as objective_module
 from impasto.studio.losses import content_loss, gram_loss, gram_matrix
 from impasto.studio.objective import Objective, StylePicture, weighted
 
@@ -38,6 +39,30 @@ def test_the_total_is_the_weighted_sum_of_what_the_network_sees(network, picture
     style, tv = OPTIONS.style_weight * losses["style"], OPTIONS.tv_weight * losses["tv"]
     expected = losses["content"] + style + tv
     assert losses["total"] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+def test_half_the_bits_are_enough_for_the_network(kind, network, pictures, monkeypatch):
+    """Not fast on a CPU, but the same numbers as on a GPU: losses, and where they lead down."""
+    if kind == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
+    monkeypatch.setattr(objective_module, "_MIXED", set())
+    losses, gradients = [], []
+    network.to(kind)
+    try:
+        for _ in range(2):
+            painted, photo, style = (picture.to(kind) for picture in pictures)
+            objective = Objective(LossOptions(), [StylePicture(style)], network)
+            loss = objective(painted.requires_grad_(True), objective.content(photo))
+            losses.append(loss.numbers())
+            gradients.append(torch.autograd.grad(loss.total, painted)[0].flatten())
+            monkeypatch.setattr(objective_module, "_MIXED", {kind})
+    finally:
+        network.to("cpu")
+    assert losses[1] == pytest.approx(losses[0], rel=0.03)
+    assert losses[1] != losses[0]
+    assert gradients[1].dtype == torch.float32
+    assert torch.cosine_similarity(*gradients, dim=0) > 0.98
 
 
 def test_the_goal_itself_has_no_loss(network, pictures):

@@ -22,6 +22,11 @@ KINDS = ("total", "content", "style", "tv")
 """The losses that every objective has; layers' own come beside them."""
 
 
+_MIXED = {"cuda"}
+"""Devices on which the network runs in bfloat16; on processors without special units for it,
+that is slower."""
+
+
 @dataclass(frozen=True)
 class StylePicture:
     """One picture whose style is wanted: ``(1, 3, H, W)`` sRGB, 0..1.
@@ -126,11 +131,11 @@ class Objective:
             return self._features(photographs, self.layers if style else list(self.content_layers))
 
     def _features(self, pictures: Tensor, layers: list[str]) -> dict[str, Tensor]:
-        """Features in float32; on a GPU the network itself runs in bfloat16."""
-        on_gpu = pictures.is_cuda
-        with torch.autocast("cuda", torch.bfloat16, enabled=on_gpu):
+        """Features in float32, of a network that may run in bfloat16."""
+        kind = pictures.device.type
+        with torch.autocast(kind, torch.bfloat16, enabled=kind in _MIXED):
             found = self.network(pictures, layers)
-        return {layer: value.float() for layer, value in found.items()} if on_gpu else found
+        return {layer: value.float() for layer, value in found.items()}
 
     def __call__(self, painted: Tensor, content: Features, strength: float = 1.0) -> Losses:
         """Losses of ``painted``, ``(N, 3, H, W)``, 0..1, against :meth:`content`'s features.
