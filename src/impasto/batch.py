@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from itertools import groupby
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one job: painted, skipped because its output is there, or failed."""
+    """What became of one job: painted, skipped because its output is there, or failed.
+
+    ``seconds`` is what was spent on it: reading, painting and writing.
+    """
 
     job: Job
     seconds: float = 0.0
@@ -81,31 +86,99 @@ def run(
     }
     cancel = cancel or CancelToken()
     films, pictures = ([job for job in jobs if job.is_film is kind] for kind in (True, False))
-    for path, group in groupby(pictures, lambda job: job.input):
-        if not cancel.cancelled:
-            yield from _paint_all(path, list(group), stylizers, settings)
+    yield from _pictures(pictures, stylizers, settings, cancel)
     for job in films:
         if not cancel.cancelled:
             yield _paint_film(job, styles[job.style], settings, on_progress, cancel)
 
 
-def _paint_all(
-    path: Path, jobs: list[Job], stylizers: dict[str, Stylizer], settings: Settings
+def _pictures(
+    jobs: Sequence[Job], stylizers: Mapping[str, Stylizer], settings: Settings, cancel: CancelToken
 ) -> Iterator[Result]:
-    """The jobs of one photograph."""
-    photo: Picture | ImpastoError | None = None
-    for job in jobs:
-        if job.output.exists() and not settings.overwrite:
-            yield Result(job, skipped=True)
-            continue
-        started = time.perf_counter()
-        photo = photo or _read(path, settings.read)
-        try:
-            if isinstance(photo, ImpastoError):
-                raise photo
-            yield _paint(job, photo, stylizers[job.style], settings, started)
-        except ImpastoError as error:
-            yield Result(job, seconds=time.perf_counter() - started, error=error)
+    """While one photograph is painted, the next is read and the last result is written."""
+    groups = [list(group) for _, group in groupby(jobs, lambda job: job.input)]
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+
+        def read(group: list[Job]) -> Future[_Photo] | None:
+            wanted = not all(_is_there(job, settings) for job in group)
+            return reader.submit(_read, group[0].input, settings.read) if wanted else None
+
+        ahead = chain(map(read, groups), (None,))
+        coming = next(ahead)
+        for group in groups:
+            photo, coming = coming, next(ahead)
+            for job in group:
+                if cancel.cancelled:
+                    break
+                waiting.append(_begin(job, photo, stylizers[job.style], settings, writer))
+                if len(waiting) > 1:
+                    yield waiting.popleft().result()
+        for each in waiting:
+            yield each.result()
+
+
+def _is_there(job: Job, settings: Settings) -> bool:
+    return job.output.exists() and not settings.overwrite
+
+
+@dataclass(frozen=True)
+class _Photo:
+    """A photograph, or what is wrong with it, to be told once for each job."""
+
+    picture: Picture | ImpastoError
+    seconds: float
+
+
+def _read(path: Path, options: ReadOptions) -> _Photo:
+    started = time.perf_counter()
+    try:
+        picture: Picture | ImpastoError = codecs.read(path, options)
+    except ImpastoError as error:
+        picture = error
+    return _Photo(picture, time.perf_counter() - started)
+
+
+def _begin(
+    job: Job,
+    coming: Future[_Photo] | None,
+    stylizer: Stylizer,
+    settings: Settings,
+    writer: ThreadPoolExecutor,
+) -> Future[Result]:
+    """Paint; what is left to do is done by ``writer``."""
+    done: Future[Result] = Future()
+    if coming is None or _is_there(job, settings):
+        done.set_result(Result(job, skipped=True))
+        return done
+    photo, started = coming.result(), time.perf_counter()
+    try:
+        if isinstance(photo.picture, ImpastoError):
+            raise photo.picture
+        painting = stylizer(photo.picture, **asdict(settings.stylize))
+    except ImpastoError as error:
+        done.set_result(Result(job, seconds=time.perf_counter() - started, error=error))
+        return done
+    spent = photo.seconds + time.perf_counter() - started
+    about = Result(job, spent, device=stylizer.device, notes=photo.picture.notes)
+    return writer.submit(_write, about, painting, settings)
+
+
+def _write(about: Result, painting: Picture, settings: Settings) -> Result:
+    started = time.perf_counter()
+    output = about.job.output
+    try:
+        data = codecs.encode(painting, codecs.format_of(output), settings.write)
+        files.write(output, data, overwrite=settings.overwrite)
+    except ImpastoError as error:
+        return replace(about, error=error)
+    return replace(
+        about,
+        seconds=about.seconds + time.perf_counter() - started,
+        width=painting.width,
+        height=painting.height,
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
 
 
 def _paint_film(
@@ -113,7 +186,7 @@ def _paint_film(
 ) -> Result:
     from impasto import video
 
-    if job.output.exists() and not (settings.overwrite or video.unfinished(job.output)):
+    if _is_there(job, settings) and not video.unfinished(job.output):
         return Result(job, skipped=True)
     started = time.perf_counter()
     try:
@@ -142,29 +215,4 @@ def _paint_film(
         device=stylizer.device,
         sha256=digest,
         notes=(f"{film.frames} frames, {flicker}", *stopped),
-    )
-
-
-def _read(path: Path, options: ReadOptions) -> Picture | ImpastoError:
-    """The photograph, or what is wrong with it, to be told once for each job."""
-    try:
-        return codecs.read(path, options)
-    except ImpastoError as error:
-        return error
-
-
-def _paint(
-    job: Job, photo: Picture, stylizer: Stylizer, settings: Settings, started: float
-) -> Result:
-    painting = stylizer(photo, **asdict(settings.stylize))
-    data = codecs.encode(painting, codecs.format_of(job.output), settings.write)
-    files.write(job.output, data, overwrite=settings.overwrite)
-    return Result(
-        job,
-        seconds=time.perf_counter() - started,
-        width=painting.width,
-        height=painting.height,
-        device=stylizer.device,
-        sha256=hashlib.sha256(data).hexdigest(),
-        notes=photo.notes,
     )
