@@ -89,7 +89,7 @@ def run(
     yield from _pictures(pictures, stylizers, settings, cancel)
     for job in films:
         if not cancel.cancelled:
-            yield _paint_film(job, styles[job.style], settings, on_progress, cancel)
+            yield film(job, styles[job.style], settings, on_progress, cancel)
 
 
 def _pictures(
@@ -101,7 +101,7 @@ def _pictures(
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
 
         def read(group: list[Job]) -> Future[_Photo] | None:
-            wanted = not all(_is_there(job, settings) for job in group)
+            wanted = not all(is_there(job, settings) for job in group)
             return reader.submit(_read, group[0].input, settings.read) if wanted else None
 
         ahead = chain(map(read, groups), (None,))
@@ -111,14 +111,19 @@ def _pictures(
             for job in group:
                 if cancel.cancelled:
                     break
-                waiting.append(_begin(job, photo, stylizers[job.style], settings, writer))
+                if photo is None or is_there(job, settings):
+                    found: tuple[Result, Picture | None] = Result(job, skipped=True), None
+                else:
+                    found = _paint(job, photo.result(), stylizers[job.style], settings)
+                waiting.append(writer.submit(_write, *found, settings))
                 if len(waiting) > 1:
                     yield waiting.popleft().result()
         for each in waiting:
             yield each.result()
 
 
-def _is_there(job: Job, settings: Settings) -> bool:
+def is_there(job: Job, settings: Settings) -> bool:
+    """Whether a job is to be skipped, as its output exists."""
     return job.output.exists() and not settings.overwrite
 
 
@@ -139,32 +144,29 @@ def _read(path: Path, options: ReadOptions) -> _Photo:
     return _Photo(picture, time.perf_counter() - started)
 
 
-def _begin(
-    job: Job,
-    coming: Future[_Photo] | None,
-    stylizer: Stylizer,
-    settings: Settings,
-    writer: ThreadPoolExecutor,
-) -> Future[Result]:
-    """Paint; what is left to do is done by ``writer``."""
-    done: Future[Result] = Future()
-    if coming is None or _is_there(job, settings):
-        done.set_result(Result(job, skipped=True))
-        return done
-    photo, started = coming.result(), time.perf_counter()
+def one(job: Job, stylizer: Stylizer, settings: Settings) -> Result:
+    """Read, paint and write one picture, whatever is there already."""
+    photo = _read(job.input, settings.read)
+    return _write(*_paint(job, photo, stylizer, settings), settings)
+
+
+def _paint(
+    job: Job, photo: _Photo, stylizer: Stylizer, settings: Settings
+) -> tuple[Result, Picture | None]:
+    started = time.perf_counter()
     try:
         if isinstance(photo.picture, ImpastoError):
             raise photo.picture
         painting = stylizer(photo.picture, **asdict(settings.stylize))
     except ImpastoError as error:
-        done.set_result(Result(job, seconds=time.perf_counter() - started, error=error))
-        return done
+        return Result(job, seconds=time.perf_counter() - started, error=error), None
     spent = photo.seconds + time.perf_counter() - started
-    about = Result(job, spent, device=stylizer.device, notes=photo.picture.notes)
-    return writer.submit(_write, about, painting, settings)
+    return Result(job, spent, device=stylizer.device, notes=photo.picture.notes), painting
 
 
-def _write(about: Result, painting: Picture, settings: Settings) -> Result:
+def _write(about: Result, painting: Picture | None, settings: Settings) -> Result:
+    if painting is None:
+        return about
     started = time.perf_counter()
     output = about.job.output
     try:
@@ -181,17 +183,18 @@ def _write(about: Result, painting: Picture, settings: Settings) -> Result:
     )
 
 
-def _paint_film(
+def film(
     job: Job, style: Style, settings: Settings, on_progress: OnProgress, cancel: CancelToken
 ) -> Result:
+    """Paint one film, or go on with it."""
     from impasto import video
 
-    if _is_there(job, settings) and not video.unfinished(job.output):
+    if is_there(job, settings) and not video.unfinished(job.output):
         return Result(job, skipped=True)
     started = time.perf_counter()
     try:
         stylizer = Stylizer(style, device=settings.device, threads=settings.threads, steady=True)
-        film = video.paint(
+        painted = video.paint(
             job.input,
             job.output,
             stylizer,
@@ -205,14 +208,14 @@ def _paint_film(
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except ImpastoError as error:
         return Result(job, seconds=time.perf_counter() - started, error=error)
-    flicker = f"flicker {film.flicker:.2f} levels; in the film itself {film.noise:.2f}"
-    stopped = () if film.whole else ("stopped; the same command goes on from here",)
+    flicker = f"flicker {painted.flicker:.2f} levels; in the film itself {painted.noise:.2f}"
+    stopped = () if painted.whole else ("stopped; the same command goes on from here",)
     return Result(
         job,
         seconds=time.perf_counter() - started,
-        width=film.width,
-        height=film.height,
+        width=painted.width,
+        height=painted.height,
         device=stylizer.device,
         sha256=digest,
-        notes=(f"{film.frames} frames, {flicker}", *stopped),
+        notes=(f"{painted.frames} frames, {flicker}", *stopped),
     )

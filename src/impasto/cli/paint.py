@@ -60,6 +60,9 @@ def stylize(
     device: Device = "auto",
     threads: Threads = None,
     max_pixels: MaxPixels = ReadOptions.max_pixels,
+    ray: Annotated[
+        bool, typer.Option("--ray", help="Share the files out over a Ray cluster (RAY_ADDRESS).")
+    ] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     as_json: Json = False,
@@ -86,11 +89,16 @@ def stylize(
         _pipe(inputs, list(chosen.values()), out, format, settings)
         return
     plan = files.plan(files.find(inputs), list(chosen), out, format=format)
-    _run(plan, chosen, settings, terminal)
+    _run(plan, chosen, settings, terminal, ray=ray)
 
 
 def _run(
-    plan: Sequence[Job], styles: Mapping[str, Style], settings: Settings, terminal: Terminal
+    plan: Sequence[Job],
+    styles: Mapping[str, Style],
+    settings: Settings,
+    terminal: Terminal,
+    *,
+    ray: bool = False,
 ) -> None:
     """Print each result as it comes; end with the exit code that the whole batch earned."""
     from impasto import batch
@@ -101,7 +109,12 @@ def _run(
     if any(job.is_film for job in plan):
         gently = stop_gently(cancel, terminal, "what is painted is kept")
     with gently, terminal.bar("painting") as move:
-        results = batch.run(plan, styles, settings, on_progress=move, cancel=cancel)
+        if ray:
+            from impasto import cluster
+
+            results = cluster.run(plan, styles, settings, cancel=cancel)
+        else:
+            results = batch.run(plan, styles, settings, on_progress=move, cancel=cancel)
         for number, result in enumerate(results, 1):
             terminal.result(result)
             counts[result.status] += 1

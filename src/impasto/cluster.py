@@ -1,0 +1,114 @@
+"""Many pictures and films on many machines, by Ray Data."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from impasto import batch, errors
+from impasto.batch import Result, Settings
+from impasto.errors import ImpastoError, MissingExtraError
+from impasto.progress import CancelToken, silent
+from impasto.stylizer import Stylizer
+
+if TYPE_CHECKING:
+    from impasto.catalog import Style
+    from impasto.files import Job
+
+_TOLD = ("seconds", "width", "height", "device", "sha256", "skipped")
+
+
+def run(
+    jobs: Sequence[Job],
+    styles: Mapping[str, Style],
+    settings: Settings,
+    *,
+    cancel: CancelToken | None = None,
+) -> Iterator[Result]:
+    """Do ``jobs`` as :func:`impasto.batch.run` does, in no order, on the Ray cluster that
+    ``RAY_ADDRESS`` names, or on this machine.
+
+    Inputs, outputs and styles lie where every machine sees them. A worker that dies is
+    replaced; what it had finished is not done again.
+
+    Raises:
+        MissingExtraError: Ray Data is not installed.
+    """
+    try:
+        import pyarrow  # noqa: F401 - Ray Data needs it, and says so only when it runs
+        import ray
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("cluster", "--ray") from error
+    left = []
+    for job in jobs:
+        if batch.is_there(job, settings):
+            yield Result(job, skipped=True)
+        else:
+            left.append(job)
+    if not left:
+        return
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False, include_dashboard=False)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    rows: Any = ray.data.from_items(
+        [{"number": number} for number in range(len(left))], override_num_blocks=len(left)
+    )
+    resources: Any = ray.cluster_resources  # untyped
+    workers = min(len(left), max(1, int(resources().get("CPU", 1))))
+    painted = rows.map(
+        _Painter,
+        fn_constructor_args=(left, dict(styles), settings),
+        concurrency=(1, workers),
+        num_cpus=1,
+    )
+    told = iter(painted.iter_rows())
+    while not (cancel and cancel.cancelled):
+        with redirect_stdout(sys.stderr):  # Ray's notes are no results
+            row = next(told, None)
+        if row is None:
+            return
+        yield _told(left[row["number"]], row)
+
+
+class _Painter:
+    """A worker, with the styles that it has loaded."""
+
+    def __init__(
+        self, jobs: Sequence[Job], styles: Mapping[str, Style], settings: Settings
+    ) -> None:
+        self._jobs, self._styles = jobs, styles
+        self._settings = replace(settings, threads=settings.threads or 1)
+        self._loaded: dict[str, Stylizer] = {}
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        job, settings = self._jobs[row["number"]], self._settings
+        if batch.is_there(job, settings):  # by a worker that died before it could say so
+            return row | _row(Result(job))
+        if job.is_film:
+            style = self._styles[job.style]
+            return row | _row(batch.film(job, style, settings, silent, CancelToken()))
+        if job.style not in self._loaded:
+            self._loaded[job.style] = Stylizer(
+                self._styles[job.style], device=settings.device, threads=settings.threads
+            )
+        return row | _row(batch.one(job, self._loaded[job.style], settings))
+
+
+def _row(result: Result) -> dict[str, Any]:
+    """A result as what a table can hold."""
+    told = {name: getattr(result, name) for name in _TOLD} | {"notes": list(result.notes)}
+    if error := result.error:
+        return told | {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
+    return told | {"kind": "", "message": "", "hint": ""}
+
+
+def _told(job: Job, row: dict[str, Any]) -> Result:
+    error: ImpastoError | None = None
+    if row["kind"]:
+        error = getattr(errors, row["kind"])(row["message"], hint=row["hint"])
+    told = {name: row[name] for name in _TOLD}
+    return Result(job, **told, notes=tuple(row["notes"]), error=error)

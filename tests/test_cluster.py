@@ -1,0 +1,73 @@
+"""A local Ray: real workers, one of them killed."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from impasto import assets, codecs
+
+pytest.importorskip("ray")
+pytest.importorskip("pyarrow")
+
+
+def test_a_batch_on_ray_survives_a_killed_worker_and_does_nothing_twice(tmp_path):
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    photo = codecs.read(assets.demo_photo())
+    for number in range(8):
+        photo.resized(900 + number).save(photos / f"{number}.png")
+    (photos / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "impasto", "stylize", str(photos), "-s", "great-wave",
+         "-o", str(out), "--ray", "--json"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        first = _wait_for(lambda: {path.name: path.stat() for path in out.glob("*.png")}, process)
+        victims = _workers(process.pid)
+        assert victims
+        victims[0].kill()
+        told, said = process.communicate(timeout=300)
+    finally:
+        process.kill()
+    assert process.returncode == 1, said  # for the broken one
+    results = [json.loads(line) for line in told.splitlines()]
+    assert len(results) == 9
+    failed = [each for each in results if each["status"] == "error"]
+    assert [each["input"] for each in failed] == [str(photos / "broken.png")]
+    assert "broken.png" in failed[0]["error"]["message"]
+    painted = {path.name: path.stat() for path in out.glob("*.png")}
+    assert sorted(painted) == [f"{number}.great-wave.png" for number in range(8)]
+    for name, before in first.items():
+        assert (painted[name].st_ino, painted[name].st_mtime_ns) == (
+            before.st_ino, before.st_mtime_ns,
+        )  # fmt: skip
+    for path in out.glob("*.png"):
+        assert codecs.read(path).width == 900 + int(path.name[0])
+    assert not list(out.glob(".*"))
+
+
+def _wait_for(look, process):
+    deadline = time.monotonic() + 240
+    while not (found := look()):
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return found
+
+
+def _workers(pid):
+    """Ray's processes that paint; they are no children of ours, but of its daemon."""
+    name = "_Painter"
+    return [
+        each
+        for each in psutil.process_iter(["cmdline", "uids"])
+        if any("MapWorker" in part or name in part for part in each.info["cmdline"] or ())
+        and each.info["uids"].real == os.getuid()
+        and each.pid != pid
+    ]
