@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from impasto import assets, catalog, codecs
+from impasto import assets, catalog, codecs, devices
 
 
 @pytest.fixture
@@ -32,6 +32,13 @@ def user_styles(tmp_path_factory, monkeypatch) -> Path:
     folder = tmp_path_factory.mktemp("styles")
     monkeypatch.setenv("IMPASTO_STYLES", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def own_devices(tmp_path_factory, monkeypatch):
+    """What was measured on this machine, or what a test measures, decides nothing elsewhere."""
+    folder = tmp_path_factory.mktemp("devices")
+    monkeypatch.setattr(devices, "_measured_file", lambda: folder / "measured.json")
 
 
 @pytest.fixture(scope="session")

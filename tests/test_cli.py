@@ -257,6 +257,13 @@ def test_doctor_tells_what_really_ran():
     assert "CPUExecutionProvider" in run("doctor").stdout.decode()
 
 
+def test_doctor_measures_devices_and_remembers(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path))
+    found = json.loads(run("doctor", "--bench", "--json").stdout)["devices"]
+    assert found["cpu"] > 1
+    assert json.loads((tmp_path / "devices" / "measured.json").read_bytes())["cpu"] == found["cpu"]
+
+
 def test_version_help_and_completion():
     assert run("--version").stdout.decode().strip() == f"impasto {__version__}"
     for command in ([], ["stylize"], ["styles"], ["sheet"], ["demo"], ["doctor"], ["train"]):

@@ -13,8 +13,20 @@ def write(path, text):
 
 def test_a_device_that_is_none_is_refused():
     assert devices.valid("cpu") == "cpu"
-    with pytest.raises(OptionError, match=r"no device 'gpu' - use auto, cuda"):
+    with pytest.raises(OptionError, match=r"no device 'gpu' - use auto, tensorrt"):
         devices.valid("gpu")
+
+
+def test_auto_tries_what_was_measured_to_be_fastest_first():
+    names = ["tensorrt", "cuda", "cpu"]
+    assert devices.preferred(names) == ["cuda", "cpu"]
+    devices.remember({"cuda": 9.5, "cpu": 7.25})
+    assert devices.preferred(names) == ["cpu", "cuda"]
+    devices.remember({"tensorrt": 2, "cuda": 9.5, "cpu": 7.25})
+    assert devices.preferred(names) == ["tensorrt", "cpu", "cuda"]
+    assert devices.preferred(["coreml", "cpu"]) == ["coreml", "cpu"]  # new since then
+    devices._measured_file().write_text("[1]")
+    assert devices.preferred(names) == ["cuda", "cpu"]
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_a_provider_that_silently_falls_back_is_caught(style, monkeypatch):
 
 
 def test_a_device_that_does_not_exist_is_a_usage_error(style):
-    with pytest.raises(OptionError, match="use auto, cuda, coreml, cpu"):
+    with pytest.raises(OptionError, match="use auto, tensorrt, cuda, coreml, cpu"):
         OnnxEngine(style.model(), device="gpu")
 
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from impasto import files
 from impasto.errors import OptionError
 
 PROVIDERS = {
+    "tensorrt": "TensorrtExecutionProvider",
     "cuda": "CUDAExecutionProvider",
     "coreml": "CoreMLExecutionProvider",
     "cpu": "CPUExecutionProvider",
 }
-"""Devices by the name that users give them, in the order in which ``auto`` tries them."""
+"""Devices by the name that users give them."""
 
 DEVICES = ("auto", *PROVIDERS)
+_AUTO = ("cuda", "coreml", "cpu")
+"""What ``auto`` tries, until it is known what is fastest here. TensorRT builds its engines for
+minutes: it has to be asked for, or to have been measured."""
 
 
 def valid(device: str) -> str:
@@ -26,6 +33,31 @@ def valid(device: str) -> str:
     if device not in DEVICES:
         raise OptionError(f"there is no device {device!r}", hint=f"use {', '.join(DEVICES)}")
     return device
+
+
+def preferred(available: Iterable[str]) -> list[str]:
+    """The devices that ``auto`` tries, the fastest first as far as that was measured."""
+    measured = _measured()
+    names = [name for name in available if name in _AUTO or name in measured]
+    return sorted(names, key=lambda name: measured.get(name, 0))
+
+
+def remember(milliseconds: Mapping[str, float]) -> None:
+    """Keep what each device takes for a picture, for :func:`preferred`."""
+    path = _measured_file()
+    files.write(path, json.dumps(dict(milliseconds), indent=1).encode(), overwrite=True)
+
+
+def _measured() -> dict[str, float]:
+    try:
+        found = json.loads(_measured_file().read_bytes())
+        return {str(name): float(value) for name, value in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError):  # not there, or no more of ours
+        return {}
+
+
+def _measured_file() -> Path:
+    return files.cache_folder("devices") / "measured.json"
 
 
 def threads() -> int:

@@ -130,7 +130,7 @@ def version() -> str:
 
 def _open(model: bytes, device: str, threads: int | None) -> tuple[str, str, Any]:
     """The first device that is seen to paint, why earlier ones did not, and its session."""
-    candidates = available() if device == "auto" else [device]
+    candidates = devices.preferred(available()) if device == "auto" else [device]
     failures: list[str] = []
     for candidate in candidates:
         try:

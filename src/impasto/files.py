@@ -48,6 +48,17 @@ class Job:
         return self.output.suffix.lower() in FILMS
 
 
+def cache_folder(kind: str) -> Path:
+    """Where things are kept that can be made or fetched again: in ``$IMPASTO_CACHE`` or the
+    user's own."""
+    root = os.environ.get("IMPASTO_CACHE")
+    if not root:
+        import platformdirs
+
+        root = platformdirs.user_cache_dir("impasto", appauthor=False)
+    return Path(root).expanduser() / kind
+
+
 def find(inputs: Iterable[str | Path]) -> list[Found]:
     """The files that ``inputs`` mean: files, folders with all in them, and globs.
 

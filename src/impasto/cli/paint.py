@@ -202,8 +202,16 @@ def demo(
     terminal.say("Now your own: impasto stylize photo.jpg -s great-wave")
 
 
-def doctor(as_json: Json = False) -> None:
+def doctor(
+    bench: Annotated[
+        bool, typer.Option("--bench", help="Measure the devices; auto then takes the fastest.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Say what is installed, which devices really work, and where styles live."""
     from impasto import doctor as checks
 
+    if bench:
+        Terminal(as_json=as_json).details("milliseconds at 1280x720", {"devices": checks.bench()})
+        return
     Terminal(as_json=as_json).details(f"impasto {__version__}", checks.report())

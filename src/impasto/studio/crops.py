@@ -20,7 +20,6 @@ from impasto import files
 from impasto.options import TrainOptions
 from impasto.studio.objective import Features, Objective
 from impasto.studio.photos import Photos
-from impasto.studio.weights import cache_folder
 
 
 class Crops:
@@ -33,7 +32,7 @@ class Crops:
 
     def __init__(self, photos: Photos, objective: Objective, options: TrainOptions) -> None:
         self._photos, self._objective, self._options = photos, objective, options
-        self._folder = cache_folder("crops") / _key(photos, objective, options)
+        self._folder = files.cache_folder("crops") / _key(photos, objective, options)
         self.from_disk = False
         """Whether the last ones were."""
 

@@ -26,22 +26,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from impasto import files
 from impasto.errors import MissingExtraError, OptionError, reason
 
 _log = logging.getLogger(__name__)
 _TIMEOUT = 30
 """Seconds without a byte after which a download is given up."""
 _STATE = "safetensors or a PyTorch state dict (.pth)"
-
-
-def cache_folder(kind: str = "weights") -> Path:
-    """Where fetched weights, or other things, are kept: in ``$IMPASTO_CACHE`` or the user's."""
-    import platformdirs
-
-    root = os.environ.get("IMPASTO_CACHE") or platformdirs.user_cache_dir(
-        "impasto", appauthor=False
-    )
-    return Path(root).expanduser() / kind
 
 
 def fetch(url: str) -> Path:
@@ -58,7 +49,7 @@ def fetch(url: str) -> Path:
     promised = re.search(r"-([0-9a-f]{8,64})\.\w+$", name)
     if promised is None:
         raise OptionError(f"{url} cannot be verified: no SHA-256 in its name")
-    path = cache_folder() / name
+    path = files.cache_folder("weights") / name
     damaged = path.is_file() and not _sha256(path).startswith(promised[1])
     if path.is_file() and not damaged:
         return path
