@@ -9,25 +9,22 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from benchmarks.lab import lab
+from benchmarks.large import film, large
 from benchmarks.measure import fresh, medians, timed
 from benchmarks.optimizing import optimizing
 from benchmarks.quality import quality
 from benchmarks.rivals import TransformerNet, under_onnxruntime
-from benchmarks.rows import FULL_HD, TWELVE_MEGAPIXELS, Plan, Row
+from benchmarks.rows import FULL_HD, TWELVE_MEGAPIXELS, Plan, Row, photograph
 from benchmarks.transfer import transfer
 from benchmarks.tricks import tricks
 from impasto import codecs, devices
-from impasto.assets import demo_photo
 from impasto.engine import OnnxEngine
 from impasto.picture import Picture
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from impasto.catalog import Style
 
 
@@ -44,7 +41,7 @@ def network(style: Style, plan: Plan) -> Iterator[Row]:
 def _network(
     engine: OnnxEngine, rival: TransformerNet, size: tuple[int, int], threads: int, plan: Plan
 ) -> Iterator[Row]:
-    pixels = _photo(*size)
+    pixels = photograph(*size)
     photo = torch.from_numpy(pixels).permute(2, 0, 1)[None].float().contiguous()
     runs: dict[str, Callable[[], object]] = {
         "ours": partial(engine.paint, pixels),
@@ -72,7 +69,7 @@ def end_to_end(style: Style, plan: Plan) -> Iterator[Row]:
     """The command on a large photograph, beside the three steps that nobody can leave out."""
     peaks: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
-        photo = Picture(_photo(*TWELVE_MEGAPIXELS)).save(Path(folder, "photo.jpg"))
+        photo = Picture(photograph(*TWELVE_MEGAPIXELS)).save(Path(folder, "photo.jpg"))
         out = str(Path(folder, "painting.jpg"))
         command = ("-m", "impasto", "stylize", str(photo), "-s", str(style.folder), "-o", out)
 
@@ -124,17 +121,12 @@ def _seconds(*command: str) -> float:
     return fresh(*command).seconds
 
 
-def _photo(width: int, height: int) -> NDArray[np.uint8]:
-    """The demo photograph enlarged, and some noise: a codec should not find it too easy."""
-    large = codecs.read(demo_photo()).pil().resize((width, height), codecs.BICUBIC)
-    noise = np.random.default_rng(0).standard_normal((height, width, 3), np.float32)
-    return (np.asarray(large) + 5 * noise).clip(0, 255).astype(np.uint8)
-
-
 CASES: dict[str, Callable[[Style, Plan], Iterator[Row]]] = {
     "network": network,
     "end-to-end": end_to_end,
     "startup": startup,
+    "large": large,
+    "film": film,
     "optimize": optimizing,
     "quality": quality,
     "lab": lab,

@@ -1,8 +1,17 @@
-"""What a benchmark is asked for, and what it answers."""
+"""What a benchmark is asked for, what it answers, and the photograph that it paints."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from impasto import codecs
+from impasto.assets import demo_photo
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 HD, FULL_HD, TWELVE_MEGAPIXELS = (1280, 720), (1920, 1080), (4000, 3000)
 
@@ -46,3 +55,10 @@ class Row:
             return None
         value = self.ours if self.ratio is None else self.ratio
         return value >= self.bar if self.at_least else value <= self.bar
+
+
+def photograph(width: int, height: int) -> NDArray[np.uint8]:
+    """The demo photograph enlarged, and some noise: a codec should not find it too easy."""
+    large = codecs.read(demo_photo()).pil().resize((width, height), codecs.BICUBIC)
+    noise = np.random.default_rng(0).standard_normal((height, width, 3), np.float32)
+    return (np.asarray(large) + 5 * noise).clip(0, 255).astype(np.uint8)

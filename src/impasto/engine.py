@@ -88,12 +88,15 @@ class OnnxEngine:
         area = pixels.shape[0] * pixels.shape[1]
         budget = min(MEMORY, (devices.memory() or 2 * MEMORY) / 2)
         if area * self.bytes_per_pixel > budget:
-            area = int(min(_BAND_MEMORY, budget / 4) / self.bytes_per_pixel)
-            return self._in_bands(pixels, mix, area)
+            return self._in_bands(pixels, mix, self.band(budget))
         try:
             return _painted(self._session, pixels, mix)
         except _MemoryError:  # a device may have less than the machine
             return self._in_bands(pixels, mix, area // 4)
+
+    def band(self, budget: float) -> int:
+        """Pixels of a band, where painting may take so many bytes."""
+        return int(min(_BAND_MEMORY, budget / 4) / self.bytes_per_pixel)
 
     def _in_bands(self, pixels: NDArray[np.uint8], mix: Arrays, area: int) -> NDArray[np.uint8]:
         """In bands of an area, or less if that does not fit either."""

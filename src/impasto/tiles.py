@@ -54,9 +54,8 @@ class Tiles:
         """
         self._grids = self._grids or self._probed(weights)
         step = max((grid.step for grid in self._grids.values()), default=_COARSEST)
-        rows = max(1, band // photo.shape[1] // step) * step
         with _Shelf() as shelf:
-            return self._paint(photo, weights, rows, step, shelf)
+            return self._paint(photo, weights, band_rows(band, photo.shape[1], step), step, shelf)
 
     def _probed(self, weights: Arrays) -> dict[str, _Grid]:
         """How the tensors lie over the photograph, from small ones that are painted whole."""
@@ -97,6 +96,11 @@ class Tiles:
             top, end = (0, _END) if part.whole else self._grids[name].owned(part)
             given[f"{name}.top"], given[f"{name}.end"] = np.array([top]), np.array([end])
         return given
+
+
+def band_rows(band: int, width: int, step: int) -> int:
+    """How many rows a band of so many pixels has, in whole steps."""
+    return max(1, band // width // step) * step
 
 
 @dataclass(frozen=True)

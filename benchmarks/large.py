@@ -1,0 +1,94 @@
+"""What does not fit into memory, and what moves: whole commands, in processes of their own."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.measure import Process, fresh
+from benchmarks.rows import HD, Plan, Row, photograph
+from impasto import codecs
+from impasto.engine import MEMORY, OnnxEngine
+from impasto.options import ReadOptions
+from impasto.picture import Picture
+from impasto.tiles import band_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from impasto.catalog import Style
+
+HUNDRED_MEGAPIXELS = (11_547, 8_660)
+FRAMES, RATE = 100, 25
+_STEP = 8
+
+
+def large(style: Style, plan: Plan) -> Iterator[Row]:
+    """A picture of 100 megapixels: time, memory, and whether its bands show."""
+    if not plan.full:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        photo = Picture(photograph(*HUNDRED_MEGAPIXELS)).save(Path(folder, "photo.jpg"))
+        out = Path(folder, "painting.jpg")
+        process = _stylized(photo, out, style)
+        painting = codecs.read(out, ReadOptions()).pixels
+    what = "impasto stylize, 100 megapixel JPEG"
+    yield Row(what, "s", process.seconds)
+    yield Row(f"{what}, peak memory", "MB", process.peak_bytes / 1e6, bar=2000)
+    engine = OnnxEngine(style.model(), device="cpu")
+    rows = band_rows(engine.band(MEMORY), painting.shape[1], _STEP)
+    borders, inside = _steps(painting, rows)
+    yield Row(
+        "  largest change from row to row at a border of bands, against inside",
+        "levels", borders, inside, borders / inside, 1.0,
+    )  # fmt: skip
+
+
+def _stylized(source: Path, target: Path, style: Style) -> Process:
+    names = str(source), "-s", str(style.folder), "-o", str(target)
+    return fresh("-m", "impasto", "stylize", *names, "--device", "cpu", "--quiet")
+
+
+def _steps(painting: NDArray[np.uint8], rows: int) -> tuple[float, float]:
+    """The largest mean change between two rows at borders of bands, and elsewhere."""
+    change = np.array([
+        np.abs(below.astype(np.int16) - above).mean()
+        for above, below in pairwise(painting)
+    ])  # fmt: skip
+    borders = np.arange(rows - 1, len(change), rows)
+    return float(change[borders].max()), float(np.delete(change, borders).max())
+
+
+def film(style: Style, _plan: Plan) -> Iterator[Row]:
+    """A film of 720p with sound, from the command's start to its end."""
+    with tempfile.TemporaryDirectory() as folder:
+        clip = _clip(Path(folder, "clip.mp4"))
+        process = _stylized(clip, Path(folder, "out.mp4"), style)
+    rate = FRAMES / process.seconds
+    what = f"impasto stylize, film of {FRAMES} frames at {HD[0]}x{HD[1]}"
+    yield Row(what, "frames/s", rate, bar=10, at_least=True)
+    yield Row(f"{what}, peak memory", "MB", process.peak_bytes / 1e6)
+
+
+def _clip(path: Path) -> Path:
+    """The demo photograph, over which the camera moves."""
+    import av
+
+    large_photo = photograph(HD[0] + FRAMES * 2, HD[1])
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libx264", rate=RATE, options={"crf": "18", "preset": "fast"})
+        stream.width, stream.height = HD
+        stream.pix_fmt = "yuv420p"
+        for number in range(FRAMES):
+            pixels = np.ascontiguousarray(large_photo[:, 2 * number : 2 * number + HD[0]])
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, RATE)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return path
