@@ -1,6 +1,7 @@
 """Real films, made by PyAV, painted and read again."""
 
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import pytest
 
 from impasto import assets, codecs, video
 from impasto.errors import (
+    Cancelled,
+    ImpastoError,
     MissingExtraError,
     OptionError,
     OutputError,
@@ -281,6 +284,26 @@ def test_a_film_that_is_cut_short_is_painted_as_far_as_it_goes_or_refused(painte
     film = video.paint(short, tmp_path / "painted.mkv", painter)
     assert 0 < film.frames < 20
     assert len(frames_of(tmp_path / "painted.mkv")) == film.frames
+
+
+def test_a_full_disk_is_an_error_of_the_output(painter, clip, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, hard))
+    try:
+        with pytest.raises(ImpastoError):
+            video.paint(clip, tmp_path / "painted.mp4", painter)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "painted.mp4").exists()
+    assert video.paint(clip, tmp_path / "painted.mp4", painter).whole
+
+
+def test_stopped_before_the_first_frame_there_is_no_film(painter, clip, tmp_path):
+    cancel = CancelToken()
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        video.paint(clip, tmp_path / "painted.mp4", painter, cancel=cancel)
+    assert not (tmp_path / "painted.mp4").exists()
 
 
 def test_without_pyav_the_extra_is_named(painter, clip, tmp_path, monkeypatch):

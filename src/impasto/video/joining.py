@@ -1,0 +1,98 @@
+"""The parts and the sound of a film put together, without being encoded again."""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from impasto.errors import OptionError
+from impasto.video.parts import Work
+from impasto.video.reading import Source, library
+
+
+def require_room_for_sound(film: Source, target: Path) -> None:
+    if target.suffix.lower() == ".gif":
+        film.sound = []
+    with library().open(os.devnull, "w", format=_format(target)) as container:
+        names = {stream.codec_context.name for stream in film.sound}
+        if foreign := sorted(names - set(container.supported_codecs)):
+            raise OptionError(
+                f"{target.suffix} cannot hold this film's sound ({', '.join(foreign)})",
+                hint="name a .mkv with -o",
+            )
+
+
+def _format(target: Path) -> str:
+    suffix = target.suffix.lower().lstrip(".")
+    return {"mkv": "matroska", "m4v": "mp4"}.get(suffix, suffix)
+
+
+def join(film: Source, work: Work, target: Path, end: float) -> Path:
+    """All parts, and the sound that belongs to them, in one file."""
+    joined = work.folder / f"joined{target.suffix.lower()}"
+    with ExitStack() as stack:
+        output = stack.enter_context(library().open(str(joined), "w", format=_format(target)))
+        parts = [stack.enter_context(library().open(str(part))) for part in work.parts]
+        if target.suffix.lower() == ".gif":
+            _write_gif(parts, output)
+            return joined
+        stream = output.add_stream_from_template(parts[0].streams.video[0])
+        packets = [_packets(parts, {0: stream})]
+        if film.sound:
+            sound = stack.enter_context(library().open(str(film.path)))
+            copies = {each.index: output.add_stream_from_template(each) for each in film.sound}
+            packets.append(_packets([sound], copies, end))
+        for _, packet in heapq.merge(*packets, key=lambda entry: entry[0]):
+            output.mux(packet)
+    return joined
+
+
+def _packets(
+    containers: Iterable[Any], copies: Mapping[int, Any], end: float = math.inf
+) -> Iterator[tuple[float, Any]]:
+    """Packets of some streams for their copies, each with its time in seconds."""
+    for container in containers:
+        for packet in container.demux([container.streams[index] for index in copies]):
+            if packet.dts is not None and (time := float(packet.dts * packet.time_base)) < end:
+                packet.stream = copies[packet.stream.index]
+                yield time, packet
+
+
+def _write_gif(parts: Iterable[Any], output: Any) -> None:
+    """With one palette that suits all frames."""
+    graph: Any = None
+    stream: Any = None
+    for part in parts:
+        for frame in part.decode(video=0):
+            if graph is None:
+                graph = _palette_graph(part.streams.video[0])
+            graph.push(frame)
+    graph.push(None)
+    with contextlib.suppress(library().EOFError):
+        while True:
+            frame = graph.pull()
+            if stream is None:
+                stream = output.add_stream("gif", rate=25)
+                stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "pal8"
+                stream.codec_context.time_base = frame.time_base
+            output.mux(stream.encode(frame))
+    output.mux(stream.encode(None))
+
+
+def _palette_graph(template: Any) -> Any:
+    graph = library().filter.Graph()
+    source, sink = graph.add_buffer(template=template), graph.add("buffersink")
+    split, make, use = (graph.add(name) for name in ("split", "palettegen", "paletteuse"))
+    source.link_to(split)
+    split.link_to(make, 0)
+    split.link_to(use, 1)
+    make.link_to(use, 0, 1)
+    use.link_to(sink)
+    graph.configure()
+    return graph

@@ -1,0 +1,136 @@
+"""Painted frames, encoded in parts; each part with what the next one needs to go on from it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from impasto.video.reading import AHEAD, Source, library
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_ABOUT = "film.json"
+_TAGS = ("color_range", "color_primaries", "color_trc", "colorspace")
+_H264 = "libx264", "yuv420p", {"crf": "18", "preset": "fast", "bf": "0"}
+_ENCODERS = {
+    ".webm": ("libvpx-vp9", "yuv420p", {"crf": "24", "b": "0", "cpu-used": "5", "row-mt": "1"}),
+    ".gif": ("ffv1", "bgr0", {}),  # its 256 colours are chosen once all frames are there
+}
+
+
+def unfinished(target: Path) -> bool:
+    """Whether a film of this name was begun and not painted to its end."""
+    return (_folder(target) / _ABOUT).exists()
+
+
+def _folder(target: Path) -> Path:
+    return target.parent / f".{target.name}.parts"
+
+
+class Work:
+    """The folder of the parts, beside the target."""
+
+    def __init__(self, target: Path, key: str) -> None:
+        self.folder = _folder(target)
+        self._suffix, self._key = target.suffix.lower(), key
+        try:
+            self.begun = json.loads((self.folder / _ABOUT).read_bytes()) == {"key": key}
+        except (OSError, ValueError):
+            self.begun = False
+
+    def start(self) -> dict[str, Any]:
+        """Make the folder, or find what the last part has left."""
+        if not self.begun:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True)
+            (self.folder / _ABOUT).write_text(json.dumps({"key": self._key}))
+            self.begun = True
+        states = sorted(self.folder.glob("*.npz"))
+        if not states:
+            return {}
+        with np.load(states[-1], allow_pickle=False) as arrays:
+            return dict(arrays)
+
+    @property
+    def parts(self) -> list[Path]:
+        """Those that are complete: what comes after them is there."""
+        return [state.with_suffix(".nut") for state in sorted(self.folder.glob("*.npz"))]
+
+    def keep(self, part: Path, state: dict[str, Any]) -> None:
+        """Give a part its name; it counts from when its state has one too."""
+        name = self.folder / f"{len(self.parts):06}.nut"
+        part.replace(name)
+        saved = self.folder / "state.tmp"
+        with saved.open("wb") as file:
+            np.savez(file, **state)
+        saved.replace(name.with_suffix(".npz"))
+
+    @property
+    def encoder(self) -> tuple[str, str, dict[str, str]]:
+        return _ENCODERS.get(self._suffix, _H264)
+
+    def finish(self, joined: Path, target: Path, *, whole: bool) -> None:
+        joined.replace(target)
+        if whole:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Encoder(ExitStack):
+    """One part, encoded in another thread."""
+
+    def __init__(self, work: Work, film: Source) -> None:
+        super().__init__()
+        self.path = work.folder / "part.tmp"
+        self._codec, self._pixels, self._options = work.encoder
+        self._film = film
+        self._container = self.enter_context(library().open(str(self.path), "w", format="nut"))
+        self._thread = self.enter_context(ThreadPoolExecutor(1))
+        self._stream: Any = None
+        self._waiting: list[Future[None]] = []
+
+    def __exit__(self, *exception: Any) -> bool | None:
+        if exception[0] is None:
+            self._settle(0)
+            if self._stream is not None:
+                self._container.mux(self._stream.encode(None))
+        return super().__exit__(*exception)
+
+    def add(self, pixels: NDArray[np.uint8], like: Any) -> None:
+        self._settle(AHEAD)
+        self._waiting.append(self._thread.submit(self._encode, pixels, like))
+
+    def _settle(self, most: int) -> None:
+        while len(self._waiting) > most:
+            self._waiting.pop(0).result()
+
+    def _encode(self, pixels: NDArray[np.uint8], like: Any) -> None:
+        odd = pixels.shape[0] % 2, pixels.shape[1] % 2
+        if any(odd):  # chroma has half the resolution
+            pixels = np.pad(pixels, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge")
+        if self._stream is None:
+            self._stream = self._open(pixels.shape[1], pixels.shape[0], like)
+        frame = library().VideoFrame.from_ndarray(pixels, format="rgb24")
+        space = {} if self._codec == "ffv1" else {"dst_colorspace": like.colorspace}
+        frame = frame.reformat(format=self._pixels, **space)
+        frame.pts, frame.time_base = like.pts, like.time_base
+        self._container.mux(self._stream.encode(frame))
+
+    def _open(self, width: int, height: int, like: Any) -> Any:
+        stream = self._container.add_stream(self._codec, options=self._options)
+        stream.width, stream.height, stream.pix_fmt = width, height, self._pixels
+        context = stream.codec_context
+        context.time_base = like.time_base
+        context.framerate = self._film.stream.average_rate or 25
+        if (ratio := self._film.stream.sample_aspect_ratio) and not round(like.rotation / 90) % 2:
+            context.sample_aspect_ratio = ratio
+        if self._codec != "ffv1":
+            for tag in _TAGS:
+                setattr(context, tag, getattr(like, tag))
+        return stream

@@ -1,0 +1,108 @@
+"""Films that are read: their frames, ahead of when they are painted."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Generator, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from impasto.errors import MissingExtraError, PictureError, PictureLimitError
+from impasto.options import ReadOptions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+AHEAD = 4
+"""Frames that wait to be painted, and painted ones that wait to be encoded."""
+
+
+def library() -> Any:
+    try:
+        import av
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("video", "PyAV, which reads and writes films,") from error
+    return av
+
+
+class Source:
+    """A film that is read."""
+
+    def __init__(self, path: Path, limits: ReadOptions) -> None:
+        self.path = path
+        self.container = library().open(str(path))
+        if not self.container.streams.video:
+            self.container.close()
+            raise PictureError(f"{path} has no moving pictures")
+        self.stream = self.container.streams.video[0]
+        self.stream.thread_type = "AUTO"
+        width, height = self.stream.width, self.stream.height
+        if width * height > limits.max_pixels:
+            raise PictureLimitError(
+                f"{path} has {width}x{height} pixels, more than {limits.max_pixels:,}",
+                hint="raise --max-pixels",
+            )
+        self.sound = [] if path.suffix == ".gif" else list(self.container.streams.audio)
+
+    def close(self) -> None:
+        self.container.close()
+
+    @property
+    def count(self) -> int:
+        """How many frames there are, as far as the file says."""
+        stream, seconds = self.stream, (self.container.duration or 0) / 1e6
+        return int(stream.frames or seconds * float(stream.average_rate or 0))
+
+    def frames(self, after: int | None) -> Iterator[Any]:
+        """All frames that are shown later than ``after``."""
+        if after is not None:
+            self.container.seek(after, stream=self.stream)
+        for frame in self.container.decode(self.stream):
+            if frame.pts is not None and (after is None or frame.pts > after):
+                yield frame
+
+
+def upright(frame: Any) -> NDArray[np.uint8]:
+    """Its pixels, as they are to be seen."""
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
+
+
+def ahead(items: Iterable[Any]) -> Generator[Any, None, None]:
+    """The items, made some ahead in another thread."""
+    made: queue.Queue[tuple[bool, Any]] = queue.Queue(AHEAD)
+    stop = threading.Event()
+
+    def put(entry: tuple[bool, Any]) -> None:
+        while not stop.is_set():
+            with contextlib.suppress(queue.Full):
+                made.put(entry, timeout=0.1)
+                return
+
+    def make() -> None:
+        try:
+            for item in items:
+                put((True, item))
+                if stop.is_set():
+                    return
+            put((False, None))
+        except Exception as error:  # told where the items are used
+            put((False, error))
+
+    thread = threading.Thread(target=make, daemon=True)
+    thread.start()
+    try:
+        while True:
+            more, item = made.get()
+            if not more:
+                if item is not None:
+                    raise item
+                return
+            yield item
+    finally:
+        stop.set()
+        thread.join()
