@@ -1,0 +1,64 @@
+import pytest
+
+from impasto import batch, codecs, files
+from impasto.batch import Settings
+from impasto.progress import CancelToken
+
+
+@pytest.fixture
+def folder(tmp_path, photo):
+    for number in range(5):
+        photo.resized(70 + number).save(tmp_path / f"{number}.png")
+    (tmp_path / "2.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    return tmp_path
+
+
+def planned(folder, style, out="out"):
+    found = files.find(sorted(folder.glob("*.png")))
+    return files.plan(found, [style.name], f"{folder / out}/")
+
+
+def test_results_come_in_order_and_a_broken_file_stops_nothing(folder, style):
+    results = list(batch.run(planned(folder, style), {style.name: style}, Settings()))
+    assert [each.job.input.name for each in results] == [f"{number}.png" for number in range(5)]
+    assert [each.status for each in results] == ["done", "done", "error", "done", "done"]
+    for number, each in enumerate(results):
+        if not each.error:
+            assert each.width == codecs.read(each.job.output).width == 70 + number
+            assert each.seconds > 0
+    again = list(batch.run(planned(folder, style), {style.name: style}, Settings()))
+    assert [each.status for each in again] == ["skipped", "skipped", "error", "skipped", "skipped"]
+
+
+def test_one_photograph_is_read_ahead_and_no_more(folder, style, monkeypatch):
+    reads, real = [], codecs.read
+    monkeypatch.setattr(
+        codecs, "read", lambda path, options: reads.append(path.name) or real(path, options)
+    )
+    results = batch.run(planned(folder, style), {style.name: style}, Settings())
+    first = next(results)
+    assert first.job.input.name == "0.png"
+    assert len(reads) <= 3  # of the second, which is painted by now, and of the next
+    assert len(list(results)) == 4
+    assert reads == [f"{number}.png" for number in range(5)]
+
+
+def test_what_is_there_is_not_even_read(folder, style, monkeypatch):
+    jobs = planned(folder, style)
+    list(batch.run(jobs[:2], {style.name: style}, Settings()))
+    reads, real = [], codecs.read
+    monkeypatch.setattr(
+        codecs, "read", lambda path, options: reads.append(path.name) or real(path, options)
+    )
+    list(batch.run(jobs, {style.name: style}, Settings()))
+    assert reads == ["2.png", "3.png", "4.png"]
+
+
+def test_cancelled_it_writes_what_it_has_begun(folder, style):
+    cancel = CancelToken()
+    results = batch.run(planned(folder, style), {style.name: style}, Settings(), cancel=cancel)
+    done = [next(results)]
+    cancel.cancel()
+    done += results
+    assert 1 <= len(done) <= 3
+    assert all(each.job.output.exists() for each in done if not each.error)
