@@ -7,7 +7,6 @@ import heapq
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -36,43 +35,42 @@ def _format(target: Path) -> str:
 def join(film: Source, work: Work, target: Path, end: float) -> Path:
     """All parts, and the sound that belongs to them, in one file."""
     joined = work.folder / f"joined{target.suffix.lower()}"
-    with ExitStack() as stack:
-        output = stack.enter_context(library().open(str(joined), "w", format=_format(target)))
-        parts = [stack.enter_context(library().open(str(part))) for part in work.parts]
+    with library().open(str(joined), "w", format=_format(target)) as output:
         if target.suffix.lower() == ".gif":
-            _write_gif(parts, output)
+            _write_gif(work.parts, output)
             return joined
-        stream = output.add_stream_from_template(parts[0].streams.video[0])
-        packets = [_packets(parts, {0: stream})]
+        with library().open(str(work.parts[0])) as part:
+            stream = output.add_stream_from_template(part.streams.video[0])
+        packets = [_packets(work.parts, {0: stream})]
         if film.sound:
-            sound = stack.enter_context(library().open(str(film.path)))
             copies = {each.index: output.add_stream_from_template(each) for each in film.sound}
-            packets.append(_packets([sound], copies, end))
+            packets.append(_packets([film.path], copies, end))
         for _, packet in heapq.merge(*packets, key=lambda entry: entry[0]):
             output.mux(packet)
     return joined
 
 
 def _packets(
-    containers: Iterable[Any], copies: Mapping[int, Any], end: float = math.inf
+    paths: Iterable[Path], copies: Mapping[int, Any], end: float = math.inf
 ) -> Iterator[tuple[float, Any]]:
     """Packets of some streams for their copies, each with its time in seconds."""
-    for container in containers:
-        for packet in container.demux([container.streams[index] for index in copies]):
-            if packet.dts is not None and (time := float(packet.dts * packet.time_base)) < end:
-                packet.stream = copies[packet.stream.index]
-                yield time, packet
+    for path in paths:
+        with library().open(str(path)) as container:
+            for packet in container.demux([container.streams[index] for index in copies]):
+                if packet.dts is not None and (time := float(packet.dts * packet.time_base)) < end:
+                    packet.stream = copies[packet.stream.index]
+                    yield time, packet
 
 
-def _write_gif(parts: Iterable[Any], output: Any) -> None:
+def _write_gif(parts: Iterable[Path], output: Any) -> None:
     """With one palette that suits all frames."""
     graph: Any = None
     stream: Any = None
-    for part in parts:
-        for frame in part.decode(video=0):
-            if graph is None:
-                graph = _palette_graph(part.streams.video[0])
-            graph.push(frame)
+    for path in parts:
+        with library().open(str(path)) as part:
+            graph = graph or _palette_graph(part.streams.video[0])
+            for frame in part.decode(video=0):
+                graph.push(frame)
     graph.push(None)
     with contextlib.suppress(library().EOFError):
         while True:
