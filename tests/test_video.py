@@ -235,8 +235,9 @@ def test_ctrl_c_leaves_a_film_and_exits_with_130(tmp_path):
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     part = tmp_path / f".{target.name}.parts" / "part.tmp"
     deadline = time.monotonic() + 120
-    while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
+    while not part.exists() and time.monotonic() < deadline:
         time.sleep(0.005)
+    time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 130, said
