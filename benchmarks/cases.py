@@ -14,7 +14,7 @@ import torch
 from benchmarks.lab import lab
 from benchmarks.large import film, large
 from benchmarks.lite import lite
-from benchmarks.measure import fresh, medians, timed
+from benchmarks.measure import fresh, medians, stylized, timed
 from benchmarks.optimizing import optimizing
 from benchmarks.quality import quality
 from benchmarks.rivals import TransformerNet, under_onnxruntime
@@ -71,11 +71,9 @@ def end_to_end(style: Style, plan: Plan) -> Iterator[Row]:
     peaks: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         photo = Picture(photograph(*TWELVE_MEGAPIXELS)).save(Path(folder, "photo.jpg"))
-        out = str(Path(folder, "painting.jpg"))
-        command = ("-m", "impasto", "stylize", str(photo), "-s", str(style.folder), "-o", out)
 
         def whole() -> float:
-            process = fresh(*command, "--device", "cpu", "--overwrite", "--quiet")
+            process = stylized(photo, Path(folder, "painting.jpg"), style)
             peaks.append(process.peak_bytes / 1e6)
             return process.seconds
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.measure import Process, fresh
+from benchmarks.measure import stylized
 from benchmarks.rows import HD, Plan, Row, photograph
 from impasto import codecs
 from impasto.engine import MEMORY, OnnxEngine
@@ -36,7 +36,7 @@ def large(style: Style, plan: Plan) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         photo = Picture(photograph(*HUNDRED_MEGAPIXELS)).save(Path(folder, "photo.jpg"))
         out = Path(folder, "painting.jpg")
-        process = _stylized(photo, out, style)
+        process = stylized(photo, out, style)
         painting = codecs.read(out, ReadOptions()).pixels
     what = "impasto stylize, 100 megapixel JPEG"
     yield Row(what, "s", process.seconds)
@@ -50,11 +50,6 @@ def large(style: Style, plan: Plan) -> Iterator[Row]:
     )  # fmt: skip
 
 
-def _stylized(source: Path, target: Path, style: Style) -> Process:
-    names = str(source), "-s", str(style.folder), "-o", str(target)
-    return fresh("-m", "impasto", "stylize", *names, "--device", "cpu", "--quiet")
-
-
 def _steps(painting: NDArray[np.uint8], rows: int) -> tuple[float, float]:
     """The largest mean change between two rows at borders of bands, and elsewhere."""
     change = np.array([
@@ -66,10 +61,10 @@ def _steps(painting: NDArray[np.uint8], rows: int) -> tuple[float, float]:
 
 
 def film(style: Style, _plan: Plan) -> Iterator[Row]:
-    """A film of 720p with sound, from the command's start to its end."""
+    """A film of 720p, from the command's start to its end."""
     with tempfile.TemporaryDirectory() as folder:
         clip = _clip(Path(folder, "clip.mp4"))
-        process = _stylized(clip, Path(folder, "out.mp4"), style)
+        process = stylized(clip, Path(folder, "out.mp4"), style)
     rate = FRAMES / process.seconds
     what = f"impasto stylize, film of {FRAMES} frames at {HD[0]}x{HD[1]}"
     yield Row(what, "frames/s", rate, bar=10, at_least=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import resources, util
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnxruntime as ort
 
-from benchmarks.measure import Process, fresh, medians, timed
+from benchmarks.measure import Process, fresh, medians, stylized, timed
 from benchmarks.rows import TWELVE_MEGAPIXELS, Plan, Row, photograph
 from impasto import devices
 from impasto.engine import OnnxEngine
@@ -58,17 +58,17 @@ def _networks(style: Style, plan: Plan, threads: int) -> Iterator[Row]:
 def _commands(style: Style, plan: Plan) -> Iterator[Row]:
     peaks: dict[str, list[int]] = {"ours": [], "theirs": []}
     with tempfile.TemporaryDirectory() as folder:
-        photo = str(Picture(photograph(*TWELVE_MEGAPIXELS)).save(Path(folder, "photo.jpg")))
-        out, side = str(Path(folder, "painting.jpg")), str(max(TWELVE_MEGAPIXELS))
-        commands = {
-            "ours": ("impasto", "stylize", photo, "-s", str(style.folder), "-o", out,
-                     "--device", "cpu", "--overwrite", "--quiet"),
-            "theirs": (_PACKAGE, "stylize", photo, "-o", out, "--device", "cpu",
-                       "--max-size", side),
-        }  # fmt: skip
+        photo = Picture(photograph(*TWELVE_MEGAPIXELS)).save(Path(folder, "photo.jpg"))
+        out, side = Path(folder, "painting.jpg"), str(max(TWELVE_MEGAPIXELS))
+        rival = ("-m", _PACKAGE, "stylize", str(photo), "-o", str(out), "--device", "cpu",
+                 "--max-size", side)  # fmt: skip
+        commands: dict[str, Callable[[], Process]] = {
+            "ours": partial(stylized, photo, out, style),
+            "theirs": partial(fresh, *rival),
+        }
 
         def run(name: str) -> float:
-            process: Process = fresh("-m", *commands[name])
+            process = commands[name]()
             peaks[name].append(process.peak_bytes)
             return process.seconds
 

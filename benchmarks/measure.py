@@ -14,8 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from impasto import devices
+
+if TYPE_CHECKING:
+    from impasto.catalog import Style
 
 # A child begins with its parent's peak memory on its account. So a small process of its
 # own starts the command, and not this one, which may hold gigabytes.
@@ -50,6 +54,13 @@ def fresh(*command: str) -> Process:
     )
     seconds, peak = json.loads(watched.stdout)
     return Process(seconds, peak * _RSS_UNIT)
+
+
+def stylized(source: Path, target: Path, style: Style) -> Process:
+    """The command that paints, in a process of its own."""
+    names = str(source), "-s", str(style.folder), "-o", str(target)
+    flags = "--device", "cpu", "--overwrite", "--quiet"
+    return fresh("-m", "impasto", "stylize", *names, *flags)
 
 
 def timed(function: Callable[[], object]) -> Callable[[], float]:

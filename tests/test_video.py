@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from impasto import assets, codecs, video
+from impasto import assets, batch, codecs, video
+from impasto.batch import Settings
 from impasto.errors import (
     Cancelled,
     ImpastoError,
@@ -22,6 +23,7 @@ from impasto.errors import (
     PictureError,
     PictureLimitError,
 )
+from impasto.files import Job
 from impasto.options import ReadOptions, StylizeOptions
 from impasto.progress import CancelToken
 from impasto.stylizer import Stylizer
@@ -180,6 +182,8 @@ def test_a_film_that_is_stopped_can_be_played_and_goes_on(clip, style, tmp_path,
     assert len(frames_of(target)) == film.frames == 9
     assert 0 < len(sound_of(target)) < len(sound_of(clip))
     assert video.unfinished(target)
+    job = Job(clip, style.name, target)
+    assert not batch.is_there(job, Settings())  # to be gone on with, also by a cluster
     seen = []
     film = video.paint(
         clip, target, Stylizer(style, steady=True, threads=1), on_progress=seen.append
@@ -187,6 +191,7 @@ def test_a_film_that_is_stopped_can_be_played_and_goes_on(clip, style, tmp_path,
     assert film.whole
     assert seen[0].step == 10
     assert not video.unfinished(target)
+    assert batch.is_there(job, Settings())
     assert sound_of(target) == sound_of(clip)
     assert np.abs(pixels_of(target) - pixels_of(whole)).mean() < 3
     assert np.abs(times_of(target) - times_of(clip)).max() < 0.0011

@@ -123,8 +123,14 @@ def _pictures(
 
 
 def is_there(job: Job, settings: Settings) -> bool:
-    """Whether a job is to be skipped, as its output exists."""
-    return job.output.exists() and not settings.overwrite
+    """Whether a job is to be skipped, as its output exists, and is no film to be gone on with."""
+    if settings.overwrite or not job.output.exists():
+        return False
+    if not job.is_film:
+        return True
+    from impasto import video
+
+    return not video.unfinished(job.output)
 
 
 @dataclass(frozen=True)
@@ -189,7 +195,7 @@ def film(
     """Paint one film, or go on with it."""
     from impasto import video
 
-    if is_there(job, settings) and not video.unfinished(job.output):
+    if is_there(job, settings):
         return Result(job, skipped=True)
     started = time.perf_counter()
     try:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 GRAPH, FUNCTIONS = 7, 25
-NODE, INITIALIZER, SPARSE_INITIALIZER, INPUT, OUTPUT, VALUE_INFO = 1, 5, 15, 11, 12, 13
+NODE, INITIALIZER, SPARSE_INITIALIZER, INPUT, OUTPUT = 1, 5, 15, 11, 12
 OP_TYPE, ATTRIBUTE, DOMAIN = 4, 5, 7
 FLOAT, INT64 = 1, 7
 _NODE_INPUT, _NODE_OUTPUT = 1, 2

@@ -126,14 +126,13 @@ class _Cut:
         last = max(self.stage_of.values())
         for number in range(last + 1):
             keeps = [name for name in self.read_last if self.stage_of[name] == number]
-            ends = list(self.network.outputs) if number == last else keeps
-            yield self._stage(number, keeps, ends)
+            yield self._stage(number, keeps, self.network.outputs if number == last else {})
 
     def _before(self, name: str, number: int) -> bool:
         return self.stage_of.get(name, number) < number
 
-    def _stage(self, number: int, keeps: Sequence[str], ends: Sequence[str]) -> Stage:
-        needed, reads = self._needed(number, ends)
+    def _stage(self, number: int, keeps: Sequence[str], outputs: dict[str, bytes]) -> Stage:
+        needed, reads = self._needed(number, [*keeps, *outputs])
         nodes = [node for node in self.network.nodes if needed & set(node.outputs)]
         measures = [name for name in keeps if name in self.normalised]
         piece = _Piece(self.network)
@@ -143,9 +142,8 @@ class _Cut:
             piece.add(node)
         for name in keeps:
             piece.keep(name, measured=name in measures)
-        model = piece.encoded(self.network.outputs if ends != keeps else {})
         return Stage(
-            model,
+            piece.encoded(outputs),
             reads=tuple(reads),
             keeps=tuple(keeps),
             measures=tuple(measures),
