@@ -16,7 +16,8 @@ from typer.main import get_command
 
 import hostile
 from impasto import __version__, cli, codecs
-from impasto.options import OptimizeOptions, StylizeOptions, TrainOptions, WriteOptions, doc
+from impasto.knobs import doc
+from impasto.options import OptimizeOptions, StylizeOptions, TrainOptions, WriteOptions
 
 
 def run(*arguments, stdin=None, cwd=None, env=None):

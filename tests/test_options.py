@@ -3,6 +3,7 @@ from dataclasses import fields, is_dataclass
 import pytest
 
 from impasto.errors import OptionError
+from impasto.knobs import doc
 from impasto.options import (
     EvaluateOptions,
     LossOptions,
@@ -12,7 +13,6 @@ from impasto.options import (
     StylizeOptions,
     TrainOptions,
     WriteOptions,
-    doc,
 )
 
 ALL = [

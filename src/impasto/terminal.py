@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from impasto.errors import ImpastoError
-from impasto.options import flattened
+from impasto.knobs import flattened
 
 if TYPE_CHECKING:
     from impasto.batch import Result

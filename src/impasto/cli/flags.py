@@ -10,7 +10,8 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from impasto import catalog, devices
-from impasto.options import ReadOptions, StylizeOptions, WriteOptions, changed, doc
+from impasto.knobs import changed, doc
+from impasto.options import ReadOptions, StylizeOptions, WriteOptions
 
 
 def knob(options: type, name: str, *flags: str, **more: Any) -> Any:

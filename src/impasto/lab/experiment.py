@@ -35,7 +35,8 @@ from typing import Any
 
 from impasto import codecs
 from impasto.errors import OptionError
-from impasto.options import OptimizeOptions, changed
+from impasto.knobs import changed
+from impasto.options import OptimizeOptions
 from impasto.studio import tables
 from impasto.studio.presets import preset
 

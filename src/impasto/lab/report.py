@@ -15,9 +15,10 @@ import jinja2
 
 from impasto import __version__, codecs, files, sheets
 from impasto.errors import OptionError
+from impasto.knobs import flattened
 from impasto.lab.experiment import Experiment, Trial
 from impasto.lab.runs import RUNS, Done
-from impasto.options import WriteOptions, flattened
+from impasto.options import WriteOptions
 from impasto.picture import Picture
 from impasto.studio import curves
 

@@ -21,7 +21,8 @@ from torch import Tensor, optim
 
 from impasto import catalog, files
 from impasto.errors import TrainingError
-from impasto.options import NetworkOptions, TrainOptions, flattened
+from impasto.knobs import flattened
+from impasto.options import NetworkOptions, TrainOptions
 from impasto.studio.networks import TransformNetwork, norms
 
 NETWORK = "network.safetensors"

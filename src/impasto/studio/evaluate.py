@@ -24,7 +24,8 @@ from impasto import catalog, codecs
 from impasto.catalog import Style
 from impasto.engine import OnnxEngine
 from impasto.errors import TrainingError
-from impasto.options import EvaluateOptions, LossOptions, TrainOptions, changed
+from impasto.knobs import changed
+from impasto.options import EvaluateOptions, LossOptions, TrainOptions
 from impasto.picture import Picture
 from impasto.progress import OnProgress, Progress, silent
 from impasto.studio import features, optimize, photos

@@ -26,7 +26,8 @@ from typing import Any
 
 from impasto import catalog, codecs
 from impasto.errors import OptionError, PictureError
-from impasto.options import TrainOptions, changed
+from impasto.knobs import changed
+from impasto.options import TrainOptions
 from impasto.picture import Picture
 from impasto.studio import networks, tables
 
