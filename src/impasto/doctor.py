@@ -23,6 +23,7 @@ _EXTRAS = {
     "lab": ("jinja2", "psutil", "optuna"),
     "cluster": ("ray",),
     "video": ("av",),
+    "serve": ("fastapi", "uvicorn", "python_multipart", "huey", "redis", "prometheus_client"),
 }
 
 

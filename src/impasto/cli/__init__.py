@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from impasto import __version__
-from impasto.cli import lab, paint, quality, studio, styles
+from impasto.cli import lab, paint, quality, serve, studio, styles
 from impasto.errors import ImpastoError
 from impasto.terminal import Terminal, error_record
 
@@ -39,6 +39,8 @@ for command in (
     quality.evaluate,
     lab.lab,
     lab.search,
+    serve.serve,
+    serve.worker,
     paint.doctor,
 ):
     app.command()(command)

@@ -55,25 +55,26 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def with_options(
-    options: type, base: Callable[[dict[str, Any]], Any] | None = None
+    options: type, base: Callable[[dict[str, Any]], Any] | None = None, *, env: str = ""
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command one flag for each knob of ``options``, and itself the object made of them.
 
     The command takes a parameter ``options``; knobs that are options themselves are
     flattened, and their flags have the knobs' own names. Layers are given with commas.
     ``base`` makes the options that unused flags leave as they are, from the other values.
+    ``env`` begins the names of variables of the environment that may stand for the flags.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(command, eval_str=True)
-        knobs = list(_flags(options()))
+        knobs = list(_flags(options(), env))
         names = {name for name, _, _ in knobs}
 
         def run(context: typer.Context, **values: Any) -> None:
             used = {
                 name: values[name]
                 for name in names
-                if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+                if getattr(context.get_parameter_source(name), "name", "") in _GIVEN
             }
             others = {name: value for name, value in values.items() if name not in names}
             made = changed(base(others) if base else options(), used)
@@ -99,17 +100,22 @@ def with_options(
     return decorate
 
 
-def _flags(options: Any) -> Iterator[tuple[str, Any, Any]]:
+_GIVEN = ("COMMANDLINE", "ENVIRONMENT")
+
+
+def _flags(options: Any, env: str) -> Iterator[tuple[str, Any, Any]]:
     """Name, default and annotation of each flag."""
     kinds = get_type_hints(type(options))
     for field in fields(options):
         default = getattr(options, field.name)
         if is_dataclass(default):
-            yield from _flags(default)
+            yield from _flags(default, env)
             continue
         kind, shown = kinds[field.name], default
         if isinstance(default, tuple):
             kind, shown = str, ",".join(default)
         flag = field.name.replace("_", "-")
         name = f"--{flag}/--no-{flag}" if default is True else f"--{flag}"
-        yield field.name, shown, Annotated[kind, typer.Option(name, help=field.metadata["doc"])]
+        variable = f"{env}{field.name.upper()}" if env else None
+        option = typer.Option(name, help=field.metadata["doc"], envvar=variable, show_envvar=False)
+        yield field.name, shown, Annotated[kind, option]

@@ -1,0 +1,60 @@
+"""The commands of the service: ``serve`` and ``worker``, and ``page`` for the browser alone."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Annotated
+
+import typer
+
+from impasto.cli.flags import Quiet, Verbose, with_options
+from impasto.errors import MissingExtraError, OptionError
+from impasto.options import ServeOptions
+from impasto.terminal import Terminal
+
+
+def _service() -> ModuleType:
+    try:
+        from impasto.server import run
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("serve", "the service") from error
+    return run
+
+
+@with_options(ServeOptions, env="IMPASTO_")
+def serve(
+    options: ServeOptions,
+    check: Annotated[
+        bool, typer.Option("--check", help="Ask a service that runs whether it is ready.")
+    ] = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Serve the web page and the HTTP API, until Ctrl-C.
+
+    The page is at the address that is printed, the API's documentation at /docs. Flags may
+    be given as IMPASTO_TOKEN, IMPASTO_HOST and so on, for containers.
+    """
+    terminal = Terminal(quiet=quiet, verbose=verbose)
+    if check:
+        _service().check(options)
+        terminal.say("it is ready")
+        return
+
+    def on_ready(address: str) -> None:
+        secret = f"#token={options.token}" if options.token else ""
+        terminal.say(f"{address}{secret}  (Ctrl-C stops it)")
+
+    _service().serve(options, on_ready, log=verbose)
+
+
+@with_options(ServeOptions, env="IMPASTO_")
+def worker(options: ServeOptions, quiet: Quiet = False) -> None:
+    """Do the jobs that services put into a Redis, one at a time; several may run.
+
+    Give --redis and the limits of the service.
+    """
+    if not options.redis:
+        raise OptionError("no Redis was given", hint="--redis redis://HOST:6379/0")
+    Terminal(quiet=quiet).say("waiting for jobs  (Ctrl-C stops it)")
+    _service().work(options)

@@ -1,0 +1,389 @@
+"""The routes of the HTTP API, and the page."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from impasto import __version__, assets, catalog
+from impasto.errors import ImpastoError, OptionError, PictureLimitError
+from impasto.knobs import changed
+from impasto.options import OptimizeOptions, ServeOptions, StylizeOptions
+from impasto.server import schema, work
+from impasto.server.fields import (
+    FILM_TYPES,
+    MEDIA_TYPES,
+    OptimizeJob,
+    Stylize,
+    StylizeJob,
+    accepted,
+    known_style,
+)
+from impasto.server.guard import Guard, is_loopback
+from impasto.server.jobs import Job, Jobs
+from impasto.server.metrics import Metrics
+from impasto.server.painters import OWN, Order, Painters, Painting
+from impasto.server.problems import Refusal, answer, from_http, from_validation
+
+PAGE = Path(__file__).parent / "page"
+
+_WATCH = 0.25
+"""Seconds between two looks at a job whose events somebody reads."""
+
+
+_Made = TypeVar("_Made")
+
+
+def create_app(options: ServeOptions | None = None) -> FastAPI:
+    """The service as an ASGI application, for any server that runs such.
+
+    Without ``options.redis`` it does its jobs itself, in processes of their own.
+
+    Raises:
+        OptionError: it would listen to other machines without a token.
+        DeviceError: the jobs cannot be kept where they should be.
+    """
+    options = options or ServeOptions()
+    if not options.token and not is_loopback(options.host):
+        raise OptionError(
+            f"at {options.host} others can reach the service, which needs a token for that",
+            hint="give --token, or set IMPASTO_TOKEN",
+        )
+    app = FastAPI(
+        title="impasto",
+        version=__version__,
+        summary="Paint photographs in the style of a picture.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        separate_input_output_schemas=False,
+    )
+    app.state.options = options
+    app.state.jobs = Jobs(options)
+    app.state.metrics = Metrics()
+    app.add_middleware(Guard, options=options, observe=app.state.metrics.observe)
+    app.add_exception_handler(ImpastoError, _told)
+    app.add_exception_handler(HTTPException, _told)
+    app.add_exception_handler(RequestValidationError, _told)
+    app.include_router(api)
+    app.include_router(pages)
+    app.mount("/page", StaticFiles(directory=PAGE), name="page")
+    schema.complete(app, options)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    options: ServeOptions = app.state.options
+    painters = app.state.painters = Painters(options)
+    app.state.metrics.watch(painters, app.state.jobs)
+    worker = None if options.redis else work.Worker(options)
+    if worker:
+        worker.start()
+    warming = asyncio.create_task(painters.warm())
+    try:
+        yield
+    finally:
+        warming.cancel()
+        if worker:
+            worker.stop()
+            await run_in_threadpool(worker.join)
+        painters.close()
+        app.state.jobs.close()
+
+
+async def _told(_: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        error = from_http(error)
+    elif isinstance(error, RequestValidationError):
+        error = from_validation(error)
+    assert isinstance(error, ImpastoError)
+    return answer(error)
+
+
+def _options(request: Request) -> ServeOptions:
+    found: ServeOptions = request.app.state.options
+    return found
+
+
+def _jobs(request: Request) -> Jobs:
+    found: Jobs = request.app.state.jobs
+    return found
+
+
+def _job(id: str, jobs: Annotated[Jobs, Depends(_jobs)]) -> Job:
+    return jobs.get(id)
+
+
+Options = Annotated[ServeOptions, Depends(_options)]
+AllJobs = Annotated[Jobs, Depends(_jobs)]
+OneJob = Annotated[Job, Depends(_job)]
+
+api = APIRouter(prefix="/v1", responses=schema.ERRORS)
+pages = APIRouter(include_in_schema=False)
+
+
+@api.post(
+    "/stylize",
+    tags=["paint"],
+    response_class=Response,
+    responses=schema.PICTURE,
+    openapi_extra=schema.body(Stylize, image="A picture.", raw=True),
+)
+async def stylize(request: Request, query: Annotated[Stylize, Query()]) -> Response:  # type: ignore[valid-type]
+    """Paint a picture and wait for it.
+
+    The picture is the body, or the field `image` of a form; options are in the query or in
+    the form. `Accept` chooses the format; without it, it is that of the picture. Metadata
+    of the picture is dropped.
+    """
+    formats = accepted(request.headers.get("accept"), [*MEDIA_TYPES], OWN)
+    if not formats:
+        hint = f"one of {', '.join(MEDIA_TYPES.values())}"
+        raise Refusal(HTTPStatus.NOT_ACCEPTABLE, "no such format is written", hint=hint)
+    files, given = await _received(request, query)
+    wanted = _checked(Stylize, given)
+    style = known_style(wanted.pop("style"))
+    order = Order(files["image"], style, StylizeOptions(**wanted), formats)
+    painters: Painters = request.app.state.painters
+    made = await _unless_gone(request, painters.paint(order))
+    return Response(made.data, media_type=MEDIA_TYPES[made.format], headers=_about(made, style))
+
+
+@api.post(
+    "/jobs",
+    status_code=HTTPStatus.ACCEPTED,
+    tags=["jobs"],
+    response_model=schema.JobTold,
+    responses=schema.ACCEPTED,
+    openapi_extra=schema.body(
+        StylizeJob,
+        OptimizeJob,
+        image="A picture, or a film.",
+        painting="A painting, in whose style the picture is optimised; instead of style.",
+    ),
+)
+async def submit(
+    request: Request, response: Response, options: Options, jobs: AllJobs
+) -> dict[str, Any]:
+    """Queue what takes long: a film, a very large picture, or one that is optimised.
+
+    Fields are those of one of three kinds: a picture or a film with `style`, or a picture
+    with `painting`.
+    """
+    files, given = await _received(request, None)
+    image, painting = files["image"], files.get("painting")
+    if painting is not None:
+        given.pop("style", None)
+    kind = work.kind_of(image, painting, given.get("format"))
+    wanted = _checked(OptimizeJob if kind == "optimize" else StylizeJob, given)
+    format = wanted.pop("format") or ("mp4" if kind == "film" else "")
+    style = "" if kind == "optimize" else known_style(wanted.pop("style"))
+    _check_size(kind, wanted, options)
+    job = Job("", kind, style, format, wanted)
+    job = await run_in_threadpool(jobs.submit, job, image, painting)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return await run_in_threadpool(jobs.told, job)
+
+
+def _check_size(kind: str, wanted: dict[str, Any], options: ServeOptions) -> None:
+    limit = options.optimize_side if kind == "optimize" else options.job_side
+    size = wanted.get("size")
+    if size and size > limit:
+        raise PictureLimitError(f"size is {size}; the limit is {limit}", hint="give a smaller one")
+    changed(OptimizeOptions() if kind == "optimize" else StylizeOptions(), wanted)
+
+
+@api.get("/jobs/{id}", tags=["jobs"], response_model=schema.JobTold)
+def state(job: OneJob, jobs: AllJobs) -> dict[str, Any]:
+    """How far a job is."""
+    return jobs.told(job)
+
+
+@api.delete("/jobs/{id}", tags=["jobs"], response_model=schema.JobTold)
+def cancel(job: OneJob, jobs: AllJobs) -> dict[str, Any]:
+    """Stop a job; the result of one that is done is deleted."""
+    return jobs.told(jobs.cancel(job.id))
+
+
+@api.get("/jobs/{id}/events", tags=["jobs"], response_class=EventSourceResponse)
+async def events(job: OneJob, jobs: AllJobs) -> AsyncIterator[ServerSentEvent]:
+    """The job whenever something about it changes, until it has ended."""
+    last: dict[str, Any] = {}
+    while True:
+        try:
+            job = await run_in_threadpool(jobs.get, job.id)
+        except Refusal:
+            return
+        told = await run_in_threadpool(jobs.told, job)
+        if told | {"seconds": 0} != last:  # that time passes is no news
+            yield ServerSentEvent(data=told, event="job")
+            last = told | {"seconds": 0}
+        if job.final:
+            return
+        await asyncio.sleep(_WATCH)
+
+
+@api.get("/jobs/{id}/result", tags=["jobs"], response_class=Response, responses=schema.RESULT)
+def result(job: OneJob, jobs: AllJobs) -> Response:
+    """What a job has made; kept for a while, see `expires` of the limits."""
+    data = jobs.result(job)
+    ending = job.media_type.partition("/")[2]
+    name = f"{job.style.replace(':', '-').replace(',', '-') or 'painting'}.{ending}"
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(data, media_type=job.media_type, headers=disposition)
+
+
+@api.get("/styles", tags=["styles"], response_model=schema.StylesTold)
+def styles() -> dict[str, Any]:
+    """All styles of this service."""
+    return {
+        "styles": [
+            {
+                "name": style.name,
+                "title": style.card.title,
+                "artist": style.card.artwork.artist,
+                "year": style.card.artwork.year,
+                "licence": style.card.artwork.licence,
+                "preview": f"/v1/styles/{style.name}/preview",
+            }
+            for style in catalog.styles().values()
+        ]
+    }
+
+
+@api.get("/styles/{name}/preview", tags=["styles"], response_class=Response, responses=schema.JPEG)
+def preview(name: str) -> Response:
+    """A photograph painted in this style."""
+    style = catalog.styles().get(name)
+    if not style or not style.preview.is_file():
+        raise Refusal(HTTPStatus.NOT_FOUND, "there is no such style", hint="see GET /v1/styles")
+    return FileResponse(style.preview)
+
+
+@api.get("/limits", tags=["about"])
+def limits(options: Options) -> dict[str, Any]:
+    """What this service takes, and for how long it works and waits."""
+    hidden = ("host", "port", "token", "redis", "state", "device")
+    told = {name: value for name, value in asdict(options).items() if name not in hidden}
+    return told | {"jobs": work.kinds(), "formats": [*MEDIA_TYPES.values(), *FILM_TYPES.values()]}
+
+
+@pages.get("/healthz")
+def healthz() -> dict[str, str]:
+    """The service answers."""
+    return {"status": "ok"}
+
+
+@pages.get("/readyz")
+def readyz(request: Request) -> dict[str, str]:
+    """The service paints: each of its processes has done so."""
+    if not request.app.state.painters.ready:
+        raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "it is starting", retry_after=1)
+    return {"status": "ready"}
+
+
+@pages.get("/metrics")
+def metrics(request: Request) -> Response:
+    """Counts and times for Prometheus."""
+    return Response(*request.app.state.metrics.text())
+
+
+@pages.get("/")
+def index() -> FileResponse:
+    return FileResponse(PAGE / "index.html")
+
+
+@pages.get("/docs")
+def docs() -> FileResponse:
+    return FileResponse(PAGE / "docs.html")
+
+
+@pages.get("/page/painter.js")
+def painter() -> FileResponse:
+    """How the page paints: here, by asking the service."""
+    return FileResponse(PAGE / "server.js")
+
+
+@pages.get("/page/sample.jpg")
+def sample() -> FileResponse:
+    return FileResponse(assets.demo_photo())
+
+
+async def _received(
+    request: Request, query: BaseModel | None
+) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """The files of a request, ``image`` at least, and its fields as they were sent."""
+    given = query.model_dump(exclude_unset=True) if query else {}
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    found: dict[str, bytes] = {}
+    if kind == "multipart/form-data":
+        async with request.form(max_files=2, max_fields=64, max_part_size=4096) as form:
+            for name, value in form.multi_items():
+                if isinstance(value, UploadFile):
+                    found[name] = await value.read()
+                else:
+                    given[name] = value
+    elif query is not None and not kind.startswith(("application/json", "application/x-www")):
+        found["image"] = await request.body()
+    else:
+        raise Refusal(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"a body of {kind or 'no type'} is not taken",
+            hint="send multipart/form-data with the field image",
+        )
+    for name in found.keys() - {"image", "painting"}:
+        raise OptionError(f"there is no field {name!r} for a file", hint="its name is image")
+    if not found.get("image"):
+        raise OptionError("no picture was sent", hint="send it as the file image of a form")
+    return found, given
+
+
+def _checked(model: type[BaseModel], given: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return model.model_validate(given).model_dump()
+    except ValidationError as error:
+        raise from_validation(error) from error
+
+
+async def _unless_gone(request: Request, work: Coroutine[Any, Any, _Made]) -> _Made:
+    """What ``work`` gives, unless the client leaves before."""
+    task, gone = asyncio.create_task(work), asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise Refusal(HTTPStatus.BAD_REQUEST, "the client has gone")
+        return task.result()
+    finally:
+        task.cancel()
+        gone.cancel()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _about(made: Painting, style: str) -> dict[str, str]:
+    timing = ", ".join(f"{name};dur={took * 1000:.1f}" for name, took in made.seconds.items())
+    return {
+        "Server-Timing": timing,
+        "Vary": "Accept",
+        "X-Impasto-Device": made.device,
+        "X-Impasto-Style": style,
+    }

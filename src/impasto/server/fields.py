@@ -1,0 +1,122 @@
+"""What requests may say: fields made from the options, and formats from ``Accept``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Annotated, Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from impasto import catalog
+from impasto.errors import OptionError
+from impasto.options import OptimizeOptions, StylizeOptions
+
+MEDIA_TYPES = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "AVIF": "image/avif",
+    "TIFF": "image/tiff",
+    "BMP": "image/bmp",
+}
+FILM_TYPES = {"mp4": "video/mp4", "webm": "video/webm", "gif": "image/gif"}
+
+_STYLE = re.compile(r"[a-z0-9-]{1,64}(:\d*\.?\d+)?(,[a-z0-9-]{1,64}:\d*\.?\d+){0,7}")
+_STYLE_DOC = "A style's name, or a blend such as great-wave:0.7,udnie:0.3."
+
+
+_PLAIN = (int, float, bool, int | None, float | None)
+
+
+def _knobs(options: Any) -> Iterator[tuple[str, Any, Any, Any]]:
+    """Name, type, default and metadata of what a client may set: numbers, choices, switches.
+
+    Texts are left out: they name files and networks of the machine.
+    """
+    kinds = get_type_hints(type(options))
+    for each in fields(options):
+        value = getattr(options, each.name)
+        if is_dataclass(value):
+            yield from _knobs(value)
+        elif each.name != "device" and (kinds[each.name] in _PLAIN or each.metadata["choices"]):
+            yield each.name, kinds[each.name], value, each.metadata
+
+
+def _model(name: str, options: Any, **more: Any) -> type[BaseModel]:
+    made: dict[str, Any] = dict(more)
+    for knob, kind, default, about in _knobs(options):
+        schema: Any = {"enum": list(about["choices"])} if about["choices"] else None
+        limits = Field(
+            description=about["doc"], ge=about["low"], le=about["high"], json_schema_extra=schema
+        )
+        made[knob] = (Annotated[kind, limits], default)
+    made_model: type[BaseModel] = create_model(
+        name, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **made
+    )
+    return made_model
+
+
+_style = (
+    Annotated[
+        str | None,
+        Field(description=_STYLE_DOC, examples=["great-wave"], pattern=f"^{_STYLE.pattern}$"),
+    ],
+    None,
+)
+_format = (Annotated[str | None, Field(description="Format of the result.", max_length=8)], None)
+
+Stylize = _model("Stylize", StylizeOptions(), style=_style)
+"""What ``POST /v1/stylize`` takes beside the picture."""
+
+StylizeJob = _model("StylizeJob", StylizeOptions(), style=_style, format=_format)
+OptimizeJob = _model("OptimizeJob", OptimizeOptions(), format=_format)
+
+
+def known_style(style: str | None) -> str:
+    """A style that the catalogue lists, or a blend of such; never a path.
+
+    Raises:
+        OptionError: none was given, or there is none of that name.
+    """
+    if not style:
+        raise OptionError("no style was given", hint=f"style={next(iter(catalog.styles()))}")
+    if not _STYLE.fullmatch(style):
+        raise OptionError(f"{style!r} is not the name of a style", hint="see GET /v1/styles")
+    at_hand = catalog.styles()
+    for part in style.split(","):
+        if (name := part.partition(":")[0]) not in at_hand:
+            raise catalog.unknown(name)
+    catalog.find(style)
+    return style
+
+
+def accepted(header: str | None, known: Sequence[str], own: str) -> list[str]:
+    """Of the formats ``known``, those that an ``Accept`` header takes, best first.
+
+    ``own`` stands for the one that the photograph has, where any will do (RFC 9110, 12.5.1).
+    """
+    if not header:
+        return [own]
+    wanted: list[tuple[float, str]] = []
+    for part in header.split(","):
+        kind, *parameters = (each.strip().lower() for each in part.split(";"))
+        if (quality := _quality(parameters)) > 0:
+            wanted.append((quality, kind))
+    found: list[str] = []
+    for _, kind in sorted(wanted, key=lambda each: -each[0]):
+        if kind in ("*/*", "image/*"):
+            found.append(own)
+        found += [name for name in known if MEDIA_TYPES[name] == kind]
+    return found
+
+
+def _quality(parameters: Sequence[str]) -> float:
+    for each in parameters:
+        if each.startswith("q="):
+            try:
+                return float(each[2:])
+            except ValueError:
+                return 0.0
+    return 1.0

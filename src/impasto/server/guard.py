@@ -1,0 +1,172 @@
+"""What stands before every route: who may ask, how much, how slowly; and what every answer says."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ipaddress
+import json
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+
+from impasto.errors import ImpastoError
+from impasto.options import ServeOptions
+from impasto.server.problems import Refusal, answer
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+Observe = Callable[[Scope, int, float], None]
+"""Told of each answer: its status, and the seconds that it took."""
+
+_log = logging.getLogger("impasto.server")
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; object-src 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""Of every answer: a page of the service runs and loads nothing that is not the service's."""
+
+_SLOWEST = 1000
+"""Bytes a second below which a body is given up."""
+
+_PRIVATE = ("/v1/", "/metrics")
+_CHANGING = ("POST", "PUT", "PATCH", "DELETE")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address, or a name, can only be this machine."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+class Guard:
+    """ASGI middleware, the outermost."""
+
+    def __init__(self, app: App, options: ServeOptions, observe: Observe) -> None:
+        self._app, self._options, self._observe = app, options, observe
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 0
+        request = secrets.token_hex(8)
+        fresh = "no-store" if _is_private(scope["path"]) else "no-cache"
+
+        async def sending(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", fresh)
+                headers["X-Request-Id"] = request
+            await send(message)
+
+        try:
+            self._check(scope)
+            app: App = self._app
+        except ImpastoError as error:
+            app = answer(error)
+        try:
+            await app(scope, self._counted(receive), sending)
+        except Exception:
+            _log.exception("request %s", request)
+            if not status:
+                await answer(_fault(request))(scope, receive, sending)
+        finally:
+            seconds = time.perf_counter() - started
+            self._observe(scope, status, seconds)
+            about = {"request": request, "method": scope["method"], "path": scope["path"]}
+            _log.info(json.dumps(about | {"status": status, "seconds": round(seconds, 4)}))
+
+    def _check(self, scope: Scope) -> None:
+        """Refuse a request by its head alone."""
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+        if is_loopback(self._options.host) and not is_loopback(name):
+            # A page of another site whose name has been made to mean this machine.
+            raise Refusal(HTTPStatus.MISDIRECTED_REQUEST, "the host is not this machine's")
+        origin = headers.get("origin")
+        if origin and scope["method"] in _CHANGING and origin.split("://", 1)[-1] != host:
+            raise Refusal(HTTPStatus.FORBIDDEN, "pages of other sites may not use this service")
+        if self._options.token and _is_private(scope["path"]):
+            given = headers.get("authorization", "").partition(" ")
+            wanted = self._options.token.encode()
+            if given[0].lower() != "bearer" or not hmac.compare_digest(given[2].encode(), wanted):
+                refusal = Refusal(
+                    HTTPStatus.UNAUTHORIZED,
+                    "a token is needed",
+                    hint="send the header Authorization: Bearer TOKEN",
+                )
+                refusal.headers = {"WWW-Authenticate": "Bearer"}
+                raise refusal
+        length = headers.get("content-length", "0")
+        if length.isdigit() and int(length) > self._options.max_bytes:
+            raise self._too_large()
+
+    def _counted(self, receive: Receive) -> Receive:
+        """The body, counted while it comes; one that comes too slowly is given up."""
+        seen, whole, started = 0, False, time.monotonic()
+
+        async def receiving() -> MutableMapping[str, Any]:
+            nonlocal seen, whole
+            if whole:  # only the client's leaving is left to come
+                return await receive()
+            try:
+                async with asyncio.timeout(self._options.idle):
+                    message = await receive()
+            except TimeoutError:
+                raise self._too_slow() from None
+            if message["type"] == "http.request":
+                seen += len(message.get("body", b""))
+                whole = not message.get("more_body", False)
+                if seen > self._options.max_bytes:
+                    raise self._too_large()
+                late = time.monotonic() - started - self._options.idle
+                if not whole and late > seen / _SLOWEST:
+                    raise self._too_slow()
+            return message
+
+        return receiving
+
+    def _too_slow(self) -> Refusal:
+        return Refusal(HTTPStatus.REQUEST_TIMEOUT, "the body came too slowly", hint="send it again")
+
+    def _too_large(self) -> Refusal:
+        return Refusal(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"the body is larger than {self._options.max_bytes / 1e6:.0f} MB",
+            hint="send a smaller file",
+        )
+
+
+def _is_private(path: str) -> bool:
+    return path.startswith(_PRIVATE) and not path.endswith("/preview")
+
+
+def _fault(request: str) -> Refusal:
+    return Refusal(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "something went wrong in the service",
+        hint=f"its log says what, under {request}",
+    )

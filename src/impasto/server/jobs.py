@@ -1,0 +1,279 @@
+"""Long work, kept where a restart does not forget it: in SQLite, or in Redis for several machines.
+
+huey's storages hold both the queue and what belongs to a job, the same in either place: a
+record of each job, and beside it its pictures, its progress and marks that are set once.
+A record is written only by who has set the mark for it, so nobody needs a lock.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from huey.exceptions import HueyException
+from huey.storage import EmptyData, RedisStorage, SqliteStorage
+
+from impasto import files
+from impasto.errors import DeviceError, ImpastoError, reason
+from impasto.options import ServeOptions
+from impasto.server.problems import Refusal, problem
+
+FINAL = ("done", "failed", "cancelled")
+LOST = 10.0
+"""Seconds without a sign of life after which a job's worker is taken for dead."""
+_ATTEMPTS = 3
+_PARTS = ("image", "painting", "result", "progress", "beat", "cancel")
+_SERVED = ("redis://", "rediss://", "unix://")
+
+
+@dataclass(frozen=True)
+class Job:
+    """The record of a job. ``attempt`` counts workers that died at it."""
+
+    id: str
+    kind: str
+    """``stylize``, ``film`` or ``optimize``."""
+    style: str = ""
+    format: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    state: str = "queued"
+    """``queued``, ``running``, or one of :data:`FINAL`."""
+    attempt: int = 0
+    created: float = 0.0
+    started: float = 0.0
+    ended: float = 0.0
+    media_type: str = ""
+    bytes: int = 0
+    error: Mapping[str, Any] | None = None
+
+    @property
+    def final(self) -> bool:
+        return self.state in FINAL
+
+
+class Jobs:
+    """All jobs of one place: a folder, or the address of a Redis server.
+
+    Raises:
+        DeviceError: the place cannot be used.
+    """
+
+    def __init__(self, options: ServeOptions) -> None:
+        self._options = options
+        place = options.redis or ""
+        if place and not place.startswith(_SERVED):
+            raise DeviceError(f"{place!r} is not a Redis's address", hint="redis://HOST:6379/0")
+        try:
+            if place:
+                self._records = RedisStorage("impasto", url=place, read_timeout=1)
+                self._files = RedisStorage("impastofiles", url=place)
+                self._records.conn.ping()
+            else:
+                folder = Path(options.state) if options.state else files.cache_folder("jobs")
+                folder.mkdir(parents=True, exist_ok=True)
+                path = str(folder / "jobs.sqlite")
+                self._records = SqliteStorage("impasto", filename=path)
+                self._files = SqliteStorage("impastofiles", filename=path)
+        except Exception as error:  # each storage has its own
+            where = "that Redis" if place else options.state or "the cache"
+            raise DeviceError(f"jobs cannot be kept in {where}: {reason(error)}") from error
+
+    def close(self) -> None:
+        for storage in (self._records, self._files):
+            with suppress(HueyException):
+                storage.close()
+
+    # What clients do.
+
+    def submit(self, job: Job, image: bytes, painting: bytes | None = None) -> Job:
+        """Queue a job; it has an identifier that cannot be guessed.
+
+        Raises:
+            Refusal: too many are waiting.
+        """
+        waiting = sum(not each.final for each in self.all())
+        if waiting >= self._options.queue:
+            raise Refusal(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"{waiting} jobs are waiting already",
+                hint="try again later",
+                retry_after=30,
+            )
+        job = replace(job, id=secrets.token_urlsafe(16), created=time.time())
+        self._files.put_data(f"{job.id}/image", image)
+        if painting is not None:
+            self._files.put_data(f"{job.id}/painting", painting)
+        self._put(job)
+        self._records.enqueue(job.id.encode())
+        return job
+
+    def get(self, id: str) -> Job:
+        """Raises Refusal (404) where there is none, or none any more."""
+        data = self._records.peek_data(id)
+        job = None if data is EmptyData else _job(data)
+        if job is None or self._expired(job):
+            raise Refusal(
+                HTTPStatus.NOT_FOUND,
+                "there is no such job",
+                hint=f"results are kept for {self._options.expires:g} s",
+            )
+        return job
+
+    def all(self) -> list[Job]:
+        """All jobs, the oldest first."""
+        found = map(_job, self._records.result_items().values())
+        return sorted(found, key=lambda job: job.created)
+
+    def told(self, job: Job) -> dict[str, Any]:
+        """A job as clients see it."""
+        about = {"step": 0, "total": 0, "losses": {}} | self._progress(job.id)
+        ahead = [each for each in self.all() if not each.final and each.created < job.created]
+        end = job.ended or time.time()
+        return {
+            "id": job.id,
+            "kind": job.kind,
+            "state": job.state,
+            **about,
+            "seconds": round(end - job.started, 1) if job.started else 0.0,
+            "ahead": len(ahead) if job.state == "queued" else 0,
+            "error": job.error,
+            "result": f"/v1/jobs/{job.id}/result" if job.state == "done" else None,
+            "media_type": job.media_type or None,
+        }
+
+    def cancel(self, id: str) -> Job:
+        """Stop a job, or drop the result of one that has ended."""
+        job = self.get(id)
+        self._files.put_data(f"{id}/cancel", b"1")
+        if job.state == "queued" and self._claims(job):
+            job = self.end(job, "cancelled")
+        elif job.final:
+            self._files.delete_data(f"{id}/result")
+            job = replace(job, state="cancelled", bytes=0)
+            self._put(job)
+        return job
+
+    def result(self, job: Job) -> bytes:
+        """Raises Refusal where the job has none: not yet (409), or not any more (410)."""
+        if job.state != "done":
+            ended = job.state if job.final else f"still {job.state}"
+            raise Refusal(HTTPStatus.CONFLICT, f"the job is {ended}", hint=f"GET /v1/jobs/{job.id}")
+        return self.part(job.id, "result")
+
+    # What workers do.
+
+    def take(self) -> Job | None:
+        """The next job, which is this worker's from now on; None if there is none."""
+        data = self._records.dequeue()
+        if data is None:
+            return None
+        with suppress(Refusal):
+            job = self.get(bytes(data).decode())
+            if job.state == "queued" and self._claims(job):
+                job = replace(job, state="running", started=time.time())
+                self.beat(job)
+                self._put(job)
+                return job
+        return None
+
+    def part(self, id: str, name: str) -> bytes:
+        """What was kept for a job: its ``image``, its ``painting``, its ``result``."""
+        data = self._files.peek_data(f"{id}/{name}")
+        if data is EmptyData:
+            raise Refusal(HTTPStatus.GONE, f"the {name} is gone", hint="it was kept long enough")
+        return bytes(data)
+
+    def keep(self, id: str, name: str, data: bytes) -> None:
+        self._files.put_data(f"{id}/{name}", data)
+
+    def beat(self, job: Job) -> None:
+        """Say that the worker lives."""
+        self.keep(job.id, "beat", repr(time.time()).encode())
+
+    def cancelled(self, id: str) -> bool:
+        return bool(self._files.has_data_for_key(f"{id}/cancel"))
+
+    def release(self, job: Job) -> None:
+        """Give back what this worker has taken and cannot do."""
+        self._put(replace(job, state="queued", started=0.0))
+        self._files.delete_data(f"{job.id}/claim{job.attempt}")
+        self._records.enqueue(job.id.encode())
+
+    def _again(self, job: Job) -> None:
+        """Back into the queue, as its worker is dead."""
+        job = replace(job, state="queued", attempt=job.attempt + 1, started=0.0)
+        if job.attempt < _ATTEMPTS:
+            self._put(job)
+            self._records.enqueue(job.id.encode())
+        else:
+            self.fail(job, ImpastoError(f"its worker died {_ATTEMPTS} times"))
+
+    def fail(self, job: Job, error: ImpastoError) -> Job:
+        return self.end(job, "failed", error=problem(error))
+
+    def end(self, job: Job, state: str, **about: Any) -> Job:
+        """Write how a job ended; what it was made from is dropped."""
+        job = replace(job, state=state, ended=time.time(), **about)
+        for name in ("image", "painting"):
+            self._files.delete_data(f"{job.id}/{name}")
+        self._put(job)
+        return job
+
+    def tidy(self) -> None:
+        """Bring back jobs whose workers died; drop results that are old, or too many."""
+        kept = 0
+        for job in reversed(self.all()):
+            if self._expired(job):
+                self._forget(job)
+            elif job.final:
+                kept += job.bytes
+                if kept > self._options.results and job.bytes:
+                    self._forget(job)
+            elif job.state == "running" and self._silence(job.id) > LOST:
+                if self._files.put_if_empty(f"{job.id}/lost{job.attempt}", b"1"):
+                    self._again(job)
+            elif job.state == "queued" and not self._records.queue_size():
+                # Taken by a worker that died before it could say so.
+                self._records.enqueue(job.id.encode())
+
+    # What all need.
+
+    def _claims(self, job: Job) -> bool:
+        """Whether this call is the first to want the job in this attempt."""
+        return bool(self._files.put_if_empty(f"{job.id}/claim{job.attempt}", b"1"))
+
+    def _put(self, job: Job) -> None:
+        self._records.put_data(job.id, json.dumps(asdict(job)).encode())
+
+    def _progress(self, id: str) -> dict[str, Any]:
+        data = self._files.peek_data(f"{id}/progress")
+        return {} if data is EmptyData else dict(json.loads(bytes(data)))
+
+    def _silence(self, id: str) -> float:
+        data = self._files.peek_data(f"{id}/beat")
+        return float("inf") if data is EmptyData else time.time() - float(bytes(data))
+
+    def _expired(self, job: Job) -> bool:
+        return job.final and time.time() - job.ended > self._options.expires
+
+    def _forget(self, job: Job) -> None:
+        self._records.delete_data(job.id)
+        for name in _parts():
+            self._files.delete_data(f"{job.id}/{name}")
+
+
+def _parts() -> Iterator[str]:
+    yield from _PARTS
+    for attempt in range(_ATTEMPTS):
+        yield from (f"claim{attempt}", f"lost{attempt}")
+
+
+def _job(data: bytes) -> Job:
+    return Job(**json.loads(bytes(data)))

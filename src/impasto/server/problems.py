@@ -1,0 +1,67 @@
+"""Errors as RFC 9457 problems: the sentences and hints of the command line."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from impasto.errors import ImpastoError
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Refusal(ImpastoError):  # noqa: N818 - not a fault
+    """An answer of the service that only HTTP has, such as 404 or 429."""
+
+    def __init__(
+        self, status: HTTPStatus, message: str, *, hint: str = "", retry_after: int | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.http_status = int(status)
+        self.headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+
+
+def problem(error: ImpastoError) -> dict[str, Any]:
+    """``code`` is the class of the error, as the command line's ``--json`` names it."""
+    status = HTTPStatus(error.http_status) if error.http_status != 499 else HTTPStatus.GONE
+    title = status.phrase
+    code = title.replace(" ", "") if isinstance(error, Refusal) else type(error).__name__
+    return {
+        "type": "about:blank",
+        "title": title,
+        "status": int(status),
+        "detail": error.message,
+        "hint": error.hint,
+        "code": code,
+    }
+
+
+def answer(error: ImpastoError) -> JSONResponse:
+    """The response for an error."""
+    said = problem(error)
+    headers = getattr(error, "headers", {})
+    return JSONResponse(said, said["status"], headers=headers, media_type=MEDIA_TYPE)
+
+
+def from_http(error: HTTPException) -> ImpastoError:
+    """The framework's own errors, such as an address that is not there."""
+    status = HTTPStatus(error.status_code)
+    refusal = Refusal(status, str(error.detail).lower(), hint="GET /docs says what is there")
+    refusal.headers = dict(error.headers or {})
+    return refusal
+
+
+def from_validation(error: RequestValidationError | ValidationError) -> ImpastoError:
+    """Fields that are missing, unknown or out of range, all in one sentence."""
+    said = (f"{_field(each['loc'])}: {each['msg']}" for each in error.errors())
+    return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(said), hint="see GET /docs")
+
+
+def _field(place: tuple[int | str, ...]) -> str:
+    """A field's name, without where in the request it stood."""
+    return ".".join(str(part) for part in place if part not in ("query", "body", "path"))

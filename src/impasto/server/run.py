@@ -1,0 +1,133 @@
+"""Listening, until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from impasto.errors import DeviceError
+from impasto.options import ServeOptions
+from impasto.server.app import create_app
+from impasto.server.jobs import Jobs
+from impasto.server.work import Worker
+
+_CONNECTIONS = 1000
+_HEADER_BYTES = 16_384
+_GRACE = 8
+"""Seconds that requests at work have to end when the service is stopped."""
+
+
+def serve(options: ServeOptions, on_ready: Callable[[str], None], *, log: bool = False) -> None:
+    """Answer requests until SIGINT or SIGTERM; ``on_ready`` is told the address.
+
+    Raises:
+        OptionError: other machines could reach it without a token.
+        DeviceError: the port is taken, or jobs cannot be kept.
+    """
+    app = create_app(options)
+    listener = _listener(options)
+    config = uvicorn.Config(
+        app,
+        http=_protocol(options.idle),
+        limit_concurrency=_CONNECTIONS,
+        h11_max_incomplete_event_size=_HEADER_BYTES,
+        timeout_graceful_shutdown=_GRACE,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+    )
+    _log_to_stderr(logging.INFO if log else logging.WARNING)
+    address = f"[{options.host}]" if ":" in options.host else options.host
+    on_ready(f"http://{address}:{listener.getsockname()[1]}/")
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def work(options: ServeOptions) -> None:
+    """Do the jobs of a Redis server until SIGINT or SIGTERM; then give back the one at hand.
+
+    Raises:
+        DeviceError: Redis does not answer.
+    """
+    Jobs(options).close()
+    _log_to_stderr(logging.WARNING)
+    worker, stopped = Worker(options), threading.Event()
+    before = {
+        number: signal.signal(number, lambda *_: stopped.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    worker.start()
+    stopped.wait()
+    worker.stop()
+    worker.join()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def check(options: ServeOptions) -> None:
+    """Ask the service that runs there whether it is ready.
+
+    Raises:
+        DeviceError: it is not, or none answers.
+    """
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.host, options.host)
+    connection = HTTPConnection(host, options.port, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        status = connection.getresponse().status
+    except (OSError, HTTPException) as error:
+        raise DeviceError(f"no service answers at {host}:{options.port}: {error}") from error
+    finally:
+        connection.close()
+    if status != 200:
+        raise DeviceError(f"the service at {host}:{options.port} is not ready ({status})")
+
+
+def _listener(options: ServeOptions) -> socket.socket:
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    try:
+        return socket.create_server((options.host, options.port), family=family, backlog=512)
+    except OSError as error:
+        raise DeviceError(
+            f"the service cannot listen at {options.host}:{options.port}: {error.strerror}",
+            hint="choose another with --port",
+        ) from error
+
+
+def _protocol(idle: float) -> type[H11Protocol]:
+    class Protocol(H11Protocol):
+        """Closes connections on which no request comes, or none comes to the end of its head."""
+
+        _seen: Any = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self.loop.call_later(idle, self._look)
+
+        def _look(self) -> None:
+            if self.transport.is_closing():
+                return
+            cycle: Any = self.cycle
+            if cycle is self._seen and (cycle is None or cycle.response_complete):
+                self.transport.close()
+            else:
+                self._seen = cycle
+                self.loop.call_later(idle, self._look)
+
+    return Protocol
+
+
+def _log_to_stderr(level: int) -> None:
+    log = logging.getLogger("impasto.server")
+    log.setLevel(level)
+    if not log.handlers:
+        log.addHandler(logging.StreamHandler())
+    log.propagate = False

@@ -1,0 +1,134 @@
+"""What OpenAPI says beyond what the routes say themselves: bodies, results, errors, examples."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import FastAPI
+from pydantic import BaseModel, ConfigDict, Field
+
+from impasto.options import ServeOptions
+from impasto.server.fields import FILM_TYPES, MEDIA_TYPES
+from impasto.server.problems import MEDIA_TYPE
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457), what to do next, and the name of the error."""
+
+    type: str = "about:blank"
+    title: str = Field(examples=["Content Too Large"])
+    status: int = Field(examples=[413])
+    detail: str = Field(examples=["the body is larger than 34 MB"])
+    hint: str = Field(examples=["send a smaller file"])
+    code: str = Field(examples=["ContentTooLarge"])
+
+
+class JobTold(BaseModel):
+    """A job. `ahead` is how many are before it while it waits."""
+
+    id: str = Field(examples=["q8x1tq2N8e2bG5y3cV0z9A"])
+    kind: Literal["stylize", "film", "optimize"]
+    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    step: int = Field(examples=[40])
+    total: int = Field(examples=[200])
+    losses: dict[str, float]
+    seconds: float
+    ahead: int
+    error: Problem | None
+    result: str | None
+    media_type: str | None
+
+
+class StyleTold(BaseModel):
+    """A style, and the painting that it was learnt from."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "name": "great-wave",
+                "title": "The Great Wave off Kanagawa",
+                "artist": "Katsushika Hokusai",
+                "year": "c. 1831",
+                "licence": "public domain",
+                "preview": "/v1/styles/great-wave/preview",
+            }
+        }
+    )
+    name: str
+    title: str
+    artist: str
+    year: str
+    licence: str
+    preview: str
+
+
+class StylesTold(BaseModel):
+    """All styles."""
+
+    styles: list[StyleTold]
+
+
+Responses = dict[int | str, dict[str, Any]]
+_BINARY = {"type": "string", "format": "binary"}
+_PROBLEM = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+
+ERRORS: Responses = {
+    422: {"description": "A field or a picture that cannot be used.", **_PROBLEM},
+    "default": {"description": "Any other error.", **_PROBLEM},
+}
+
+
+def _files(*types: str) -> Responses:
+    content = {media_type: {"schema": _BINARY} for media_type in types}
+    return {200: {"description": "The file.", "content": content}}
+
+
+PICTURE = _files(*MEDIA_TYPES.values())
+RESULT = _files(*MEDIA_TYPES.values(), *FILM_TYPES.values())
+JPEG = _files("image/jpeg")
+ACCEPTED: Responses = {
+    202: {
+        "description": "The job, queued.",
+        "headers": {"Location": {"description": "Of the job.", "schema": {"type": "string"}}},
+    }
+}
+
+
+def body(*models: type[BaseModel], raw: bool = False, **files: str) -> dict[str, Any]:
+    """The ``requestBody`` of a form with ``files`` and the fields of ``models``."""
+    fields: dict[str, Any] = {
+        name: {**_BINARY, "description": said} for name, said in files.items()
+    }
+    for model in models:
+        fields = model.model_json_schema()["properties"] | fields
+    form = {
+        "schema": {
+            "type": "object",
+            "required": ["image"],
+            "properties": fields,
+            "additionalProperties": False,
+        },
+        "encoding": {name: {"contentType": "application/octet-stream"} for name in files},
+    }
+    content: dict[str, Any] = {"multipart/form-data": form}
+    if raw:
+        content |= {kind: {"schema": _BINARY} for kind in MEDIA_TYPES.values()}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def complete(app: FastAPI, options: ServeOptions) -> None:
+    """Have the application's OpenAPI say what errors look like, and how a token is sent."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        found = plain()
+        parts = found.setdefault("components", {})
+        parts.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+        for unused in ("HTTPValidationError", "ValidationError"):
+            parts["schemas"].pop(unused, None)
+        if options.token:
+            parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+            found["security"] = [{"token": []}]
+        return found
+
+    app.openapi = openapi  # type: ignore[method-assign]

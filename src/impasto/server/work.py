@@ -1,0 +1,219 @@
+"""Doing jobs: one at a time, each in a process of its own that can be ended at any moment."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import tempfile
+import threading
+import time
+from dataclasses import replace
+from http import HTTPStatus
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from impasto import codecs, files
+from impasto.codecs.formats import recognise
+from impasto.errors import ImpastoError, OptionError, PictureError, PictureLimitError, reason
+from impasto.knobs import changed
+from impasto.options import OptimizeOptions, ReadOptions, ServeOptions, StylizeOptions, WriteOptions
+from impasto.progress import OnProgress, Progress
+from impasto.server.fields import FILM_TYPES, MEDIA_TYPES
+from impasto.server.jobs import Job, Jobs
+from impasto.server.painters import OWN, Order, end_with_parent, own_format, painted, processes
+from impasto.server.problems import Refusal, problem
+
+_log = logging.getLogger("impasto.server")
+
+_POLL = 0.2
+_TOLD = "told.json"
+_TELL = 0.25
+"""Seconds between two writings of a job's progress."""
+
+_FILM = re.compile(
+    rb"....(ftyp|moov)|\x1a\x45\xdf\xa3|RIFF....AVI |\x00\x00\x01\xba|OggS|FLV\x01|\x47.{187}\x47",
+    re.DOTALL,
+)
+
+
+def kinds() -> list[str]:
+    """Kinds of jobs that can be done here."""
+    extras = {"film": "av", "optimize": "torch"}
+    return ["stylize", *(kind for kind, module in extras.items() if find_spec(module))]
+
+
+def kind_of(image: bytes, painting: bytes | None, format: str | None) -> str:
+    """What is to be done with what was sent, decided by its first bytes.
+
+    Raises:
+        PictureError: neither a picture nor a film.
+        OptionError: this service does not do such jobs.
+    """
+    head = image[:1024]
+    film = painting is None and (
+        bool(_FILM.match(head)) or (head.startswith(b"GIF8") and format in FILM_TYPES)
+    )
+    if not film or re.match(b"....ftypavi[fs]", head, re.DOTALL):
+        recognise(head, "the picture")
+        film = False
+    if painting is not None:
+        recognise(painting[:1024], "the painting")
+    kind = "film" if film else "stylize" if painting is None else "optimize"
+    if kind not in kinds():
+        raise OptionError(f"this service does no {kind} jobs", hint=f"it does {', '.join(kinds())}")
+    types = FILM_TYPES if film else {name.lower(): None for name in MEDIA_TYPES}
+    if format and format not in types:
+        raise OptionError(f"format {format!r} is not written", hint=f"use {', '.join(types)}")
+    return kind
+
+
+class Worker(threading.Thread):
+    """Takes jobs and does them, until it is stopped; what it is at then is done anew."""
+
+    def __init__(self, options: ServeOptions) -> None:
+        super().__init__(name="impasto-worker", daemon=True)
+        self._options, self._stopped = options, threading.Event()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def run(self) -> None:
+        jobs = Jobs(self._options)
+        tidied = 0.0
+        while not self._stopped.is_set():
+            try:
+                if time.monotonic() - tidied > 1:
+                    jobs.tidy()
+                    tidied = time.monotonic()
+                job = jobs.take()
+                if job:
+                    self._do(jobs, job)
+                else:
+                    self._stopped.wait(_POLL)
+            except Exception as error:  # the place of the jobs is away: it may come back
+                _log.warning("jobs cannot be reached: %s", reason(error))
+                self._stopped.wait(2)
+        jobs.close()
+
+    def _do(self, jobs: Jobs, job: Job) -> None:
+        with tempfile.TemporaryDirectory(prefix="impasto-") as folder:
+            process = processes().Process(
+                target=_perform, args=(self._options, job, folder), daemon=True
+            )
+            process.start()
+            until = time.monotonic() + self._options.job_deadline
+            while process.is_alive():
+                process.join(_POLL)
+                jobs.beat(job)
+                if self._stopped.is_set() or jobs.cancelled(job.id) or time.monotonic() > until:
+                    process.kill()
+                    process.join()
+            if jobs.cancelled(job.id):
+                jobs.end(job, "cancelled")
+            elif self._stopped.is_set() and process.exitcode:
+                jobs.release(job)
+            elif time.monotonic() > until:
+                jobs.fail(job, self._overdue())
+            else:
+                self._end(jobs, job, Path(folder) / _TOLD)
+
+    def _end(self, jobs: Jobs, job: Job, path: Path) -> None:
+        if not path.exists():
+            jobs.fail(job, PictureError("the picture made its painter crash"))
+            return
+        told = json.loads(path.read_bytes())
+        jobs.end(job, told.pop("state"), **told)
+
+    def _overdue(self) -> Refusal:
+        return Refusal(
+            HTTPStatus.GATEWAY_TIMEOUT,
+            f"it took longer than {self._options.job_deadline:g} s",
+            hint="give a smaller size",
+        )
+
+
+def _perform(options: ServeOptions, job: Job, folder: str) -> None:
+    """Do a job; what became of it is left in a file for the worker."""
+    end_with_parent()
+    if hasattr(os, "nice"):
+        os.nice(5)  # clients that wait come first
+    jobs = Jobs(options)
+    try:
+        data, media_type = _made(options, job, jobs, Path(folder))
+        jobs.keep(job.id, "result", data)
+        told: dict[str, Any] = {"state": "done", "media_type": media_type, "bytes": len(data)}
+    except ImpastoError as error:
+        told = {"state": "failed", "error": problem(error)}
+    jobs.close()
+    files.write(Path(folder) / _TOLD, json.dumps(told).encode())
+
+
+def _made(options: ServeOptions, job: Job, jobs: Jobs, folder: Path) -> tuple[bytes, str]:
+    """The result, and its media type."""
+    image, tell = jobs.part(job.id, "image"), _teller(jobs, job.id)
+    if job.kind == "film":
+        return _film(options, job, image, folder, tell), FILM_TYPES[job.format]
+    if job.kind == "stylize":
+        order = Order(image, job.style, StylizeOptions(**job.options), (job.format.upper() or OWN,))
+        made = painted(order, replace(options, stylize_side=options.job_side))
+        return made.data, MEDIA_TYPES[made.format]
+    return _optimized(options, job, image, jobs.part(job.id, "painting"), tell)
+
+
+def _film(options: ServeOptions, job: Job, image: bytes, folder: Path, tell: OnProgress) -> bytes:
+    from impasto import video
+    from impasto.stylizer import Stylizer
+
+    source, target = folder / "film", folder / f"painted.{job.format}"
+    source.write_bytes(image)
+
+    def on_progress(progress: Progress) -> None:
+        if progress.total > options.film_frames:
+            raise PictureLimitError(
+                f"the film has {progress.total} frames; the limit is {options.film_frames}",
+                hint="send a shorter one",
+            )
+        tell(progress)
+
+    video.paint(
+        source,
+        target,
+        Stylizer(job.style, device=options.device, steady=True),
+        StylizeOptions(**job.options),
+        read=ReadOptions(options.max_pixels, options.job_side),
+        on_progress=on_progress,
+    )
+    return target.read_bytes()
+
+
+def _optimized(
+    options: ServeOptions, job: Job, image: bytes, painting: bytes, tell: OnProgress
+) -> tuple[bytes, str]:
+    from impasto.studio.optimize import optimize
+
+    read = ReadOptions(options.max_pixels, options.max_side, options.max_bytes)
+    photo, style = codecs.read(image, read), codecs.read(painting, read)
+    wanted: OptimizeOptions = changed(OptimizeOptions(), job.options)
+    made = optimize(photo, style, options=wanted, on_step=tell)
+    format = job.format.upper() or own_format(photo)
+    data = codecs.encode(made, format, WriteOptions(strip=True))
+    return data, MEDIA_TYPES[codecs.formats.valid_format(format)]
+
+
+def _teller(jobs: Jobs, id: str) -> OnProgress:
+    """Writes progress where clients see it, not more often than they look."""
+    last = 0.0
+
+    def tell(progress: Progress) -> None:
+        nonlocal last
+        if time.monotonic() - last < _TELL and progress.step < progress.total:
+            return
+        last = time.monotonic()
+        losses = {name: round(float(value), 6) for name, value in progress.losses.items()}
+        about = {"step": progress.step, "total": progress.total, "losses": losses}
+        jobs.keep(id, "progress", json.dumps(about).encode())
+
+    return tell
