@@ -23,15 +23,17 @@ from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from impasto import assets, catalog, codecs, devices
+import numpy as np
+
+from impasto import catalog, codecs, devices
 from impasto.errors import ImpastoError, PictureError, PictureLimitError
 from impasto.options import ReadOptions, ServeOptions, StylizeOptions, WriteOptions
+from impasto.picture import Picture
 from impasto.server.problems import Refusal
 from impasto.stylizer import Stylizer
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
-    from impasto.picture import Picture
 
 OWN = "*"
 """In place of a format: that of the photograph."""
@@ -136,7 +138,7 @@ class Painters:
     async def warm(self) -> None:
         """Paint something in each process, so that no client waits for their start."""
         style = next(iter(catalog.bundled()))
-        order = Order(assets.demo_photo().read_bytes(), style, StylizeOptions(size=64))
+        order = Order(Picture(np.zeros((64, 64, 3), np.uint8)).encode(), style)
         until = time.monotonic() + 600
         painters = [await self._free.get() for _ in self._painters]
         await asyncio.gather(*(self._painted(each, order, until) for each in painters))
