@@ -71,6 +71,7 @@ def create_app(options: ServeOptions | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
+        redirect_slashes=False,
         separate_input_output_schemas=False,
     )
     app.state.options = options

@@ -1,0 +1,398 @@
+"""Long work: kept, done, cancelled, brought back, in SQLite and in a real Redis."""
+
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import psutil
+import pytest
+
+from impasto import codecs
+from impasto.errors import DeviceError
+from impasto.options import ServeOptions
+from impasto.server.jobs import LOST, Job, Jobs
+from impasto.server.problems import Refusal
+from impasto.server.work import kind_of, kinds
+from serving import Service, command, serving, until
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory):
+    """The address of a Redis server of our own."""
+    program = shutil.which("redis-server")
+    if not program:
+        pytest.skip("needs redis-server")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    folder = tmp_path_factory.mktemp("redis")
+    flags = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    with subprocess.Popen([program, *flags], stdout=subprocess.DEVNULL) as process:
+        url = f"redis://127.0.0.1:{port}/0"
+        until(lambda: reached(url), 20)
+        yield url
+        process.terminate()
+
+
+def reached(url):
+    try:
+        Jobs(ServeOptions(redis=url)).close()
+    except DeviceError:
+        return False
+    return True
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def options(request, tmp_path):
+    """Where jobs are kept."""
+    if request.param == "sqlite":
+        return {"state": str(tmp_path)}
+    url = request.getfixturevalue("redis")
+    from redis import Redis
+
+    with Redis.from_url(url) as server:
+        server.flushall()
+    return {"redis": url}
+
+
+@pytest.fixture
+def jobs(options):
+    made = Jobs(ServeOptions(**options, queue=3, expires=60))
+    yield made
+    made.close()
+
+
+def new(jobs, image=b"image"):
+    return jobs.submit(Job("", "stylize", "udnie", "png", {"size": 64}), image)
+
+
+def test_a_job_is_taken_once_done_and_forgotten(jobs, monkeypatch):
+    job = new(jobs)
+    assert len(job.id) >= 22
+    assert jobs.get(job.id) == job
+    taken = jobs.take()
+    assert (taken.id, taken.state, dict(taken.options)) == (job.id, "running", {"size": 64})
+    assert jobs.take() is None
+    assert jobs.part(job.id, "image") == b"image"
+    jobs.keep(job.id, "result", b"painted")
+    ended = jobs.end(taken, "done", media_type="image/png", bytes=7)
+    assert jobs.result(jobs.get(job.id)) == b"painted"
+    with pytest.raises(Refusal, match="the image is gone"):
+        jobs.part(job.id, "image")
+    jobs.tidy()
+    assert jobs.get(job.id) == ended
+    later = time.time() + 61
+    monkeypatch.setattr(time, "time", lambda: later)
+    with pytest.raises(Refusal, match="no such job"):
+        jobs.get(job.id)
+    jobs.tidy()
+    assert not jobs.all()
+    assert not jobs._files.result_items()
+
+
+def test_jobs_come_in_their_order_and_so_many_wait(jobs):
+    made = [new(jobs) for _ in range(3)]
+    with pytest.raises(Refusal, match="3 jobs are waiting already") as refused:
+        new(jobs)
+    assert refused.value.http_status == 429
+    assert [jobs.told(job)["ahead"] for job in made] == [0, 1, 2]
+    assert [jobs.take().id for _ in made] == [job.id for job in made]
+
+
+def test_a_waiting_job_is_cancelled_at_once_and_never_done(jobs):
+    job = new(jobs)
+    assert jobs.cancel(job.id).state == "cancelled"
+    assert jobs.take() is None
+    with pytest.raises(Refusal, match="cancelled"):
+        jobs.result(jobs.get(job.id))
+
+
+def test_a_running_job_is_marked_and_a_done_one_loses_its_result(jobs):
+    job = new(jobs)
+    taken = jobs.take()
+    assert jobs.cancel(job.id).state == "running"
+    assert jobs.cancelled(job.id)
+    jobs.keep(job.id, "result", b"painted")
+    jobs.end(taken, "done", media_type="image/png", bytes=7)
+    assert jobs.cancel(job.id).state == "cancelled"
+    assert not jobs._files.has_data_for_key(f"{job.id}/result")
+
+
+def test_what_a_dead_worker_had_is_done_again_but_not_for_ever(jobs, monkeypatch):
+    job, now = new(jobs), time.time()
+    for attempt in range(3):
+        taken = jobs.take()
+        assert (taken.id, taken.attempt) == (job.id, attempt)
+        jobs.tidy()
+        assert jobs.get(job.id).state == "running"  # it has just given a sign of life
+        now += LOST + 1
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        jobs.tidy()
+        jobs.tidy()  # as every service and every worker does
+    lost = jobs.get(job.id)
+    assert (lost.state, jobs.take()) == ("failed", None)
+    assert "died 3 times" in lost.error["detail"]
+
+
+def test_a_job_whose_taker_died_before_it_said_so_is_queued_again(jobs):
+    job = new(jobs)
+    assert bytes(jobs._records.dequeue()).decode() == job.id
+    jobs.tidy()
+    assert jobs.take().id == job.id
+
+
+def test_what_is_given_back_is_done_by_another(jobs):
+    job = new(jobs)
+    jobs.release(jobs.take())
+    assert jobs.get(job.id).state == "queued"
+    again = jobs.take()
+    assert (again.id, again.attempt) == (job.id, 0)
+
+
+def test_the_oldest_results_go_when_there_are_too_many(options):
+    jobs = Jobs(ServeOptions(**options, results=10))
+    made = []
+    for _ in range(3):
+        job = new(jobs)
+        jobs.keep(job.id, "result", b"12345")
+        made.append(jobs.end(jobs.take(), "done", bytes=5))
+        time.sleep(0.01)
+    jobs.tidy()
+    assert [job.id for job in jobs.all()] == [job.id for job in made[1:]]
+    jobs.close()
+
+
+def test_nothing_that_is_kept_is_a_pickle(jobs):
+    new(jobs)
+    (record,) = jobs._records.result_items().values()
+    assert json.loads(bytes(record))["style"] == "udnie"
+    assert re.fullmatch(rb"[\w-]+", bytes(jobs._records.enqueued_items()[0]))
+
+
+def test_a_place_that_cannot_be_used_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DeviceError, match="jobs cannot be kept"):
+        Jobs(ServeOptions(state=str(tmp_path / "file")))
+    with pytest.raises(DeviceError, match="not a Redis's address"):
+        Jobs(ServeOptions(redis="http://x"))
+    with pytest.raises(DeviceError, match="that Redis") as error:
+        Jobs(ServeOptions(redis="redis://user:secret@127.0.0.1:9/0"))
+    assert "secret" not in str(error.value)
+
+
+def test_what_is_sent_decides_the_kind(jpeg):
+    mp4, webm = b"\0\0\0\x20ftypisom", b"\x1a\x45\xdf\xa3"
+    assert kind_of(jpeg, None, None) == "stylize"
+    assert kind_of(jpeg, jpeg, None) == "optimize"
+    assert kind_of(mp4, None, None) == kind_of(webm, None, "webm") == "film"
+    assert kind_of(b"GIF89a", None, None) == "stylize"
+    assert kind_of(b"GIF89a", None, "gif") == "film"
+    assert kind_of(b"\0\0\0\x20ftypavif", None, None) == "stylize"
+    with pytest.raises(ValueError, match="looks like text"):
+        kind_of(b"hello", None, None)
+    with pytest.raises(ValueError, match="the painting is not a picture"):
+        kind_of(jpeg, b"hello", None)
+    with pytest.raises(ValueError, match="'mp4' is not written"):
+        kind_of(jpeg, None, "mp4")
+    assert kinds() == ["stylize", "film", "optimize"]
+
+
+def events(service, location):
+    """All events of a job, as a browser gets them."""
+    with service.http.stream("GET", f"{location}/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        text = stream.read().decode()
+    found = [block for block in text.split("\n\n") if block.startswith("event: job")]
+    return [json.loads(block.split("data: ", 1)[1]) for block in found]
+
+
+def test_a_large_picture_is_painted_as_a_job(service, jpeg):
+    accepted = service.submit(jpeg, style="great-wave", size="2200", format="webp")
+    assert accepted.status_code == 202
+    location = accepted.headers["location"]
+    assert location == f"/v1/jobs/{accepted.json()['id']}"
+    states = [event["state"] for event in events(service, location)]
+    assert states[-1] == "done"
+    assert states == sorted(states, key=["queued", "running", "done"].index)
+    found = service.http.get(f"{location}/result")
+    assert found.headers["content-type"] == "image/webp"
+    assert found.headers["content-disposition"] == 'attachment; filename="great-wave.webp"'
+    assert codecs.read(found.content).width == 2200
+    assert service.http.delete(location).json()["state"] == "cancelled"
+    assert service.http.get(f"{location}/result").status_code == 409
+
+
+def test_a_painting_of_ones_own_is_optimised(service, jpeg):
+    accepted = service.submit(jpeg, jpeg, size="64", steps="6", colors="luminance")
+    job = accepted.json()
+    assert (accepted.status_code, job["kind"]) == (202, "optimize")
+    told = events(service, accepted.headers["location"])
+    assert (told[-1]["state"], told[-1]["step"], told[-1]["total"]) == ("done", 6, 6)
+    assert {"content", "style", "tv"} <= told[-1]["losses"].keys()
+    found = service.http.get(told[-1]["result"])
+    assert codecs.read(found.content).width == 64
+    assert b"impasto" not in found.content  # the recipe names files: it stays here
+
+
+def test_a_film_is_painted_as_a_job(service, tmp_path):
+    av = pytest.importorskip("av", reason="needs impasto[video]")
+    import numpy as np
+
+    path = tmp_path / "clip.mp4"
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream("mpeg4", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(5):
+            pixels = np.full((48, 64, 3), 40 * number, np.uint8)
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
+        film.mux(stream.encode())
+    accepted = service.submit(path.read_bytes(), style="udnie", format="webm")
+    job = service.ended(accepted.headers["location"])
+    assert (job["state"], job["kind"], job["step"]) == ("done", "film", 5), job
+    found = service.http.get(job["result"])
+    assert found.headers["content-type"] == "video/webm"
+    (tmp_path / "painted.webm").write_bytes(found.content)
+    with av.open(str(tmp_path / "painted.webm")) as film:
+        assert len(list(film.decode(video=0))) == 5
+
+
+def test_films_above_the_limit_fail_with_a_sentence(tmp_path, jpeg):
+    av = pytest.importorskip("av", reason="needs impasto[video]")
+    path = tmp_path / "clip.mkv"
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream("mpeg4", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(9):
+            film.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
+        film.mux(stream.encode())
+    with serving(tmp_path / "jobs", "--film-frames", "3") as service:
+        job = service.ended(service.submit(path.read_bytes(), style="udnie").headers["location"])
+        assert job["state"] == "failed"
+        assert job["error"]["status"] == 413
+        assert "the limit is 3" in job["error"]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "words"),
+    [
+        ({}, 422, "no style"),
+        ({"style": "nothing"}, 422, "no style 'nothing'"),
+        ({"style": "udnie", "size": "9000"}, 413, "the limit is 8192"),
+        ({"style": "udnie", "format": "mp4"}, 422, "is not written"),
+        ({"style": "udnie", "start": "/etc/passwd"}, 422, "start"),
+        ({"style": "udnie", "strength": "much"}, 422, "strength"),
+    ],
+)
+def test_wrong_jobs_are_refused_before_they_wait(service, jpeg, fields, status, words):
+    found = service.submit(jpeg, **fields)
+    assert found.status_code == status
+    assert words in found.json()["detail"]
+
+
+def test_wrong_optimisations_are_refused_before_they_wait(service, jpeg):
+    assert service.submit(jpeg, jpeg, size="2000").status_code == 413
+    for name in ("weights", "start", "network", "device"):
+        found = service.submit(jpeg, jpeg, **{name: "/etc/passwd"})
+        assert (found.status_code, name in found.json()["detail"]) == (422, True)
+
+
+def test_pictures_that_are_damaged_fail_with_a_sentence(service, jpeg):
+    job = service.ended(service.submit(jpeg[:900], style="udnie").headers["location"])
+    assert job["state"] == "failed"
+    assert job["error"]["code"] == "PictureError"
+    assert "damaged" in job["error"]["detail"]
+    assert job["result"] is None
+
+
+def test_jobs_are_found_only_by_their_whole_names(service, jpeg):
+    location = service.submit(jpeg, style="udnie", size="64").headers["location"]
+    for path in ("/v1/jobs/x", location[:-1], location + "x", "/v1/jobs/%2e%2e", "/v1/jobs/"):
+        assert service.http.get(path).status_code == 404
+    assert service.ended(location)["state"] == "done"
+
+
+def test_a_running_job_is_cancelled(service, jpeg):
+    location = service.submit(jpeg, jpeg, size="256", steps="5000").headers["location"]
+    until(lambda: service.job(location)["step"] > 0, 120)
+    assert service.http.delete(location).status_code == 200
+    assert service.ended(location, 20)["state"] == "cancelled"
+
+
+def test_a_job_that_takes_too_long_fails(tmp_path, jpeg):
+    with serving(tmp_path, "--job-deadline", "1") as service:
+        location = service.submit(jpeg, jpeg, size="256", steps="5000").headers["location"]
+        job = service.ended(location, 30)
+        assert (job["state"], job["error"]["status"]) == ("failed", 504)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_restart_forgets_nothing(tmp_path, jpeg, number):
+    """What was done can still be fetched; what was running, or waiting, is done."""
+    with serving(tmp_path) as service:
+        done = service.submit(jpeg, style="udnie", size="64").headers["location"]
+        assert service.ended(done)["state"] == "done"
+        running = service.submit(jpeg, jpeg, size="64", steps="60").headers["location"]
+        waiting = service.submit(jpeg, style="great-wave", size="64").headers["location"]
+        until(lambda: service.job(running)["step"] > 0, 120)
+        service.stop(number)
+    with serving(tmp_path) as service:
+        assert codecs.read(service.http.get(f"{done}/result").content).width == 64
+        for location in (waiting, running):
+            assert service.ended(location)["state"] == "done"
+
+
+def worker(redis):
+    process = command("worker", "--redis", redis)
+    assert "waiting for jobs" in process.stdout.readline()
+    return process
+
+
+def test_workers_of_a_redis_do_all_jobs_though_one_is_killed(redis, tmp_path, jpeg):
+    """The same code for one machine and for several."""
+    with serving(tmp_path, "--redis", redis) as service:
+        workers = [worker(redis), worker(redis)]
+        try:
+            long = [
+                service.submit(jpeg, jpeg, size="64", steps="80").headers["location"]
+                for _ in range(2)
+            ]
+            short = [
+                service.submit(jpeg, style="udnie", size="64").headers["location"] for _ in range(3)
+            ]
+            until(lambda: all(service.job(each)["step"] > 0 for each in long), 180)
+            killed = psutil.Process(workers[0].pid)
+            below = killed.children(recursive=True)
+            killed.kill()
+            assert not psutil.wait_procs(below, timeout=20)[1]  # nor does its child go on
+            for location in (*long, *short):
+                job = service.ended(location, 240)
+                assert job["state"] == "done", job
+                assert service.http.get(job["result"]).status_code == 200
+            workers[1].send_signal(signal.SIGTERM)
+            assert workers[1].wait(30) == 0
+        finally:
+            for process in workers:
+                process.kill()
+                process.wait()
+                process.stdout.close()
+
+
+def test_a_service_starts_without_its_workers_and_not_without_its_redis(tmp_path):
+    with command("serve", "--redis", "redis://127.0.0.1:9/0", "--port", "0") as process:
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert "that Redis" in said
+    with command("worker") as process:
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "--redis" in said
+
+
+def test_a_service_can_be_asked_for_while_it_starts(tmp_path):
+    service = Service(tmp_path)
+    assert service.http.get("/readyz").status_code in (200, 503)
+    assert service.http.get("/healthz").status_code == 200
+    service.stop()
