@@ -1,9 +1,11 @@
+import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
-from impasto import catalog
+from impasto import catalog, onnxfile, store
 from impasto.errors import OptionError, StyleError
 
 
@@ -87,10 +89,49 @@ def test_styles_of_one_network_are_blended_by_parts(several, style):
     assert catalog.valid_name(blend.name)
     with pytest.raises(OptionError, match="all parts of the blend are 0"):
         catalog.find(f"{several}/sea:0,{several}/sand:0")
-    with pytest.raises(OptionError, match="not of one network"):
-        catalog.find("great-wave:0.5,starry-night:0.5")
     with pytest.raises(OptionError, match="no style 'none'"):
         catalog.find("none:0.5,great-wave:0.5")
+    with pytest.raises(OptionError, match="sea and udnie cannot be blended: .* its own only"):
+        catalog.find(f"{several}/sea:0.5,udnie:0.5")
+
+
+def test_styles_of_several_networks_are_blended_into_one_network(style):
+    blend = catalog.find("great-wave:3,udnie:1")
+    assert [(part.name, share) for part, share in blend.parts] == [
+        ("great-wave", 0.75),
+        ("udnie", 0.25),
+    ]
+    assert blend.name == "great-wave-75-udnie-25"
+    assert blend.card.artwork.artist == "Katsushika Hokusai and Francis Picabia"
+    assert blend.card.artwork.licence == "public domain"
+    assert blend.card.details["title"] == blend.card.title
+    assert "training" not in blend.card.details
+    store.check(blend.model(), "the blend")
+    assert len(blend.model()) < style.card.bytes
+
+
+def test_no_blend_is_taken_for_another():
+    asked = ("great-wave:1", "great-wave:1,udnie:1", "udnie:1,great-wave:1", "udnie:1,mondrian:1",
+             "great-wave:0.7,udnie:0.3", "great-wave:0.701,udnie:0.299",
+             "great-wave:1,udnie:1,mondrian:1")  # fmt: skip
+    blends = [catalog.find(each) for each in asked]
+    assert len(set(blends)) == len(asked)
+    assert len({blend.name for blend in blends}) == len(asked)
+    assert len({(blend.card.sha256, blend.weights) for blend in blends}) == len(asked)
+    assert all(catalog.valid_name(blend.name) for blend in blends)
+    assert catalog.find(asked[1]) == catalog.find("great-wave:0.5,udnie:0.5")
+
+
+def test_a_blend_of_what_cannot_be_blended_says_why(copy):
+    network = onnxfile.read((copy / "style.onnx").read_bytes())
+    model = replace(network, nodes=network.nodes[:-1]).encoded()
+    (copy / "style.onnx").write_bytes(model)
+    blend = f"udnie:1,{copy}:1"
+    with pytest.raises(StyleError, match=r"style\.onnx is damaged"):
+        catalog.find(f"{blend},mondrian:1").model()
+    edit(copy, lambda d: d["model"].update(sha256=hashlib.sha256(model).hexdigest()))
+    with pytest.raises(OptionError, match="udnie and great-wave cannot be blended: .* one kind"):
+        catalog.find(blend).model()
 
 
 @pytest.mark.parametrize(

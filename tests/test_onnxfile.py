@@ -1,6 +1,11 @@
-import onnx
+from dataclasses import replace
 
-from impasto import onnxfile
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from impasto import catalog, onnxfile
 
 
 def test_a_network_that_is_read_and_written_is_the_same(style):
@@ -28,13 +33,88 @@ def test_attributes_and_constants_are_read_as_onnx_reads_them(style):
     for tensor in known.initializer:
         assert onnxfile.shape(network.constants[tensor.name]) == list(tensor.dims)
     floats = onnx.helper.make_tensor("f", onnx.TensorProto.FLOAT, [3], [0.5, -2, 4])
-    assert onnxfile.floats(floats.SerializeToString()) == [0.5, -2, 4]
+    assert onnxfile.floats(floats.SerializeToString()).tolist() == [0.5, -2, 4]
+    half = numpy_helper.from_array(np.array([[0.5], [-2]], np.float16))
+    assert onnxfile.floats(half.SerializeToString()).tolist() == [[0.5], [-2]]
+    assert not onnxfile.floats(onnxfile.constant("axes", [2])).size
 
 
 def test_constants_and_declarations_are_those_that_onnx_would_write():
     made = onnx.TensorProto.FromString(onnxfile.constant("axes", [2, -1]))
-    assert onnx.numpy_helper.to_array(made).tolist() == [2, -1]
+    assert numpy_helper.to_array(made).tolist() == [2, -1]
+    for values in (np.eye(3, 2, dtype=np.float16), np.float32(255)):
+        made = onnx.TensorProto.FromString(onnxfile.constant("weights", values))
+        assert numpy_helper.to_array(made).dtype == values.dtype
+        assert np.array_equal(numpy_helper.to_array(made), values)
     info = onnx.ValueInfoProto.FromString(onnxfile.tensor_info("x", onnxfile.FLOAT, 4))
     assert info.name == "x"
     assert info.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
     assert len(info.type.tensor_type.shape.dim) == 4
+
+
+@pytest.fixture(scope="module")
+def other():
+    """A network of the same start, exported on another day: many of its names differ."""
+    return catalog.bundled()["udnie"].model()
+
+
+def weights(model):
+    """Of full or half precision, in the order in which the nodes use them."""
+    graph = onnx.load_from_string(model).graph
+    found = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    used = dict.fromkeys(name for node in graph.node for name in node.input if name in found)
+    return [found[name] for name in used if found[name].dtype.kind == "f"]
+
+
+def test_between_two_networks_lies_their_mean_whatever_the_names_are(style, other):
+    model = style.model()
+    names = [set(onnxfile.read(each).constants) for each in (model, other)]
+    assert names[0] != names[1]
+    between = onnxfile.between([model, other], [0.25, 0.75])
+    onnx.checker.check_model(onnx.load_from_string(between))
+    count = 0
+    for one, another, mean in zip(*map(weights, (model, other, between)), strict=True):
+        exact = 0.25 * one.astype(float) + 0.75 * another.astype(float)
+        assert mean.dtype == one.dtype
+        assert np.allclose(mean, exact, rtol=np.finfo(one.dtype).eps, atol=1e-7)
+        count += mean.size
+    assert count > 200_000
+    assert onnxfile.read(between).nodes == onnxfile.read(model).nodes
+
+
+def test_all_of_one_network_is_that_network(style, other):
+    model = style.model()
+    whole = onnxfile.between([model, other], [1.0, 0.0])
+    assert onnxfile.read(whole).nodes == onnxfile.read(model).nodes
+    for one, same in zip(weights(model), weights(whole), strict=True):
+        assert np.array_equal(one, same)
+
+
+def shuffled(network, rng):
+    """As if learnt from another start: the same numbers, in other places."""
+    tensors = {name: onnxfile.floats(each) for name, each in network.constants.items()}
+    return network.constants | {
+        name: onnxfile.constant(name, rng.permuted(values))
+        for name, values in tensors.items()
+        if values.ndim > 1
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda n, _: {"nodes": n.nodes[:-1]}, "not of one kind"),
+        (lambda n, _: {"nodes": (replace(n.nodes[0], op="Relu"), *n.nodes[1:])}, "not of one kind"),
+        (
+            lambda n, _: {"constants": n.constants | {"val_5": onnxfile.constant("val_5", 4)}},
+            "not of one kind",
+        ),
+        (lambda n, rng: {"constants": shuffled(n, rng)}, "not learnt from one start"),
+    ],
+    ids=["fewer nodes", "another node", "another number", "another start"],
+)
+def test_between_networks_that_are_no_relatives_is_none(style, other, rng, change, reason):
+    network = onnxfile.read(other)
+    changed = replace(network, **change(network, rng)).encoded()
+    with pytest.raises(ValueError, match=reason):
+        onnxfile.between([style.model(), changed], [0.5, 0.5])

@@ -1,11 +1,12 @@
 import io
+from itertools import combinations
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import impasto
-from impasto import assets, codecs, stylizer
+from impasto import assets, catalog, codecs, engine, stylizer, video
 from impasto.errors import OptionError, PictureError, StyleError
 from impasto.options import StylizeOptions
 from impasto.picture import Picture
@@ -147,6 +148,47 @@ def test_a_style_stays_loaded(photo, style):
     for _ in range(3):
         impasto.stylize(photo, style)
     assert stylizer._loaded.cache_info().misses == 1
+
+
+@pytest.mark.parametrize(("one", "other"), list(combinations(catalog.bundled(), 2)))
+def test_all_bundled_styles_can_be_blended(one, other, photo):
+    ends = [impasto.stylize(photo, name).pixels.astype(int) for name in (one, other)]
+    middle = impasto.stylize(photo, f"{one}:1,{other}:1").pixels.astype(int)
+    apart = np.abs(ends[0] - ends[1]).mean()
+    for end in ends:
+        assert 3 < np.abs(middle - end).mean() < apart
+    colours = np.sort([end.mean((0, 1)) for end in ends], 0)
+    assert (colours[0] - 6 < middle.mean((0, 1))).all()
+    assert (middle.mean((0, 1)) < colours[1] + 6).all()
+    assert middle.std() > min(end.std() for end in ends) - 3  # no fog, as between strangers
+
+
+def test_a_blend_that_is_all_of_one_style_is_that_style(paint, photo):
+    assert np.array_equal(
+        impasto.stylize(photo, "great-wave:1,udnie:0").pixels, paint(photo).pixels
+    )
+
+
+@pytest.fixture(scope="module")
+def blend():
+    return catalog.find("great-wave:0.7,udnie:0.3")
+
+
+def test_a_blend_is_painted_in_bands_and_steadily_like_any_style(blend, photo, monkeypatch):
+    whole = Stylizer(blend)(photo).pixels.astype(int)
+    steady = Stylizer(blend, steady=True)(photo).pixels
+    assert np.abs(steady - whole).max() <= 1
+    monkeypatch.setattr(engine, "MEMORY", 1_200_000)
+    in_bands = Stylizer(blend)(photo).pixels
+    assert np.abs(in_bands - whole).max() <= 1
+
+
+def test_a_film_goes_on_in_its_own_blend_only(blend, style, tmp_path):
+    clip = tmp_path / "clip.mp4"
+    clip.touch()
+    others = [style, catalog.find("great-wave:0.71,udnie:0.29")]
+    keys = {video._key(clip, Stylizer(each), StylizeOptions()) for each in (blend, *others)}
+    assert len(keys) == 3
 
 
 def test_errors_of_pictures_come_through(tmp_path):

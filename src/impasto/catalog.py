@@ -2,21 +2,23 @@
 
 A folder with ``card.json``, one ONNX file and previews holds a network of one style or of
 several. The card says whose paintings they are, how they were learnt, and which file (by
-SHA-256) holds the network.
+SHA-256) holds the network. Styles are blended inside of their network, or by the network
+between theirs.
 """
 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from impasto import store
+from impasto import onnxfile, store
 from impasto.errors import OptionError, StyleError
 
 CARD = "card.json"
@@ -49,6 +51,7 @@ class Card:
     licence: str
     file: str
     sha256: str
+    """Of the network's file; in a blend of several networks, of which they are and how much."""
     bytes: int
     parameters: int
     strength: bool
@@ -63,6 +66,8 @@ class Style:
     card: Card
     folder: Path
     weights: tuple[float, ...] = (1.0,)
+    parts: tuple[tuple[Style, float], ...] = ()
+    """The styles, each with its share, of whose networks this one's is the mean."""
 
     @property
     def name(self) -> str:
@@ -77,8 +82,19 @@ class Style:
 
         Raises:
             StyleError: the file is missing, damaged or foreign.
+            OptionError: a blend of networks between which there is none.
         """
-        return store.load(self.folder / self.card.file, self.card.sha256)
+        if not self.parts:
+            return store.load(self.folder / self.card.file, self.card.sha256)
+        models = [part.model() for part, _ in self.parts]
+        try:
+            return onnxfile.between(models, [share for _, share in self.parts])
+        except ValueError as error:
+            raise _unblendable([part for part, _ in self.parts], str(error)) from error
+
+
+Shares = Sequence[tuple[Style, float]]
+"""Styles of a blend, with shares that add up to 1."""
 
 
 def user_folder() -> Path:
@@ -124,8 +140,8 @@ def _in(place: Path) -> dict[str, Style]:
 def find(style: str | Path | Style) -> Style:
     """The style of this name, or in this folder, or of this card or network file.
 
-    ``folder/name`` is one of several styles in a folder, and ``great-wave:0.7,the-kiss:0.3``
-    a blend of styles of one network.
+    ``folder/name`` is one of several styles in a folder, and ``great-wave:0.7,udnie:0.3`` a
+    blend, of styles of one network or of networks with one start.
 
     Raises:
         OptionError: no such style, or styles that cannot be blended.
@@ -169,22 +185,65 @@ def _one(folder: Path, name: str) -> Style:
 
 def _blend(parts: list[list[str]]) -> Style:
     found = [(find(name), float(weight)) for name, weight in parts]
-    first, total = found[0][0], sum(weight for _, weight in found)
-    if any(style.card.sha256 != first.card.sha256 for style, _ in found):
-        raise OptionError(
-            f"{' and '.join(style.name for style, _ in found)} are not of one network",
-            hint="only styles that were learnt together can be blended",
-        )
+    total = sum(weight for _, weight in found)
     if not total:
         raise OptionError("all parts of the blend are 0")
     shares = [(style, weight / total) for style, weight in found]
-    card = replace(
-        first.card,
-        name="-".join(f"{style.name}-{share * 100:.0f}" for style, share in shares),
-        title=" and ".join(style.card.title for style, _ in shares),
-    )
+    if len({style.card.sha256 for style, _ in shares}) == 1:
+        return _within(shares)
+    if any(len(style.weights) > 1 for style, _ in shares):
+        reason = "a network of several styles blends its own only"
+        raise _unblendable([style for style, _ in shares], reason)
+    return _across(shares)
+
+
+def _within(shares: Shares) -> Style:
+    """The blend of styles of one network, which mixes them itself."""
+    first = shares[0][0]
     columns = zip(*([w * share for w in style.weights] for style, share in shares), strict=True)
-    return Style(card, first.folder, tuple(map(sum, columns)))
+    return Style(_blended(shares, first.card.details), first.folder, tuple(map(sum, columns)))
+
+
+def _across(shares: Shares) -> Style:
+    """The blend of styles that each have a network of their own."""
+    networks = json.dumps([(style.card.sha256, share) for style, share in shares])
+    digest = hashlib.sha256(networks.encode()).hexdigest()
+    card = replace(_blended(shares, {}), sha256=digest)
+    return Style(card, shares[0][0].folder, parts=tuple(shares))
+
+
+def _blended(shares: Shares, details: Mapping[str, Any]) -> Card:
+    """The card of a blend: what it says of itself, and ``details`` that its styles share."""
+    cards = [style.card for style, _ in shares]
+    name = "-".join(f"{style.name}-{share * 100:.4g}" for style, share in shares)
+    card = replace(
+        cards[0],
+        name=name.replace(".", "-"),
+        title=_joined(card.title for card in cards),
+        artwork=Artwork(
+            *map(_joined, zip(*(astuple(card.artwork) for card in cards), strict=True))
+        ),
+        licence=_joined(card.licence for card in cards),
+    )
+    told = {
+        "name": card.name,
+        "title": card.title,
+        "artwork": asdict(card.artwork),
+        "licence": card.licence,
+        "blend": [{"name": style.name, "share": share} for style, share in shares],
+    }
+    return replace(card, details={**details, **told})
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return " and ".join(dict.fromkeys(texts))
+
+
+def _unblendable(styles: Sequence[Style], reason: str) -> OptionError:
+    return OptionError(
+        f"{_joined(style.name for style in styles)} cannot be blended: {reason}",
+        hint="blend styles of one network, or ones learnt with one --start and not quantized",
+    )
 
 
 def unknown(name: str) -> OptionError:

@@ -1,4 +1,4 @@
-"""ONNX files, read and written: as much of the format as checking and cutting networks needs.
+"""ONNX files, read and written: as much of the format as checking, cutting and blending needs.
 
 ONNX is protobuf (onnx/onnx.proto3). Of its many messages only a few fields matter here, and
 reading those takes less than shipping the onnx package, which weighs 40 MB.
@@ -6,17 +6,32 @@ reading those takes less than shipping the onnx package, which weighs 40 MB.
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Weights = dict[str, NDArray[Any]]
 
 GRAPH, FUNCTIONS = 7, 25
 NODE, INITIALIZER, SPARSE_INITIALIZER, INPUT, OUTPUT = 1, 5, 15, 11, 12
 OP_TYPE, ATTRIBUTE, DOMAIN = 4, 5, 7
-FLOAT, INT64 = 1, 7
+FLOAT, INT64, HALF = 1, 7, 10
 _NODE_INPUT, _NODE_OUTPUT = 1, 2
 _ATTRIBUTE_NAME, _ATTRIBUTE_INT, _ATTRIBUTE_INTS = 1, 3, 8
-_TENSOR_SHAPE, _FLOAT_DATA, _TENSOR_NAME, _RAW_DATA, _VALUE_NAME = 1, 4, 8, 9, 1
+_TENSOR_SHAPE, _TENSOR_KIND, _FLOAT_DATA, _TENSOR_NAME, _RAW_DATA, _VALUE_NAME = 1, 2, 4, 8, 9, 1
+_TYPES = {FLOAT: "<f4", INT64: "<i8", HALF: "<f2"}
+_FLOATS = {FLOAT, HALF}
+
+_RELATED = 0.6
+"""Mean cosine between the convolutions of two networks from which on they are relatives.
+
+The bundled ones, learnt from one start, have 0.80 to 0.91. Of two that shared their first random
+numbers only, with 0.5, the mean paints blotches; strangers have 0.
+"""
 
 
 @dataclass(frozen=True)
@@ -92,6 +107,79 @@ def read(data: bytes) -> Network:
     )
 
 
+def between(models: Sequence[bytes], shares: Sequence[float]) -> bytes:
+    """The network whose every weight is the mean of theirs, by shares that add up to 1.
+
+    Networks that were learnt on from one start have a way between them on which all paint
+    well; they paint what lies between the styles (deep network interpolation: Wang et al.,
+    CVPR 2019). Between others lies nothing: their channels mean different things.
+
+    Raises:
+        ValueError: they do not compute the same, or are no relatives.
+    """
+    networks = [read(model) for model in models]
+    (plan, first), *others = [_plan(network) for network in networks]
+    if any(other != plan for other, _ in others):
+        raise ValueError("their networks are not of one kind")
+    weights = [first, *(found for _, found in others)]
+    if not _related(weights):
+        raise ValueError("their networks were not learnt from one start")
+    rows = zip(*(found.values() for found in weights), strict=True)
+    means = {
+        name: constant(name, _mean(row, shares)) for name, row in zip(first, rows, strict=True)
+    }
+    return replace(networks[0], constants=networks[0].constants | means).encoded()
+
+
+def _plan(network: Network) -> tuple[list[Any], Weights]:
+    """What a network computes, whatever its tensors are called, but for the weights; and those.
+
+    Tensors have the numbers in which they come up, and so have the weights their order:
+    exporters of different days give them different names.
+    """
+    numbers: dict[str, int] = {}
+
+    def numbered(names: Iterable[str]) -> list[int]:
+        return [numbers.setdefault(name, len(numbers)) for name in names]
+
+    plan: list[Any] = [numbered(network.inputs)]
+    for node in network.nodes:
+        plan.append((node.op, node.attributes, numbered(node.inputs), numbered(node.outputs)))
+    plan.append(numbered(network.outputs))
+    used = {name: network.constants[name] for name in numbers if name in network.constants}
+    weights = {name: found for name, each in used.items() if (found := floats(each)).size}
+    for name, each in used.items():
+        if name in weights:
+            plan.append((weights[name].dtype, weights[name].shape))
+        else:
+            plan += (part for part in fields(memoryview(each)) if part[0] != _TENSOR_NAME)
+    return plan, weights
+
+
+def _related(networks: Sequence[Weights]) -> bool:
+    """Whether the convolutions of any two are alike, each compared with its own."""
+    import numpy as np
+
+    def unit(values: NDArray[Any]) -> NDArray[Any]:
+        flat = values.ravel().astype(np.float64)
+        return flat / (np.linalg.norm(flat) or 1)
+
+    kernels = [[unit(each) for each in found.values() if each.ndim > 1] for found in networks]
+    return all(
+        sum(float(kernel @ another) for kernel, another in zip(one, other, strict=True))
+        >= _RELATED * len(one)
+        for one, other in combinations(kernels, 2)
+    )
+
+
+def _mean(values: Sequence[NDArray[Any]], shares: Sequence[float]) -> NDArray[Any]:
+    """In the precision of the values."""
+    import numpy as np
+
+    mean = sum(share * each.astype(np.float64) for each, share in zip(values, shares, strict=True))
+    return np.asarray(mean, values[0].dtype)
+
+
 def tensor_info(name: str, kind: int, rank: int) -> bytes:
     """The declaration of a graph's input or output of any size."""
     dimensions = b"".join(encode(1, encode(2, f"{name}.{axis}")) for axis in range(rank))
@@ -99,11 +187,19 @@ def tensor_info(name: str, kind: int, rank: int) -> bytes:
     return encode(_VALUE_NAME, name) + encode(2, encode(1, tensor))
 
 
-def constant(name: str, values: Sequence[int]) -> bytes:
-    """A list of whole numbers as a constant."""
-    raw = b"".join(value.to_bytes(8, "little", signed=True) for value in values)
+def constant(name: str, values: ArrayLike) -> bytes:
+    """Whole numbers, or floats of full or half precision, as a constant."""
+    import numpy as np
+
+    array = np.asarray(values)
+    kind = next(kind for kind, dtype in _TYPES.items() if array.dtype == dtype)
     return b"".join(
-        (encode(1, len(values)), encode(2, INT64), encode(_TENSOR_NAME, name), encode(9, raw))
+        (
+            *(encode(_TENSOR_SHAPE, side) for side in array.shape),
+            encode(_TENSOR_KIND, kind),
+            encode(_TENSOR_NAME, name),
+            encode(_RAW_DATA, array.tobytes()),
+        )
     )
 
 
@@ -112,12 +208,19 @@ def shape(constant: bytes) -> list[int]:
     return _numbers(constant, _TENSOR_SHAPE)
 
 
-def floats(constant: bytes) -> list[float]:
-    """The values of a constant of floats."""
+def floats(constant: bytes) -> NDArray[Any]:
+    """The values of a constant of floats, of full or half precision; nothing of another."""
+    import numpy as np
+
+    kind, data = 0, memoryview(b"")
     for number, value in fields(memoryview(constant)):
-        if number in (_FLOAT_DATA, _RAW_DATA) and isinstance(value, memoryview):
-            return [each for (each,) in struct.iter_unpack("<f", value)]
-    return []
+        if number == _TENSOR_KIND and isinstance(value, int):
+            kind = value
+        elif number in (_FLOAT_DATA, _RAW_DATA) and isinstance(value, memoryview):
+            data = value
+    if kind not in _FLOATS or not data:
+        return np.zeros(0)
+    return np.frombuffer(data, _TYPES[kind]).reshape(shape(constant))
 
 
 def _numbers(message: bytes, wanted: int) -> list[int]:

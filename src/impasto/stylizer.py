@@ -34,7 +34,7 @@ class Stylizer:
     """A style that is loaded and ready; it may be used again, and from several threads.
 
     ``style`` is a name (``impasto styles`` lists them), a blend of names
-    (``great-wave:0.7,the-kiss:0.3``), a folder with a card, or a
+    (``great-wave:0.7,udnie:0.3``), a folder with a card, or a
     :class:`~impasto.catalog.Style`. ``device`` is one of
     :data:`impasto.devices.DEVICES`; ``threads`` is what the process may use by default.
     A ``steady`` one takes the frames of a film, in their order (:mod:`impasto.steady`).

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, optim
 
 from impasto import catalog, files
-from impasto.errors import TrainingError
+from impasto.errors import OptionError, TrainingError
 from impasto.knobs import flattened
 from impasto.options import NetworkOptions, TrainOptions
 from impasto.studio.networks import TransformNetwork, norms
@@ -151,14 +151,17 @@ def find(start: str | Path) -> Path:
     """The file to learn on from: a checkpoint, or the network of a style's name or folder.
 
     Raises:
-        OptionError: no such style.
+        OptionError: no such style, or a blend of several networks.
         TrainingError: it came without.
     """
     folder = Path(start)
     if folder.is_file():
         return folder
     if not (folder / NETWORK).is_file():
-        folder = catalog.find(start).folder
+        style = catalog.find(start)
+        if style.parts:
+            raise OptionError(f"{start} is a blend of several networks", hint="give one style")
+        folder = style.folder
     if not (folder / NETWORK).is_file():
         raise TrainingError(
             f"{start} cannot be learnt on from: it has no {NETWORK}",

@@ -284,6 +284,8 @@ def _card(folder: Path, name: str, model: bytes, details: Mapping[str, Any]) -> 
 
 
 def _require_place(style: Style, target: Path, overwrite: bool) -> None:
+    if style.parts:
+        raise OptionError(f"{style.name} is a blend of several networks", hint="give one style")
     if "quantized" in style.card.details["model"]:
         raise OptionError(f"{style.name} is in 8 bits already", hint="give the one it came from")
     if target.resolve() == style.folder.resolve():
