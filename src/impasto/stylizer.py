@@ -121,7 +121,7 @@ class Stylizer:
         brush again. Tones stay, so that a preview and the final picture look the same.
         """
         size = pixels.shape[1], pixels.shape[0]
-        growth = max(size) * stroke / _STROKE_SIDE
+        growth = max(size) / largest_side(0, stroke)
         small = tuple(max(1, round(side / growth)) for side in size)
         canvas = self._paint(codecs.resize_to(Picture(pixels), small).pixels, strength)
         canvas = codecs.resize_to(Picture(canvas), size).pixels
@@ -138,6 +138,11 @@ class Stylizer:
                 hint="try --device cpu; if that fails too, install the style again",
             )
         return painting
+
+
+def largest_side(side: int, stroke: float | None) -> int:
+    """Longest side at which a network works on a picture of this side: fine strokes need more."""
+    return max(side, round(_STROKE_SIDE / stroke)) if stroke else side
 
 
 def stylize(

@@ -103,6 +103,7 @@ def assert_problem(found, status, code, words):
         ({"style": "great-wave", "strength": "nan"}, 422, "UnprocessableContent", "strength"),
         ({"style": "great-wave", "strenght": 1}, 422, "UnprocessableContent", "strenght"),
         ({"style": "great-wave", "size": 4000}, 413, "PictureLimitError", "POST /v1/jobs"),
+        ({"style": "great-wave", "stroke": 0.1}, 413, "PictureLimitError", "10240 pixels"),
         ({"style": "great-wave:0,udnie:0"}, 422, "OptionError", "blend"),
     ],
 )

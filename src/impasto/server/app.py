@@ -39,6 +39,7 @@ from impasto.server.jobs import Job, Jobs
 from impasto.server.metrics import Metrics
 from impasto.server.painters import OWN, Order, Painters, Painting
 from impasto.server.problems import Refusal, answer, from_http, from_validation
+from impasto.stylizer import largest_side
 
 PAGE = Path(__file__).parent / "page"
 
@@ -204,9 +205,12 @@ async def submit(
 
 def _check_size(kind: str, wanted: dict[str, Any], options: ServeOptions) -> None:
     limit = options.optimize_side if kind == "optimize" else options.job_side
-    size = wanted.get("size")
-    if size and size > limit:
-        raise PictureLimitError(f"size is {size}; the limit is {limit}", hint="give a smaller one")
+    side = largest_side(wanted["size"] or 0, wanted.get("stroke"))
+    if side > limit:
+        raise PictureLimitError(
+            f"it would be painted at {side} pixels a side; the limit is {limit}",
+            hint="give a smaller size, or a larger stroke",
+        )
     changed(OptimizeOptions() if kind == "optimize" else StylizeOptions(), wanted)
 
 

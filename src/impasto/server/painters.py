@@ -30,7 +30,7 @@ from impasto.errors import ImpastoError, PictureError, PictureLimitError
 from impasto.options import ReadOptions, ServeOptions, StylizeOptions, WriteOptions
 from impasto.picture import Picture
 from impasto.server.problems import Refusal
-from impasto.stylizer import Stylizer
+from impasto.stylizer import Stylizer, largest_side
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
@@ -228,10 +228,11 @@ def painted(order: Order, options: ServeOptions, threads: int | None = None) -> 
     read = ReadOptions(options.max_pixels, options.max_side, options.max_bytes)
     photo = codecs.read(BytesIO(order.data), read)
     side = order.options.size or max(photo.width, photo.height)
+    side = largest_side(side, order.options.stroke)
     if side > options.stylize_side:
         raise PictureLimitError(
-            f"{side} pixels a side; the limit is {options.stylize_side}",
-            hint="give a smaller size, or use POST /v1/jobs",
+            f"it would be painted at {side} pixels a side; the limit is {options.stylize_side}",
+            hint="give a smaller size or a larger stroke, or use POST /v1/jobs",
         )
     clock("read")
     stylizer = _loaded(catalog.find(order.style), options.device, threads)
