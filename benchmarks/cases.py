@@ -19,6 +19,7 @@ from benchmarks.optimizing import optimizing
 from benchmarks.quality import quality
 from benchmarks.rivals import TransformerNet, under_onnxruntime
 from benchmarks.rows import FULL_HD, TWELVE_MEGAPIXELS, Plan, Row, photograph
+from benchmarks.serving import serving
 from benchmarks.transfer import transfer
 from benchmarks.tricks import tricks
 from impasto import codecs, devices
@@ -127,6 +128,7 @@ CASES: dict[str, Callable[[Style, Plan], Iterator[Row]]] = {
     "lite": lite,
     "large": large,
     "film": film,
+    "serving": serving,
     "optimize": optimizing,
     "quality": quality,
     "lab": lab,

@@ -41,6 +41,7 @@ for command in (
     lab.search,
     serve.serve,
     serve.worker,
+    serve.page,
     paint.doctor,
 ):
     app.command()(command)

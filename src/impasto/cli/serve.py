@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import ModuleType
 from typing import Annotated
 
 import typer
 
-from impasto.cli.flags import Quiet, Verbose, with_options
+from impasto import catalog
+from impasto.cli.flags import (
+    STYLE_HELP,
+    Overwrite,
+    Quiet,
+    Verbose,
+    style_names,
+    with_options,
+)
 from impasto.errors import MissingExtraError, OptionError
 from impasto.options import ServeOptions
 from impasto.terminal import Terminal
@@ -46,6 +55,31 @@ def serve(
         terminal.say(f"{address}{secret}  (Ctrl-C stops it)")
 
     _service().serve(options, on_ready, log=verbose)
+
+
+def page(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
+    style: Annotated[
+        list[str] | None,
+        typer.Option("--style", "-s", help=STYLE_HELP, autocompletion=style_names),
+    ] = None,
+    runtime: Annotated[
+        Path | None,
+        typer.Option(help="The npm package onnxruntime-web, if it shall not be downloaded."),
+    ] = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write the web page as a folder that paints in the browser, without a service.
+
+    Put it on any web server. The networks are run by onnxruntime-web, which is downloaded
+    from npm once and verified; no picture leaves the browser.
+    """
+    from impasto.server import static
+
+    chosen = [catalog.find(name) for name in style or catalog.bundled()]
+    made = static.export(out, chosen, archive=runtime, overwrite=overwrite)
+    Terminal(quiet=quiet).say(f"{made}  to try it: python -m http.server -d {made}")
 
 
 @with_options(ServeOptions, env="IMPASTO_")

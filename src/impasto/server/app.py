@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from http import HTTPStatus
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
@@ -39,9 +38,8 @@ from impasto.server.jobs import Job, Jobs
 from impasto.server.metrics import Metrics
 from impasto.server.painters import OWN, Order, Painters, Painting
 from impasto.server.problems import Refusal, answer, from_http, from_validation
+from impasto.server.static import PAGE, told_of
 from impasto.stylizer import largest_side
-
-PAGE = Path(__file__).parent / "page"
 
 _WATCH = 0.25
 """Seconds between two looks at a job whose events somebody reads."""
@@ -257,19 +255,8 @@ def result(job: OneJob, jobs: AllJobs) -> Response:
 @api.get("/styles", tags=["styles"], response_model=schema.StylesTold)
 def styles() -> dict[str, Any]:
     """All styles of this service."""
-    return {
-        "styles": [
-            {
-                "name": style.name,
-                "title": style.card.title,
-                "artist": style.card.artwork.artist,
-                "year": style.card.artwork.year,
-                "licence": style.card.artwork.licence,
-                "preview": f"/v1/styles/{style.name}/preview",
-            }
-            for style in catalog.styles().values()
-        ]
-    }
+    at_hand = catalog.styles().values()
+    return {"styles": [told_of(style, f"/v1/styles/{style.name}/preview") for style in at_hand]}
 
 
 @api.get("/styles/{name}/preview", tags=["styles"], response_class=Response, responses=schema.JPEG)

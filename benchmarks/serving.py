@@ -1,0 +1,114 @@
+"""The service over a real socket: what it adds to the network, many clients, and its memory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import httpx
+import numpy as np
+import psutil
+
+from benchmarks.measure import medians
+from benchmarks.rows import Plan, Row, photograph
+from impasto.engine import OnnxEngine
+from impasto.options import ServeOptions
+from impasto.picture import Picture
+
+if TYPE_CHECKING:
+    from impasto.catalog import Style
+
+SIDE = 1024, 683
+CLIENTS = 200
+PICTURES = 1000
+_BATCH, _FEW = 24, 8
+
+
+def serving(style: Style, plan: Plan) -> Iterator[Row]:
+    """Pictures a second, seconds of the slowest of many clients, bytes after many pictures."""
+    pixels = photograph(*SIDE)
+    photo = Picture(pixels).encode("JPEG")
+    engine = OnnxEngine(style.model(), device="cpu")
+    with _service() as (http, process), ThreadPoolExecutor(CLIENTS) as clients:
+        query = {"style": style.name}
+
+        def paint(data: bytes) -> float:
+            """Seconds until painted; when there is no room it comes again, as clients do."""
+            while True:
+                started = time.perf_counter()
+                found = http.post("/v1/stylize", params=query, content=data)
+                if found.status_code == 200:
+                    return time.perf_counter() - started
+                assert found.status_code == 429, found.text
+                time.sleep(float(found.headers["retry-after"]))
+
+        def served() -> float:
+            started = time.perf_counter()
+            with ThreadPoolExecutor(_FEW) as few:
+                list(few.map(paint, [photo] * _BATCH))
+            return _BATCH / (time.perf_counter() - started)
+
+        def bare() -> float:
+            started = time.perf_counter()
+            for _ in range(_BATCH):
+                engine.paint(pixels)
+            return _BATCH / (time.perf_counter() - started)
+
+        rates = medians({"served": served, "bare": bare}, plan.repeats)
+        what = f"impasto serve, JPEG of {SIDE[0]}x{SIDE[1]}"
+        ratio = rates["served"] / rates["bare"]
+        yield Row(
+            f"{what}, against the bare network", "1/s", rates["served"], rates["bare"], ratio,
+            0.85, at_least=True,
+        )  # fmt: skip
+        if not plan.full:
+            return
+        took = list(clients.map(paint, [photo] * (3 * CLIENTS)))
+        p99, deadline = float(np.quantile(took, 0.99)), ServeOptions.deadline
+        yield Row(
+            f"{CLIENTS} clients: 99 of 100 that are accepted wait less, against the deadline",
+            "s", p99, deadline, p99 / deadline, 1.0,
+        )  # fmt: skip
+    with _service() as (http, process), ThreadPoolExecutor(4) as clients:
+        post = partial(http.post, "/v1/stylize", params=query)
+        sizes = np.random.default_rng(0).integers(32, 640, (PICTURES, 2))
+        bodies = [Picture(pixels[:h, :w]).encode("JPEG") for w, h in sizes.tolist()]
+        grown = []
+        for part in (bodies[:100], bodies[100:]):
+            assert all(
+                answer.status_code == 200
+                for answer in clients.map(lambda body: post(content=body), part)
+            )
+            grown.append(_resident(process) / 1e6)
+        yield Row(
+            f"memory after {PICTURES} pictures of random sizes, against after 100",
+            "MB", grown[1], grown[0], grown[1] / grown[0], 1.05,
+        )  # fmt: skip
+
+
+@contextmanager
+def _service() -> Iterator[tuple[httpx.Client, psutil.Process]]:
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "impasto", "serve", "--port", "0", "--state", folder]
+        output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        with subprocess.Popen(command, **output) as process:
+            assert process.stdout
+            url = process.stdout.readline().split()[0]
+            limits = httpx.Limits(max_connections=CLIENTS)
+            with httpx.Client(base_url=url, timeout=600, limits=limits) as http:
+                while http.get("/readyz").status_code != 200:
+                    time.sleep(0.1)
+                yield http, psutil.Process(process.pid)
+            process.terminate()
+
+
+def _resident(process: psutil.Process) -> int:
+    """Of a process and all below it."""
+    return sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))

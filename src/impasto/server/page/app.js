@@ -1,0 +1,501 @@
+/**
+ * The page: a photograph, the settings, and the one run that paints it.
+ *
+ * painter.js is server.js, or browser.js in the static export; both export the same names.
+ * What is on the wall is drawn from three things: the photograph, its painting, the strength.
+ */
+import * as painter from './painter.js';
+import { frames } from './camera.js';
+import { make, problem } from './dom.js';
+import { canvas, encoded, fit, mixed, scaled } from './picture.js';
+
+const PREVIEW = 1024; // in which brush marks have the size 1
+const DRAFT = 512;
+const LIVE = 480;
+const KEPT = 16; // paintings that are kept, so that going back to a style is instant
+const FILM = /\.(mp4|m4v|mov|mkv|webm|avi)$/i;
+
+const $ = (id) => document.getElementById(id);
+const [strength, brush, colors, second, share, divider, before, after] = [
+  'strength', 'brush', 'colors', 'second', 'share', 'divider', 'before', 'after',
+].map($);
+
+let limits = { jobs: [] };
+const styles = new Map();
+let photo = null; // { name, file, width, height, small: canvas } or { name, file, film: true }
+let painting = null; // a canvas or bitmap, or null while there is none
+let run = null; // the AbortController of what is being done
+let camera = null; // the run that paints what the camera sees
+let slow = painter.slow;
+let paintings = new Map(); // of this photograph, by settings
+
+// ---- What the settings say
+
+function style() {
+  return styles.get(document.querySelector('input[name=style]:checked')?.value);
+}
+
+function settings() {
+  const { name } = style();
+  const other = second.value !== name && !style().own && second.value;
+  const part = Number(share.value).toFixed(2).replace(/0$/, '');
+  const rest = (1 - share.value).toFixed(2).replace(/0$/, '');
+  return {
+    style: other ? `${name}:${rest},${other}:${part}` : name,
+    stroke: photo?.film ? undefined : Number((2 ** brush.value).toFixed(2)), // films have none
+    keepColors: colors.checked,
+  };
+}
+
+/** The command that paints the same; words with anything unusual in them are quoted. */
+function command() {
+  const word = (text) => (/^[\w./:,+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+  const { style: name, stroke, keepColors } = settings();
+  const source = photo?.name ?? 'photo.jpg';
+  const parts = style().own
+    ? ['optimize', word(source), word(style().own.name), '-o', word(fileName('png'))]
+    : ['stylize', word(source), '-s', name];
+  if (!style().own && stroke) parts.push('--stroke', stroke);
+  if (!style().own && strength.value < 1) parts.push('--strength', strength.value);
+  if (keepColors) parts.push(...(style().own ? ['--colors', 'luminance'] : ['--keep-colors']));
+  return ['impasto', ...parts].join(' ');
+}
+
+/** photo.great-wave.jpg */
+function fileName(extension) {
+  const stem = (name) => name.replace(/\.[^.]*$/, '');
+  const by = style().own ? stem(style().own.name) : settings().style.replace(/:[\d.]+/g, '').replace(',', '+');
+  return `${stem(photo?.name ?? 'photo.jpg')}.${by}.${extension}`;
+}
+
+function describe() {
+  const percent = (value) => `${Math.round(100 * value)} %`;
+  $('strength-is').textContent = strength.ariaValueText = percent(strength.value);
+  $('brush-is').textContent = brush.ariaValueText = `${(2 ** brush.value).toFixed(2)} ×`;
+  for (const range of document.querySelectorAll('.row input')) {
+    const { min, max, value } = range;
+    range.style.setProperty('--part', `${(100 * (value - min)) / (max - min)}%`);
+  }
+  share.disabled = !second.value || second.value === style()?.name || Boolean(style().own);
+  $('share-is').textContent = share.ariaValueText = share.disabled ? '' : percent(share.value);
+  if (!style()) return;
+  const { title, artist, year, own } = style();
+  $('title').textContent = title;
+  $('artist').textContent = own ? own.name : [artist, year?.replaceAll(' ', '\u00a0')].filter(Boolean).join(', ');
+  second.disabled = Boolean(own);
+  brush.disabled = Boolean(own || photo?.film);
+  $('command').replaceChildren(...command().split(' ').flatMap((word) => [make('span', {}, word), ' ']));
+  after.ariaLabel = `${photo?.name}, painted in the style of ${title}`;
+}
+
+// ---- What is seen
+
+function draw() {
+  mixed(photo.small, painting, Number(strength.value), after);
+}
+
+/** Puts a photograph on the wall, as large as there is place. */
+function hang(small) {
+  for (const one of [before, after]) Object.assign(one, { width: small.width, height: small.height });
+  $('frame').style.setProperty('--width', small.width);
+  $('frame').style.setProperty('--ratio', small.width / small.height);
+  mixed(small, null, 0, before);
+}
+
+/** A style as a radio button, so that the browser gives arrow keys and one tab stop. */
+function tile({ name, title, preview: picture }, checked) {
+  const seen = typeof picture === 'string'
+    ? make('img', { src: picture, alt: '', width: 144, height: 96, decoding: 'async' })
+    : picture;
+  return make('label', { className: 'tile', title },
+    make('input', { type: 'radio', name: 'style', value: name, checked }), seen,
+    make('span', {}, title.replace(/ \(.*/, '')));
+}
+
+function show(what) {
+  for (const id of ['welcome', 'frame', 'film']) $(id).hidden = id !== what;
+  const sources = $('sources');
+  const home = what === 'welcome' ? $('welcome') : $('place');
+  if (sources.parentNode !== home) home.append(sources);
+}
+
+function say(text) {
+  $('status').textContent = text;
+}
+
+function complain({ message, hint }) {
+  $('message').replaceChildren(
+    make('p', {}, sentence(message)),
+    make('p', {}, hint ? sentence(hint) : ''),
+    make('button', { type: 'button', textContent: 'Close', onclick: quiet }));
+  say('');
+}
+
+function quiet() {
+  $('message').replaceChildren();
+}
+
+function sentence(text) {
+  const whole = text.trim();
+  return whole[0].toUpperCase() + whole.slice(1) + (/[.!?…]$/.test(whole) ? '' : '.');
+}
+
+/** Shows a text, or how far a job is. */
+function tell(news, doing) {
+  const job = typeof news === 'object' && news;
+  const known = job && job.state === 'running' && job.total;
+  $('doing').textContent = job ? progress(job, doing) : (news ?? doing);
+  if (known) Object.assign($('progress'), { max: job.total, value: job.step });
+  else $('progress').removeAttribute('value');
+}
+
+function progress({ state, ahead, kind, step, total, seconds }, doing) {
+  if (state === 'queued') return ahead ? `Waiting: ${ahead} before this one` : 'Waiting';
+  if (!total || !step) return doing;
+  const unit = { film: 'frame', optimize: 'step' }[kind] ?? 'part';
+  const left = (seconds / step) * (total - step);
+  const time = left < 90 ? `${Math.ceil(left)} s` : `${Math.round(left / 60)} min`;
+  return `${doing}: ${unit} ${step} of ${total}, ${time} left`;
+}
+
+/** Does one thing and stops the one before; its errors are shown, stopping is none. */
+async function work(doing, task) {
+  run?.abort();
+  const mine = new AbortController();
+  run = mine;
+  quiet();
+  say(`${doing}…`);
+  tell(undefined, doing);
+  $('busy').hidden = false;
+  $('keep').hidden = true;
+  $('cancel').textContent = 'Cancel';
+  try {
+    const made = await task(mine.signal, (news) => run === mine && tell(news, doing));
+    return mine.signal.aborted ? undefined : made;
+  } catch (error) {
+    if (!mine.signal.aborted) complain(error);
+    return undefined;
+  } finally {
+    if (run === mine) {
+      run = null;
+      $('busy').hidden = true;
+    }
+  }
+}
+
+// ---- Painting
+
+const visible = async (made) => (made instanceof Blob ? createImageBitmap(made) : made);
+
+/** Paints what is on the wall anew, unless that was painted before. */
+async function preview() {
+  describe();
+  if (!photo || photo.film || live() || !style()) return;
+  const wanted = settings();
+  const key = JSON.stringify(style().own ? [wanted.style, wanted.keepColors] : wanted);
+  const shown = photo;
+  const first = !painting;
+  const hangs = (made) => {
+    painting = made;
+    draw();
+    if (first && !matchMedia('(prefers-reduced-motion: reduce)').matches) {
+      after.animate({ opacity: [0, 1] }, 400);
+    }
+  };
+  if (paintings.has(key)) {
+    run?.abort();
+    hangs(paintings.get(key));
+    say('');
+    return;
+  }
+  if (run?.key === key && run.photo === shown) return; // it is being painted
+  const start = performance.now();
+  const { own } = style();
+  const made = await work(own ? 'Studying your painting' : 'Painting', async (signal, tells) => {
+    Object.assign(run, { key, photo: shown });
+    const use = { signal, tell: tells };
+    if (own) {
+      const options = wanted.keepColors ? { colors: 'luminance' } : {};
+      return painter.job({ image: shown.file, painting: own }, options, use).then(visible);
+    }
+    const { width, height } = shown.small;
+    if (slow && Math.max(width, height) > DRAFT) {
+      const draft = scaled(shown.small, ...fit(width, height, DRAFT));
+      const half = { ...wanted, stroke: Math.min(10, 2 * wanted.stroke) };
+      const rough = await painter.paint(draft, half, use).then(visible);
+      if (!signal.aborted) hangs(rough);
+    }
+    return painter.paint(shown.small, wanted, use).then(visible);
+  });
+  if (!made) return;
+  const seconds = (performance.now() - start) / 1000;
+  if (!own) slow = seconds > 1.5;
+  if (paintings.size >= KEPT) paintings.delete(paintings.keys().next().value);
+  paintings.set(key, made);
+  hangs(made);
+  say(`Painted in ${seconds < 60 ? `${seconds.toFixed(1)} s` : `${(seconds / 60).toFixed(1)} min`}`);
+}
+
+/** The picture in its full size, or the whole film, as a file. */
+async function download() {
+  const wanted = { ...settings(), strength: Number(strength.value) };
+  const kind = photo.film ? 'mp4' : { 'image/png': 'png', 'image/webp': 'webp', 'image/avif': 'avif' }[photo.file.type];
+  const name = fileName(kind ?? 'jpg');
+  const shown = photo;
+  const { own } = style();
+  const doing = photo.film ? 'Painting the film' : 'Painting in full size';
+  const file = await work(doing, async (signal, tells) => {
+    const use = { signal, tell: tells };
+    const type = `image/${kind ?? 'jpeg'}`;
+    if (shown.film && own) throw problem('Films are not painted after your own painting', 'choose another style');
+    if (shown.film) return painter.job({ image: shown.file }, wanted, { ...use, format: 'mp4' });
+    if (own) return ownFile(type);
+    const side = Math.max(shown.width, shown.height);
+    const large = () => {
+      const size = side > limits.job_side ? limits.job_side : undefined;
+      return painter.job({ image: shown.file }, { ...wanted, size }, { ...use, format: kind ?? 'jpeg' });
+    };
+    if (limits.jobs.includes('stylize')) {
+      if (side > limits.stylize_side) return large();
+    } else if (side > limits.stylize_side) wanted.size = limits.stylize_side;
+    try {
+      return await painter.paint(shown.file, wanted, { ...use, type });
+    } catch (error) {
+      // A picture that the browser could not open has no known size before the server says so.
+      if (error.status === 413 && !shown.width && limits.jobs.includes('stylize')) return large();
+      throw error;
+    }
+  });
+  if (!file) return;
+  const address = URL.createObjectURL(file);
+  make('a', { href: address, download: name }).click();
+  setTimeout(URL.revokeObjectURL, 60_000, address);
+  say(`Saved as ${name}`);
+}
+
+/** What was painted after one's own painting, mixed here: it is not painted twice. */
+async function ownFile(type) {
+  if (!painting) throw problem('The painting is not ready yet.', 'wait until it is shown');
+  const { width, height } = painting;
+  return encoded(mixed(scaled(photo.small, width, height), painting, Number(strength.value)), type);
+}
+
+// ---- Where pictures come from
+
+async function open(file) {
+  if (!file) return;
+  stop();
+  const { name, type } = file;
+  if (type.startsWith('video/') || FILM.test(name)) {
+    if (!limits.jobs.includes('film')) {
+      complain(problem('Films are not painted here.', 'impasto stylize paints them in a terminal; see docs/video.md'));
+      return;
+    }
+    Object.assign($('download'), { disabled: false, textContent: 'Paint the film' });
+    $('film-name').textContent = name;
+    photo = { name, file, film: true };
+    show('film');
+    say('');
+    describe();
+    return;
+  }
+  const opened = await work('Opening', async (signal, tells) => {
+    const own = await createImageBitmap(file).catch(() => null);
+    const picture = own ?? (await sent(file, { signal, tell: tells }));
+    const small = scaled(picture, ...fit(picture.width, picture.height, PREVIEW));
+    const [width, height] = own ? [own.width, own.height] : [0, 0];
+    picture.close();
+    return { name, file, width, height, small };
+  });
+  if (!opened) return;
+  photo = opened;
+  painting = null;
+  paintings = new Map();
+  divider.value = 0;
+  Object.assign($('download'), { disabled: false, textContent: 'Download' });
+  hang(photo.small);
+  uncover();
+  draw();
+  show('frame');
+  await preview();
+}
+
+/** A file that this browser cannot read (TIFF, HEIC) as the server reads it, unpainted. */
+async function sent(file, use) {
+  try {
+    const wanted = { style: style().name, strength: 0, size: PREVIEW };
+    return await createImageBitmap(await painter.paint(file, wanted, { ...use, type: 'image/jpeg' }));
+  } catch (error) {
+    if (![400, 415, 422].includes(error.status) && error.name !== 'InvalidStateError') throw error;
+    throw unreadable(file);
+  }
+}
+
+const jpeg = (blob, name) => new File([blob], name, { type: 'image/jpeg' });
+const unreadable = ({ name }) => problem(`“${name}” is no picture that can be opened`, 'try a JPEG or a PNG');
+
+async function sample() {
+  const blob = await work('Opening', async (signal) => (await fetch('page/sample.jpg', { signal })).blob());
+  if (blob) await open(jpeg(blob, 'sample.jpg'));
+}
+
+const live = () => run !== null && run === camera;
+
+/** Paints what the camera sees: one picture after another, as fast as the painter is. */
+async function watch() {
+  let kept = null;
+  const back = photo?.live ? null : photo;
+  await work('Starting the camera', async (signal, tells) => {
+    let rate = 0;
+    let keeps = false;
+    camera = run;
+    $('keep').hidden = false;
+    $('keep').onclick = () => { keeps = true; };
+    $('cancel').textContent = 'Stop';
+    $('download').disabled = true;
+    for await (const video of frames(signal)) {
+      const size = [video.videoWidth, video.videoHeight];
+      if (keeps) {
+        kept = scaled(video, ...size, size);
+        return;
+      }
+      if (style().own) throw problem('Your own painting cannot be painted live', 'choose another style');
+      const start = performance.now();
+      const small = scaled(video, ...fit(...size, LIVE), size);
+      const wanted = settings();
+      wanted.stroke = Math.min(10, (wanted.stroke * PREVIEW) / LIVE); // painted in one pass
+      const made = await painter.paint(small, wanted, { signal, tell: tells }).then(visible);
+      if (signal.aborted) return;
+      if (!photo?.live) {
+        hang(small);
+        show('frame');
+        say('');
+      }
+      photo = { name: 'camera.jpg', live: true, small };
+      painting = made;
+      mixed(small, null, 0, before);
+      draw();
+      const now = 1000 / (performance.now() - start);
+      rate = rate ? 0.9 * rate + 0.1 * now : now;
+      tells(`Live, ${rate.toFixed(rate < 10 ? 1 : 0)} frames per second`);
+    }
+  });
+  if (run) return; // something else has begun
+  if (kept) await open(jpeg(await encoded(kept, 'image/jpeg'), 'camera.jpg'));
+  else restore(back);
+}
+
+/** What was on the wall before the camera. */
+function restore(back) {
+  const seen = photo?.live;
+  photo = back;
+  painting = null;
+  $('download').disabled = !back;
+  if (!back) show('welcome');
+  else if (back.film) show('film');
+  else if (seen) {
+    hang(back.small);
+    draw();
+  }
+  preview();
+}
+
+function stop() {
+  run?.abort();
+}
+
+async function ownPainting(file) {
+  if (!file) return;
+  const bitmap = await createImageBitmap(file).catch(() => null);
+  if (!bitmap) {
+    complain(unreadable(file));
+    return;
+  }
+  // As much of its middle as a thumbnail shows.
+  const small = canvas(144, 96);
+  const part = Math.max(144 / bitmap.width, 96 / bitmap.height);
+  const [w, h] = [bitmap.width * part, bitmap.height * part].map(Math.ceil);
+  small.getContext('2d').drawImage(scaled(bitmap, w, h), (144 - w) / 2, (96 - h) / 2);
+  const name = `own-${styles.size}`;
+  styles.set(name, { name, title: 'Your painting', own: file, preview: small });
+  const shown = tile(styles.get(name), true);
+  $('own').before(shown);
+  shown.firstChild.focus();
+  if (!photo) say('Now bring a photograph');
+  preview();
+}
+
+// ---- Wiring
+
+function uncover() {
+  before.style.clipPath = `inset(0 ${100 - divider.value}% 0 0)`;
+  divider.ariaValueText = `${Math.round(divider.value)} % photograph`;
+}
+
+function wire() {
+  const chooser = { choose: 'file', shoot: 'capture', own: 'painting' };
+  for (const [button, input] of Object.entries(chooser)) $(button).onclick = () => $(input).click();
+  for (const input of [$('file'), $('capture'), $('painting')]) {
+    input.onchange = () => {
+      const [file] = input.files;
+      input.value = ''; // so that the same file can be chosen again
+      return input.id === 'painting' ? ownPainting(file) : open(file);
+    };
+  }
+  $('sample').onclick = sample;
+  $('camera').onclick = watch;
+  $('download').onclick = download;
+  $('cancel').onclick = () => {
+    stop();
+    say('Stopped');
+  };
+  $('copy').onclick = async () => {
+    await navigator.clipboard.writeText(command()).catch(() => {
+      getSelection().selectAllChildren($('command')); // an insecure page: copied by hand
+    });
+    say(getSelection().isCollapsed ? 'Copied' : 'Selected: copy it now');
+  };
+  strength.oninput = () => {
+    describe();
+    if (photo?.small) draw();
+  };
+  brush.oninput = share.oninput = describe;
+  brush.onchange = share.onchange = colors.onchange = second.onchange = preview;
+  // A click on the chosen style too: it was stopped, perhaps, and is to be painted after all.
+  $('gallery').onchange = preview;
+  $('gallery').onclick = ({ target }) => target.name === 'style' && preview();
+  $('panel').onsubmit = (event) => event.preventDefault();
+  divider.oninput = uncover;
+
+  addEventListener('dragover', (event) => {
+    event.preventDefault();
+    document.body.classList.add('drop');
+  });
+  addEventListener('dragleave', (event) => {
+    if (!event.relatedTarget) document.body.classList.remove('drop');
+  });
+  addEventListener('drop', (event) => {
+    event.preventDefault();
+    document.body.classList.remove('drop');
+    open(event.dataTransfer.files[0]);
+  });
+  addEventListener('paste', (event) => open(event.clipboardData.files[0]));
+}
+
+async function start() {
+  wire();
+  $('promise').textContent = painter.promise;
+  $('docs').hidden = !painter.docs;
+  const [found, allowed] = await Promise.all([painter.styles(), painter.limits()]);
+  limits = allowed;
+  for (const one of found) {
+    styles.set(one.name, one);
+    second.append(new Option(one.title, one.name));
+  }
+  const favourite = styles.has('great-wave') ? 'great-wave' : found[0]?.name;
+  $('own').before(...found.map((one) => tile(one, one.name === favourite)));
+  $('own').hidden = !limits.jobs.includes('optimize');
+  preview();
+}
+
+start().catch(complain);

@@ -1,0 +1,113 @@
+/**
+ * The painter that needs no server: the styles' networks run in the page, by onnxruntime-web.
+ * The static export serves this module as painter.js; server.js exports the same names.
+ *
+ * Beside index.html lie styles.json (as GET /v1/styles answers it, each style with `network`
+ * and `preview`, addresses relative to index.html) and runtime/, which worker.js loads.
+ */
+import { problem } from './dom.js';
+import { canvas, encoded, fit, mixed, scaled } from './picture.js';
+
+export const docs = false;
+export const slow = true;
+export const promise = 'Painted in your browser. Nothing leaves it.';
+
+const STROKE_SIDE = 1024; // long side in which brush marks have the size 1
+const SMALLEST = 64; // that a network paints
+const LARGEST = 2048; // that it paints in the memory of a page
+
+const known = new Map();
+
+export async function styles() {
+  const answer = await fetch('styles.json');
+  if (!answer.ok) throw problem('The list of styles is missing', 'export this folder again');
+  const { styles } = await answer.json();
+  for (const style of styles) known.set(style.name, style);
+  return styles;
+}
+
+export async function limits() {
+  return { stylize_side: 4096, jobs: [] };
+}
+
+/** `source` (a file or a canvas), painted: a canvas, or a blob of the media `type`. */
+export async function paint(source, settings, { signal, type } = {}) {
+  const { style, strength = 1, keepColors, stroke = 1, size } = settings;
+  const picture = source instanceof Blob ? await createImageBitmap(source) : source;
+  const whole = [picture.width, picture.height];
+  const photo = scaled(picture, ...fit(...whole, size ?? Math.max(...whole)));
+  const { width, height } = photo;
+  // Where marks get their size: the network always paints them at one size in pixels.
+  const side = Math.min(LARGEST, STROKE_SIDE / stroke);
+  const part = side / Math.max(width, height);
+  const sides = [width, height].map((length) => Math.max(SMALLEST, Math.round(length * part)));
+  const ground = scaled(photo, ...sides).getContext('2d').getImageData(0, 0, ...sides);
+  let painting = null;
+  if (strength > 0) {
+    let total = 0;
+    for (const [name, weight] of parts(style)) {
+      const one = await network(name, ground, signal);
+      total += weight;
+      painting = painting ? mixed(painting, one, weight / total) : one;
+    }
+    painting = scaled(painting, width, height);
+    if (keepColors) {
+      // The painting's lightness in the photograph's hue and saturation.
+      const own = scaled(photo, width, height);
+      const pen = own.getContext('2d');
+      pen.globalCompositeOperation = 'luminosity';
+      pen.drawImage(painting, 0, 0);
+      painting = own;
+    }
+  }
+  const result = mixed(photo, painting, strength);
+  return type ? encoded(result, type) : result;
+}
+
+export async function job() {
+  throw problem('This needs impasto itself', 'install it, and run impasto serve');
+}
+
+/** [['great-wave', 0.7], ['udnie', 0.3]] */
+function parts(style) {
+  return style.split(',').map((part) => {
+    const [name, weight = 1] = part.split(':');
+    return [name, Number(weight)];
+  });
+}
+
+let worker = null;
+let last = Promise.resolve();
+
+/** What the network of one style makes of the pixels; one at a time. */
+function network(name, ground, signal) {
+  last = last.catch(() => {}).then(() => asked(name, ground, signal));
+  return last;
+}
+
+function asked(name, { data, width, height }, signal) {
+  signal?.throwIfAborted();
+  worker ??= new Worker(new URL('worker.js', import.meta.url), { type: 'module' });
+  const pixels = data.slice();
+  const url = new URL(known.get(name).network, document.baseURI).href;
+  return new Promise((resolve, reject) => {
+    const over = (settle, value) => {
+      signal?.removeEventListener('abort', stopped);
+      settle(value);
+    };
+    const stopped = () => {
+      worker.terminate(); // the only way to stop a network; the next one starts anew
+      worker = null;
+      over(reject, signal.reason);
+    };
+    signal?.addEventListener('abort', stopped);
+    worker.onmessage = ({ data: { pixels: painted, error } }) => {
+      if (error) return over(reject, problem('The style could not be painted', error));
+      const made = canvas(width, height);
+      made.getContext('2d').putImageData(new ImageData(painted, width, height), 0, 0);
+      return over(resolve, made);
+    };
+    worker.onerror = ({ message }) => over(reject, problem('The painter could not be loaded', message));
+    worker.postMessage({ url, pixels, width, height }, [pixels.buffer]);
+  });
+}

@@ -1,0 +1,169 @@
+/**
+ * The painter that asks a server (docs.html renders its API). The static export replaces this
+ * module by browser.js, which exports the same names; the page imports either as painter.js.
+ *
+ * Addresses are relative to the page, so it works behind any prefix.
+ */
+import { make, problem } from './dom.js';
+import { encoded, opaque } from './picture.js';
+
+export const docs = true;
+/** Whether the first painting should be a small draft, because this painter is slow. */
+export const slow = false;
+export const promise = /^(localhost|127\.|\[::1\])/.test(location.hostname)
+  ? 'Painted on this computer. Nothing leaves it.'
+  : '';
+
+const KEY = 'impasto-token';
+const given = new URLSearchParams(location.hash.slice(1)).get('token');
+if (given) {
+  sessionStorage.setItem(KEY, given);
+  history.replaceState(null, '', location.pathname + location.search);
+}
+
+export async function styles() {
+  const { styles } = await (await call('v1/styles')).json();
+  return styles.map((style) => ({ ...style, preview: style.preview.replace(/^\//, '') }));
+}
+
+export async function limits() {
+  return (await call('v1/limits')).json();
+}
+
+/** The blob of `source` (a file or a canvas), painted; `type` asks for a media type. */
+export async function paint(source, settings, { signal, tell, type } = {}) {
+  const clear = !(source instanceof Blob) && !opaque(source);
+  const inner = clear ? 'image/png' : 'image/jpeg';
+  const body = source instanceof Blob ? source : await encoded(source, inner);
+  const headers = { Accept: type ?? inner, 'Content-Type': body.type || 'application/octet-stream' };
+  const query = new URLSearchParams(fields(settings));
+  const answer = await call(`v1/stylize?${query}`, { method: 'POST', headers, body }, signal, tell);
+  return answer.blob();
+}
+
+/** The result of a job; `files` has `image`, and `painting` for one in its style. */
+export async function job(files, settings, { signal, tell, format } = {}) {
+  const body = new FormData();
+  for (const [name, value] of Object.entries({ ...fields(settings), ...(format && { format }) })) {
+    body.append(name, value);
+  }
+  for (const [name, file] of Object.entries(files)) body.append(name, file, file.name);
+  const answer = await call('v1/jobs', { method: 'POST', body }, signal, tell);
+  let now = await answer.json();
+  const path = `v1/jobs/${now.id}`;
+  const stop = () => call(path, { method: 'DELETE', keepalive: true }).catch(() => {});
+  signal?.addEventListener('abort', stop);
+  addEventListener('pagehide', stop);
+  try {
+    while (now.state === 'queued' || now.state === 'running') {
+      now = await followed(path, now, signal, tell);
+    }
+    if (now.state === 'failed') throw problem(now.error.detail, now.error.hint);
+    if (now.state !== 'done') throw problem('The server stopped this job.');
+    return await (await call(`${path}/result`, {}, signal, tell)).blob();
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    removeEventListener('pagehide', stop);
+  }
+}
+
+export async function openapi() {
+  return (await call('openapi.json')).json();
+}
+
+/** The job as the stream of its events left it; EventSource could not send a token. */
+async function followed(path, job, signal, tell) {
+  const headers = { Accept: 'text/event-stream' };
+  try {
+    const answer = await call(`${path}/events`, { headers }, signal, tell);
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let text = ''; ; ) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      const events = (text + value).split(/\r?\n\r?\n/);
+      text = events.pop();
+      for (const event of events) {
+        const lines = event.split(/\r?\n/).filter((line) => line.startsWith('data:'));
+        if (!lines.length) continue;
+        job = JSON.parse(lines.map((line) => line.slice(5)).join('\n'));
+        tell?.(job);
+      }
+    }
+  } catch (error) {
+    if (signal?.aborted || error.status) throw error;
+  }
+  if (job.state === 'queued' || job.state === 'running') {
+    await pause(1, signal); // the stream was cut: ask, and listen again
+    job = await (await call(path, {}, signal, tell)).json();
+  }
+  return job;
+}
+
+function fields({ style, strength, keepColors, stroke, size, colors }) {
+  const all = { style, strength, keep_colors: keepColors || undefined, stroke, size, colors };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
+
+/** fetch, with the token; waits when the server is busy; errors become sentences. */
+async function call(path, init = {}, signal, tell) {
+  for (;;) {
+    const token = sessionStorage.getItem(KEY);
+    const headers = { ...init.headers, ...(token && { Authorization: `Bearer ${token}` }) };
+    let answer;
+    try {
+      answer = await fetch(path, { ...init, headers, signal });
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      throw problem('The server does not answer.', 'is “impasto serve” still running?');
+    }
+    if (answer.ok) return answer;
+    const { detail, hint, code } = await answer.json().catch(() => ({}));
+    const { status } = answer;
+    const wait = Number(answer.headers.get('Retry-After'));
+    if (status === 401) {
+      await asked(token);
+    } else if (status === 429 || (status === 503 && wait)) {
+      const seconds = wait || 1;
+      tell?.(`The server is busy. Trying again in ${seconds} ${seconds === 1 ? 'second' : 'seconds'}…`);
+      await pause(seconds, signal);
+      tell?.();
+    } else {
+      throw problem(detail ?? `The server answered ${status}.`, hint, { status, code });
+    }
+  }
+}
+
+function pause(seconds, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, 1000 * seconds);
+    signal?.addEventListener('abort', () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    }, { once: true });
+  });
+}
+
+let question = null;
+
+/** Asks for the token, once for all requests that were refused with `refused`. */
+function asked(refused) {
+  if (sessionStorage.getItem(KEY) !== refused) return undefined;
+  question ??= new Promise((resolve, reject) => {
+    const input = make('input', { type: 'password', autocomplete: 'off', required: true });
+    const dialog = make('dialog', {},
+      make('form', { method: 'dialog' },
+        make('label', {}, refused ? 'That token is not the server’s. Its token:' : 'The server’s token:', input),
+        make('p', { className: 'soft' }, 'It was printed when the server started.'),
+        make('button', { className: 'first' }, 'Continue')));
+    dialog.addEventListener('close', () => {
+      question = null;
+      dialog.remove();
+      if (!input.value) return reject(problem('The server wants its token.', 'load this page again to enter it', { status: 401 }));
+      sessionStorage.setItem(KEY, input.value.trim());
+      return resolve();
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+  return question;
+}

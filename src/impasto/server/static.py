@@ -1,0 +1,119 @@
+"""The page as a folder that paints in the browser alone: no picture leaves the computer."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import re
+import tarfile
+from collections.abc import Iterator, Sequence
+from http.client import HTTPException
+from pathlib import Path
+from urllib.request import urlopen
+
+from impasto import assets, files
+from impasto.catalog import Style
+from impasto.errors import OptionError, OutputError, reason
+
+PAGE = Path(__file__).parent / "page"
+
+RUNTIME = "onnxruntime-web-1.30.0.tgz"
+"""The npm package that runs networks in a browser (MIT, Microsoft)."""
+_ADDRESS = f"https://registry.npmjs.org/onnxruntime-web/-/{RUNTIME}"
+_SHA512 = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
+_TAKEN = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
+_TIMEOUT = 60
+
+_POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'"
+_META = f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+
+
+def export(
+    folder: Path, styles: Sequence[Style], *, archive: Path | None = None, overwrite: bool = False
+) -> Path:
+    """Write the page, the networks of ``styles`` and a runtime for them into a folder.
+
+    Any web server can serve it; browsers run no modules from files. ``archive`` is the npm
+    package of the runtime, if it shall not be downloaded; it is verified either way.
+
+    Raises:
+        OptionError: the runtime cannot be had, or it is not what it should be.
+        OutputError: the folder has something in it, or cannot be written.
+    """
+    if folder.exists() and not overwrite and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputError(f"{folder} is there already", hint="--overwrite writes into it")
+    for name, data in _files(styles, archive):
+        files.write(folder / name, data, overwrite=True)
+    return folder
+
+
+def _files(styles: Sequence[Style], archive: Path | None) -> Iterator[tuple[str, bytes]]:
+    for name, data in _runtime(archive):
+        yield f"runtime/{name}", data
+    for path in PAGE.iterdir():
+        if path.name == "index.html":
+            yield path.name, _with_policy(path.read_text(encoding="utf-8")).encode()
+        elif not path.name.startswith(("docs.", "server.")):
+            name = "painter.js" if path.name == "browser.js" else path.name
+            yield f"page/{name}", path.read_bytes()
+    yield "page/sample.jpg", assets.demo_photo().read_bytes()
+    told = []
+    for style in styles:
+        place = f"styles/{style.name}"
+        yield f"{place}/style.onnx", style.model()
+        yield f"{place}/preview.jpg", style.preview.read_bytes()
+        told.append(told_of(style, f"{place}/preview.jpg") | {"network": f"{place}/style.onnx"})
+    yield "styles.json", json.dumps({"styles": told}, indent=1).encode()
+
+
+def told_of(style: Style, preview: str) -> dict[str, str]:
+    """A style as the page, and every client, gets it."""
+    artwork = style.card.artwork
+    return {
+        "name": style.name,
+        "title": style.card.title,
+        "artist": artwork.artist,
+        "year": artwork.year,
+        "licence": artwork.licence,
+        "preview": preview,
+    }
+
+
+def _with_policy(page: str) -> str:
+    """A service sends this as a header; a folder has to say it itself."""
+    found, count = re.subn(r"<!-- The server sends.*?-->", _META, page, count=1, flags=re.DOTALL)
+    assert count == 1
+    return found
+
+
+def _runtime(archive: Path | None) -> Iterator[tuple[str, bytes]]:
+    with tarfile.open(fileobj=io.BytesIO(_verified(archive))) as package:
+        for name in _TAKEN:
+            member = package.extractfile(f"package/dist/{name}")
+            assert member is not None
+            yield name, member.read()
+
+
+def _verified(archive: Path | None) -> bytes:
+    kept = files.cache_folder("runtime") / RUNTIME
+    source = archive or (kept if kept.is_file() else None)
+    try:
+        data = source.read_bytes() if source else _downloaded()
+    except (OSError, HTTPException) as error:
+        raise OptionError(
+            f"{source or _ADDRESS} cannot be read: {reason(error)}",
+            hint="npm pack onnxruntime-web@1.30.0, and name the file with --runtime",
+        ) from error
+    if base64.b64encode(hashlib.sha512(data).digest()).decode() != _SHA512:
+        raise OptionError(f"{source or _ADDRESS} is not {RUNTIME}: it has another SHA-512")
+    if source is None:
+        files.write(kept, data, overwrite=True)
+    return data
+
+
+def _downloaded() -> bytes:
+    with urlopen(_ADDRESS, timeout=_TIMEOUT) as answer:
+        found: bytes = answer.read(100_000_000)
+        return found

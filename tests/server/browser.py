@@ -1,0 +1,138 @@
+"""A real browser before the page: Chromium, driven by Playwright."""
+
+import shutil
+import time
+from contextlib import contextmanager
+
+import pytest
+
+api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+expect = api.expect
+expect.set_options(timeout=60_000)
+
+_FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync "
+    "--use-fake-ui-for-media-stream --use-fake-device-for-media-stream"
+)
+
+# What a page has suffered, kept where a test can ask for it.
+_WATCH = """
+window.shifted = 0;
+new PerformanceObserver((list) => {
+  for (const one of list.getEntries()) if (!one.hadRecentInput) window.shifted += one.value;
+}).observe({ type: 'layout-shift', buffered: true });
+window.moved = 0;
+const animate = Element.prototype.animate;
+Element.prototype.animate = function (...given) {
+  window.moved += 1;
+  return animate.apply(this, given);
+};
+window.violations = [];
+addEventListener('securitypolicyviolation', (event) => {
+  window.violations.push(`${event.violatedDirective}: ${event.blockedURI}`);
+});
+"""
+
+
+@contextmanager
+def chromium():
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if not path:
+        pytest.skip("needs Chromium")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=_FLAGS.split())
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def visit(browser, url, *, refused=False, **context):
+    """The page at ``url``, which may not complain; ``refused``: an answer may be an error."""
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **context})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    complaints = []
+
+    def heard(message):
+        expected = refused and message.text.startswith("Failed to load resource")
+        if message.type in ("error", "warning") and not expected:
+            complaints.append(message.text)
+
+    page.on("console", heard)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.add_init_script(_WATCH)
+    try:
+        page.goto(url)
+        yield page
+        complaints += page.evaluate("window.violations ?? []")
+        assert not complaints, complaints
+    finally:
+        context.close()
+
+
+@contextmanager
+def painting(page):
+    """What is done in here makes the page paint; it is waited for."""
+    page.evaluate("document.querySelector('#status').textContent = ''")
+    yield
+    expect(page.locator("#status")).to_contain_text("Painted in")
+
+
+def until(page, condition):
+    """Wait, and let the page's events come in meanwhile."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "it did not come true"
+        page.wait_for_timeout(20)
+
+
+def pixels(page, canvas="#after"):
+    """All that a canvas shows, as text that can be compared."""
+    return page.evaluate(f"document.querySelector('{canvas}').toDataURL()")
+
+
+def size(page):
+    return page.evaluate(
+        "(({ width, height }) => [width, height])(document.querySelector('#after'))"
+    )
+
+
+def slide(page, slider, value):
+    """Move a slider as a hand does: first it moves, then it is let go."""
+    page.evaluate(
+        """([slider, value]) => {
+          const range = document.querySelector(slider);
+          range.value = value;
+          for (const name of ['input', 'change']) {
+            range.dispatchEvent(new Event(name, { bubbles: true }));
+          }
+        }""",
+        [slider, value],
+    )
+
+
+def hand_over(page, event, path, type):
+    """Drop or paste a file on the page."""
+    page.evaluate(
+        """([event, name, type, bytes]) => {
+          const carried = new DataTransfer();
+          carried.items.add(new File([new Uint8Array(bytes)], name, { type }));
+          const given = { bubbles: true, cancelable: true };
+          document.body.dispatchEvent(event === 'drop'
+            ? new DragEvent('drop', { ...given, dataTransfer: carried })
+            : new ClipboardEvent('paste', { ...given, clipboardData: carried }));
+        }""",
+        [event, path.name, type, list(path.read_bytes())],
+    )
+
+
+def tab_to(page, selector):
+    """Press Tab until an element has the focus."""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate(f"document.activeElement.matches({selector!r})"):
+            return
+    raise AssertionError(f"Tab does not reach {selector}")
