@@ -1,9 +1,15 @@
-"""Services that several tests of a file ask."""
+"""Services that several tests of a file ask, and a Redis."""
+
+import shutil
+import socket
+import subprocess
 
 import pytest
 
 from impasto import assets, codecs
-from serving import serving
+from impasto.errors import DeviceError
+from impasto.options import ServeOptions
+from serving import serving, until
 
 pytest.importorskip("fastapi", reason="needs impasto[serve]")
 
@@ -24,3 +30,30 @@ def server(service):
 def jpeg():
     """The bundled photograph, small, as a file's content."""
     return codecs.read(assets.demo_photo()).resized(200).encode("JPEG")
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory):
+    """The address of a Redis server of our own."""
+    program = shutil.which("redis-server")
+    if not program:
+        pytest.skip("needs redis-server")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    folder = tmp_path_factory.mktemp("redis")
+    flags = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    with subprocess.Popen([program, *flags], stdout=subprocess.DEVNULL) as process:
+        url = f"redis://127.0.0.1:{port}/0"
+        until(lambda: reached(url), 20)
+        yield url
+        process.terminate()
+
+
+def reached(url):
+    from impasto.server.jobs import Jobs
+
+    try:
+        Jobs(ServeOptions(redis=url)).close()
+    except DeviceError:
+        return False
+    return True

@@ -23,6 +23,13 @@ def test_a_picture_as_the_body_comes_back_painted(service, jpeg):
     assert abs(painted.pixels - expected).mean() < 3
 
 
+def test_a_body_may_say_any_type(service, jpeg):
+    for kind in ("image/jpeg", "application/octet-stream", "application/x-www-form-urlencoded"):
+        headers = {"Content-Type": kind}
+        found = service.http.post("/v1/stylize?style=udnie", content=jpeg, headers=headers)
+        assert found.status_code == 200
+
+
 def test_a_form_takes_the_same_fields(service, jpeg):
     form = {"style": "udnie", "strength": "0", "size": "64", "keep_colors": "true"}
     found = service.http.post("/v1/stylize", files={"image": jpeg}, data=form)

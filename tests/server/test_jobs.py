@@ -2,10 +2,7 @@
 
 import json
 import re
-import shutil
 import signal
-import socket
-import subprocess
 import time
 
 import psutil
@@ -18,31 +15,6 @@ from impasto.server.jobs import LOST, Job, Jobs
 from impasto.server.problems import Refusal
 from impasto.server.work import kind_of, kinds
 from serving import Service, command, serving, until
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory):
-    """The address of a Redis server of our own."""
-    program = shutil.which("redis-server")
-    if not program:
-        pytest.skip("needs redis-server")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("redis")
-    flags = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    with subprocess.Popen([program, *flags], stdout=subprocess.DEVNULL) as process:
-        url = f"redis://127.0.0.1:{port}/0"
-        until(lambda: reached(url), 20)
-        yield url
-        process.terminate()
-
-
-def reached(url):
-    try:
-        Jobs(ServeOptions(redis=url)).close()
-    except DeviceError:
-        return False
-    return True
 
 
 @pytest.fixture(params=["sqlite", "redis"])

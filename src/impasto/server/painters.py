@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import math
 import multiprocessing
 import os
 import signal
@@ -71,6 +72,7 @@ class Painters:
         self.waiting = 0
         self.ready = False
         self._options = options
+        self._seconds = 0.3  # that a picture has taken of late
         self._painters = [_Painter(options, max(1, cores // count)) for _ in range(count)]
         self._free: asyncio.Queue[_Painter] = asyncio.Queue()
         for painter in self._painters:
@@ -95,7 +97,7 @@ class Painters:
                 HTTPStatus.TOO_MANY_REQUESTS,
                 f"{self.waiting} pictures are waiting already",
                 hint="try again a little later",
-                retry_after=1 + self.waiting // len(self._painters),
+                retry_after=math.ceil(self._seconds * (1 + self.waiting) / len(self._painters)),
             )
         until = time.monotonic() + self._options.deadline
         self.waiting += 1
@@ -126,6 +128,7 @@ class Painters:
             ) from error
         if isinstance(found, ImpastoError):
             raise found
+        self._seconds += 0.1 * (sum(found.seconds.values()) - self._seconds)
         return found
 
     def _overdue(self) -> Refusal:
