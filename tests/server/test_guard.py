@@ -1,14 +1,16 @@
 """What a stranger may not do: the service stays up, and answers in sentences."""
 
+import gzip
+import re
 import signal
 import socket
 import time
-import zlib
 
 import httpx
 import psutil
 import pytest
 
+import hostile
 from impasto.options import ServeOptions
 from impasto.server.guard import HEADERS, is_loopback
 from serving import command, serving, until
@@ -205,27 +207,24 @@ def test_wrong_forms_are_refused(guarded, body, boundary):
         assert found.json()["detail"]
 
 
-def png_bomb(side=60_000):
-    """A picture of a few kilobytes that would take gigabytes."""
-
-    def chunk(kind, data):
-        return len(data).to_bytes(4) + kind + data + zlib.crc32(kind + data).to_bytes(4)
-
-    head = side.to_bytes(4) + side.to_bytes(4) + bytes([8, 2, 0, 0, 0])
-    pixels = zlib.compress(bytes(1_000_000), 9)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
-    )
+@pytest.mark.parametrize("name", hostile.REFUSED)
+def test_what_readers_choke_on_is_refused_in_a_sentence(service, name):
+    """The same pictures, and the same words, as through the library and the command line."""
+    make, words = hostile.REFUSED[name]
+    found = service.post(make(), style="udnie")
+    assert found.status_code in (413, 422)
+    told = found.json()
+    assert re.search(words, f"{told['detail']} - {told['hint']}") or not make()
 
 
 def test_bombs_are_refused_from_the_header(guarded):
-    found = guarded.post(png_bomb(), style="udnie")
+    found = guarded.post(hostile.bomb(60_000, 60_000), style="udnie")
     assert found.status_code == 413
     assert "60000x60000" in found.json()["detail"]
-    assert guarded.submit(png_bomb(), style="udnie").status_code == 202
+    assert guarded.submit(hostile.bomb(60_000, 60_000), style="udnie").status_code == 202
     zipped = guarded.http.post(
         "/v1/stylize?style=udnie",
-        content=zlib.compress(bytes(10_000_000)),
+        content=gzip.compress(bytes(10_000_000)),
         headers={"Content-Encoding": "gzip"},
     )
     assert zipped.status_code == 422  # never unpacked

@@ -14,9 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
-from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from impasto import __version__, assets, catalog
@@ -38,6 +36,7 @@ from impasto.server.jobs import Job, Jobs
 from impasto.server.metrics import Metrics
 from impasto.server.painters import OWN, Order, Painters, Painting
 from impasto.server.problems import Refusal, answer, from_http, from_validation
+from impasto.server.received import checked, received
 from impasto.server.static import PAGE, told_of
 from impasto.stylizer import largest_side
 
@@ -156,8 +155,8 @@ async def stylize(request: Request, query: Annotated[Stylize, Query()]) -> Respo
     if not formats:
         hint = f"one of {', '.join(MEDIA_TYPES.values())}"
         raise Refusal(HTTPStatus.NOT_ACCEPTABLE, "no such format is written", hint=hint)
-    files, given = await _received(request, query)
-    wanted = _checked(Stylize, given)
+    files, given = await received(request, query)
+    wanted = checked(Stylize, given)
     style = known_style(wanted.pop("style"))
     order = Order(files["image"], style, StylizeOptions(**wanted), formats)
     painters: Painters = request.app.state.painters
@@ -186,12 +185,12 @@ async def submit(
     Fields are those of one of three kinds: a picture or a film with `style`, or a picture
     with `painting`.
     """
-    files, given = await _received(request, None)
+    files, given = await received(request, None)
     image, painting = files["image"], files.get("painting")
     if painting is not None:
         given.pop("style", None)
     kind = work.kind_of(image, painting, given.get("format"))
-    wanted = _checked(OptimizeJob if kind == "optimize" else StylizeJob, given)
+    wanted = checked(OptimizeJob if kind == "optimize" else StylizeJob, given)
     format = wanted.pop("format") or ("mp4" if kind == "film" else "")
     style = "" if kind == "optimize" else known_style(wanted.pop("style"))
     _check_size(kind, wanted, options)
@@ -315,43 +314,6 @@ def painter() -> FileResponse:
 @pages.get("/page/sample.jpg")
 def sample() -> FileResponse:
     return FileResponse(assets.demo_photo())
-
-
-async def _received(
-    request: Request, query: BaseModel | None
-) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """The files of a request, ``image`` at least, and its fields as they were sent."""
-    given = query.model_dump(exclude_unset=True) if query else {}
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    found: dict[str, bytes] = {}
-    if kind == "multipart/form-data":
-        async with request.form(max_files=2, max_fields=64, max_part_size=4096) as form:
-            for name, value in form.multi_items():
-                if isinstance(value, UploadFile):
-                    found[name] = await value.read()
-                else:
-                    given[name] = value
-    elif query is not None and kind != "application/json":
-        # Whatever else it says: curl --data-binary says that a picture is a form.
-        found["image"] = await request.body()
-    else:
-        raise Refusal(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"a body of {kind or 'no type'} is not taken",
-            hint="send multipart/form-data with the field image",
-        )
-    for name in found.keys() - {"image", "painting"}:
-        raise OptionError(f"there is no field {name!r} for a file", hint="its name is image")
-    if not found.get("image"):
-        raise OptionError("no picture was sent", hint="send it as the file image of a form")
-    return found, given
-
-
-def _checked(model: type[BaseModel], given: dict[str, Any]) -> dict[str, Any]:
-    try:
-        return model.model_validate(given).model_dump()
-    except ValidationError as error:
-        raise from_validation(error) from error
 
 
 async def _unless_gone(request: Request, work: Coroutine[Any, Any, _Made]) -> _Made:

@@ -488,7 +488,6 @@ async function start() {
   $('docs').hidden = !painter.docs;
   const [found, allowed] = await Promise.all([painter.styles(), painter.limits()]);
   limits = allowed;
-  // Finer marks are painted at a larger size than the picture's.
   brush.min = Math.max(brush.min, Math.log2(PREVIEW / limits.stylize_side));
   for (const one of found) {
     styles.set(one.name, one);
