@@ -77,7 +77,7 @@ class Jobs:
                 self._records.conn.ping()
             else:
                 folder = Path(options.state) if options.state else files.cache_folder("jobs")
-                folder.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # others' photographs
                 path = str(folder / "jobs.sqlite")
                 self._records = SqliteStorage("impasto", filename=path)
                 self._files = SqliteStorage("impastofiles", filename=path)
@@ -134,7 +134,6 @@ class Jobs:
     def told(self, job: Job) -> dict[str, Any]:
         """A job as clients see it."""
         about = {"step": 0, "total": 0, "losses": {}} | self._progress(job.id)
-        ahead = [each for each in self.all() if not each.final and each.created < job.created]
         end = job.ended or time.time()
         return {
             "id": job.id,
@@ -142,7 +141,7 @@ class Jobs:
             "state": job.state,
             **about,
             "seconds": round(end - job.started, 1) if job.started else 0.0,
-            "ahead": len(ahead) if job.state == "queued" else 0,
+            "ahead": self._ahead(job) if job.state == "queued" else 0,
             "error": job.error,
             "result": f"/v1/jobs/{job.id}/result" if job.state == "done" else None,
             "media_type": job.media_type or None,
@@ -251,6 +250,9 @@ class Jobs:
 
     def _put(self, job: Job) -> None:
         self._records.put_data(job.id, json.dumps(asdict(job)).encode())
+
+    def _ahead(self, job: Job) -> int:
+        return sum(not each.final and each.created < job.created for each in self.all())
 
     def _progress(self, id: str) -> dict[str, Any]:
         data = self._files.peek_data(f"{id}/progress")

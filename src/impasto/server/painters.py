@@ -18,8 +18,9 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -114,11 +115,12 @@ class Painters:
         loop = asyncio.get_running_loop()
 
         def free(_: Future[Any]) -> None:
-            loop.call_soon_threadsafe(self._free.put_nowait, painter)
+            with suppress(RuntimeError):  # the service has been stopped meanwhile
+                loop.call_soon_threadsafe(self._free.put_nowait, painter)
 
+        future = painter.submit(order, until - time.monotonic())
+        future.add_done_callback(free)
         try:
-            future = painter.submit(order, until - time.monotonic())
-            future.add_done_callback(free)
             found = await asyncio.shield(asyncio.wrap_future(future))
         except BrokenProcessPool as error:
             if time.monotonic() >= until:
@@ -184,20 +186,18 @@ class _Painter:
         return ProcessPoolExecutor(1, processes(), end_with_parent, max_tasks_per_child=_PICTURES)
 
     def submit(self, order: Order, seconds: float) -> Future[Painting | ImpastoError]:
-        """Raises BrokenProcessPool, now or from the future, when the process dies."""
-        for attempt in (self._pool, None):
-            if attempt is None:  # it died of itself, before it was given this
-                self._pool = self._start()
-            try:
-                future = self._pool.submit(_paint, order, self._options, self._threads, seconds)
-                future.add_done_callback(self._replaced_if_dead)
-                return future
-            except BrokenProcessPool:
-                continue
-        raise BrokenProcessPool("it does not start")
+        """The future raises BrokenProcessPool if the process dies."""
+        task = partial(_paint, order, self._options, self._threads, seconds)
+        try:
+            future = self._pool.submit(task)
+        except BrokenProcessPool:  # it died of itself, while it had nothing to do
+            self._pool = self._start()
+            future = self._pool.submit(task)
+        future.add_done_callback(self._replace_if_dead)
+        return future
 
-    def _replaced_if_dead(self, future: Future[Any]) -> None:
-        if isinstance(future.exception(), BrokenProcessPool):
+    def _replace_if_dead(self, future: Future[Any]) -> None:
+        if not future.cancelled() and isinstance(future.exception(), BrokenProcessPool):
             self._pool.shutdown(wait=False)
             self._pool = self._start()
 

@@ -22,6 +22,8 @@ from impasto.server.work import Worker
 
 _CONNECTIONS = 1000
 _HEADER_BYTES = 16_384
+_FOREVER = 86_400
+"""Our protocol closes idle connections, and later than clients stop to use them again."""
 _GRACE = 8
 """Seconds that requests at work have to end when the service is stopped."""
 
@@ -41,6 +43,7 @@ def serve(options: ServeOptions, on_ready: Callable[[str], None], *, log: bool =
         limit_concurrency=_CONNECTIONS,
         h11_max_incomplete_event_size=_HEADER_BYTES,
         timeout_graceful_shutdown=_GRACE,
+        timeout_keep_alive=_FOREVER,
         server_header=False,
         access_log=False,
         log_config=None,
