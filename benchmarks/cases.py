@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from benchmarks.computing import literature, roofline
 from benchmarks.lab import lab
 from benchmarks.large import film, large
 from benchmarks.lite import lite
@@ -123,6 +124,8 @@ def _seconds(*command: str) -> float:
 
 CASES: dict[str, Callable[[Style, Plan], Iterator[Row]]] = {
     "network": network,
+    "literature": literature,
+    "roofline": roofline,
     "end-to-end": end_to_end,
     "startup": startup,
     "lite": lite,

@@ -1,5 +1,7 @@
-"""Write ``docs/cli.md`` from the commands' own help: ``make docs``."""
+"""``make docs`` writes two pages: of the commands from their own help, and of what was measured
+from the results that the benchmarks keep."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +26,65 @@ Results are said on standard error; standard output carries pictures (`-o -`), t
 """
 
 
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
+
+MEASURED = """# Measured
+
+<!-- Written by `make docs` from benchmarks/results. -->
+
+`make bench` measures a machine and keeps the results; `python -m benchmarks --help` tells of cases that
+take long. Ratios are of runs that took turns: theirs / ours where more is better, else ours / theirs. A bar is
+what the project has set itself; a missed one is said.
+"""
+
+
 def main() -> None:
-    """Write the page beside this file."""
-    Path(__file__).with_name("cli.md").write_text(page(), encoding="utf-8")
+    """Write the pages beside this file."""
+    for name, text in (("cli.md", commands()), ("benchmarks.md", measured())):
+        Path(__file__).with_name(name).write_text(text, encoding="utf-8")
 
 
-def page() -> str:
-    """The whole page."""
-    commands = get_command(app).commands  # type: ignore[attr-defined]
-    sections = [section(f"impasto {name}", command) for name, command in commands.items()]
+def measured() -> str:
+    """What the benchmarks have kept, a section for each machine, a table for each case."""
+    found = (json.loads(path.read_text("utf-8")) for path in sorted(RESULTS.glob("*.json")))
+    return "\n".join([MEASURED, *map(machine, found)])
+
+
+def machine(results: dict[str, Any]) -> str:
+    """All cases of one machine."""
+    here = results["machine"]
+    parts = [f"## {here['cpu']}, {here['threads']} threads, {here['system']}\n"]
+    for name, case in results["cases"].items():
+        versions = ", ".join(
+            f"{package} {version}" for package, version in case["versions"].items()
+        )
+        parts.append(f"### {name}\n\n{case['date']}, style {case['style']}; {versions}.\n")
+        rows = map(result, case["rows"])
+        parts.append(
+            "\n".join(["| | ours | theirs | ratio | bar | |", "|---|---|---|---|---|---|", *rows])
+        )
+        parts.append("")
+    return "\n".join(parts)
+
+
+def result(row: dict[str, Any]) -> str:
+    """One line of a table."""
+    bar = f"{'>=' if row['at_least'] else '<='} {row['bar']:g}" if row["bar"] else ""
+    ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
+    verdict = {True: "met", False: "**missed**", None: ""}[row["met"]]
+    values = (amount(row[key], row["unit"]) for key in ("ours", "theirs"))
+    return "| " + " | ".join([row["name"].strip(), *values, ratio, bar, verdict]) + " |"
+
+
+def amount(value: float | None, unit: str) -> str:
+    """A number with its unit."""
+    return "" if value is None else f"{value:,.{0 if value >= 100 else 2}f} {unit}".rstrip()
+
+
+def commands() -> str:
+    """The page of the command line."""
+    known = get_command(app).commands  # type: ignore[attr-defined]
+    sections = [section(f"impasto {name}", command) for name, command in known.items()]
     return "\n".join([INTRO, *sections])
 
 

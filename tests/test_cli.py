@@ -2,6 +2,7 @@ import io
 import json
 import os
 import pty
+import runpy
 import signal
 import subprocess
 import sys
@@ -360,6 +361,13 @@ def test_the_documented_commands_are_the_real_ones():
             for option in parameter.opts:
                 if option.startswith("--"):
                     assert f"`{option}`" in text, f"{name} {option}"
+
+
+def test_the_documented_measurements_are_those_that_were_kept():
+    root = Path(__file__).parents[1]
+    generate = runpy.run_path(str(root / "docs" / "generate.py"))
+    page = (root / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    assert page == generate["measured"](), "make docs"
 
 
 def test_errors_in_json_mode_are_json():
