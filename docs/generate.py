@@ -32,9 +32,9 @@ MEASURED = """# Measured
 
 <!-- Written by `make docs` from benchmarks/results. -->
 
-`make bench` measures a machine and keeps the results; `python -m benchmarks --help` tells of cases that
-take long. Ratios are of runs that took turns: theirs / ours where more is better, else ours / theirs. A bar is
-what the project has set itself; a missed one is said.
+`make bench` measures a machine and keeps the results; `python -m benchmarks --help` tells of
+cases that take long. Ratios are of runs that took turns: theirs / ours where more is better,
+else ours / theirs. A bar is what the project has set itself; a missed one is said.
 """
 
 
@@ -55,14 +55,10 @@ def machine(results: dict[str, Any]) -> str:
     here = results["machine"]
     parts = [f"## {here['cpu']}, {here['threads']} threads, {here['system']}\n"]
     for name, case in results["cases"].items():
-        versions = ", ".join(
-            f"{package} {version}" for package, version in case["versions"].items()
-        )
+        versions = ", ".join(map(" ".join, case["versions"].items()))
         parts.append(f"### {name}\n\n{case['date']}, style {case['style']}; {versions}.\n")
-        rows = map(result, case["rows"])
-        parts.append(
-            "\n".join(["| | ours | theirs | ratio | bar | |", "|---|---|---|---|---|---|", *rows])
-        )
+        head = "| | ours | theirs | ratio | bar | |", "|---|---|---|---|---|---|"
+        parts.append("\n".join([*head, *map(result, case["rows"])]))
         parts.append("")
     return "\n".join(parts)
 

@@ -5,6 +5,7 @@ import re
 import signal
 import time
 
+import numpy as np
 import psutil
 import pytest
 
@@ -209,39 +210,37 @@ def test_a_painting_of_ones_own_is_optimised(service, jpeg):
     assert b"impasto" not in found.content  # the recipe names files: it stays here
 
 
-def test_a_film_is_painted_as_a_job(service, tmp_path):
+def film(path, frames):
+    """Writes a film, and gives its content."""
     av = pytest.importorskip("av", reason="needs impasto[video]")
-    import numpy as np
-
-    path = tmp_path / "clip.mp4"
-    with av.open(str(path), "w") as film:
-        stream = film.add_stream("mpeg4", rate=5)
+    with av.open(str(path), "w") as made:
+        stream = made.add_stream("mpeg4", rate=5)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for number in range(5):
-            pixels = np.full((48, 64, 3), 40 * number, np.uint8)
-            film.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
-        film.mux(stream.encode())
-    accepted = service.submit(path.read_bytes(), style="udnie", format="webm")
+        for number in range(frames):
+            pixels = np.full((48, 64, 3), 20 * number, np.uint8)
+            made.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
+        made.mux(stream.encode())
+    return path.read_bytes()
+
+
+def test_a_film_is_painted_as_a_job(service, tmp_path):
+    clip = film(tmp_path / "clip.mp4", 5)
+    accepted = service.submit(clip, style="udnie", format="webm")
     job = service.ended(accepted.headers["location"])
     assert (job["state"], job["kind"], job["step"]) == ("done", "film", 5), job
     found = service.http.get(job["result"])
     assert found.headers["content-type"] == "video/webm"
     (tmp_path / "painted.webm").write_bytes(found.content)
-    with av.open(str(tmp_path / "painted.webm")) as film:
-        assert len(list(film.decode(video=0))) == 5
+    import av
+
+    with av.open(str(tmp_path / "painted.webm")) as painted:
+        assert len(list(painted.decode(video=0))) == 5
 
 
-def test_films_above_the_limit_fail_with_a_sentence(tmp_path, jpeg):
-    av = pytest.importorskip("av", reason="needs impasto[video]")
-    path = tmp_path / "clip.mkv"
-    with av.open(str(path), "w") as film:
-        stream = film.add_stream("mpeg4", rate=5)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for _ in range(9):
-            film.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
-        film.mux(stream.encode())
+def test_films_above_the_limit_fail_with_a_sentence(tmp_path):
+    clip = film(tmp_path / "clip.mkv", 9)
     with serving(tmp_path / "jobs", "--film-frames", "3") as service:
-        job = service.ended(service.submit(path.read_bytes(), style="udnie").headers["location"])
+        job = service.ended(service.submit(clip, style="udnie").headers["location"])
         assert job["state"] == "failed"
         assert job["error"]["status"] == 413
         assert "the limit is 3" in job["error"]["detail"]
