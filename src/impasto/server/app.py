@@ -201,12 +201,16 @@ async def submit(
 
 
 def _check_size(kind: str, wanted: dict[str, Any], options: ServeOptions) -> None:
-    limit = options.optimize_side if kind == "optimize" else options.job_side
-    side = largest_side(wanted["size"] or 0, wanted.get("stroke"))
+    """Refuse what would take more memory than the service means to give."""
+    if kind == "optimize":
+        limit, size = options.optimize_side, wanted["size"]
+        side = max(size, wanted["style_size"] or round(size * wanted["style_scale"]))
+    else:
+        limit, side = options.job_side, largest_side(wanted["size"] or 0, wanted["stroke"])
     if side > limit:
         raise PictureLimitError(
             f"it would be painted at {side} pixels a side; the limit is {limit}",
-            hint="give a smaller size, or a larger stroke",
+            hint="give a smaller size",
         )
     changed(OptimizeOptions() if kind == "optimize" else StylizeOptions(), wanted)
 
