@@ -19,6 +19,7 @@ METHODS = [
     ("GET", "/v1/jobs/{id}"),
     ("DELETE", "/v1/jobs/{id}"),
     ("GET", "/v1/jobs/{id}/events"),
+    ("GET", "/v1/jobs/{id}/preview"),
     ("GET", "/v1/jobs/{id}/result"),
     ("GET", "/v1/styles"),
     ("GET", "/v1/styles/{name}/preview"),

@@ -286,11 +286,16 @@ def test_jobs_are_found_only_by_their_whole_names(service, jpeg):
     assert service.ended(location)["state"] == "done"
 
 
-def test_a_running_job_is_cancelled(service, jpeg):
+def test_a_running_job_shows_its_picture_and_is_cancelled(service, jpeg):
     location = service.submit(jpeg, jpeg, size="256", steps="5000").headers["location"]
-    until(lambda: service.job(location)["step"] > 0, 120)
+    preview = until(lambda: service.job(location)["preview"], 120)
+    found = service.http.get(preview)
+    assert found.headers["content-type"] == "image/jpeg"
+    assert max(codecs.read(found.content).pixels.shape) <= 256
     assert service.http.delete(location).status_code == 200
     assert service.ended(location, 20)["state"] == "cancelled"
+    assert service.job(location)["preview"] is None
+    assert service.http.get(preview).status_code == 410
 
 
 def test_a_job_that_takes_too_long_fails(tmp_path, jpeg):

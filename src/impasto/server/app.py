@@ -245,6 +245,12 @@ async def events(job: OneJob, jobs: AllJobs) -> AsyncIterator[ServerSentEvent]:
         await asyncio.sleep(_WATCH)
 
 
+@api.get("/jobs/{id}/preview", tags=["jobs"], response_class=Response, responses=schema.JPEG)
+def so_far(job: OneJob, jobs: AllJobs) -> Response:
+    """The picture of an optimisation so far, as long as it runs."""
+    return Response(jobs.part(job.id, "preview"), media_type="image/jpeg")
+
+
 @api.get("/jobs/{id}/result", tags=["jobs"], response_class=Response, responses=schema.RESULT)
 def result(job: OneJob, jobs: AllJobs) -> Response:
     """What a job has made; kept for a while, see `expires` of the limits."""

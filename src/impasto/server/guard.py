@@ -161,7 +161,8 @@ class Guard:
 
 
 def _is_private(path: str) -> bool:
-    return path.startswith(_PRIVATE) and not path.endswith("/preview")
+    public = path.startswith("/v1/styles/") and path.endswith("/preview")
+    return path.startswith(_PRIVATE) and not public
 
 
 def _fault(request: str) -> Refusal:

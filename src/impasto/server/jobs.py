@@ -29,7 +29,7 @@ FINAL = ("done", "failed", "cancelled")
 LOST = 10.0
 """Seconds without a sign of life after which a job's worker is taken for dead."""
 _ATTEMPTS = 3
-_PARTS = ("image", "painting", "result", "progress", "beat", "cancel")
+_PARTS = ("image", "painting", "preview", "result", "progress", "beat", "cancel")
 _SERVED = ("redis://", "rediss://", "unix://")
 
 
@@ -134,7 +134,8 @@ class Jobs:
     def told(self, job: Job) -> dict[str, Any]:
         """A job as clients see it."""
         about = {"step": 0, "total": 0, "losses": {}} | self._progress(job.id)
-        end = job.ended or time.time()
+        shown = about.pop("shown", 0)
+        end, path = job.ended or time.time(), f"/v1/jobs/{job.id}"
         return {
             "id": job.id,
             "kind": job.kind,
@@ -143,7 +144,8 @@ class Jobs:
             "seconds": round(end - job.started, 1) if job.started else 0.0,
             "ahead": self._ahead(job) if job.state == "queued" else 0,
             "error": job.error,
-            "result": f"/v1/jobs/{job.id}/result" if job.state == "done" else None,
+            "preview": f"{path}/preview?step={shown}" if shown and not job.final else None,
+            "result": f"{path}/result" if job.state == "done" else None,
             "media_type": job.media_type or None,
         }
 
@@ -183,7 +185,7 @@ class Jobs:
         return None
 
     def part(self, id: str, name: str) -> bytes:
-        """What was kept for a job: its ``image``, its ``painting``, its ``result``."""
+        """What is kept of a job: ``image``, ``painting``, ``preview`` or ``result``."""
         data = self._files.peek_data(f"{id}/{name}")
         if data is EmptyData:
             raise Refusal(HTTPStatus.GONE, f"the {name} is gone", hint="it was kept long enough")
@@ -220,7 +222,7 @@ class Jobs:
     def end(self, job: Job, state: str, **about: Any) -> Job:
         """Write how a job ended; what it was made from is dropped."""
         job = replace(job, state=state, ended=time.time(), **about)
-        for name in ("image", "painting"):
+        for name in ("image", "painting", "preview"):
             self._files.delete_data(f"{job.id}/{name}")
         self._put(job)
         return job

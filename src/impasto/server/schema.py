@@ -24,7 +24,7 @@ class Problem(BaseModel):
 
 
 class JobTold(BaseModel):
-    """A job. `ahead` is how many are before it while it waits."""
+    """A job. `ahead` is how many are before it while it waits, `preview` the picture so far."""
 
     id: str = Field(examples=["q8x1tq2N8e2bG5y3cV0z9A"])
     kind: Literal["stylize", "film", "optimize"]
@@ -35,6 +35,7 @@ class JobTold(BaseModel):
     seconds: float
     ahead: int
     error: Problem | None
+    preview: str | None
     result: str | None
     media_type: str | None
 

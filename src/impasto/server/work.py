@@ -31,7 +31,8 @@ _log = logging.getLogger("impasto.server")
 _POLL = 0.2
 _TOLD = "told.json"
 _TELL = 0.25
-"""Seconds between two writings of a job's progress."""
+_SHOW = 3.0
+"""Seconds between two writings of a job's progress, and of its picture so far."""
 
 _FILM = re.compile(
     rb"....(ftyp|moov)|\x1a\x45\xdf\xa3|RIFF....AVI |\x00\x00\x01\xba|OggS|FLV\x01|\x47.{187}\x47",
@@ -204,16 +205,23 @@ def _optimized(
 
 
 def _teller(jobs: Jobs, id: str) -> OnProgress:
-    """Writes progress where clients see it, not more often than they look."""
-    last = 0.0
+    """Writes progress where clients see it, not more often than they look; now and then with
+    the picture so far, where a step has one."""
+    told = pictured = time.monotonic()
+    shown = 0
 
     def tell(progress: Progress) -> None:
-        nonlocal last
-        if time.monotonic() - last < _TELL and progress.step < progress.total:
+        nonlocal told, pictured, shown
+        now = time.monotonic()
+        if now - told < _TELL and progress.step < progress.total:
             return
-        last = time.monotonic()
+        told = now
+        picture = getattr(progress, "picture", None)
+        if picture and now - pictured > _SHOW:
+            jobs.keep(id, "preview", picture().encode("JPEG"))
+            pictured, shown = now, progress.step
         losses = {name: round(float(value), 6) for name, value in progress.losses.items()}
-        about = {"step": progress.step, "total": progress.total, "losses": losses}
+        about = {"step": progress.step, "total": progress.total, "losses": losses, "shown": shown}
         jobs.keep(id, "progress", json.dumps(about).encode())
 
     return tell

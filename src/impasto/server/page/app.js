@@ -29,7 +29,7 @@ let camera = null; // the run that paints what the camera sees
 let slow = painter.slow;
 let paintings = new Map(); // of this photograph, by settings
 
-// ---- What the settings say
+// What the settings say
 
 function style() {
   return styles.get(document.querySelector('input[name=style]:checked')?.value);
@@ -88,7 +88,7 @@ function describe() {
   after.ariaLabel = `${photo?.name}, painted in the style of ${title}`;
 }
 
-// ---- What is seen
+// What is seen
 
 function draw() {
   mixed(photo.small, painting, Number(strength.value), after);
@@ -183,7 +183,7 @@ async function work(doing, task) {
   }
 }
 
-// ---- Painting
+// Painting
 
 const visible = async (made) => (made instanceof Blob ? createImageBitmap(made) : made);
 
@@ -194,13 +194,14 @@ async function preview() {
   const wanted = settings();
   const key = JSON.stringify(style().own ? [wanted.style, wanted.keepColors] : wanted);
   const shown = photo;
-  const first = !painting;
+  let first = !painting;
   const hangs = (made) => {
     painting = made;
     draw();
     if (first && !matchMedia('(prefers-reduced-motion: reduce)').matches) {
       after.animate({ opacity: [0, 1] }, 400);
     }
+    first = false;
   };
   if (paintings.has(key)) {
     run?.abort();
@@ -213,7 +214,11 @@ async function preview() {
   const { own } = style();
   const made = await work(own ? 'Studying your painting' : 'Painting', async (signal, tells) => {
     Object.assign(run, { key, photo: shown });
-    const use = { signal, tell: tells };
+    const show = async (blob) => {
+      const made = await createImageBitmap(blob);
+      if (!signal.aborted) hangs(made);
+    };
+    const use = { signal, tell: tells, show };
     if (own) {
       const options = wanted.keepColors ? { colors: 'luminance' } : {};
       return painter.job({ image: shown.file, painting: own }, options, use).then(visible);
@@ -222,8 +227,7 @@ async function preview() {
     if (slow && Math.max(width, height) > DRAFT) {
       const draft = scaled(shown.small, ...fit(width, height, DRAFT));
       const half = { ...wanted, stroke: Math.min(10, 2 * wanted.stroke) };
-      const rough = await painter.paint(draft, half, use).then(visible);
-      if (!signal.aborted) hangs(rough);
+      await painter.paint(draft, half, use).then(show);
     }
     return painter.paint(shown.small, wanted, use).then(visible);
   });
@@ -280,7 +284,7 @@ async function ownFile(type) {
   return encoded(mixed(scaled(photo.small, width, height), painting, Number(strength.value)), type);
 }
 
-// ---- Where pictures come from
+// Where pictures come from
 
 async function open(file) {
   if (!file) return;
@@ -425,7 +429,7 @@ async function ownPainting(file) {
   preview();
 }
 
-// ---- Wiring
+// Wiring
 
 function uncover() {
   before.style.clipPath = `inset(0 ${100 - divider.value}% 0 0)`;

@@ -42,7 +42,7 @@ export async function paint(source, settings, { signal, tell, type } = {}) {
 }
 
 /** The result of a job; `files` has `image`, and `painting` for one in its style. */
-export async function job(files, settings, { signal, tell, format } = {}) {
+export async function job(files, settings, { signal, tell, show, format } = {}) {
   const body = new FormData();
   for (const [name, value] of Object.entries({ ...fields(settings), ...(format && { format }) })) {
     body.append(name, value);
@@ -51,12 +51,19 @@ export async function job(files, settings, { signal, tell, format } = {}) {
   const answer = await call('v1/jobs', { method: 'POST', body }, signal, tell);
   let now = await answer.json();
   const path = `v1/jobs/${now.id}`;
+  let shown = null;
+  const tells = (news) => {
+    tell?.(news);
+    if (!show || !news.preview || news.preview === shown) return;
+    shown = news.preview;
+    call(shown.slice(1), {}, signal).then((answer) => answer.blob()).then(show).catch(() => {});
+  };
   const stop = () => call(path, { method: 'DELETE', keepalive: true }).catch(() => {});
   signal?.addEventListener('abort', stop);
   addEventListener('pagehide', stop);
   try {
     while (now.state === 'queued' || now.state === 'running') {
-      now = await followed(path, now, signal, tell);
+      now = await followed(path, now, signal, tells);
     }
     if (now.state === 'failed') throw problem(now.error.detail, now.error.hint);
     if (now.state !== 'done') throw problem('The server stopped this job.');
