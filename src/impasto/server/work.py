@@ -106,12 +106,15 @@ class Worker(threading.Thread):
             )
             process.start()
             until = time.monotonic() + self._options.job_deadline
-            while process.is_alive():
-                process.join(_POLL)
-                jobs.beat(job)
-                if self._stopped.is_set() or jobs.cancelled(job.id) or time.monotonic() > until:
-                    process.kill()
-                    process.join()
+            try:
+                while process.is_alive():
+                    process.join(_POLL)
+                    jobs.beat(job)
+                    if self._stopped.is_set() or jobs.cancelled(job.id) or time.monotonic() > until:
+                        break
+            finally:  # also when the place of the jobs is away
+                process.kill()
+                process.join()
             if jobs.cancelled(job.id):
                 jobs.end(job, "cancelled")
             elif self._stopped.is_set() and process.exitcode:
