@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 import hostile
-from impasto.options import ServeOptions
+from impasto.options import ReadOptions, ServeOptions
 from impasto.server.guard import HEADERS, is_loopback
 from serving import command, serving, until
 
@@ -211,6 +211,7 @@ def test_wrong_forms_are_refused(guarded, body, boundary):
 def test_what_readers_choke_on_is_refused_in_a_sentence(service, name):
     """The same pictures, and the same words, as through the library and the command line."""
     make, words = hostile.REFUSED[name]
+    words = words.replace(str(ReadOptions.max_side), str(ServeOptions.max_side))
     found = service.post(make(), style="udnie")
     assert found.status_code in (413, 422)
     told = found.json()
