@@ -31,8 +31,11 @@ MEMORY = 2_500_000_000
 _BAND_MEMORY = 400_000_000
 """Of that, what one band is given."""
 
-_KEEP_MEMORY = 4_000_000
+KEEP_MEMORY = 4_000_000
 """Pixels up to which a session keeps the memory that it took."""
+
+SPIN = True
+"""Whether threads wait for work awake: faster, unless other processes need the cores too."""
 
 _TENSORS = 6.5
 """Largest tensors that a runtime holds at once: measured for our networks (4.5) and for
@@ -167,6 +170,8 @@ def _session(model: bytes, device: str, threads: int | None, *, arena: bool = Tr
     options.log_severity_level = 4  # what goes wrong is said by our own errors
     options.enable_mem_pattern = False  # plans for sizes that may not come again
     options.enable_cpu_mem_arena = arena
+    if not SPIN:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = ort.InferenceSession(model, options, providers=[provider])
     except Exception as error:  # onnxruntime's exceptions share no base class
@@ -200,7 +205,7 @@ def _mix(session: Any, weights: Sequence[float]) -> Arrays:
 
 
 def _painted(session: Any, pixels: NDArray[np.uint8], mix: Arrays) -> NDArray[np.uint8]:
-    small = pixels.shape[0] * pixels.shape[1] <= _KEEP_MEMORY
+    small = pixels.shape[0] * pixels.shape[1] <= KEEP_MEMORY
     (painted,) = _outputs(session, pixels[None], mix, shrink=not small).values()
     if painted.shape[1:] != pixels.shape:
         raise StyleError("the network gives a picture of another size")

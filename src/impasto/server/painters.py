@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impasto import catalog, codecs, devices
+from impasto import catalog, codecs, devices, engine
 from impasto.errors import ImpastoError, PictureError, PictureLimitError
 from impasto.options import ReadOptions, ServeOptions, StylizeOptions, WriteOptions
 from impasto.picture import Picture
@@ -70,11 +70,13 @@ class Painters:
     def __init__(self, options: ServeOptions) -> None:
         cores = devices.threads()
         count = options.painters or (cores if cores < 4 else max(2, cores // 4))
+        # More threads than cores in all: who comes alone is painted for by more of them.
+        threads = min(cores, 2 * max(1, cores // count))
         self.waiting = 0
         self.ready = False
         self._options = options
         self._seconds = 0.3  # that a picture has taken of late
-        self._painters = [_Painter(options, max(1, cores // count)) for _ in range(count)]
+        self._painters = [_Painter(options, threads) for _ in range(count)]
         self._free: asyncio.Queue[_Painter] = asyncio.Queue()
         for painter in self._painters:
             self._free.put_nowait(painter)
@@ -166,6 +168,7 @@ def processes() -> Any:
 def end_with_parent() -> None:
     """In a child process: Ctrl-C is the parent's; and when that is gone, so is this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    engine.SPIN, engine.KEEP_MEMORY = False, 0  # cores and memory are shared with others
     threading.Thread(target=_outlive, daemon=True).start()
 
 
