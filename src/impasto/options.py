@@ -58,7 +58,7 @@ class NetworkOptions(Checked):
     width: int = knob(
         16, "Channels of the first layer; doubled at each step down.", low=4, high=128
     )
-    blocks: int = knob(5, "Residual blocks.", low=0, high=32)
+    blocks: int = knob(4, "Residual blocks.", low=0, high=32)
     norm: str = knob("instance", "Norm: instance or batch.", choices=("instance", "batch"))
     activation: str = knob("relu", "Activation: relu or selu.", choices=("relu", "selu"))
     separable: bool = knob(False, "Depthwise-separable convolutions in the residual blocks.")
@@ -184,7 +184,7 @@ class TrainOptions(Checked):
     style_size: int = knob(
         512, "Long side of the painting: larger, bolder strokes.", low=64, high=4096
     )
-    learning_rate: float = knob(2e-3, "Peak learning rate of Adam.", low=1e-6, high=1)
+    learning_rate: float = knob(2e-3, "Peak learning rate.", low=1e-6, high=1)
     tune: str = knob(
         "all",
         "What is learnt: all, or only the norms of new styles in the network of --start.",

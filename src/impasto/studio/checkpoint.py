@@ -79,13 +79,13 @@ class Checkpoint:
             rows.append(own if len(own) else mean)
         return torch.cat(rows)
 
-    def restore(self, network: TransformNetwork, optimiser: optim.Adam) -> None:
+    def restore(self, network: TransformNetwork, optimiser: optim.Optimizer) -> None:
         """Put the state back, as if the training had never stopped."""
         network.load_state_dict(_part(self.tensors, "network."))
         state = optimiser.state_dict()
         moments = _part(self.tensors, "optimiser.")
         state["state"] = {
-            index: {key: moments[f"{index}.{key}"] for key in ("step", "exp_avg", "exp_avg_sq")}
+            index: _part(moments, f"{index}.")
             for group in state["param_groups"]
             for index in group["params"]
         }
@@ -96,7 +96,7 @@ def save(
     folder: Path,
     step: int,
     network: TransformNetwork,
-    optimiser: optim.Adam,
+    optimiser: optim.Optimizer,
     options: TrainOptions,
     styles: Entries,
 ) -> Path:

@@ -4,14 +4,16 @@
 that others published since; :class:`Impasto` is ours, for speed. Both hold any number of
 styles by *conditional instance normalisation* (Dumoulin et al. 2017, arXiv 1610.07629): all
 convolutions are shared, and each style has its own scale and shift after each of them.
-What differs in ours, and why, is measured in ``docs/adr/0003-network.md``:
+What differs in ours, and why, is measured in ``docs/adr/0007-network.md``:
 
 * its residual blocks work at an eighth of the resolution, for shapes and large strokes,
   and at a quarter, for brush marks; dense 3x3 convolutions run near a CPU's arithmetic
   peak there, and nothing but one thin convolution each way touches full resolution;
-* every upward step is a *resize-convolution* (bilinear, then 3x3: no lattice can form
-  in a flat area) that is run as a *sub-pixel convolution* of the same cost at the low
-  resolution, because the two are the same linear map; see :meth:`ResizeConv.folded`;
+* a block has one normalisation, at its end: on a CPU each costs a third of a convolution;
+* features are enlarged after they were mixed down to fewer, and bilinear, so that no lattice
+  can form in a flat area; the last enlargement is a *resize-convolution*, run as a *sub-pixel
+  convolution* of the same cost at the low resolution, because the two are the same linear
+  map; see :meth:`ResizeConv.folded`;
 * one skip, at a quarter of the resolution: enough for edges to stay where they were,
   too coarse for the network to copy the photograph instead of painting;
 * padding repeats the edge, so that no pale frame is learnt.
@@ -31,12 +33,12 @@ from impasto.errors import OptionError
 from impasto.options import NetworkOptions
 
 _JOHNSON = NetworkOptions(
-    design="johnson", width=32, upsampling="transposed", pad="reflect", output="tanh"
+    design="johnson", width=32, blocks=5, upsampling="transposed", pad="reflect", output="tanh"
 )
 NETWORKS = {
-    "tiny": NetworkOptions(width=8, blocks=3),
+    "tiny": NetworkOptions(width=8, blocks=2),
     "light": NetworkOptions(),
-    "full": NetworkOptions(width=24, blocks=7),
+    "full": NetworkOptions(width=24, blocks=6),
     "johnson": _JOHNSON,
     "johnson-separable": replace(_JOHNSON, separable=True),
     "johnson-half": replace(_JOHNSON, shrink=2),
@@ -150,34 +152,38 @@ class Norm(nn.Module):
         return self.batch(x) * scale[:, None, None] + shift[:, None, None]
 
 
-def _conv(channels_in: int, channels_out: int, separable: bool) -> nn.Module:
+def _conv(channels_in: int, channels_out: int, separable: bool, bias: bool = False) -> nn.Module:
     """3x3, not padded; or 3x3 in each channel, then 1x1 (Howard et al. 2017, arXiv 1704.04861).
 
-    A normalisation that subtracts the mean follows, and with it any bias: here, none.
+    Where a normalisation follows, it subtracts the mean, and with it any bias.
     """
     if not separable:
-        return nn.Conv2d(channels_in, channels_out, 3, bias=False)
+        return nn.Conv2d(channels_in, channels_out, 3, bias=bias)
     return nn.Sequential(
         nn.Conv2d(channels_in, channels_in, 3, groups=channels_in, bias=False),
-        nn.Conv2d(channels_in, channels_out, 1, bias=False),
+        nn.Conv2d(channels_in, channels_out, 1, bias=bias),
     )
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions beside an identity (He et al. 2016), padded once for both."""
+    """Two 3x3 convolutions beside an identity (He et al. 2016), padded once for both.
 
-    def __init__(self, channels: int, rows: int, options: NetworkOptions) -> None:
+    Normalised after each, as published, or at the end only.
+    """
+
+    def __init__(self, channels: int, rows: int, options: NetworkOptions, *, once: bool) -> None:
         super().__init__()
-        self.first = _conv(channels, channels, options.separable)
-        self.first_norm = Norm(channels, rows, options.norm)
+        self.first = _conv(channels, channels, options.separable, bias=once)
+        self.first_norm = None if once else Norm(channels, rows, options.norm)
         self.second = _conv(channels, channels, options.separable)
         self.second_norm = Norm(channels, rows, options.norm)
         self._mode, self._act = options.pad, _ACTIVATIONS[options.activation]
 
     def forward(self, x: Tensor, rows: Tensor) -> Tensor:
         inner = self.first(_padded(x, 2, self._mode))
-        inner = self._act(self.first_norm(inner, rows))
-        return x + self.second_norm(self.second(inner), rows)
+        if self.first_norm is not None:
+            inner = self.first_norm(inner, rows)
+        return x + self.second_norm(self.second(self._act(inner)), rows)
 
 
 class Down(nn.Module):
@@ -200,10 +206,9 @@ class ResizeConv(nn.Module):
         self.conv = nn.Conv2d(channels_in, channels_out, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        up = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-        return self.conv(F.pad(up, (1, 1, 1, 1), mode="replicate"))
+        return self.conv(F.pad(_doubled(x), (1, 1, 1, 1), mode="replicate"))
 
-    def folded(self, order: str) -> nn.Sequential:
+    def folded(self) -> nn.Sequential:
         """The same map as one 3x3 convolution at the low resolution, up to a depth-to-space.
 
         Along one axis, tap ``t`` of the 3-tap kernel at sub-pixel ``s`` (0 or 1) reads
@@ -212,8 +217,8 @@ class ResizeConv(nn.Module):
         at the low resolution. With edges repeated the identity holds up to the border:
         this is exact, and the enlarged features are never written to memory.
 
-        ``order`` says how the result's channels lie: ``o`` the output channel, ``a`` the
-        row and ``b`` the column of the sub-pixel.
+        Of the result's channels, the first half is the upper row of sub-pixels, and of each
+        half the first the left column.
         """
         mix = torch.tensor(
             [
@@ -224,34 +229,18 @@ class ResizeConv(nn.Module):
         )
         assert self.conv.bias is not None
         weight, bias = self.conv.weight.detach().double(), self.conv.bias.detach()
-        kernels = torch.einsum(f"oiyx,ayp,bxq->{order}ipq", weight, mix, mix)
+        kernels = torch.einsum("oiyx,ayp,bxq->aboipq", weight, mix, mix)
         outputs, inputs = weight.shape[:2]
         low = nn.Conv2d(inputs, outputs * 4, 3)
         assert low.bias is not None
         low.weight.data = kernels.reshape(outputs * 4, inputs, 3, 3).float()
-        low.bias.data = torch.einsum(
-            f"o,a,b->{order}", bias, torch.ones(2), torch.ones(2)
-        ).flatten()
+        low.bias.data = bias.repeat(4)
         return nn.Sequential(nn.ReplicationPad2d(1), low)
 
 
-class DepthToSpace(nn.Module):
-    """``(N, 4 C, H, W)``, channels in the order ``boa``, to ``(N, C, 2 H, 2 W)``.
-
-    As a stack and one transposition of whole rows: under onnxruntime on a CPU this takes
-    about half the time of the operator that is made for it.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        n, channels, h, w = x.shape
-        x = x.reshape(n, 2, channels // 4, 2, h, w)
-        rows = torch.stack((x[:, 0], x[:, 1]), -1).reshape(n, channels // 4, 2, h, 2 * w)
-        return rows.transpose(2, 3).reshape(n, channels // 4, 2 * h, 2 * w)
-
-
 class Impasto(TransformNetwork):
-    """Our own design, for speed. A third of the blocks works at an eighth, the rest at a
-    quarter of the resolution."""
+    """Our own design, for speed. Half of the blocks, rounded up, works at an eighth, the
+    rest at a quarter of the resolution."""
 
     stride = 8
 
@@ -259,17 +248,16 @@ class Impasto(TransformNetwork):
         super().__init__(options, styles, strength)
         _require_own(options)
         half, quarter, eighth = (options.width * factor for factor in (1, 2, 4))
-        rows, kind, shapes = self._rows, options.norm, round(options.blocks * 0.4)
+        rows, kind, strokes = self._rows, options.norm, options.blocks // 2
         self._act = _ACTIVATIONS[options.activation]
         self.stem = nn.Conv2d(3, half, 4, stride=2)
         self.down4 = Down(half, quarter, rows, kind)
         self.down8 = Down(quarter, eighth, rows, kind)
-        self.shapes = _residuals(shapes, eighth, rows, options)
-        self.up4: ResizeConv | nn.Sequential = ResizeConv(eighth, quarter)
+        self.shapes = _residuals(options.blocks - strokes, eighth, rows, options, once=True)
+        self.up4 = nn.Conv2d(eighth, quarter, 1, bias=False)
         self.up4_norm = Norm(quarter, rows, kind)
-        self.strokes = _residuals(options.blocks - shapes, quarter, rows, options)
-        self.up2: ResizeConv | nn.Sequential = ResizeConv(quarter, half)
-        self.up2_norm = Norm(half, rows, kind)
+        self.strokes = _residuals(strokes, quarter, rows, options, once=True)
+        self.up2 = nn.Conv2d(quarter, half, 1)
         self.out: ResizeConv | nn.Sequential = ResizeConv(half, 3)
 
     def body(self, x: Tensor, rows: Tensor) -> Tensor:
@@ -279,13 +267,13 @@ class Impasto(TransformNetwork):
         eighth = act(self.down8(quarter, rows))
         for block in self.shapes:
             eighth = block(eighth, rows)
-        quarter = act(self.up4_norm(self.up4(eighth) + quarter, rows))
+        quarter = act(self.up4_norm(_doubled(self.up4(eighth)) + quarter, rows))
         for block in self.strokes:
             quarter = block(quarter, rows)
-        return self.out(act(self.up2_norm(self.up2(quarter), rows)))
+        return self.out(act(_doubled(self.up2(quarter))))
 
     def exported(self) -> nn.Module:
-        """Enlargements folded; the changes of range go into the first and last convolution."""
+        """The last enlargement folded; the changes of range in the first and last convolution."""
         return _Folded(copy.deepcopy(self).requires_grad_(False).eval())
 
 
@@ -308,7 +296,7 @@ class Johnson(TransformNetwork):
         self.down2_norm = Norm(half, rows, kind)
         self.down4 = nn.Conv2d(half, quarter, 3, stride=2, bias=False)
         self.down4_norm = Norm(quarter, rows, kind)
-        self.residuals = _residuals(options.blocks, quarter, rows, options)
+        self.residuals = _residuals(options.blocks, quarter, rows, options, once=False)
         self.up2 = self._up(quarter, half)
         self.up2_norm = Norm(half, rows, kind)
         self.up1 = self._up(half, full)
@@ -347,8 +335,14 @@ class Johnson(TransformNetwork):
 _DESIGNS: dict[str, type[Impasto | Johnson]] = {"impasto": Impasto, "johnson": Johnson}
 
 
-def _residuals(count: int, channels: int, rows: int, options: NetworkOptions) -> nn.ModuleList:
-    return nn.ModuleList(Residual(channels, rows, options) for _ in range(count))
+def _residuals(
+    count: int, channels: int, rows: int, options: NetworkOptions, *, once: bool
+) -> nn.ModuleList:
+    return nn.ModuleList(Residual(channels, rows, options, once=once) for _ in range(count))
+
+
+def _doubled(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
 def _padded(x: Tensor, width: int, mode: str) -> Tensor:
@@ -381,7 +375,8 @@ class _Bytes(nn.Module):
 class _Folded(nn.Module):
     """Our network between bytes.
 
-    Rounding comes before the last depth-to-space, so that bytes are moved, not floats.
+    Bytes are made before the last depth-to-space, so that bytes are moved, not floats; and
+    by cutting off what was raised by a half, because rounding is a step of its own.
     """
 
     def __init__(self, network: Impasto) -> None:
@@ -392,15 +387,13 @@ class _Folded(nn.Module):
         assert out.conv.bias is not None
         stem.bias -= stem.weight.sum((1, 2, 3))
         stem.weight *= 2 / 255
-        out.conv.bias.mul_(127.5).add_(127.5)
+        out.conv.bias.mul_(127.5).add_(127.5 + 0.5)
         out.conv.weight *= 127.5
-        for up in ("up4", "up2"):
-            setattr(network, up, getattr(network, up).folded("boa").append(DepthToSpace()))
-        network.out = out.folded("abo")
+        network.out = out.folded()
         self.network = network
 
     def forward(self, x: Tensor, mix: Tensor | None = None) -> Tensor:
-        y = self.network.body(x, self.network.rows(mix)).round().clamp(0, 255).to(torch.uint8)
+        y = self.network.body(x, self.network.rows(mix)).clamp(0, 255).to(torch.uint8)
         n, _, h, w = y.shape
         rows = y.reshape(n, 2, 6, h, w).permute(0, 1, 3, 4, 2).reshape(n, 2, h, 6 * w)
         return rows.transpose(1, 2).reshape(n, 2 * h, 2 * w, 3)

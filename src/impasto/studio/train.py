@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor, optim
+from torch import Tensor
 
 from impasto import __version__, catalog, codecs, files
 from impasto.errors import Cancelled, MissingExtraError, OptionError, TrainingError
@@ -34,6 +34,7 @@ from impasto.studio import checkpoint, curves, export, networks
 from impasto.studio.checkpoint import Checkpoint
 from impasto.studio.crops import Crops
 from impasto.studio.log import Log
+from impasto.studio.muon import Muon
 from impasto.studio.networks import TransformNetwork
 from impasto.studio.objective import KINDS, Objective, StylePicture
 from impasto.studio.paintings import Painting, Paintings, entries, wanted_of
@@ -133,7 +134,7 @@ class _Run:
         if trunk and not resumed:
             trunk.begin(self._network)
         self._network.to(accelerator.device)
-        self._optimiser = optim.Adam(_parameters(self._network, options, len(wanted)))
+        self._optimiser = Muon(_parameters(self._network, options, len(wanted)))
         if resumed:
             resumed.restore(self._network, self._optimiser)
         self.first = resumed.step if resumed else 0
