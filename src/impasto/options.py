@@ -182,7 +182,7 @@ class TrainOptions(Checked):
     batch: int = knob(1, "Photographs per step.", low=1, high=1024)
     crop: int = knob(256, "Side of the training crops in pixels.", low=64, high=2048)
     style_size: int = knob(
-        512, "Long side of the painting: larger, bolder strokes.", low=64, high=4096
+        384, "Long side of the painting: larger, bolder strokes.", low=64, high=4096
     )
     learning_rate: float = knob(2e-3, "Peak learning rate.", low=1e-6, high=1)
     tune: str = knob(
@@ -202,7 +202,7 @@ class TrainOptions(Checked):
         LossOptions(
             content_layers=("conv3_2",),
             style_layers=("conv1_1", "conv2_1", "conv3_1", "conv4_1"),
-            style_weight=5.0,
+            style_weight=20.0,
         ),
         "What is made small.",
     )

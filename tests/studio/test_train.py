@@ -198,7 +198,7 @@ def test_other_options_do_not_go_on_unasked(trained, tmp_path, painting, photos)
     (folder / "training" / name).write_bytes((trained / "training" / name).read_bytes())
     loss = dataclasses.replace(TINY.loss, style_weight=7.0)
     other = dataclasses.replace(TINY, loss=loss)
-    with pytest.raises(TrainingError, match=r"style weight was 5\.0, is 7\.0 - .*--restart"):
+    with pytest.raises(TrainingError, match=r"style weight was 20\.0, is 7\.0 - .*--restart"):
         train(painting, photos, folder, options=other)
     train(painting, photos, folder, options=other, restart=True)
 
