@@ -3,7 +3,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 
 from impasto.errors import OptionError
 from impasto.options import NetworkOptions
