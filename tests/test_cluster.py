@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
+from contextlib import redirect_stdout
 
 import psutil
 import pytest
 
-from impasto import assets, codecs
+from impasto import assets, cluster, codecs
 
 pytest.importorskip("ray")
 pytest.importorskip("pyarrow")
@@ -71,3 +73,12 @@ def _workers(pid):
         and each.info["uids"].real == os.getuid()
         and each.pid != pid
     ]
+
+
+def test_what_rays_threads_write_is_no_result(capsys):
+    with redirect_stdout(cluster._OwnOutput()):
+        sys.stdout.write("ours\n")
+        other = threading.Thread(target=lambda: sys.stdout.write("theirs\n"))
+        other.start()
+        other.join()
+    assert capsys.readouterr() == ("ours\n", "theirs\n")

@@ -54,8 +54,14 @@ def test_constants_and_declarations_are_those_that_onnx_would_write():
 
 @pytest.fixture(scope="module")
 def other():
-    """A network of the same start, exported on another day: many of its names differ."""
-    return catalog.bundled()["udnie"].model()
+    """A network of the same start, whose names are others, as after another export."""
+    network = onnxfile.read(catalog.bundled()["udnie"].model())
+    graph = onnx.load_from_string(network.encoded())
+    for tensor in graph.graph.initializer:
+        for node in graph.graph.node:
+            node.input[:] = [f"{n}.other" if n == tensor.name else n for n in node.input]
+        tensor.name += ".other"
+    return graph.SerializeToString()
 
 
 def weights(model):
@@ -78,7 +84,7 @@ def test_between_two_networks_lies_their_mean_whatever_the_names_are(style, othe
         assert mean.dtype == one.dtype
         assert np.allclose(mean, exact, rtol=np.finfo(one.dtype).eps, atol=1e-7)
         count += mean.size
-    assert count > 200_000
+    assert count > 190_000
     assert onnxfile.read(between).nodes == onnxfile.read(model).nodes
 
 
@@ -100,15 +106,18 @@ def shuffled(network, rng):
     }
 
 
+def renumbered(network):
+    """One of its whole numbers, a size or an axis, is another."""
+    name = next(name for name, each in network.constants.items() if not onnxfile.floats(each).size)
+    return network.constants | {name: onnxfile.constant(name, 77)}
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         (lambda n, _: {"nodes": n.nodes[:-1]}, "not of one kind"),
         (lambda n, _: {"nodes": (replace(n.nodes[0], op="Relu"), *n.nodes[1:])}, "not of one kind"),
-        (
-            lambda n, _: {"constants": n.constants | {"val_5": onnxfile.constant("val_5", 4)}},
-            "not of one kind",
-        ),
+        (lambda n, _: {"constants": renumbered(n)}, "not of one kind"),
         (lambda n, rng: {"constants": shuffled(n, rng)}, "not learnt from one start"),
     ],
     ids=["fewer nodes", "another node", "another number", "another start"],

@@ -160,7 +160,7 @@ def test_all_bundled_styles_can_be_blended(one, other, photo):
     colours = np.sort([end.mean((0, 1)) for end in ends], 0)
     assert (colours[0] - 6 < middle.mean((0, 1))).all()
     assert (middle.mean((0, 1)) < colours[1] + 6).all()
-    assert middle.std() > min(end.std() for end in ends) - 3  # no fog, as between strangers
+    assert middle.std() > np.mean(ends, 0).std()  # crisper than the mean of both paintings
 
 
 def test_a_blend_that_is_all_of_one_style_is_that_style(paint, photo):

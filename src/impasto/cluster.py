@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from impasto import batch, errors
 from impasto.batch import Result, Settings
@@ -66,12 +67,24 @@ def run(
         num_cpus=1,
     )
     told = iter(painted.iter_rows())
-    while not (cancel and cancel.cancelled):
-        with redirect_stdout(sys.stderr):  # Ray's notes are no results
-            row = next(told, None)
-        if row is None:
-            return
-        yield _told(left[row["number"]], row)
+    with redirect_stdout(cast("TextIO", _OwnOutput())):
+        while not (cancel and cancel.cancelled):
+            with redirect_stdout(sys.stderr):  # Ray's notes are no results
+                row = next(told, None)
+            if row is None:
+                return
+            yield _told(left[row["number"]], row)
+
+
+class _OwnOutput:
+    """Standard output for the thread that made it; for others, which are Ray's, standard error."""
+
+    def __init__(self) -> None:
+        self._thread, self._output = threading.get_ident(), sys.stdout
+
+    def __getattr__(self, name: str) -> Any:
+        own = threading.get_ident() == self._thread
+        return getattr(self._output if own else sys.stderr, name)
 
 
 class _Painter:
