@@ -9,7 +9,7 @@ from impasto.studio import census, networks
 def test_each_network_is_counted_and_measured():
     (record,) = census.measure(["tiny"], 96, 64, threads=1)
     assert record["name"] == "tiny"
-    assert record["parameters"] == 37_003
+    assert record["parameters"] == 27_131
     assert record["ms"] > 0
     with pytest.raises(OptionError, match="no network"):
         list(census.measure(["huge"], 96, 64))

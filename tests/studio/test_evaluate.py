@@ -63,7 +63,7 @@ def test_the_loss_is_the_one_that_the_style_was_learnt_with(evaluated, style):
     assert found.loss == dataclasses.replace(LOSS, style_weight=3.0)
     assert found.style_size == 96
     bundled = evaluate.learnt_with(style)
-    assert bundled == (dataclasses.replace(TrainOptions().loss, tv_weight=0.5), 400)
+    assert bundled == (dataclasses.replace(TrainOptions().loss, tv_weight=1.0), 512)
 
 
 def test_a_style_of_several_has_its_own_weight_and_size(painted_style):
