@@ -2,8 +2,8 @@
 
 Adam lets a few directions of a convolution's gradient, the strongest, decide its step. Muon
 (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) makes all of them equally
-strong: its step is the orthogonal matrix nearest to the momentum. On transform networks that
-saves about half of the steps; see ``docs/adr/0007-muon.md``.
+strong: its step is the orthogonal matrix nearest to the momentum. What came of it is in
+``docs/adr/0007-network.md``.
 """
 
 from __future__ import annotations
