@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from impasto import catalog, codecs, store
+from impasto import assets, catalog, codecs, store
 from impasto.engine import OnnxEngine
 from impasto.errors import OptionError, OutputError, TrainingError
 from impasto.options import NetworkOptions, QuantizeOptions
@@ -44,7 +44,7 @@ def several(tmp_path_factory):
     torch.manual_seed(0)
     network = networks.build(NetworkOptions(width=4, blocks=1), 2, strength=True)
     for weight in network.parameters():
-        weight.data += torch.randn_like(weight) * 0.1
+        weight.data += torch.randn_like(weight) * 0.3
     artwork = dict.fromkeys(("title", "artist", "year", "licence"), "unknown")
     styles = [{"name": name, "title": name, "artwork": artwork} for name in ("one", "two")]
     folder = tmp_path_factory.mktemp("styles") / "several"
@@ -64,15 +64,16 @@ def operators(model):
     return {node.output[0]: node for node in nodes}, [node.op_type for node in nodes]
 
 
-def test_a_bundled_style_becomes_one_of_8_bits_that_paints_alike(quantised, style, photo):
+def test_a_bundled_style_becomes_one_of_8_bits_that_paints_alike(quantised, style):
     made, _ = quantised
     found = catalog.find(made.folder)
     model = found.model()
     assert len(model) < 0.7 * style.card.bytes
-    painted = OnnxEngine(model, device="cpu").paint(photo.pixels)
-    wanted = OnnxEngine(style.model(), device="cpu").paint(photo.pixels)
+    pixels = codecs.read(assets.demo_photo()).resized(600).pixels
+    painted = OnnxEngine(model, device="cpu").paint(pixels)
+    wanted = OnnxEngine(style.model(), device="cpu").paint(pixels)
     off = np.float64(painted) - wanted
-    assert 0 < np.abs(off).mean() < 3 * quantize.LARGEST_DIFFERENCE
+    assert 0 < np.abs(off).mean() < 2 * quantize.LARGEST_DIFFERENCE
     assert made.difference.accepted
     assert made.speed > 0
     assert made.size == len(model) / style.card.bytes
@@ -143,7 +144,7 @@ def test_several_styles_with_strength_stay_several(several, photos, tmp_path, ph
     floats = OnnxEngine(catalog.read(several)[0].model(), device="cpu")
     one, two = (engine.paint(photo.pixels, style.weights) for style in found)
     assert np.abs(np.float64(one) - floats.paint(photo.pixels, [1, 0])).mean() < 6
-    assert np.abs(np.float64(one) - two).mean() > 4
+    assert np.abs(np.float64(one) - two).mean() > 10
 
 
 def test_the_worst_photograph_in_the_worst_style_counts(several, photos, generous):
