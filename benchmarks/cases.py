@@ -19,47 +19,68 @@ from benchmarks.measure import fresh, medians, stylized, timed
 from benchmarks.optimizing import optimizing
 from benchmarks.quality import quality
 from benchmarks.rivals import TransformerNet, under_onnxruntime
-from benchmarks.rows import FULL_HD, TWELVE_MEGAPIXELS, Plan, Row, photograph
+from benchmarks.rows import TWELVE_MEGAPIXELS, Plan, Row, photograph
 from benchmarks.serving import serving
 from benchmarks.transfer import transfer
 from benchmarks.tricks import tricks
-from impasto import codecs, devices
+from impasto import codecs, devices, runtimes
 from impasto.engine import OnnxEngine
 from impasto.picture import Picture
+from impasto.studio import eightbit
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
 
+_RUNTIMES = {"cpu": "onnxruntime", "openvino": "OpenVINO"}
+_BARS = {("eager torch", False): 35.0, ("eager torch", True): 75.0, ("onnxruntime", False): 20.0}
+"""How many times as fast, by the rival's runtime and whether ours is in 8 bits."""
+
 
 def network(style: Style, plan: Plan) -> Iterator[Row]:
-    """A style's network, bytes to bytes, beside the usual one, floats to floats."""
-    model, rival = style.model(), TransformerNet().eval()
+    """A style's network, bytes to bytes, beside the usual one, floats to floats: in floats and
+    in 8 bits, in each runtime that is installed."""
+    models = {"": style.model()}
+    small = photograph(384, 256)
+    models[" in 8 bits"] = eightbit.to_int8(
+        models[""], iter([(small, [1.0])]), eightbit.large(models[""])
+    )
+    rival = TransformerNet().eval()
     for threads in sorted({1, devices.threads()}):
         torch.set_num_threads(threads)
-        engine = OnnxEngine(model, device="cpu", threads=threads)
+        engines = {
+            f"{_RUNTIMES[device]}{bits}": OnnxEngine(model, device=device, threads=threads)
+            for device in runtimes.available()
+            if device in _RUNTIMES
+            for bits, model in models.items()
+        }
         for size in plan.sizes:
-            yield from _network(engine, rival, size, threads, plan)
+            yield from _network(engines, rival, size, threads, plan)
 
 
 def _network(
-    engine: OnnxEngine, rival: TransformerNet, size: tuple[int, int], threads: int, plan: Plan
+    engines: dict[str, OnnxEngine],
+    rival: TransformerNet,
+    size: tuple[int, int],
+    threads: int,
+    plan: Plan,
 ) -> Iterator[Row]:
     pixels = photograph(*size)
     photo = torch.from_numpy(pixels).permute(2, 0, 1)[None].float().contiguous()
     runs: dict[str, Callable[[], object]] = {
-        "ours": partial(engine.paint, pixels),
-        "eager torch": partial(_eager, rival, photo),
+        name: partial(engine.paint, pixels) for name, engine in engines.items()
     }
+    rivals: dict[str, Callable[[], object]] = {"eager torch": partial(_eager, rival, photo)}
     if plan.full:
-        runs["onnxruntime"] = under_onnxruntime(rival, photo, threads)
-    times = medians({name: timed(run) for name, run in runs.items()}, plan.repeats)
-    ours = times.pop("ours") * 1000
-    what = f"{size[0]}x{size[1]}, {threads} thread{'s' if threads > 1 else ''}"
-    for name, seconds in times.items():
-        theirs = seconds * 1000
-        bar = 20.0 if size == FULL_HD and name == "eager torch" else None
-        label = f"network against TransformerNet in {name}, {what}"
-        yield Row(label, "ms", ours, theirs, theirs / ours, bar, at_least=True)
+        rivals["onnxruntime"] = under_onnxruntime(rival, photo, threads)
+    both = runs | {f"their {name}": run for name, run in rivals.items()}
+    times = medians({name: timed(run) for name, run in both.items()}, plan.repeats)
+    where = f"{size[0]}x{size[1]}, {threads} thread{'s' if threads > 1 else ''}"
+    for other in rivals:
+        for name in runs:
+            ours, theirs = times[name] * 1000, times[f"their {other}"] * 1000
+            label = f"{name} against TransformerNet in {other}, {where}"
+            bar = _BARS.get((other, "8 bits" in name))
+            yield Row(label, "ms", ours, theirs, theirs / ours, bar, at_least=True)
 
 
 def _eager(rival: TransformerNet, photo: torch.Tensor) -> torch.Tensor:

@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from impasto import devices, engine
+from impasto import devices, runtimes
 from impasto.engine import OnnxEngine
 from impasto.errors import DeviceError, OptionError, StyleError
 
@@ -70,11 +70,11 @@ def test_uniform_pictures_give_finite_paintings(cpu):
 
 def test_auto_takes_a_device_that_works_and_says_so(style):
     found = OnnxEngine(style.model())
-    assert found.device in devices.PROVIDERS
-    assert "cpu" in engine.available()
+    assert found.device in devices.RUNTIMES
+    assert "cpu" in runtimes.available()
 
 
-@pytest.mark.parametrize("device", [d for d in ("cuda", "coreml") if d not in engine.available()])
+@pytest.mark.parametrize("device", [d for d in ("cuda", "coreml") if d not in runtimes.available()])
 def test_a_device_that_is_not_there_is_an_error_when_asked_for(style, device):
     with pytest.raises(DeviceError, match=f"no {device} - .*--device cpu"):
         OnnxEngine(style.model(), device=device)
@@ -101,7 +101,7 @@ def test_a_provider_that_silently_falls_back_is_caught(style, monkeypatch):
 
 
 def test_a_device_that_does_not_exist_is_a_usage_error(style):
-    with pytest.raises(OptionError, match="use auto, tensorrt, cuda, coreml, cpu"):
+    with pytest.raises(OptionError, match="use auto, tensorrt, cuda, coreml, openvino, cpu"):
         OnnxEngine(style.model(), device="gpu")
 
 

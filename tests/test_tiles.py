@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from impasto import engine
+from impasto import engine, runtimes
 from impasto.engine import OnnxEngine
 from impasto.errors import DeviceError
 from impasto.studio import export, networks
@@ -19,7 +19,7 @@ from impasto.tiles import Tiles
 
 def tiles(model):
     def start(stage):
-        return partial(engine._outputs, engine._session(stage, "cpu", None, arena=False))
+        return partial(engine._outputs, runtimes.start(stage, "cpu", arena=False))
 
     return Tiles(model, start)
 
@@ -97,7 +97,7 @@ def test_where_memory_ends_after_all_ever_smaller_parts_are_tried(style, photo, 
     def outputs(session, photo, others, **kwargs):
         if photo.size > most[0]:
             refused.append(photo.shape)
-            raise engine._MemoryError("Failed to allocate memory for requested buffer")
+            raise runtimes.OutOfMemoryError("Failed to allocate memory for requested buffer")
         return real(session, photo, others, **kwargs)
 
     monkeypatch.setattr(engine, "_outputs", outputs)

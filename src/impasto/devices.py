@@ -10,18 +10,21 @@ from pathlib import Path
 from impasto import files
 from impasto.errors import OptionError
 
-PROVIDERS = {
+RUNTIMES = {
     "tensorrt": "TensorrtExecutionProvider",
     "cuda": "CUDAExecutionProvider",
     "coreml": "CoreMLExecutionProvider",
+    "openvino": "OpenVINO",
     "cpu": "CPUExecutionProvider",
 }
-"""Devices by the name that users give them."""
+"""What runs networks there, by the names that users give devices: providers of onnxruntime, and
+OpenVINO, which is another way to use the processor."""
 
-DEVICES = ("auto", *PROVIDERS)
+DEVICES = ("auto", *RUNTIMES)
 _AUTO = ("cuda", "coreml", "cpu")
 """What ``auto`` tries, until it is known what is fastest here. TensorRT builds its engines for
-minutes: it has to be asked for, or to have been measured."""
+minutes, OpenVINO starts more slowly than it paints a small picture: they have to be asked for,
+or to have been measured."""
 
 
 def valid(device: str) -> str:

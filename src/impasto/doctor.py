@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impasto import __version__, catalog, devices, engine
+from impasto import __version__, catalog, devices, engine, runtimes
 from impasto.errors import ImpastoError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ _EXTRAS = {
     "backbones": ("torchvision", "h5py"),
     "lab": ("jinja2", "psutil", "optuna"),
     "cluster": ("ray",),
+    "openvino": ("openvino",),
     "video": ("av",),
     "serve": ("fastapi", "uvicorn", "python_multipart", "huey", "redis", "prometheus_client"),
 }
@@ -33,7 +34,8 @@ def report() -> dict[str, Any]:
         "versions": {
             "impasto": __version__,
             "python": platform.python_version(),
-            **{name: metadata.version(name) for name in ("numpy", "pillow", "onnxruntime")},
+            **{name: metadata.version(name) for name in ("numpy", "pillow")},
+            **runtimes.versions(),
         },
         "system": f"{platform.system()} {platform.machine()}",
         "python": sys.executable,
@@ -49,9 +51,7 @@ def _try(device: str) -> str:
     """Paint a small picture there with a bundled style."""
     try:
         style = next(iter(catalog.bundled().values()))
-        return (
-            f"works ({devices.PROVIDERS[engine.OnnxEngine(style.model(), device=device).device]})"
-        )
+        return f"works ({devices.RUNTIMES[engine.OnnxEngine(style.model(), device=device).device]})"
     except StopIteration:
         return "not tried: no bundled style"
     except ImpastoError as error:
@@ -67,7 +67,7 @@ def bench(size: tuple[int, int] = (1280, 720)) -> dict[str, float | str]:
     rng = np.random.default_rng(0)
     photo = rng.integers(0, 256, (size[1], size[0], 3), np.uint8)
     found: dict[str, float | str] = {}
-    for device in engine.available():
+    for device in runtimes.available():
         try:
             painter = engine.OnnxEngine(style.model(), device=device)
             found[device] = round(min(_timed(painter, photo) for _ in range(_REPEATS)), 1)

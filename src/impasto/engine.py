@@ -1,18 +1,16 @@
-"""The runtime: a network and a picture in, a painted picture out.
-
-This is the only file that knows onnxruntime, and the border between pictures and tensors.
-"""
+"""A network and a picture in, a painted picture out: the border between pictures and tensors."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from impasto import devices, stages
+from impasto import devices, runtimes, stages
 from impasto.errors import DeviceError, StyleError
+from impasto.runtimes import OutOfMemoryError, Session
 from impasto.tiles import Tiles
 
 if TYPE_CHECKING:
@@ -34,9 +32,6 @@ _BAND_MEMORY = 400_000_000
 KEEP_MEMORY = 4_000_000
 """Pixels up to which a session keeps the memory that it took."""
 
-SPIN = True
-"""Whether threads wait for work awake: faster, unless other processes need the cores too."""
-
 _TENSORS = 6.5
 """Largest tensors that a runtime holds at once: measured for our networks (4.5) and for
 Johnson's (6.3)."""
@@ -55,19 +50,15 @@ class Engine(Protocol):
         """
 
 
-class _MemoryError(DeviceError):
-    """The device has too little memory, to be tried again in smaller parts."""
-
-
 class OnnxEngine:
-    """A style network under onnxruntime.
+    """A style's network on a device.
 
     Takes the network as verified bytes (:meth:`impasto.catalog.Style.model`), a device of
     :data:`impasto.devices.DEVICES`, and a number of threads (all allowed ones by default).
 
     Raises:
         DeviceError: the device was asked for by name and does not run the network.
-        StyleError: onnxruntime refuses the network, or it is not a style's.
+        StyleError: the runtime refuses the network, or it is not a style's.
     """
 
     def __init__(self, model: bytes, *, device: str = "auto", threads: int | None = None) -> None:
@@ -94,7 +85,7 @@ class OnnxEngine:
             return self._in_bands(pixels, mix, self.band(budget))
         try:
             return _painted(self._session, pixels, mix)
-        except _MemoryError:  # a device may have less than the machine
+        except OutOfMemoryError:  # a device may have less than the machine
             return self._in_bands(pixels, mix, area // 4)
 
     def band(self, budget: float) -> int:
@@ -106,41 +97,33 @@ class OnnxEngine:
         while True:
             try:
                 return self._tiles.paint(pixels, mix, area)
-            except _MemoryError:
+            except OutOfMemoryError:
                 if area < SMALLEST * pixels.shape[1]:
                     raise
                 area //= 4
 
     @cached_property
     def _tiles(self) -> Tiles:
-        # No arenas: there are many stages, but one is at work.
-        return Tiles(self._model, partial(self._start, arena=False))
+        # OpenVINO would compile each stage for each band.
+        device = "cpu" if self.device == "openvino" else self.device
 
-    def _start(self, model: bytes, *, arena: bool = True) -> Run:
-        return partial(_outputs, _session(model, self.device, self._threads, arena=arena))
+        def start(stage: bytes) -> Run:
+            # No arenas: there are many stages, but one is at work.
+            return partial(_outputs, runtimes.start(stage, device, self._threads, arena=False))
 
+        return Tiles(self._model, start)
 
-def available() -> list[str]:
-    """Devices that onnxruntime was built with; whether they work, only a run can tell."""
-    import onnxruntime as ort
-
-    built = ort.get_available_providers()
-    return [device for device, provider in devices.PROVIDERS.items() if provider in built]
+    def _start(self, model: bytes) -> Run:
+        return partial(_outputs, runtimes.start(model, self.device, self._threads))
 
 
-def version() -> str:
-    import onnxruntime as ort
-
-    return str(ort.__version__)
-
-
-def _open(model: bytes, device: str, threads: int | None) -> tuple[str, str, Any]:
+def _open(model: bytes, device: str, threads: int | None) -> tuple[str, str, Session]:
     """The first device that is seen to paint, why earlier ones did not, and its session."""
-    candidates = devices.preferred(available()) if device == "auto" else [device]
+    candidates = devices.preferred(runtimes.available()) if device == "auto" else [device]
     failures: list[str] = []
     for candidate in candidates:
         try:
-            session = _session(model, candidate, threads)
+            session = runtimes.start(model, candidate, threads)
             _check_signature(session)
             _painted(session, np.zeros((SMALLEST, SMALLEST, 3), np.uint8), _mix(session, ()))
             return candidate, "; ".join(failures), session
@@ -151,60 +134,25 @@ def _open(model: bytes, device: str, threads: int | None) -> tuple[str, str, Any
     raise DeviceError("no device runs this style", hint="; ".join(failures))
 
 
-def _session(model: bytes, device: str, threads: int | None, *, arena: bool = True) -> Any:
-    """A session that has started on ``device``; ``arena`` keeps memory for the next run.
-
-    onnxruntime falls back to the CPU without a word when a provider cannot start, so the
-    providers are compared after the session is made.
-    """
-    import onnxruntime as ort
-
-    provider = devices.PROVIDERS[device]
-    if provider not in ort.get_available_providers():
-        raise DeviceError(
-            f"this onnxruntime has no {device}",
-            hint="install a build that has it (onnxruntime-gpu for cuda), or use --device cpu",
-        )
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads or devices.threads()
-    options.log_severity_level = 4  # what goes wrong is said by our own errors
-    options.enable_mem_pattern = False  # plans for sizes that may not come again
-    options.enable_cpu_mem_arena = arena
-    if not SPIN:
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        session = ort.InferenceSession(model, options, providers=[provider])
-    except Exception as error:  # onnxruntime's exceptions share no base class
-        if device == "cpu":
-            raise StyleError(f"onnxruntime refuses the network: {_first_line(error)}") from error
-        raise DeviceError(_first_line(error), hint="use --device cpu") from error
-    if session.get_providers()[0] != provider:
-        raise DeviceError(
-            f"{device} did not start; onnxruntime fell back to the CPU",
-            hint="check the driver and its libraries, or use --device cpu",
-        )
-    return session
-
-
-def _check_signature(session: Any) -> None:
-    (photo, *weights), outputs = session.get_inputs(), session.get_outputs()
-    found = [(tensor.type, tensor.shape[-1:]) for tensor in (photo, *outputs)]
-    if found != [("tensor(uint8)", [3])] * 2:
+def _check_signature(session: Session) -> None:
+    photo, *weights = session.inputs
+    found = [(port.kind, port.shape[-1:]) for port in (photo, *session.outputs)]
+    if found != [("uint8", (3,))] * 2:
         raise StyleError("the network does not take and give one RGB picture")
-    kinds = [(tensor.type, len(tensor.shape), type(tensor.shape[0])) for tensor in weights]
-    if kinds not in ([], [("tensor(float)", 1, int)]):
+    kinds = [(port.kind, len(port.shape), None in port.shape) for port in weights]
+    if kinds not in ([], [("float", 1, False)]):
         raise StyleError("the network takes other things than a picture and style weights")
 
 
-def _mix(session: Any, weights: Sequence[float]) -> Arrays:
+def _mix(session: Session, weights: Sequence[float]) -> Arrays:
     """The style weights as the network takes them, if it does; all of the first by default."""
     return {
-        tensor.name: np.asarray(weights or np.eye(1, tensor.shape[0])[0], np.float32)
-        for tensor in session.get_inputs()[1:]
+        port.name: np.asarray(weights or np.eye(1, port.shape[0])[0], np.float32)
+        for port in session.inputs[1:]
     }
 
 
-def _painted(session: Any, pixels: NDArray[np.uint8], mix: Arrays) -> NDArray[np.uint8]:
+def _painted(session: Session, pixels: NDArray[np.uint8], mix: Arrays) -> NDArray[np.uint8]:
     small = pixels.shape[0] * pixels.shape[1] <= KEEP_MEMORY
     (painted,) = _outputs(session, pixels[None], mix, shrink=not small).values()
     if painted.shape[1:] != pixels.shape:
@@ -214,34 +162,19 @@ def _painted(session: Any, pixels: NDArray[np.uint8], mix: Arrays) -> NDArray[np
 
 
 def _outputs(
-    session: Any, photo: NDArray[np.uint8], others: Arrays, *, shrink: bool = False
+    session: Session, photo: NDArray[np.uint8], others: Arrays, *, shrink: bool = False
 ) -> Arrays:
-    """What the network makes of ``(1, H, W, 3)`` and its other inputs, by name."""
-    first, *more = (tensor.name for tensor in session.get_inputs())
+    """What the network makes of ``(1, H, W, 3)`` and its other inputs, by name.
+
+    To ``shrink``, after a large picture the runtime's memory goes back to the system. Small
+    ones leave it grown: taking it anew for each would cost more than painting.
+    """
+    first, *more = (port.name for port in session.inputs)
     given = {first: np.ascontiguousarray(photo), **{name: others[name] for name in more}}
     try:
-        found = session.run(None, given, _run_options(shrink))
-    except Exception as error:  # onnxruntime's exceptions share no base class
-        kind = _MemoryError if "alloc" in str(error).lower() else DeviceError
-        raise kind(
-            f"painting {photo.shape[2]}x{photo.shape[1]} failed: {_first_line(error)}",
+        return session.run(given, shrink=shrink)
+    except DeviceError as error:
+        raise type(error)(
+            f"painting {photo.shape[2]}x{photo.shape[1]} failed: {error.message}",
             hint="try a smaller --size",
         ) from error
-    return dict(zip((tensor.name for tensor in session.get_outputs()), found, strict=True))
-
-
-def _run_options(shrink: bool) -> Any:
-    """To ``shrink``, after a large picture the runtime's memory goes back to the system.
-
-    Small ones leave it grown: taking it anew for each would cost more than painting.
-    """
-    import onnxruntime as ort
-
-    options = ort.RunOptions()
-    if shrink:
-        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-    return options
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]

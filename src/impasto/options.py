@@ -184,7 +184,7 @@ class TrainOptions(Checked):
     style_size: int = knob(
         384, "Long side of the painting: larger, bolder strokes.", low=64, high=4096
     )
-    learning_rate: float = knob(2e-3, "Peak learning rate.", low=1e-6, high=1)
+    learning_rate: float = knob(6e-3, "Peak learning rate.", low=1e-6, high=1)
     tune: str = knob(
         "all",
         "What is learnt: all, or only the norms of new styles in the network of --start.",

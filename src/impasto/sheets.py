@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,15 @@ def compose(cells: Sequence[tuple[str, Picture]], *, columns: int | None = None)
         top = _GAP + index // columns * height
         image = codecs.to_pil(picture)
         paper.paste(image, (left, top), image if image.mode == "RGBA" else None)
-        draw.text((left + 2, top + picture.height + 6), label, _INK, font)
+        draw.text((left + 2, top + picture.height + 6), _plain(label), _INK, font)
     return Picture(np.asarray(paper))
+
+
+def _plain(label: str) -> str:
+    """As the font that Pillow carries can write it: without accents, other letters as "?"."""
+    letters = unicodedata.normalize("NFKD", label)
+    bare = (each for each in letters if not unicodedata.combining(each))
+    return "".join(each if each.isascii() else "?" for each in bare)
 
 
 def _columns(count: int, width: int, height: int) -> int:

@@ -18,7 +18,7 @@ from impasto import assets, catalog, codecs, store
 from impasto.engine import OnnxEngine
 from impasto.errors import OptionError, OutputError, TrainingError
 from impasto.options import NetworkOptions, QuantizeOptions
-from impasto.studio import export, networks, quantize
+from impasto.studio import eightbit, export, networks, quantize
 from impasto.studio.halves import widened
 
 QUICK = QuantizeOptions(count=4, held_out=2, size=128)
@@ -42,7 +42,7 @@ def generous(monkeypatch):
 def several(tmp_path_factory):
     """A network of two styles with strength, not trained."""
     torch.manual_seed(0)
-    network = networks.build(NetworkOptions(width=4, blocks=1), 2, strength=True)
+    network = networks.build(NetworkOptions(width=8, blocks=1), 2, strength=True)
     for weight in network.parameters():
         weight.data += torch.randn_like(weight) * 0.3
     artwork = dict.fromkeys(("title", "artist", "year", "licence"), "unknown")
@@ -79,7 +79,7 @@ def test_a_bundled_style_becomes_one_of_8_bits_that_paints_alike(quantised, styl
     assert made.size == len(model) / style.card.bytes
 
 
-def test_convolutions_are_in_8_bits_and_nothing_else_is(quantised):
+def test_large_convolutions_are_in_8_bits_and_nothing_else_is(quantised, style):
     made, _ = quantised
     model = catalog.find(made.folder).model()
     parsed = onnx.load_from_string(model)
@@ -91,21 +91,62 @@ def test_convolutions_are_in_8_bits_and_nothing_else_is(quantised):
         for node in parsed.graph.node
         if node.op_type == "Conv"
     }
-    assert [name for name, eight in fed.items() if not eight] == [
-        name for name in fed if name in made.kept
+    large = eightbit.large(style.model())
+    assert len(large) == 8
+    assert [name for name, eight in fed.items() if eight] == [
+        name for name in large if name not in made.kept
     ]
     weights = {t.name: onnx.numpy_helper.to_array(t) for t in parsed.graph.initializer}
     eight = [each for each in weights.values() if each.dtype == np.int8 and each.ndim == 4]
     assert len(eight) == sum(fed.values()) > 0
     assert all(-64 <= each.min() < 0 < each.max() <= 64 for each in eight)
-    quantisers = [node for node in parsed.graph.node if node.op_type == "QuantizeLinear"]
     around = {node.output[0] for node in parsed.graph.node if node.op_type == "Conv"}
     into = {name for node in parsed.graph.node if node.op_type == "Conv" for name in node.input}
-    for node in quantisers:  # each stands before or behind a convolution
-        behind = node.input[0] in around
-        assert behind or any(
-            each.output[0] in into for each in parsed.graph.node if node.output[0] in each.input
-        )
+    for node in parsed.graph.node:  # each stands before or behind a convolution, or its padding
+        if node.op_type == "QuantizeLinear":
+            after = read_by(parsed, node)
+            if after.op_type == "Pad":
+                after = read_by(parsed, after)
+            assert after.op_type == "DequantizeLinear"
+            assert node.input[0] in around or after.output[0] in into
+
+
+def read_by(parsed, node):
+    (reader,) = (each for each in parsed.graph.node if node.output[0] in each.input)
+    return reader
+
+
+def test_8_bits_are_padded_and_not_floats(quantised, style):
+    made, _ = quantised
+    narrow, _ = operators(catalog.find(made.folder).model())
+    wide, _ = operators(style.model())
+    pads = [node for node in narrow.values() if node.op_type == "Pad"]
+    rounded = [node for node in pads if narrow[node.input[0]].op_type == "QuantizeLinear"]
+    assert len(pads) == sum(node.op_type == "Pad" for node in wide.values())
+    eight = [name for name in eightbit.large(style.model()) if name not in made.kept]
+    assert len(rounded) == sum(
+        wide[node.input[0]].op_type == "Pad" for node in wide.values() if node.name in eight
+    )
+
+
+def test_zeros_are_padded_as_floats():
+    """In 8 bits a zero is the zero point, which the padding does not know."""
+    torch.manual_seed(0)
+    options = NetworkOptions(design="johnson", width=8, blocks=1, pad="zeros")
+    model = export.to_onnx(networks.build(options).eval())
+    photo = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    made, _ = operators(eightbit.to_int8(model, iter([(photo, [1.0])]), eightbit.large(model)))
+    pads = [node for node in made.values() if node.op_type == "Pad"]
+    assert pads
+    assert all(
+        made[node.input[0]].op_type != "QuantizeLinear" for node in pads if node.input[0] in made
+    )
+
+
+def test_a_network_that_is_too_small_is_refused():
+    network = networks.build(NetworkOptions(width=4, blocks=1)).eval()
+    with pytest.raises(TrainingError, match="too small"):
+        eightbit.large(export.to_onnx(network))
 
 
 def test_the_card_says_what_was_done_and_keeps_the_rest(quantised, style):
@@ -176,14 +217,15 @@ def test_what_loses_most_stays_in_floats_if_all_in_8_bits_is_too_much(
 def test_the_ranking_finds_the_convolution_that_is_spoilt(style, photos):
     """One channel's weight 500 times as large hides all others of an activation's range."""
     parsed = widened(style.model())
-    convolutions = [node for node in parsed.graph.node if node.op_type == "Conv"]
-    weight = next(t for t in parsed.graph.initializer if t.name == convolutions[5].input[1])
+    names = eightbit.large(style.model())
+    spoilt = next(node for node in parsed.graph.node if node.name == names[5])
+    weight = next(t for t in parsed.graph.initializer if t.name == spoilt.input[1])
     values = onnx.numpy_helper.to_array(weight).copy()
     values[0] *= 500
     weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
     pictures = [codecs.read(path).resized(96) for path in sorted(photos.iterdir())[:3]]
     run = quantize._Run(parsed.SerializeToString(), pictures, 1, 1, lambda _: None)
-    assert run._by_loss(0)[0] == convolutions[5].name
+    assert run._by_loss(names, 0)[0] == spoilt.name
 
 
 def test_a_network_that_no_8_bits_fit_is_refused_with_the_figure(photos, tmp_path, monkeypatch):
@@ -199,7 +241,8 @@ def test_the_same_photographs_make_the_same_file(several, photo):
     model = catalog.read(several)[0].model()
     inputs = [(photo.pixels, [1.0, 0.0]), (photo.pixels[::2], [0.0, 1.0])]
     first, again, other = (
-        quantize.to_int8(model, iter(given)) for given in (inputs, inputs, inputs[:1])
+        eightbit.to_int8(model, iter(given), eightbit.large(model))
+        for given in (inputs, inputs, inputs[:1])
     )
     assert first == again != other
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impasto import catalog, codecs, devices, engine
+from impasto import catalog, codecs, devices, engine, runtimes
 from impasto.errors import ImpastoError, PictureError, PictureLimitError
 from impasto.options import ReadOptions, ServeOptions, StylizeOptions, WriteOptions
 from impasto.picture import Picture
@@ -168,7 +168,7 @@ def processes() -> Any:
 def end_with_parent() -> None:
     """In a child process: Ctrl-C is the parent's; and when that is gone, so is this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    engine.SPIN, engine.KEEP_MEMORY = False, 0  # cores and memory are shared with others
+    runtimes.SPIN, engine.KEEP_MEMORY = False, 0  # cores and memory are shared with others
     threading.Thread(target=_outlive, daemon=True).start()
 
 

@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
 
 from impasto import catalog, codecs, files, store
 from impasto.assets import demo_photo
 from impasto.engine import OnnxEngine
 from impasto.errors import TrainingError
 from impasto.options import WriteOptions
+from impasto.studio import deployed
 from impasto.studio.halves import halved
 from impasto.studio.networks import TransformNetwork
 
@@ -88,7 +88,7 @@ def to_onnx(network: TransformNetwork) -> bytes:
     Raises:
         TrainingError: they differ by more than :data:`PARITY` anywhere.
     """
-    graph = Graph(network)
+    graph = deployed.graph(network)
     photo = torch.zeros(1, *PARITY_SIZES[1], 3, dtype=torch.uint8)
     free = torch.export.Dim.DYNAMIC
     weighted = takes_weights(network)
@@ -113,22 +113,6 @@ def to_onnx(network: TransformNetwork) -> bytes:
 
 def takes_weights(network: TransformNetwork) -> bool:
     return network.styles > 1 or network.strength
-
-
-class Graph(nn.Module):
-    """What is exported: from bytes to bytes, ``(1, H, W, 3)``, with padding to the stride."""
-
-    def __init__(self, network: TransformNetwork) -> None:
-        super().__init__()
-        self.stride = network.stride
-        self.network = network.exported()
-
-    def forward(self, photo: Tensor, mix: Tensor | None = None) -> Tensor:
-        height, width = photo.shape[1], photo.shape[2]
-        x = photo.permute(0, 3, 1, 2).float()
-        below, right = -height % self.stride, -width % self.stride
-        x = F.pad(x, (0, right, 0, below), mode="reflect")
-        return self.network(x, mix)[:, :height, :width]
 
 
 def _require_parity(network: TransformNetwork, model: bytes) -> None:
@@ -158,7 +142,7 @@ def reference(
     """What the network itself paints of ``(H, W, 3)`` bytes: floats, 0..1, no graph."""
     height, width = photo.shape[:2]
     x = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].float() / 255
-    x = F.pad(x, (0, -width % network.stride, 0, -height % network.stride), mode="reflect")
+    x = F.pad(x, (0, -width % network.stride, 0, -height % network.stride), mode="replicate")
     mix = None if weights is None else torch.tensor(weights, dtype=torch.float32)
     with torch.no_grad():
         painted = network(x, mix)[0, :, :height, :width].clamp(0, 1)

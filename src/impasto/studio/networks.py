@@ -13,7 +13,7 @@ What differs in ours, and why, is measured in ``docs/adr/0007-network.md``:
 * features are enlarged after they were mixed down to fewer, and bilinear, so that no lattice
   can form in a flat area; the last enlargement is a *resize-convolution*, run as a *sub-pixel
   convolution* of the same cost at the low resolution, because the two are the same linear
-  map; see :meth:`ResizeConv.folded`;
+  map; see :mod:`impasto.studio.deployed`;
 * one skip, at a quarter of the resolution: enough for edges to stay where they were,
   too coarse for the network to copy the photograph instead of painting;
 * padding repeats the edge, so that no pale frame is learnt.
@@ -21,7 +21,6 @@ What differs in ours, and why, is measured in ``docs/adr/0007-network.md``:
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -106,13 +105,6 @@ class TransformNetwork(nn.Module):
     def body(self, x: Tensor, rows: Tensor) -> Tensor:
         """The network without its changes of range."""
         raise NotImplementedError
-
-    def exported(self) -> nn.Module:
-        """An equal network from bytes to bytes, for export.
-
-        Takes ``(N, 3, H, W)``, floats 0..255, and ``mix``; gives ``(N, H, W, 3)`` bytes.
-        """
-        return _Bytes(copy.deepcopy(self).requires_grad_(False).eval())
 
     def only(self, mix: Sequence[float]) -> TransformNetwork:
         """The network of one style: this one, with ``mix`` worked into its norms."""
@@ -208,35 +200,6 @@ class ResizeConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(F.pad(_doubled(x), (1, 1, 1, 1), mode="replicate"))
 
-    def folded(self) -> nn.Sequential:
-        """The same map as one 3x3 convolution at the low resolution, up to a depth-to-space.
-
-        Along one axis, tap ``t`` of the 3-tap kernel at sub-pixel ``s`` (0 or 1) reads
-        enlarged pixel ``s + t - 1``, a 1/4 : 3/4 mix of two low-resolution neighbours;
-        ``mix[s, t]`` holds those weights. So each sub-pixel has a 3-tap kernel of its own
-        at the low resolution. With edges repeated the identity holds up to the border:
-        this is exact, and the enlarged features are never written to memory.
-
-        Of the result's channels, the first half is the upper row of sub-pixels, and of each
-        half the first the left column.
-        """
-        mix = torch.tensor(
-            [
-                [[0.75, 0.25, 0.0], [0.25, 0.75, 0.0], [0.0, 0.75, 0.25]],
-                [[0.25, 0.75, 0.0], [0.0, 0.75, 0.25], [0.0, 0.25, 0.75]],
-            ],
-            dtype=torch.float64,
-        )
-        assert self.conv.bias is not None
-        weight, bias = self.conv.weight.detach().double(), self.conv.bias.detach()
-        kernels = torch.einsum("oiyx,ayp,bxq->aboipq", weight, mix, mix)
-        outputs, inputs = weight.shape[:2]
-        low = nn.Conv2d(inputs, outputs * 4, 3)
-        assert low.bias is not None
-        low.weight.data = kernels.reshape(outputs * 4, inputs, 3, 3).float()
-        low.bias.data = bias.repeat(4)
-        return nn.Sequential(nn.ReplicationPad2d(1), low)
-
 
 class Impasto(TransformNetwork):
     """Our own design, for speed. Half of the blocks, rounded up, works at an eighth, the
@@ -258,23 +221,27 @@ class Impasto(TransformNetwork):
         self.up4_norm = Norm(quarter, rows, kind)
         self.strokes = _residuals(strokes, quarter, rows, options, once=True)
         self.up2 = nn.Conv2d(quarter, half, 1)
-        self.out: ResizeConv | nn.Sequential = ResizeConv(half, 3)
+        self.out = ResizeConv(half, 3)
 
     def body(self, x: Tensor, rows: Tensor) -> Tensor:
+        half = self.stem(F.pad(x, (1, 1, 1, 1), mode="replicate"))
+        return self.out(self.enlarged(self.inner(half, rows)))
+
+    def inner(self, half: Tensor, rows: Tensor) -> Tensor:
+        """From what the stem gives, at half the resolution, to a quarter of it."""
         act = self._act
-        half = act(self.stem(F.pad(x, (1, 1, 1, 1), mode="replicate")))
-        quarter = act(self.down4(half, rows))
+        quarter = act(self.down4(act(half), rows))
         eighth = act(self.down8(quarter, rows))
         for block in self.shapes:
             eighth = block(eighth, rows)
         quarter = act(self.up4_norm(_doubled(self.up4(eighth)) + quarter, rows))
         for block in self.strokes:
             quarter = block(quarter, rows)
-        return self.out(act(_doubled(self.up2(quarter))))
+        return quarter
 
-    def exported(self) -> nn.Module:
-        """The last enlargement folded; the changes of range in the first and last convolution."""
-        return _Folded(copy.deepcopy(self).requires_grad_(False).eval())
+    def enlarged(self, quarter: Tensor) -> Tensor:
+        """From a quarter of the resolution to half of it."""
+        return self._act(_doubled(self.up2(quarter)))
 
 
 class Johnson(TransformNetwork):
@@ -358,42 +325,3 @@ def _require_own(options: NetworkOptions) -> None:
                 f"our own design has no other {knob} than {getattr(plain, knob)}",
                 hint="use it with --design johnson",
             )
-
-
-class _Bytes(nn.Module):
-    """A network between bytes, as it is."""
-
-    def __init__(self, network: TransformNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor, mix: Tensor | None = None) -> Tensor:
-        painted = self.network(x / 255, mix) * 255
-        return painted.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
-
-
-class _Folded(nn.Module):
-    """Our network between bytes.
-
-    Bytes are made before the last depth-to-space, so that bytes are moved, not floats; and
-    by cutting off what was raised by a half, because rounding is a step of its own.
-    """
-
-    def __init__(self, network: Impasto) -> None:
-        super().__init__()
-        stem, out = network.stem, network.out
-        assert isinstance(out, ResizeConv)
-        assert stem.bias is not None
-        assert out.conv.bias is not None
-        stem.bias -= stem.weight.sum((1, 2, 3))
-        stem.weight *= 2 / 255
-        out.conv.bias.mul_(127.5).add_(127.5 + 0.5)
-        out.conv.weight *= 127.5
-        network.out = out.folded()
-        self.network = network
-
-    def forward(self, x: Tensor, mix: Tensor | None = None) -> Tensor:
-        y = self.network.body(x, self.network.rows(mix)).clamp(0, 255).to(torch.uint8)
-        n, _, h, w = y.shape
-        rows = y.reshape(n, 2, 6, h, w).permute(0, 1, 3, 4, 2).reshape(n, 2, h, 6 * w)
-        return rows.transpose(1, 2).reshape(n, 2 * h, 2 * w, 3)

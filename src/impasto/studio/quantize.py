@@ -1,14 +1,7 @@
 """A style's network in 8 bits: a smaller file, faster where a CPU can.
 
-Post-training static quantisation (Jacob et al. 2018, arXiv 1712.05877) of the convolutions
-alone, in the QDQ format, by onnxruntime's quantiser: weights per channel, activations by
-the range that they have on photographs, averaged, so that one odd photograph does not
-coarsen all others. A convolution takes and gives 8 bits, or else onnxruntime runs it in
-floats; normalisation, padding and resizing between them compute in floats.
-
-Weights use 7 of their 8 bits. CPUs without VNNI add pairs of products in 16 bits, which
-unsigned activations and full weights overflow; with 7 bits a style paints the same picture
-on all of them, for less than a tenth of a level.
+The network is brought to 8 bits (:mod:`impasto.studio.eightbit`), compared with the one in
+floats on other photographs, and, where it differs too much, tried again with less of it.
 """
 
 from __future__ import annotations
@@ -16,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,8 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
-from onnxruntime import quantization
 
 from impasto import catalog
 from impasto.catalog import Style
@@ -34,7 +24,7 @@ from impasto.errors import OptionError, OutputError, TrainingError
 from impasto.options import QuantizeOptions
 from impasto.progress import OnProgress, Progress, silent
 from impasto.studio import export, photos
-from impasto.studio.halves import halved, widened
+from impasto.studio.eightbit import Input, large, to_int8
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,16 +38,13 @@ they have, and the rounding with it."""
 SMALLEST_PSNR = 34.0
 """And the peak signal-to-noise ratio, in decibels, that is needed."""
 KEPT = (0, 1 / 8, 1 / 4, 1 / 2)
-"""This part of the convolutions stays in floats, those that lose most in 8 bits; the
+"""This part of the large convolutions stays in floats, those that lose most in 8 bits; the
 smallest part that meets the bound is taken."""
 
 _PROBES = 2
 """Photographs that ranges are measured on where only convolutions are compared."""
 _RUNS = 5
 _SPEED_SIDE = 768
-
-Input = tuple["NDArray[np.uint8]", list[float]]
-"""A photograph, ``(H, W, 3)``, and how much of each style it is painted with."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +68,7 @@ class Quantized:
     folder: Path
     difference: Difference
     kept: list[str]
-    """Convolutions that stayed in floats."""
+    """Large convolutions that stayed in floats."""
     size: float
     """Bytes of the file, as a part of the other's."""
     speed: float
@@ -171,14 +158,16 @@ class _Run:
         Raises:
             TrainingError: none meets the bound.
         """
+        names = large(self._model)
         ranked: list[str] = []
         difference = Difference(math.inf, 0)
         for share in KEPT:
             if share and not ranked:
-                ranked = self._by_loss(difference.worst)
+                ranked = self._by_loss(names, difference.worst)
             kept = ranked[: math.ceil(share * len(ranked))]
             self._total += len(self._measured) + len(self.held_out)
-            quantized = to_int8(self._model, self._shown(self._measured), kept)
+            eight = [name for name in names if name not in kept]
+            quantized = to_int8(self._model, self._shown(self._measured), eight)
             difference = difference_of(self._off(quantized, range(len(self.held_out))))
             if difference.accepted:
                 return quantized, difference, kept
@@ -188,15 +177,12 @@ class _Run:
             hint="give more photographs, or keep the style as it is",
         )
 
-    def _by_loss(self, probe: int) -> list[str]:
-        """The convolutions by what each alone in 8 bits makes of a painting, worst first."""
-        nodes = onnx.load_from_string(self._model).graph.node
-        names = [str(node.name) for node in nodes if node.op_type == "Conv"]
+    def _by_loss(self, names: Sequence[str], probe: int) -> list[str]:
+        """These convolutions by what each alone in 8 bits makes of a painting, worst first."""
         self._total += len(names)
         lost = {}
         for name in names:
-            others = [other for other in names if other != name]
-            alone = to_int8(self._model, iter(self._measured[:_PROBES]), others)
+            alone = to_int8(self._model, iter(self._measured[:_PROBES]), [name])
             (off,) = self._off(alone, [probe])
             lost[name] = float(np.square(off).mean())
         return sorted(names, key=lambda name: -lost[name])
@@ -221,51 +207,6 @@ def difference_of(off: Sequence[NDArray[np.float32]]) -> Difference:
     worst = int(np.argmax(squares))
     psnr = 10 * math.log10(255**2 / squares[worst]) if squares[worst] else math.inf
     return Difference(max(float(np.abs(each).mean()) for each in off), psnr, worst)
-
-
-def to_int8(
-    model: bytes,
-    inputs: Iterator[Input],
-    kept: Sequence[str] = (),
-) -> bytes:
-    """The network with its convolutions in 8 bits, but for those named ``kept``: these are
-    stored in halves, as all weights of styles, and computed in floats.
-
-    The ranges are measured on ``inputs``.
-    """
-    parsed = widened(model)
-    reader = _Reader([str(given.name) for given in parsed.graph.input], inputs)
-    with tempfile.TemporaryDirectory() as folder, export.quiet("root"):
-        path = Path(folder) / "style.onnx"
-        quantization.quantize_static(
-            parsed,
-            path,
-            reader,
-            quant_format=quantization.QuantFormat.QDQ,
-            op_types_to_quantize=["Conv"],
-            nodes_to_exclude=list(kept),
-            per_channel=True,
-            reduce_range=True,
-            activation_type=quantization.QuantType.QUInt8,
-            weight_type=quantization.QuantType.QInt8,
-            calibrate_method=quantization.CalibrationMethod.MinMax,
-            extra_options={"CalibMovingAverage": True},
-        )
-        return halved(path.read_bytes())
-
-
-class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
-    """Feeds the quantiser, input by input of the network."""
-
-    def __init__(self, names: Sequence[str], inputs: Iterator[Input]) -> None:
-        self._names, self._inputs = names, inputs
-
-    def get_next(self) -> dict[str, NDArray[Any]] | None:
-        given = next(self._inputs, None)
-        if given is None:
-            return None
-        tensors = (given[0][None], np.asarray(given[1], np.float32))
-        return dict(zip(self._names, tensors, strict=False))
 
 
 def _card(folder: Path, name: str, model: bytes, details: Mapping[str, Any]) -> dict[str, Any]:

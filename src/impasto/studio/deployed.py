@@ -1,0 +1,112 @@
+"""What is exported of a network: an equal one from bytes to bytes, with what can be worked out
+beforehand worked in.
+
+Takes one photograph, ``(1, H, W, 3)`` bytes of any size, and the ``mix`` of styles; gives as
+many bytes. Sides that the network's stride does not divide are extended by their last pixels,
+and what was added is cut off again.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from impasto.studio.networks import Impasto, ResizeConv, TransformNetwork
+
+
+def graph(network: TransformNetwork) -> nn.Module:
+    """The network to be exported; ``network`` itself stays as it is."""
+    network = copy.deepcopy(network).requires_grad_(False).eval()
+    return _Folded(network) if isinstance(network, Impasto) else _Plain(network)
+
+
+class _Plain(nn.Module):
+    """A network between bytes, as it is."""
+
+    def __init__(self, network: TransformNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, photo: Tensor, mix: Tensor | None = None) -> Tensor:
+        height, width = photo.shape[1:3]
+        x = _extended(photo, self.network.stride).float()
+        painted = self.network(x / 255, mix) * 255
+        painted = painted.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+        return painted[:, :height, :width]
+
+
+class _Folded(nn.Module):
+    """Our own network between bytes.
+
+    * The changes of range are in the first and the last convolution.
+    * The photograph is padded once, for the stride and the first convolution.
+    * The last enlargement is folded into its convolution, and that is padded one step earlier,
+      at a quarter of the resolution: an edge that repeats is enlarged to one that repeats.
+    * Bytes are made before the depth-to-space, so that bytes are moved, not floats; and by
+      cutting off what was raised by a half, because rounding is a step of its own.
+    """
+
+    def __init__(self, network: Impasto) -> None:
+        super().__init__()
+        stem, conv = network.stem, network.out.conv
+        assert stem.bias is not None
+        assert conv.bias is not None
+        stem.bias -= stem.weight.sum((1, 2, 3))
+        stem.weight *= 2 / 255
+        conv.bias.mul_(127.5).add_(127.5 + 0.5)
+        conv.weight *= 127.5
+        self.out = folded(network.out)
+        self.network = network
+
+    def forward(self, photo: Tensor, mix: Tensor | None = None) -> Tensor:
+        height, width = photo.shape[1:3]
+        network, rows = self.network, self.network.rows(mix)
+        half = network.stem(_extended(photo, network.stride, around=1).float())
+        quarter = F.pad(network.inner(half, rows), (1, 1, 1, 1), mode="replicate")
+        y = self.out(network.enlarged(quarter)).clamp(0, 255).to(torch.uint8)
+        _, _, h, w = y.shape
+        lines = y.reshape(1, 2, 6, h, w).permute(0, 1, 3, 4, 2).reshape(1, 2, h, 6 * w)
+        painted = lines.transpose(1, 2).reshape(1, 2 * h, 2 * w, 3)
+        return painted[:, 2 : height + 2, 2 : width + 2]
+
+
+def folded(enlarging: ResizeConv) -> nn.Conv2d:
+    """The same map as one 3x3 convolution at the low resolution, up to a depth-to-space.
+
+    Takes features whose edges were repeated once. Along one axis, tap ``t`` of the 3-tap kernel
+    at sub-pixel ``s`` (0 or 1) reads enlarged pixel ``s + t - 1``, a 1/4 : 3/4 mix of two
+    low-resolution neighbours; ``mix[s, t]`` holds those weights. So each sub-pixel has a 3-tap
+    kernel of its own at the low resolution. With edges repeated the identity holds up to the
+    border: this is exact, and the enlarged features are never written to memory.
+
+    Of the result's channels, the first half is the upper row of sub-pixels, and of each half
+    the first the left column.
+    """
+    mix = torch.tensor(
+        [
+            [[0.75, 0.25, 0.0], [0.25, 0.75, 0.0], [0.0, 0.75, 0.25]],
+            [[0.25, 0.75, 0.0], [0.0, 0.75, 0.25], [0.0, 0.25, 0.75]],
+        ],
+        dtype=torch.float64,
+    )
+    conv = enlarging.conv
+    assert conv.bias is not None
+    weight, bias = conv.weight.detach().double(), conv.bias.detach()
+    kernels = torch.einsum("oiyx,ayp,bxq->aboipq", weight, mix, mix)
+    outputs, inputs = weight.shape[:2]
+    low = nn.Conv2d(inputs, outputs * 4, 3)
+    assert low.bias is not None
+    low.weight.data = kernels.reshape(outputs * 4, inputs, 3, 3).float()
+    low.bias.data = bias.repeat(4)
+    return low
+
+
+def _extended(photo: Tensor, stride: int, around: int = 0) -> Tensor:
+    """``(1, 3, H, W)``, to multiples of the stride and all ``around``, by repeating the edge:
+    while they are bytes, of which there are a quarter as many, and before they change places."""
+    below, right = -photo.shape[1] % stride, -photo.shape[2] % stride
+    sides = (0, 0, around, right + around, around, below + around)
+    return F.pad(photo[None], sides, mode="replicate")[0].permute(0, 3, 1, 2)

@@ -1,0 +1,26 @@
+import numpy as np
+import pytest
+
+from impasto import sheets
+from impasto.picture import Picture
+
+
+def composed(label, columns=None, count=1):
+    cell = Picture(np.full((40, 200, 3), 90, np.uint8))
+    return sheets.compose([(label, cell)] * count, columns=columns).pixels
+
+
+@pytest.mark.parametrize(
+    ("label", "written"),
+    [("Café at Night", "Cafe at Night"), ("Größe", "Gro?e"), ("神奈川", "???"), ("Udnie", "Udnie")],
+)
+def test_labels_are_written_in_letters_that_the_font_has(label, written):
+    assert np.array_equal(composed(label), composed(written))
+    assert not np.array_equal(composed(label), composed(""))
+
+
+def test_pictures_stand_in_rows_and_columns():
+    one, several = composed("x"), composed("x", columns=3, count=5)
+    assert several.shape[1] > 3 * 200
+    assert several.shape[0] > 2 * 40
+    assert (several[one.shape[0] :, 2 * one.shape[1] :] == sheets._PAPER).all()
