@@ -11,7 +11,7 @@ from contextlib import redirect_stdout
 import psutil
 import pytest
 
-from impasto import assets, cluster, codecs
+from impasto import assets, batch, catalog, cluster, codecs, files
 
 pytest.importorskip("ray")
 pytest.importorskip("pyarrow")
@@ -73,6 +73,22 @@ def _workers(pid):
         and each.info["uids"].real == os.getuid()
         and each.pid != pid
     ]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's, of its own settings
+def test_what_ray_says_after_the_last_result_is_no_result_either(tmp_path, capsys, monkeypatch):
+    ray = pytest.importorskip("ray")
+    stop = ray.shutdown
+    monkeypatch.setattr(ray, "shutdown", lambda: (print("a worker is gone"), stop()))
+    photo = tmp_path / "photo.png"
+    codecs.read(assets.demo_photo()).resized(64).save(photo)
+    settings = batch.Settings()
+    job = files.Job(photo, "great-wave", tmp_path / "painted.png")
+    results = cluster.run([job], {"great-wave": catalog.find("great-wave")}, settings)
+    assert [result.error for result in results] == [None]
+    assert not ray.is_initialized()
+    told = capsys.readouterr()
+    assert (told.out, "a worker is gone" in told.err) == ("", True)
 
 
 def test_what_rays_threads_write_is_no_result(capsys):

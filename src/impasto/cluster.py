@@ -49,31 +49,48 @@ def run(
             yield Result(job, skipped=True)
         else:
             left.append(job)
-    if not left:
+    if not left or (cancel and cancel.cancelled):
         return
-    if not ray.is_initialized():
-        ray.init(log_to_driver=False, include_dashboard=False)
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
+    with redirect_stdout(cast("TextIO", _OwnOutput())):
+        ours = not ray.is_initialized()
+        if ours:
+            ray.init(log_to_driver=False, include_dashboard=False)
+        try:
+            for row in _rows(left, styles, settings):
+                yield _told(left[row["number"]], row)
+                if cancel and cancel.cancelled:
+                    return
+        finally:
+            if ours:
+                with redirect_stdout(sys.stderr):  # its last notes come now
+                    ray.shutdown()
+
+
+def _rows(
+    jobs: Sequence[Job], styles: Mapping[str, Style], settings: Settings
+) -> Iterator[dict[str, Any]]:
+    """What Ray's workers tell of each job, as a table's rows."""
+    import ray
+
+    ray.data.DataContext.get_current().enable_progress_bars = False
     rows: Any = ray.data.from_items(
-        [{"number": number} for number in range(len(left))], override_num_blocks=len(left)
+        [{"number": number} for number in range(len(jobs))], override_num_blocks=len(jobs)
     )
     resources: Any = ray.cluster_resources  # untyped
-    workers = min(len(left), max(1, int(resources().get("CPU", 1))))
+    workers = min(len(jobs), max(1, int(resources().get("CPU", 1))))
     painted = rows.map(
         _Painter,
-        fn_constructor_args=(left, dict(styles), settings),
+        fn_constructor_args=(jobs, dict(styles), settings),
         concurrency=(1, workers),
         num_cpus=1,
     )
     told = iter(painted.iter_rows())
-    with redirect_stdout(cast("TextIO", _OwnOutput())):
-        while not (cancel and cancel.cancelled):
-            with redirect_stdout(sys.stderr):  # Ray's notes are no results
-                row = next(told, None)
-            if row is None:
-                return
-            yield _told(left[row["number"]], row)
+    while True:
+        with redirect_stdout(sys.stderr):  # Ray's notes are no results
+            row = next(told, None)
+        if row is None:
+            return
+        yield row
 
 
 class _OwnOutput:
