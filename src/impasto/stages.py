@@ -49,22 +49,14 @@ def cut(model: bytes) -> list[Stage]:
     return list(_Cut(onnxfile.read(model)).stages())
 
 
-def measuring(model: bytes) -> bytes:
-    """The network, giving beside the painting what a stage gives of all that it normalises."""
-    return _whole(model, given=False)
-
-
-def steadied(model: bytes) -> bytes:
-    """The same, and it is given the statistics to normalise by, as a stage is."""
-    return _whole(model, given=True)
-
-
-def _whole(model: bytes, *, given: bool) -> bytes:
+def whole(model: bytes, *, given: bool, measured: bool) -> bytes:
+    """The network in one piece that takes the statistics to normalise by, or gives those that it
+    finds, as stages do; it gives the painting beside them."""
     network = onnxfile.read(model)
     piece = _Piece(network)
     for node in network.nodes:
         piece.add(node, given=given)
-        if node.op == _NORM:
+        if node.op == _NORM and measured:
             piece.measure(node.inputs[0], node.inputs[0])
     return piece.encoded(network.outputs)
 

@@ -3,8 +3,8 @@
 A network paints each frame anew, so that grain or a passing car changes the tone of the whole
 frame, and brush marks dance where nothing moves. Two things make it steady:
 
-* the statistics by which the network normalises follow the film slowly, instead of jumping
-  with each frame, so that what stands still is painted alike;
+* the statistics by which the network normalises are measured now and then and followed slowly,
+  instead of jumping with each frame, so that what stands still is painted alike;
 * where a frame shows what was there before, up to noise, the painting moves only a little
   towards the new one. What counts is the distance to a memory that moves along with it, so
   that slow changes add up until they are painted.
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     Cells = NDArray[np.float32]
 
 _FOLLOW = 0.1
-"""Share of each frame in the statistics."""
+"""How far the statistics go, with each frame, towards those that were measured last."""
+_MEASURED = 8
+"""Frames after which they are measured anew: that takes an eighth of the painting's time."""
 _STILL, _MOVING = 2.0, 10.0
 """Change of a cell, in levels, up to which it stands still, and from which on it moves."""
 _SETTLE = 0.1
@@ -76,12 +78,16 @@ class SteadyEngine(OnnxEngine):
         self._state = dict(state)
 
     @cached_property
-    def _measuring(self) -> Run:
-        return self._start(stages.measuring(self._model))
+    def _first(self) -> Run:
+        return self._start(stages.whole(self._model, given=False, measured=True))
 
     @cached_property
-    def _steadied(self) -> Run:
-        return self._start(stages.steadied(self._model))
+    def _measuring(self) -> Run:
+        return self._start(stages.whole(self._model, given=True, measured=True))
+
+    @cached_property
+    def _others(self) -> Run:
+        return self._start(stages.whole(self._model, given=True, measured=False))
 
     def _paint(self, pixels: Pixels, mix: Arrays) -> Pixels:
         cells = _cells(pixels)
@@ -95,16 +101,19 @@ class SteadyEngine(OnnxEngine):
         return self._settled(pixels, cells, painted)
 
     def _by_the_film(self, pixels: Pixels, mix: Arrays) -> Pixels:
-        """Painted with the film's statistics, which take in the frame's."""
-        known = {k: v for k, v in self._state.items() if k.endswith((".mean", ".var"))}
-        run = self._steadied if known else self._measuring
+        """Painted with the film's statistics, which follow those of some of its frames."""
+        state = self._state
+        known = {key: value for key, value in state.items() if key.endswith((".mean", ".var"))}
+        age = state.get("age", np.zeros((), np.int64))
+        measured = age % _MEASURED == 0
+        run = (self._measuring if measured else self._others) if known else self._first
         found = run(pixels[None], {**mix, **known})
-        for name in [key.removesuffix(".found") for key in found if key.endswith(".found")]:
-            statistics = Statistics()
-            statistics.add(found, name)
-            for key, value in statistics.known(name).items():
-                last = known.get(key, value)
-                self._state[key] = last + np.float32(_FOLLOW) * (value - last)
+        if measured:
+            state |= {f"{key}.goal": value for key, value in _statistics(found).items()}
+        for key, goal in [(key, value) for key, value in state.items() if key.endswith(".goal")]:
+            last = known.get(name := key.removesuffix(".goal"), goal)
+            state[name] = last + np.float32(_FOLLOW) * (goal - last)
+        state["age"] = age + 1
         painted = next(array for array in found.values() if array.dtype == np.uint8)
         return np.asarray(painted[0])
 
@@ -126,6 +135,16 @@ class SteadyEngine(OnnxEngine):
             self._changes.append(
                 (float(np.abs(change[still]).mean()), float(np.abs(film[still]).mean()))
             )
+
+
+def _statistics(found: Arrays) -> dict[str, NDArray[Any]]:
+    """Of all that the network normalises, from what it has found of one frame."""
+    known = {}
+    for name in [key.removesuffix(".found") for key in found if key.endswith(".found")]:
+        statistics = Statistics()
+        statistics.add(found, name)
+        known |= statistics.known(name)
+    return known
 
 
 def _moved(painting: Cells, painted: Pixels, share: Cells) -> Pixels:
