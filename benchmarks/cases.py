@@ -19,7 +19,7 @@ from benchmarks.measure import fresh, medians, stylized, timed
 from benchmarks.optimizing import optimizing
 from benchmarks.quality import quality
 from benchmarks.rivals import TransformerNet, under_onnxruntime
-from benchmarks.rows import TWELVE_MEGAPIXELS, Plan, Row, photograph
+from benchmarks.rows import RUNTIMES, TWELVE_MEGAPIXELS, Plan, Row, photograph
 from benchmarks.serving import serving
 from benchmarks.transfer import transfer
 from benchmarks.tricks import tricks
@@ -31,7 +31,6 @@ from impasto.studio import eightbit
 if TYPE_CHECKING:
     from impasto.catalog import Style
 
-_RUNTIMES = {"cpu": "onnxruntime", "openvino": "OpenVINO"}
 _BARS = {("eager torch", False): 35.0, ("eager torch", True): 75.0, ("onnxruntime", False): 20.0}
 """How many times as fast, by the rival's runtime and whether ours is in 8 bits."""
 
@@ -48,9 +47,9 @@ def network(style: Style, plan: Plan) -> Iterator[Row]:
     for threads in sorted({1, devices.threads()}):
         torch.set_num_threads(threads)
         engines = {
-            f"{_RUNTIMES[device]}{bits}": OnnxEngine(model, device=device, threads=threads)
+            f"{RUNTIMES[device]}{bits}": OnnxEngine(model, device=device, threads=threads)
             for device in runtimes.available()
-            if device in _RUNTIMES
+            if device in RUNTIMES
             for bits, model in models.items()
         }
         for size in plan.sizes:

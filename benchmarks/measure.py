@@ -58,10 +58,10 @@ def fresh(*command: str) -> Process:
     return Process(seconds, peak * _RSS_UNIT)
 
 
-def stylized(source: Path, target: Path, style: Style) -> Process:
+def stylized(source: Path, target: Path, style: Style, device: str = "cpu") -> Process:
     """The command that paints, in a process of its own."""
     names = str(source), "-s", str(style.folder), "-o", str(target)
-    flags = "--device", "cpu", "--overwrite", "--quiet"
+    flags = "--device", device, "--overwrite", "--quiet"
     return fresh("-m", "impasto", "stylize", *names, *flags)
 
 

@@ -13,6 +13,8 @@ from impasto.assets import demo_photo
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+RUNTIMES = {"cpu": "onnxruntime", "openvino": "OpenVINO"}
+"""What computes networks on a processor, by the device that stands for it."""
 HD, FULL_HD, TWELVE_MEGAPIXELS = (1280, 720), (1920, 1080), (4000, 3000)
 
 

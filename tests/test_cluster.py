@@ -79,7 +79,7 @@ def _workers(pid):
 def test_what_ray_says_after_the_last_result_is_no_result_either(tmp_path, capsys, monkeypatch):
     ray = pytest.importorskip("ray")
     stop = ray.shutdown
-    monkeypatch.setattr(ray, "shutdown", lambda: (print("a worker is gone"), stop()))
+    monkeypatch.setattr(ray, "shutdown", lambda: (sys.stdout.write("a worker is gone\n"), stop()))
     photo = tmp_path / "photo.png"
     codecs.read(assets.demo_photo()).resized(64).save(photo)
     settings = batch.Settings()

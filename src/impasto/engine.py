@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -72,17 +72,16 @@ class OnnxEngine:
 
     def paint(self, pixels: NDArray[np.uint8], weights: Sequence[float] = ()) -> NDArray[np.uint8]:
         height, width = pixels.shape[:2]
-        grow = max(0, SMALLEST - height), max(0, SMALLEST - width)
-        if any(grow):
-            pixels = np.pad(pixels, ((0, grow[0]), (0, grow[1]), (0, 0)), mode="symmetric")
-        return self._paint(pixels, _mix(self._session, weights))[:height, :width]
+        return self._paint(grown(pixels), self._mix(weights))[:height, :width]
+
+    def _mix(self, weights: Sequence[float]) -> Arrays:
+        return _mix(self._session, weights)
 
     def _paint(self, pixels: NDArray[np.uint8], mix: Arrays) -> NDArray[np.uint8]:
         """Whole where that fits into memory, else in bands."""
-        area = pixels.shape[0] * pixels.shape[1]
-        budget = min(MEMORY, (devices.memory() or 2 * MEMORY) / 2)
-        if area * self.bytes_per_pixel > budget:
-            return self._in_bands(pixels, mix, self.band(budget))
+        area, allowed = pixels.shape[0] * pixels.shape[1], budget()
+        if area * self.bytes_per_pixel > allowed:
+            return self._in_bands(pixels, mix, self.band(allowed))
         try:
             return _painted(self._session, pixels, mix)
         except OutOfMemoryError:  # a device may have less than the machine
@@ -104,28 +103,43 @@ class OnnxEngine:
 
     @cached_property
     def _tiles(self) -> Tiles:
-        # OpenVINO would compile each stage for each band.
-        device = "cpu" if self.device == "openvino" else self.device
+        # No arenas: there are many stages, but one is at work.
+        return Tiles(self._model, partial(self._start, seldom=True, arena=False))
 
-        def start(stage: bytes) -> Run:
-            # No arenas: there are many stages, but one is at work.
-            return partial(_outputs, runtimes.start(stage, device, self._threads, arena=False))
+    def _start(self, model: bytes, *, seldom: bool = False, **options: Any) -> Run:
+        """A part of the network, or it with more outputs; OpenVINO would compile what is
+        ``seldom`` run for longer than it then runs."""
+        device = "cpu" if seldom and self.device == "openvino" else self.device
+        return partial(_outputs, runtimes.start(model, device, self._threads, **options))
 
-        return Tiles(self._model, start)
 
-    def _start(self, model: bytes) -> Run:
-        return partial(_outputs, runtimes.start(model, self.device, self._threads))
+def budget() -> float:
+    """Bytes that a painting may take now."""
+    return min(MEMORY, (devices.memory() or 2 * MEMORY) / 2)
+
+
+def grown(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture with at least the smallest sides."""
+    below, right = (max(0, SMALLEST - side) for side in pixels.shape[:2])
+    if below or right:
+        pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="symmetric")
+    return pixels
 
 
 def _open(model: bytes, device: str, threads: int | None) -> tuple[str, str, Session]:
-    """The first device that is seen to paint, why earlier ones did not, and its session."""
+    """The first device that is seen to paint, why earlier ones did not, and its session.
+
+    OpenVINO would compile the network for what is tried; where it is taken of itself, ``impasto
+    doctor --bench`` has seen it paint.
+    """
     candidates = devices.preferred(runtimes.available()) if device == "auto" else [device]
     failures: list[str] = []
     for candidate in candidates:
         try:
             session = runtimes.start(model, candidate, threads)
             _check_signature(session)
-            _painted(session, np.zeros((SMALLEST, SMALLEST, 3), np.uint8), _mix(session, ()))
+            if candidate != "openvino":
+                _painted(session, np.zeros((SMALLEST, SMALLEST, 3), np.uint8), _mix(session, ()))
             return candidate, "; ".join(failures), session
         except DeviceError as error:
             if device != "auto":

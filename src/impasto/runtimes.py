@@ -60,9 +60,17 @@ class Session(Protocol):
         """
 
 
-def start(model: bytes, device: str, threads: int | None = None, *, arena: bool = True) -> Session:
+def start(
+    model: bytes,
+    device: str,
+    threads: int | None = None,
+    *,
+    arena: bool = True,
+    at_once: int = 1,
+) -> Session:
     """A session on one of :data:`impasto.devices.RUNTIMES`; ``threads`` are all allowed ones by
-    default, and an ``arena`` keeps memory for the next run.
+    default, shared by the runs that are to be ``at_once``, and an ``arena`` keeps memory for the
+    next run.
 
     Raises:
         StyleError: the runtime refuses the network.
@@ -72,8 +80,8 @@ def start(model: bytes, device: str, threads: int | None = None, *, arena: bool 
     if device not in available():
         raise DeviceError(f"this installation has no {device}", hint=_HINTS.get(device, _HINT))
     if device == "openvino":
-        return _OpenVino(model, threads)
-    return _Onnxruntime(model, device, threads, arena=arena)
+        return _OpenVino(model, threads, at_once)
+    return _Onnxruntime(model, device, max(1, threads // at_once), arena=arena)
 
 
 def available() -> list[str]:
@@ -132,14 +140,15 @@ class _OpenVino:
     """OpenVINO is fastest for one size of picture, and compiles the network for each anew: a
     tenth of a second or two. The last few are kept."""
 
-    def __init__(self, model: bytes, threads: int) -> None:
+    def __init__(self, model: bytes, threads: int, at_once: int) -> None:
         import openvino
 
         self._core = openvino.Core()
         self._options = {
             "INFERENCE_NUM_THREADS": threads,
             "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16, where a processor has it
-            "PERFORMANCE_HINT": "LATENCY",
+            "PERFORMANCE_HINT": "THROUGHPUT" if at_once > 1 else "LATENCY",
+            "NUM_STREAMS": at_once,
             "ENABLE_CPU_PINNING": False,  # others may want the cores too
         }
         self._model = _refused("OpenVINO", "cpu", lambda: self._core.read_model(model, b""))

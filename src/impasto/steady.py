@@ -14,36 +14,42 @@ A cut starts anew.
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections import deque
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impasto import stages
-from impasto.engine import OnnxEngine
+from impasto import devices, stages
+from impasto.engine import OnnxEngine, budget, grown
 from impasto.tiles import Statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from impasto.tiles import Arrays, Run
 
     Pixels = NDArray[np.uint8]
     Cells = NDArray[np.float32]
+    _Painted = Future[tuple[Pixels, dict[str, NDArray[Any]]]]
 
 _FOLLOW = 0.1
 """How far the statistics go, with each frame, towards those that were measured last."""
 _MEASURED = 8
-"""Frames after which they are measured anew: that takes an eighth of the painting's time."""
+"""Frames after which they are measured anew: that takes an eighth of a painting's time."""
+_KNOWN = 4
+"""Frames after which a measurement is used: so many are painted without waiting for it."""
 _STILL, _MOVING = 2.0, 10.0
 """Change of a cell, in levels, up to which it stands still, and from which on it moves."""
 _SETTLE = 0.1
 """How far the painting of what stands still goes towards the new one."""
 _CUT = 40.0
-"""Mean change of all cells, in levels, that is another scene."""
+"""Mean change of all cells from frame to frame, in levels, that is another scene."""
 _CELL = 4
+_MEMORY = "cells", "painting"
 _BAND = 4 * _CELL
 """Rows that are blended at a time."""
 
@@ -57,7 +63,11 @@ class SteadyEngine(OnnxEngine):
 
     def __init__(self, model: bytes, *, device: str = "auto", threads: int | None = None) -> None:
         super().__init__(model, device=device, threads=threads)
-        self._state: dict[str, NDArray[Any]] = {}
+        threads = threads or devices.threads()
+        self._at_once = min(threads, _KNOWN) if self.device in ("cpu", "openvino") else 1
+        self._runs: dict[tuple[bool, bool], Run] = {}
+        self._last: _Frame | None = None
+        self._memory: dict[str, NDArray[Any]] = {}
         self._changes: list[tuple[float, float]] = []
 
     @property
@@ -71,75 +81,166 @@ class SteadyEngine(OnnxEngine):
     @property
     def state(self) -> dict[str, NDArray[Any]]:
         """What is remembered of the frames so far, to go on from another day."""
-        return dict(self._state)
+        return self._memory | (self._last.state if self._last else {})
 
     @state.setter
     def state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        self._state = dict(state)
+        self._memory = {name: state[name] for name in _MEMORY if name in state}
+        self._last = _Frame.of(state) if state else None
 
-    @cached_property
-    def _first(self) -> Run:
-        return self._start(stages.whole(self._model, given=False, measured=True))
-
-    @cached_property
-    def _measuring(self) -> Run:
-        return self._start(stages.whole(self._model, given=True, measured=True))
-
-    @cached_property
-    def _others(self) -> Run:
-        return self._start(stages.whole(self._model, given=True, measured=False))
+    def film(
+        self, frames: Iterable[Pixels], weights: Sequence[float] = ()
+    ) -> Generator[Pixels, None, None]:
+        """Frames ``(H, W, 3)``, and after them those of the next call, painted; a few are on
+        their way at once."""
+        return self._film(frames, self._mix(weights))
 
     def _paint(self, pixels: Pixels, mix: Arrays) -> Pixels:
+        with closing(self._film([pixels], mix)) as frames:
+            return next(frames)
+
+    def _film(self, frames: Iterable[Pixels], mix: Arrays) -> Generator[Pixels, None, None]:
+        begun: deque[_Frame] = deque()
+        with ExitStack() as stack:
+            for pixels in frames:
+                if not begun:
+                    most = self._fitting(pixels)
+                    pool = stack.enter_context(ThreadPoolExecutor(most))
+                begun.append(self._begun(pixels, begun[-1] if begun else self._last, mix, pool))
+                if len(begun) > most:
+                    yield self._settled(begun.popleft())
+            while begun:
+                yield self._settled(begun.popleft())
+
+    def _fitting(self, pixels: Pixels) -> int:
+        """How many such frames may be painted at once."""
+        each = pixels.shape[0] * pixels.shape[1] * self.bytes_per_pixel
+        return max(1, min(self._at_once, int(budget() / each)))
+
+    def _begun(
+        self, pixels: Pixels, before: _Frame | None, mix: Arrays, pool: ThreadPoolExecutor
+    ) -> _Frame:
+        size = pixels.shape[:2]
+        pixels = grown(pixels)
         cells = _cells(pixels)
-        before = self._state.get("cells")
-        if before is None or before.shape != cells.shape or np.abs(cells - before).mean() > _CUT:
-            self._state = {"cells": cells}
-        painted = self._by_the_film(pixels, mix)
-        if "painting" not in self._state:
-            self._state |= {"painting": painted.astype(np.float32), "pixels": pixels}
-            return painted
-        return self._settled(pixels, cells, painted)
+        course = _Course()
+        if before and not _cut(before.cells, cells):
+            course = before.course.after(before.painted)
+        run = self._run(given=course.age > 0, measured=course.measures)
+        painted = pool.submit(lambda: _both(run(pixels[None], {**mix, **course.now})))
+        return _Frame(pixels, size, cells, course, painted)
 
-    def _by_the_film(self, pixels: Pixels, mix: Arrays) -> Pixels:
-        """Painted with the film's statistics, which follow those of some of its frames."""
-        state = self._state
-        known = {key: value for key, value in state.items() if key.endswith((".mean", ".var"))}
-        age = state.get("age", np.zeros((), np.int64))
-        measured = age % _MEASURED == 0
-        run = (self._measuring if measured else self._others) if known else self._first
-        found = run(pixels[None], {**mix, **known})
-        if measured:
-            state |= {f"{key}.goal": value for key, value in _statistics(found).items()}
-        for key, goal in [(key, value) for key, value in state.items() if key.endswith(".goal")]:
-            last = known.get(name := key.removesuffix(".goal"), goal)
-            state[name] = last + np.float32(_FOLLOW) * (goal - last)
-        state["age"] = age + 1
-        painted = next(array for array in found.values() if array.dtype == np.uint8)
-        return np.asarray(painted[0])
+    def _run(self, *, given: bool, measured: bool) -> Run:
+        if (given, measured) not in self._runs:
+            model = stages.whole(self._model, given=given, measured=measured)
+            self._runs[given, measured] = self._start(
+                model, seldom=not given, at_once=self._at_once
+            )
+        return self._runs[given, measured]
 
-    def _settled(self, pixels: Pixels, cells: Cells, painted: Pixels) -> Pixels:
-        """What moves as it was painted, what stands still nearly as it was."""
-        memory, painting = self._state["cells"], self._state["painting"]
-        moves = np.clip((np.abs(cells - memory) - _STILL) / (_MOVING - _STILL), 0, 1)
+    def _settled(self, frame: _Frame) -> Pixels:
+        """What moves as it is painted, what stands still nearly as it was."""
+        painted, _ = frame.painted.result()
+        last, self._last = self._last, frame
+        if last is None or frame.course.age == 0:
+            self._memory = {"cells": frame.cells.copy(), "painting": painted.astype(np.float32)}
+        else:
+            painted = self._moved(last, frame, painted)
+        return painted[: frame.size[0], : frame.size[1]]
+
+    def _moved(self, last: _Frame, frame: _Frame, painted: Pixels) -> Pixels:
+        memory, painting = self._memory["cells"], self._memory["painting"]
+        moves = np.clip((np.abs(frame.cells - memory) - _STILL) / (_MOVING - _STILL), 0, 1)
         share = _SETTLE + (1 - _SETTLE) * _spread(moves)
-        memory += share * (cells - memory)
+        memory += share * (frame.cells - memory)
         before = painting[::_CELL, ::_CELL].copy()
         settled = _moved(painting, painted, share)
-        self._note(share <= _SETTLE, painting[::_CELL, ::_CELL] - before, pixels)
-        self._state["pixels"] = pixels
-        return settled
-
-    def _note(self, still: NDArray[np.bool_], change: Cells, pixels: Pixels) -> None:
+        still = share <= _SETTLE
         if still.any():
-            film = pixels[::_CELL, ::_CELL].astype(int) - self._state["pixels"][::_CELL, ::_CELL]
+            film = frame.pixels[::_CELL, ::_CELL].astype(int) - last.pixels[::_CELL, ::_CELL]
+            change = painting[::_CELL, ::_CELL] - before
             self._changes.append(
                 (float(np.abs(change[still]).mean()), float(np.abs(film[still]).mean()))
             )
+        return settled
+
+
+@dataclass(frozen=True)
+class _Course:
+    """By which statistics a scene's frames are painted."""
+
+    age: int = 0
+    """Frames of the scene before this one."""
+    now: Arrays = field(default_factory=dict)
+    goal: Arrays = field(default_factory=dict)
+    measured: _Painted | None = None
+    """The frame that was measured last, which gives the next goal."""
+
+    @property
+    def measures(self) -> bool:
+        return self.age % _MEASURED == 0
+
+    def after(self, painted: _Painted) -> _Course:
+        """What follows on a frame that is painted by this one, or will be."""
+        age, goal = self.age + 1, self.goal
+        measured = painted if self.measures else self.measured
+        if measured and (age == 1 or age % _MEASURED == _KNOWN):
+            goal = measured.result()[1]
+        now = {
+            name: last + np.float32(_FOLLOW) * (goal[name] - last)
+            for name, last in (self.now or goal).items()
+        }
+        return _Course(age, now, goal, measured)
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A frame on its way."""
+
+    pixels: Pixels
+    size: tuple[int, ...]
+    cells: Cells
+    course: _Course
+    painted: _Painted
+
+    @property
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that the next frame needs to know of it."""
+        course = self.course
+        measured = self.painted if course.measures else course.measured
+        found = {"now": course.now, "goal": course.goal}
+        found["next"] = measured.result()[1] if measured else {}
+        arrays = {f"{kind} {k}": v for kind, each in found.items() for k, v in each.items()}
+        return {"pixels": self.pixels, "age": np.array(course.age), **arrays}
+
+    @classmethod
+    def of(cls, state: Mapping[str, NDArray[Any]]) -> _Frame:
+        """The frame that had this state."""
+
+        def found(kind: str) -> dict[str, NDArray[Any]]:
+            return {k.removeprefix(kind): v for k, v in state.items() if k.startswith(kind)}
+
+        pixels = state["pixels"]
+        painted: _Painted = Future()
+        painted.set_result((pixels, found("next ")))
+        course = _Course(int(state["age"]), found("now "), found("goal "), painted)
+        return cls(pixels, pixels.shape[:2], _cells(pixels), course, painted)
+
+
+def _cut(one: Cells, other: Cells) -> bool:
+    """Whether another scene begins between two frames."""
+    return one.shape != other.shape or bool(np.abs(other - one).mean() > _CUT)
+
+
+def _both(found: Arrays) -> tuple[Pixels, dict[str, NDArray[Any]]]:
+    """The painting, and the statistics if the network measured them."""
+    painting = next(array for array in found.values() if array.dtype == np.uint8)
+    return painting[0], _statistics(found)
 
 
 def _statistics(found: Arrays) -> dict[str, NDArray[Any]]:
     """Of all that the network normalises, from what it has found of one frame."""
-    known = {}
+    known: dict[str, NDArray[Any]] = {}
     for name in [key.removesuffix(".found") for key in found if key.endswith(".found")]:
         statistics = Statistics()
         statistics.add(found, name)
@@ -156,8 +257,11 @@ def _moved(painting: Cells, painted: Pixels, share: Cells) -> Pixels:
     width = painting.shape[1]
     for top in range(0, len(painting), _BAND):
         rows = slice(top, top + _BAND)
-        fine = share[top // _CELL : (top + _BAND) // _CELL].repeat(_CELL, 0)
-        fine = fine.repeat(3 * _CELL, 1).reshape(len(fine), -1, 3)
+        part = share[top // _CELL : (top + _BAND) // _CELL]
+        if part.min() == 1:  # all of it moves
+            painting[rows] = settled[rows] = painted[rows]
+            continue
+        fine = part.repeat(_CELL, 0).repeat(3 * _CELL, 1).reshape(len(part) * _CELL, -1, 3)
         band = painting[rows]
         band += fine[: len(band), :width] * (painted[rows] - band)
         settled[rows] = np.rint(band)

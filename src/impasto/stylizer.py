@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -93,13 +96,45 @@ class Stylizer:
         pixels = photo.pixels
         if photo.alpha is not None:
             pixels = finish.fill_transparent(pixels, photo.alpha)
-        learnt, blended = self._strengths(options.strength)
+        learnt, _ = self._strengths(options.strength)
         if options.stroke is None:
             painting = self._paint(pixels, learnt)
         else:
             painting = self._brushed(pixels, learnt, options.stroke)
+        return self._finished(photo, pixels, painting, options)
+
+    def film(
+        self, frames: Iterable[NDArray[np.uint8]], options: StylizeOptions | None = None
+    ) -> Generator[Picture, None, None]:
+        """Paint the frames of a film, ``(H, W, 3)`` each, in their order; some are read before
+        the first comes out. Only a ``steady`` one can."""
+        options = options or StylizeOptions()
+        photos: deque[Picture] = deque()
+
+        def pixels() -> Iterator[NDArray[np.uint8]]:
+            for frame in frames:
+                photo = Picture(frame)
+                photos.append(photo.resized(options.size) if options.size else photo)
+                yield photos[-1].pixels
+
+        assert isinstance(self.engine, SteadyEngine)
+        learnt, _ = self._strengths(options.strength)
+        with closing(self.engine.film(pixels(), self._weights(learnt))) as film:
+            for painting in film:
+                photo = photos.popleft()
+                self._check(photo.pixels, painting)
+                yield self._finished(photo, photo.pixels, painting, options)
+
+    def _finished(
+        self,
+        photo: Picture,
+        pixels: NDArray[np.uint8],
+        painting: NDArray[np.uint8],
+        options: StylizeOptions,
+    ) -> Picture:
         if options.keep_colors:
             painting = finish.keep_colors(pixels, painting)
+        _, blended = self._strengths(options.strength)
         return replace(photo, pixels=finish.blend(photo.pixels, painting, blended))
 
     def _strengths(self, strength: float) -> tuple[float, float]:
@@ -131,13 +166,19 @@ class Stylizer:
         return finish.keep_tones(canvas, sharp)
 
     def _paint(self, pixels: NDArray[np.uint8], strength: float) -> NDArray[np.uint8]:
-        painting = self.engine.paint(pixels, [strength * w for w in self.style.weights])
+        painting = self.engine.paint(pixels, self._weights(strength))
+        self._check(pixels, painting)
+        return painting
+
+    def _weights(self, strength: float) -> list[float]:
+        return [strength * weight for weight in self.style.weights]
+
+    def _check(self, pixels: NDArray[np.uint8], painting: NDArray[np.uint8]) -> None:
         if _flat(painting) and not _flat(pixels):
             raise StyleError(
                 f"{self.style.name} gave a single colour on {self.device}",
                 hint="try --device cpu; if that fails too, install the style again",
             )
-        return painting
 
 
 def largest_side(side: int, stroke: float | None) -> int:

@@ -11,7 +11,8 @@ import errno
 import hashlib
 import json
 import math
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import chain, islice
@@ -27,6 +28,9 @@ from impasto.video.parts import Encoder, Work, unfinished
 from impasto.video.reading import Source, ahead, library, upright
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from impasto.steady import SteadyEngine
     from impasto.stylizer import Stylizer
 
@@ -124,13 +128,13 @@ def _key(source: Path, stylizer: Stylizer, options: StylizeOptions) -> str:
 
 
 class _Painter:
-    """Reading, painting and encoding, each in a thread of its own."""
+    """Reading, painting and encoding, each in threads of its own."""
 
     def __init__(
         self, film: Source, work: Work, stylizer: Stylizer, options: StylizeOptions
     ) -> None:
         self._film, self._work, self._stylizer = film, work, stylizer
-        self._options = asdict(options)
+        self._options = options
         self.frames, self.size = 0, (0, 0)
         self.end = 0.0
         """Seconds at which what is painted ends."""
@@ -143,14 +147,13 @@ class _Painter:
         self.size = tuple(state.pop("size", (0, 0)))
         engine.state = state
         total = max(self._film.count, self.frames)
-        with closing(ahead(self._film.frames(last))) as frames:
-            while not cancel.cancelled and (first := next(frames, None)) is not None:
+        with closing(self._painted(last)) as painted:
+            while not cancel.cancelled and (first := next(painted, None)) is not None:
                 with Encoder(self._work, self._film) as encoder:
-                    for frame in islice(chain((first,), frames), PART):
-                        painted = self._stylizer(Picture(upright(frame)), **self._options)
-                        encoder.add(painted.pixels, frame)
+                    for frame, picture in islice(chain((first,), painted), PART):
+                        encoder.add(picture.pixels, frame)
                         self.frames += 1
-                        self.size = painted.width, painted.height
+                        self.size = picture.width, picture.height
                         last = frame.pts
                         self.end = float((frame.pts + (frame.duration or 0)) * frame.time_base)
                         on_progress(Progress(self.frames, max(total, self.frames)))
@@ -158,3 +161,17 @@ class _Painter:
                             break
                 about = {"last": last, "frames": self.frames, "size": self.size}
                 self._work.keep(encoder.path, engine.state | about)
+
+    def _painted(self, after: int | None) -> Generator[tuple[Any, Picture], None, None]:
+        """Frames that are shown later than ``after``, each with its painting."""
+        begun: deque[Any] = deque()
+        frames = ahead((frame, upright(frame)) for frame in self._film.frames(after))
+
+        def pixels() -> Iterator[NDArray[np.uint8]]:
+            for frame, each in frames:
+                begun.append(frame)
+                yield each
+
+        with closing(frames), closing(self._stylizer.film(pixels(), self._options)) as painted:
+            for picture in painted:
+                yield begun.popleft(), picture
