@@ -164,6 +164,15 @@ def find(style: str | Path | Style) -> Style:
     raise unknown(name)
 
 
+def of_one_network(style: str | Path | Style) -> Style:
+    """As :func:`find`, for what needs the folder of a network; also raises OptionError for a
+    blend of several."""
+    found = find(style)
+    if found.parts:
+        raise OptionError(f"{found.name} is a blend of several networks", hint="give one style")
+    return found
+
+
 def _named(name: str) -> Style | None:
     for place in (_BUNDLED, user_folder()):
         if (place / name / CARD).is_file():  # if it is damaged, say so

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, optim
 
 from impasto import catalog, files
-from impasto.errors import OptionError, TrainingError
+from impasto.errors import TrainingError
 from impasto.knobs import flattened
 from impasto.options import NetworkOptions, TrainOptions
 from impasto.studio.networks import TransformNetwork, norms
@@ -158,10 +158,7 @@ def find(start: str | Path) -> Path:
     if folder.is_file():
         return folder
     if not (folder / NETWORK).is_file():
-        style = catalog.find(start)
-        if style.parts:
-            raise OptionError(f"{start} is a blend of several networks", hint="give one style")
-        folder = style.folder
+        folder = catalog.of_one_network(start).folder
     if not (folder / NETWORK).is_file():
         raise TrainingError(
             f"{start} cannot be learnt on from: it has no {NETWORK}",

@@ -96,12 +96,12 @@ def quantize(
         on_progress: called after every photograph.
 
     Raises:
-        OptionError: no such style, or a name that no style can have.
+        OptionError: no such style, a blend of several networks, or a name that no style can have.
         OutputError: ``output`` is there already.
         TrainingError: too few photographs, or a painting that differs by more than
             :data:`LARGEST_DIFFERENCE` or :data:`SMALLEST_PSNR` allow. Nothing is written.
     """
-    options, found = options or QuantizeOptions(), catalog.find(style)
+    options, found = options or QuantizeOptions(), catalog.of_one_network(style)
     target = catalog.place(output)
     _require_place(found, target, overwrite)
     pictures = photos.some(Path(folder), options.count + options.held_out, options.size)
@@ -225,8 +225,6 @@ def _card(folder: Path, name: str, model: bytes, details: Mapping[str, Any]) -> 
 
 
 def _require_place(style: Style, target: Path, overwrite: bool) -> None:
-    if style.parts:
-        raise OptionError(f"{style.name} is a blend of several networks", hint="give one style")
     if "quantized" in style.card.details["model"]:
         raise OptionError(f"{style.name} is in 8 bits already", hint="give the one it came from")
     if target.resolve() == style.folder.resolve():
