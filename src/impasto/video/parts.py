@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 _ABOUT = "film.json"
 _TAGS = ("color_range", "color_primaries", "color_trc", "colorspace")
-# A second reference costs little and halves the file: a painting goes back to what it was.
-_H264 = "libx264", "yuv420p", {"crf": "17", "preset": "superfast", "refs": "2", "bf": "0"}
+# As large and nearly as good as "fast", in a third of its time: a second reference finds what
+# a painting goes back to, and looking ahead spends bits on what stays.
+_X264 = {"preset": "superfast", "refs": "2", "x264-params": "mbtree=1:rc-lookahead=10"}
+_H264 = "libx264", "yuv420p", {"crf": "18", "bf": "0", **_X264}
 _ENCODERS = {
     ".webm": ("libvpx-vp9", "yuv420p", {"crf": "24", "b": "0", "cpu-used": "5", "row-mt": "1"}),
     ".gif": ("ffv1", "bgr0", {}),  # its 256 colours are chosen once all frames are there
