@@ -15,16 +15,16 @@ from benchmarks.computing import literature, roofline
 from benchmarks.lab import lab
 from benchmarks.large import film, large
 from benchmarks.lite import lite
-from benchmarks.measure import fresh, medians, stylized, timed
+from benchmarks.measure import engines, fresh, medians, stylized, timed
 from benchmarks.optimizing import optimizing
 from benchmarks.quality import quality
 from benchmarks.rivals import TransformerNet, under_onnxruntime
-from benchmarks.rows import RUNTIMES, TWELVE_MEGAPIXELS, Plan, Row, photograph
+from benchmarks.rows import TWELVE_MEGAPIXELS, Plan, Row, photograph
 from benchmarks.serving import serving
 from benchmarks.sizes import sizes
 from benchmarks.transfer import transfer
 from benchmarks.tricks import tricks
-from impasto import codecs, devices, runtimes
+from impasto import codecs, devices
 from impasto.engine import OnnxEngine
 from impasto.picture import Picture
 from impasto.studio import eightbit
@@ -47,18 +47,13 @@ def network(style: Style, plan: Plan) -> Iterator[Row]:
     rival = TransformerNet().eval()
     for threads in sorted({1, devices.threads()}):
         torch.set_num_threads(threads)
-        engines = {
-            f"{RUNTIMES[device]}{bits}": OnnxEngine(model, device=device, threads=threads)
-            for device in runtimes.available()
-            if device in RUNTIMES
-            for bits, model in models.items()
-        }
+        made = engines(models, threads)
         for size in plan.sizes:
-            yield from _network(engines, rival, size, threads, plan)
+            yield from _network(made, rival, size, threads, plan)
 
 
 def _network(
-    engines: dict[str, OnnxEngine],
+    ours: dict[str, OnnxEngine],
     rival: TransformerNet,
     size: tuple[int, int],
     threads: int,
@@ -67,7 +62,7 @@ def _network(
     pixels = photograph(*size)
     photo = torch.from_numpy(pixels).permute(2, 0, 1)[None].float().contiguous()
     runs: dict[str, Callable[[], object]] = {
-        name: partial(engine.paint, pixels) for name, engine in engines.items()
+        name: partial(engine.paint, pixels) for name, engine in ours.items()
     }
     rivals: dict[str, Callable[[], object]] = {"eager torch": partial(_eager, rival, photo)}
     if plan.full:
@@ -79,7 +74,7 @@ def _network(
         for name in runs:
             ours, theirs = times[name] * 1000, times[f"their {other}"] * 1000
             label = f"{name} against TransformerNet in {other}, {where}"
-            bar = _BARS.get((other, "8 bits" in name))
+            bar = None if "bf16" in name else _BARS.get((other, "8 bits" in name))
             yield Row(label, "ms", ours, theirs, theirs / ours, bar, at_least=True)
 
 

@@ -66,12 +66,13 @@ def film(style: Style, _plan: Plan) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clip = _clip(folder / "clip.mp4")
-        for bits, each, bar in (("", style, 10), (" in 8 bits", _in_8_bits(style, folder), 20)):
-            for device, runtime in RUNTIMES.items():
-                if device not in runtimes.available():
-                    continue
+        for bits, each in (("", style), (" in 8 bits", _in_8_bits(style, folder))):
+            for device in [device for device in RUNTIMES if device in runtimes.available()]:
                 process = stylized(clip, folder / "out.mp4", each, device)
-                what = f"film of {FRAMES} frames at {HD[0]}x{HD[1]}, {runtime}{bits}"
+                floats = runtimes.precision(device)
+                how = RUNTIMES[device] + ("" if floats == "f32" else f" in {floats}") + bits
+                bar = 10 if how in RUNTIMES.values() else 20
+                what = f"film of {FRAMES} frames at {HD[0]}x{HD[1]}, {how}"
                 yield Row(what, "frames/s", FRAMES / process.seconds, bar=bar, at_least=True)
                 yield Row(f"{what}, peak memory", "MB", process.peak_bytes / 1e6)
 

@@ -15,8 +15,11 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
-from impasto import devices
+from benchmarks.rows import RUNTIMES
+from impasto import devices, runtimes
+from impasto.engine import OnnxEngine
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
@@ -56,6 +59,21 @@ def fresh(*command: str) -> Process:
     )
     seconds, peak = json.loads(watched.stdout)
     return Process(seconds, peak * _RSS_UNIT)
+
+
+def engines(models: Mapping[str, bytes], threads: int | None = None) -> dict[str, OnnxEngine]:
+    """Each model, named by how it differs, in each runtime that is installed: in single precision
+    and, but for 8 bits, in what the processor is fastest in."""
+    made = {}
+    for device in [device for device in runtimes.available() if device in RUNTIMES]:
+        for precision in sorted({"f32", runtimes.precision(device)}, reverse=True):
+            for what, model in models.items():
+                if precision == "f32" or not what:
+                    with patch.object(runtimes, "PRECISION", precision):
+                        engine = OnnxEngine(model, device=device, threads=threads)
+                    floats = "" if precision == "f32" else f" in {precision}"
+                    made[f"{RUNTIMES[device]}{floats}{what}"] = engine
+    return made
 
 
 def stylized(source: Path, target: Path, style: Style, device: str = "cpu") -> Process:

@@ -12,11 +12,10 @@ import numpy as np
 import torch
 
 from benchmarks.computing import LITERATURE
-from benchmarks.measure import medians, timed
+from benchmarks.measure import engines, medians, timed
 from benchmarks.rivals import TransformerNet, under_onnxruntime
-from benchmarks.rows import RUNTIMES, TWELVE_MEGAPIXELS, Plan, Row, photograph
+from benchmarks.rows import TWELVE_MEGAPIXELS, Plan, Row, photograph
 from impasto import devices, runtimes
-from impasto.engine import OnnxEngine
 from impasto.studio import export, networks
 
 if TYPE_CHECKING:
@@ -39,10 +38,10 @@ def sizes(style: Style, plan: Plan) -> Iterator[Row]:
     torch.set_num_threads(devices.threads())
     for size in SIZES:
         pixels = photograph(*size)
-        ours: dict[str, Callable[[], object]] = {}
-        for device in RUNTIMES.keys() & set(runtimes.available()):
-            engine = OnnxEngine(style.model(), device=device)
-            ours[RUNTIMES[device]] = partial(engine.paint, pixels)
+        ours: dict[str, Callable[[], object]] = {
+            name: partial(engine.paint, pixels)
+            for name, engine in engines({"": style.model()}).items()
+        }
         for rival, make in _rivals().items():
             runs = {name: timed(run) for name, run in (ours | {rival: make(pixels)}).items()}
             times = medians(runs, _REPEATS[pixels.size < 10_000_000])

@@ -14,6 +14,14 @@ from impasto.steady import SteadyEngine
 from impasto.studio import eightbit, export, networks
 
 
+@pytest.fixture(autouse=True, scope="module")
+def single_precision():
+    """So that both runtimes compute alike, whatever the processor is fastest in."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runtimes, "PRECISION", "f32")
+        yield
+
+
 @pytest.fixture(scope="module")
 def vino(style):
     return OnnxEngine(style.model(), device="openvino")
@@ -31,6 +39,19 @@ def test_openvino_paints_what_onnxruntime_paints(vino, cpu, photo, rng):
         painted = vino.paint(pixels)
         assert painted.shape == pixels.shape
         assert np.abs(painted.astype(int) - cpu.paint(pixels)).max() <= 1
+
+
+def test_in_the_processors_own_precision_a_painting_hardly_changes(cpu, style, photo, monkeypatch):
+    monkeypatch.setattr(runtimes, "PRECISION", None)
+    fastest = OnnxEngine(style.model(), device="openvino")
+    off = np.abs(fastest.paint(photo.pixels).astype(int) - cpu.paint(photo.pixels))
+    assert off.mean() <= 0.6
+    assert off.max() <= 16
+    assert runtimes.precision("cpu") == "f32"
+    own = runtimes.precision("openvino")
+    assert doctor.report()["devices"]["openvino"] == (
+        "works (OpenVINO)" if own == "f32" else f"works (OpenVINO, {own})"
+    )
 
 
 def test_a_painting_stays_when_the_next_is_painted(vino, photo):

@@ -51,7 +51,9 @@ def _try(device: str) -> str:
     """Paint a small picture there with a bundled style."""
     try:
         style = next(iter(catalog.bundled().values()))
-        return f"works ({devices.RUNTIMES[engine.OnnxEngine(style.model(), device=device).device]})"
+        engine.OnnxEngine(style.model(), device=device).paint(np.zeros((64, 64, 3), np.uint8))
+        found = runtimes.precision(device)
+        return f"works ({devices.RUNTIMES[device]}{'' if found == 'f32' else f', {found}'})"
     except StopIteration:
         return "not tried: no bundled style"
     except ImpastoError as error:
