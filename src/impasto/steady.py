@@ -50,8 +50,11 @@ _CUT = 40.0
 """Mean change of all cells from frame to frame, in levels, that is another scene."""
 _CELL = 4
 _MEMORY = "cells", "painting"
-_BAND = 4 * _CELL
+_MEAN = np.full(3 * _CELL, 1 / (3 * _CELL * _CELL), np.float32)
+_BAND = 8 * _CELL
 """Rows that are blended at a time."""
+_SPARSE = 2 * _CELL
+"""Of so many rows, and columns, one is looked at to tell how much the painting flickers."""
 
 
 class SteadyEngine(OnnxEngine):
@@ -107,7 +110,7 @@ class SteadyEngine(OnnxEngine):
                     most = self._fitting(pixels)
                     pool = stack.enter_context(ThreadPoolExecutor(most))
                 begun.append(self._begun(pixels, begun[-1] if begun else self._last, mix, pool))
-                if len(begun) > most:
+                if len(begun) > most + 1:
                     yield self._settled(begun.popleft())
             while begun:
                 yield self._settled(begun.popleft())
@@ -153,12 +156,12 @@ class SteadyEngine(OnnxEngine):
         moves = np.clip((np.abs(frame.cells - memory) - _STILL) / (_MOVING - _STILL), 0, 1)
         share = _SETTLE + (1 - _SETTLE) * _spread(moves)
         memory += share * (frame.cells - memory)
-        before = painting[::_CELL, ::_CELL].copy()
+        before = _sparse(painting).copy()
         settled = _moved(painting, painted, share)
-        still = share <= _SETTLE
+        still = share[:: _SPARSE // _CELL, :: _SPARSE // _CELL] <= _SETTLE
         if still.any():
-            film = frame.pixels[::_CELL, ::_CELL].astype(int) - last.pixels[::_CELL, ::_CELL]
-            change = painting[::_CELL, ::_CELL] - before
+            film = _sparse(frame.pixels).astype(int) - _sparse(last.pixels)
+            change = _sparse(painting) - before
             self._changes.append(
                 (float(np.abs(change[still]).mean()), float(np.abs(film[still]).mean()))
             )
@@ -248,6 +251,10 @@ def _statistics(found: Arrays) -> dict[str, NDArray[Any]]:
     return known
 
 
+def _sparse(pixels: NDArray[Any]) -> NDArray[Any]:
+    return pixels[::_SPARSE, ::_SPARSE]
+
+
 def _moved(painting: Cells, painted: Pixels, share: Cells) -> Pixels:
     """Let ``painting`` go its ``share`` of the way to what was painted; rounded.
 
@@ -261,10 +268,12 @@ def _moved(painting: Cells, painted: Pixels, share: Cells) -> Pixels:
         if part.min() == 1:  # all of it moves
             painting[rows] = settled[rows] = painted[rows]
             continue
-        fine = part.repeat(_CELL, 0).repeat(3 * _CELL, 1).reshape(len(part) * _CELL, -1, 3)
-        band = painting[rows]
-        band += fine[: len(band), :width] * (painted[rows] - band)
-        settled[rows] = np.rint(band)
+        band, change = painting[rows], painted[rows].astype(np.float32)
+        change -= band
+        fine = part.repeat(3 * _CELL, 1)[:, : 3 * width].repeat(_CELL, 0)
+        change *= fine[: len(band)].reshape(change.shape)
+        band += change
+        settled[rows] = np.rint(band, out=change)
     return settled
 
 
@@ -275,8 +284,8 @@ def _cells(pixels: Pixels) -> Cells:
     if below or right:
         pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="edge")
     rows = pixels.reshape(len(pixels) // _CELL, _CELL, -1).sum(1, dtype=np.uint16)
-    squares = rows.reshape(len(rows), -1, _CELL * 3).sum(2, dtype=np.uint16)
-    return squares / np.float32(3 * _CELL * _CELL)
+    squares = rows.reshape(-1, 3 * _CELL).astype(np.float32) @ _MEAN
+    return squares.reshape(len(rows), -1)
 
 
 def _spread(moves: Cells) -> Cells:
