@@ -66,16 +66,37 @@ def test_a_cut_starts_anew(style, scene, rng):
     assert np.array_equal(engine.paint(other), plain.paint(other))
 
 
-def test_what_is_remembered_can_be_given_to_another(style, scene, rng):
-    frames = list(film(scene, rng, frames=6))
-    whole = SteadyEngine(style.model(), threads=1)
-    expected = [whole.paint(frame) for frame in frames][-1]
-    first = SteadyEngine(style.model(), threads=1)
-    for frame in frames[:3]:
-        first.paint(frame)
-    second = SteadyEngine(style.model(), threads=1)
+def test_a_film_is_the_same_however_many_frames_are_painted_at_once(style, scene, rng):
+    frames = [*film(scene, rng, frames=10), *film(255 - scene, rng, frames=6)]
+    single = SteadyEngine(style.model(), threads=1)
+    expected = [single.paint(frame) for frame in frames]
+    engine = SteadyEngine(style.model(), threads=4)
+    assert engine._at_once == 4
+    painted = list(engine.film(iter(frames)))
+    assert np.array_equal(painted, expected)
+    assert (engine.flicker, engine.noise) == (single.flicker, single.noise)
+
+
+@pytest.mark.parametrize("stop", [1, 3, 5, 9])
+def test_what_is_remembered_can_be_given_to_another(style, scene, rng, stop):
+    frames = list(film(scene, rng, frames=14))
+    expected = list(SteadyEngine(style.model()).film(frames))[stop:]
+    first = SteadyEngine(style.model())
+    painting = first.film(frames)  # some frames further than it is taken
+    for _ in range(stop):
+        next(painting)
+    painting.close()
+    second = SteadyEngine(style.model())
     second.state = first.state
-    assert np.array_equal([second.paint(frame) for frame in frames[3:]][-1], expected)
+    assert np.array_equal(list(second.film(frames[stop:])), expected)
+
+
+def test_frames_that_fill_the_memory_are_painted_one_by_one(style, scene, rng, monkeypatch):
+    frames = list(film(scene, rng, frames=3))
+    engine = SteadyEngine(style.model(), threads=4)
+    monkeypatch.setattr("impasto.engine.MEMORY", 1.5 * scene[..., 0].size * engine.bytes_per_pixel)
+    assert engine._fitting(frames[0]) == 1
+    assert len(list(engine.film(frames))) == 3
 
 
 def test_frames_of_any_size_are_painted(style, rng):
