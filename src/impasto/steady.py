@@ -14,6 +14,7 @@ A cut starts anew.
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -50,7 +51,6 @@ _CUT = 40.0
 """Mean change of all cells from frame to frame, in levels, that is another scene."""
 _CELL = 4
 _MEMORY = "cells", "painting"
-_MEAN = np.full(3 * _CELL, 1 / (3 * _CELL * _CELL), np.float32)
 _BAND = 8 * _CELL
 """Rows that are blended at a time."""
 _SPARSE = 2 * _CELL
@@ -284,8 +284,9 @@ def _cells(pixels: Pixels) -> Cells:
     if below or right:
         pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="edge")
     rows = pixels.reshape(len(pixels) // _CELL, _CELL, -1).sum(1, dtype=np.uint16)
-    squares = rows.reshape(-1, 3 * _CELL).astype(np.float32) @ _MEAN
-    return squares.reshape(len(rows), -1)
+    # Not by a product with ones: the threads of a BLAS would wait for the next one awake.
+    squares = functools.reduce(np.add, (rows[:, n :: 3 * _CELL] for n in range(3 * _CELL)))
+    return squares / np.float32(3 * _CELL * _CELL)
 
 
 def _spread(moves: Cells) -> Cells:
