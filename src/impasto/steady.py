@@ -94,8 +94,8 @@ class SteadyEngine(OnnxEngine):
     def film(
         self, frames: Iterable[Pixels], weights: Sequence[float] = ()
     ) -> Generator[Pixels, None, None]:
-        """Frames ``(H, W, 3)``, and after them those of the next call, painted; a few are on
-        their way at once."""
+        """The frames of a film, ``(H, W, 3)`` each, painted; a few are on their way at once. The
+        next call goes on from the last that was taken."""
         return self._film(frames, self._mix(weights))
 
     def _paint(self, pixels: Pixels, mix: Arrays) -> Pixels:
