@@ -198,6 +198,17 @@ def test_a_film_goes_on_in_its_own_blend_only(blend, style, tmp_path):
     assert len(keys) == 3
 
 
+def test_frames_are_painted_with_the_options_of_pictures(style, photo):
+    frames = [photo.pixels, np.roll(photo.pixels, 5, 1)]
+    options = StylizeOptions(strength=0.5, keep_colors=True, size=100)
+    film = list(Stylizer(style, steady=True).film(frames, options))
+    assert [max(frame.width, frame.height) for frame in film] == [100, 100]
+    one = Stylizer(style)(photo, strength=0.5, keep_colors=True, size=100)
+    assert np.abs(film[0].pixels.astype(int) - one.pixels).max() <= 1
+    with pytest.raises(OptionError, match="only a steady Stylizer paints films"):
+        next(Stylizer(style).film(frames))
+
+
 def test_errors_of_pictures_come_through(tmp_path):
     with pytest.raises(PictureError, match="No such file"):
         impasto.stylize(tmp_path / "none.jpg", "great-wave")

@@ -15,7 +15,7 @@ import numpy as np
 
 from impasto import catalog, codecs, finish
 from impasto.engine import Engine, OnnxEngine
-from impasto.errors import StyleError
+from impasto.errors import OptionError, StyleError
 from impasto.options import StylizeOptions
 from impasto.picture import Picture
 from impasto.steady import SteadyEngine
@@ -106,9 +106,16 @@ class Stylizer:
     def film(
         self, frames: Iterable[NDArray[np.uint8]], options: StylizeOptions | None = None
     ) -> Generator[Picture, None, None]:
-        """Paint the frames of a film, ``(H, W, 3)`` each, in their order; some are read before
-        the first comes out. Only a ``steady`` one can."""
-        options = options or StylizeOptions()
+        """Paint the frames of a film, ``(H, W, 3)`` 8-bit sRGB each, in their order; some are
+        read before the first comes out.
+
+        Raises:
+            OptionError: this one is not ``steady``.
+            StyleError: the network gave no usable picture.
+        """
+        engine, options = self.engine, options or StylizeOptions()
+        if not isinstance(engine, SteadyEngine):
+            raise OptionError("only a steady Stylizer paints films", hint="give it steady=True")
         photos: deque[Picture] = deque()
 
         def pixels() -> Iterator[NDArray[np.uint8]]:
@@ -117,9 +124,8 @@ class Stylizer:
                 photos.append(photo.resized(options.size) if options.size else photo)
                 yield photos[-1].pixels
 
-        assert isinstance(self.engine, SteadyEngine)
         learnt, _ = self._strengths(options.strength)
-        with closing(self.engine.film(pixels(), self._weights(learnt))) as film:
+        with closing(engine.film(pixels(), self._weights(learnt))) as film:
             for painting in film:
                 photo = photos.popleft()
                 self._check(photo.pixels, painting)
