@@ -67,7 +67,8 @@ class SteadyEngine(OnnxEngine):
     def __init__(self, model: bytes, *, device: str = "auto", threads: int | None = None) -> None:
         super().__init__(model, device=device, threads=threads)
         threads = threads or devices.threads()
-        self._at_once = min(threads, _KNOWN) if self.device in ("cpu", "openvino") else 1
+        # One at a time by OpenVINO: runs at once have been seen to wait for each other for ever.
+        self._at_once = min(threads, _KNOWN) if self.device == "cpu" else 1
         self._runs: dict[tuple[bool, bool], Run] = {}
         self._last: _Frame | None = None
         self._memory: dict[str, NDArray[Any]] = {}
