@@ -74,8 +74,8 @@ def start(
     at_once: int = 1,
 ) -> Session:
     """A session on one of :data:`impasto.devices.RUNTIMES`; ``threads`` are all allowed ones by
-    default, shared by the runs that are to be ``at_once``, and an ``arena`` keeps memory for the
-    next run.
+    default, shared in onnxruntime by the runs that are to be ``at_once``, and an ``arena`` keeps
+    memory for the next run.
 
     Raises:
         StyleError: the runtime refuses the network.
@@ -85,7 +85,7 @@ def start(
     if device not in available():
         raise DeviceError(f"this installation has no {device}", hint=_HINTS.get(device, _HINT))
     if device == "openvino":
-        return _OpenVino(model, threads, at_once)
+        return _OpenVino(model, threads)
     return _Onnxruntime(model, device, max(1, threads // at_once), arena=arena)
 
 
@@ -155,15 +155,14 @@ class _OpenVino:
     """OpenVINO is fastest for one size of picture, and compiles the network for each anew: a
     tenth of a second or two. The last few are kept."""
 
-    def __init__(self, model: bytes, threads: int, at_once: int) -> None:
+    def __init__(self, model: bytes, threads: int) -> None:
         import openvino
 
         self._core = openvino.Core()
         self._options = {
             "INFERENCE_NUM_THREADS": threads,
             "INFERENCE_PRECISION_HINT": precision("openvino"),
-            "PERFORMANCE_HINT": "THROUGHPUT" if at_once > 1 else "LATENCY",
-            "NUM_STREAMS": at_once,
+            "PERFORMANCE_HINT": "LATENCY",
             "ENABLE_CPU_PINNING": False,  # others may want the cores too
         }
         self._model = _refused("OpenVINO", "cpu", lambda: self._core.read_model(model, b""))
