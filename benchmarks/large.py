@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.measure import stylized
+from benchmarks.measure import named, stylized
 from benchmarks.rows import HD, RUNTIMES, Plan, Row, photograph
 from impasto import catalog, codecs, runtimes
 from impasto.engine import MEMORY, OnnxEngine
@@ -69,8 +69,7 @@ def film(style: Style, _plan: Plan) -> Iterator[Row]:
         for bits, each in (("", style), (" in 8 bits", _in_8_bits(style, folder))):
             for device in [device for device in RUNTIMES if device in runtimes.available()]:
                 process = stylized(clip, folder / "out.mp4", each, device)
-                floats = runtimes.precision(device)
-                how = RUNTIMES[device] + ("" if floats == "f32" else f" in {floats}") + bits
+                how = named(device, runtimes.precision(device)) + bits
                 bar = 10 if how in RUNTIMES.values() else 20
                 what = f"film of {FRAMES} frames at {HD[0]}x{HD[1]}, {how}"
                 yield Row(what, "frames/s", FRAMES / process.seconds, bar=bar, at_least=True)

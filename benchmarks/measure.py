@@ -71,9 +71,13 @@ def engines(models: Mapping[str, bytes], threads: int | None = None) -> dict[str
                 if precision == "f32" or not what:
                     with patch.object(runtimes, "PRECISION", precision):
                         engine = OnnxEngine(model, device=device, threads=threads)
-                    floats = "" if precision == "f32" else f" in {precision}"
-                    made[f"{RUNTIMES[device]}{floats}{what}"] = engine
+                    made[named(device, precision) + what] = engine
     return made
+
+
+def named(device: str, precision: str) -> str:
+    """A runtime, and its floats unless they are of single precision."""
+    return RUNTIMES[device] + ("" if precision == "f32" else f" in {precision}")
 
 
 def stylized(source: Path, target: Path, style: Style, device: str = "cpu") -> Process:
