@@ -217,8 +217,9 @@ def test_too_many_waiting_are_sent_away(tmp_path, jpeg):
 
 
 def test_what_takes_too_long_is_ended_and_the_next_is_painted(tmp_path, jpeg):
-    large = codecs.read(jpeg).resized(2048).encode("JPEG")
-    with serving(tmp_path, "--painters", "1", "--deadline", "0.6") as service:
+    large = codecs.read(jpeg).resized(6000).encode("JPEG")
+    limits = ("--painters", "1", "--deadline", "0.6", "--stylize-side", "6000")
+    with serving(tmp_path, *limits) as service:
         assert_problem(service.post(large, style="great-wave"), 504, "GatewayTimeout", "0.6 s")
         assert until(lambda: service.post(jpeg, style="udnie", size=64).status_code == 200)
 
