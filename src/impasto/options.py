@@ -184,6 +184,10 @@ class TrainOptions(Checked):
     style_size: int = knob(
         384, "Long side of the painting: larger, bolder strokes.", low=64, high=4096
     )
+    style_crop: str = knob(
+        "whole",
+        "Part of the painting: whole, left, center, right, or X,Y,WIDTH,HEIGHT (0 to 1).",
+    )
     learning_rate: float = knob(6e-3, "Peak learning rate.", low=1e-6, high=1)
     tune: str = knob(
         "all",

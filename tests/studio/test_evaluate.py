@@ -63,18 +63,18 @@ def test_the_loss_is_the_one_that_the_style_was_learnt_with(evaluated, style):
     assert found.loss == dataclasses.replace(LOSS, style_weight=3.0)
     assert found.style_size == 96
     bundled = evaluate.learnt_with(style)
-    assert bundled == (dataclasses.replace(TrainOptions().loss, tv_weight=1.0), 512)
+    assert bundled == (dataclasses.replace(TrainOptions().loss, tv_weight=1.0), 512, "whole")
 
 
 def test_a_style_of_several_has_its_own_weight_and_size(painted_style):
     style = catalog.find(painted_style)
-    details = {**style.card.details, "style_size": 80, "style_weight": 2.5}
+    details = {**style.card.details, "style_size": 80, "style_crop": "left", "style_weight": 2.5}
     own = dataclasses.replace(style, card=dataclasses.replace(style.card, details=details))
-    loss, size = evaluate.learnt_with(own)
-    assert (loss.style_weight, size) == (2.5, 80)
+    loss, size, crop = evaluate.learnt_with(own)
+    assert (loss.style_weight, size, crop) == (2.5, 80, "left")
     bare = {key: value for key, value in style.card.details.items() if key != "training"}
     none = dataclasses.replace(style, card=dataclasses.replace(style.card, details=bare))
-    assert evaluate.learnt_with(none) == (TrainOptions().loss, TrainOptions().style_size)
+    assert evaluate.learnt_with(none) == (TrainOptions().loss, TrainOptions().style_size, "whole")
 
 
 def test_the_shipped_file_is_what_is_measured(evaluated, painted_style, painting, photos, network):

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from impasto import codecs
 from impasto.errors import OptionError, PictureError
 from impasto.options import NetworkOptions
 from impasto.studio import paintings
@@ -27,6 +28,7 @@ title = "Strokes"
 artist = "A test"
 year = 1889
 style_size = 300
+style_crop = "0,0,1,0.5"
 style_weight = 2.5
 """
 
@@ -43,7 +45,7 @@ def test_a_recipe_names_paintings_and_options(tmp_path):
         Painting(tmp_path / "Green Dots.png", name="green-dots"),
         Painting(
             tmp_path / "a/strokes.png", name="strokes", title="Strokes", artist="A test",
-            year="1889", style_size=300, style_weight=2.5,
+            year="1889", style_size=300, style_crop="0,0,1,0.5", style_weight=2.5,
         ),
     ]  # fmt: skip
     assert recipe.start == "starry-night"
@@ -87,6 +89,16 @@ def test_its_own_size_wins(painting):
     assert paintings.Painting(painting, style_size=96).picture(64).width == 96
     with pytest.raises(PictureError, match="No such file"):
         paintings.Painting(painting.with_name("none.png")).picture(64)
+
+
+def test_a_part_of_it_is_learnt(painting):
+    whole = codecs.read(painting)
+    left = paintings.Painting(painting).picture(64, "0,0,0.5,1")
+    assert left.width / left.height == pytest.approx(whole.width / whole.height / 2, rel=0.05)
+    own = paintings.Painting(painting, style_crop="center").picture(64, "whole")
+    assert (own.width, own.height) == (64, 64)
+    with pytest.raises(OptionError, match="no part of a picture"):
+        paintings.Painting(painting).picture(64, "the middle")
 
 
 def test_the_gallerys_recipes_can_be_read():

@@ -113,7 +113,7 @@ def evaluate(
 ) -> Evaluation:
     """Measure ``style`` on photographs that it was not learnt from.
 
-    Loss and size of the painting are those that the style was learnt with, by its card;
+    Loss, size and part of the painting are those that the style was learnt with, by its card;
     what the card does not say is as ``impasto train`` has it by default.
 
     Args:
@@ -129,9 +129,9 @@ def evaluate(
         TrainingError: no photograph can be read, or a loss is not a number.
     """
     options, found = options or EvaluateOptions(), catalog.find(style)
-    loss, size = learnt_with(found)
+    loss, size, crop = learnt_with(found)
     device = optimize.device(options.device)
-    picture = Painting(Path(painting), found.name).picture(size)
+    picture = Painting(Path(painting), found.name).picture(size, crop)
     objective = Objective(loss, network=network)
     objective.network.to(device)
     objective.set_styles([StylePicture(to_tensor(picture.pixels)[None].to(device))])
@@ -146,16 +146,19 @@ def evaluate(
     return Evaluation(found.name, loss, size, options, done)
 
 
-def learnt_with(style: Style) -> tuple[LossOptions, int]:
-    """Loss and long side of the painting that the style's card tells of."""
+def learnt_with(style: Style) -> tuple[LossOptions, int, str]:
+    """Loss, and long side and part of the painting, that the style's card tells of."""
     details, defaults = style.card.details, TrainOptions()
     training: Mapping[str, Any] = details.get("training", {})
     knobs = dict(training.get("loss", {}))
     if "style_weight" in details:  # one style of several may have its own
         knobs["style_weight"] = details["style_weight"]
     loss: LossOptions = changed(defaults.loss, knobs)
-    size = details.get("style_size", training.get("style_size", defaults.style_size))
-    return loss, int(size)
+    size, crop = (
+        details.get(name, training.get(name, getattr(defaults, name)))
+        for name in ("style_size", "style_crop")
+    )
+    return loss, int(size), str(crop)
 
 
 def lbfgs(

@@ -13,7 +13,7 @@ A recipe is a TOML file::
     artist = "Katsushika Hokusai"
     year = "c. 1831"
     licence = "public domain"
-    style_size = 400                # this style's own; so may style_weight be
+    style_size = 400                # this style's own; so may style_crop and style_weight be
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from impasto.knobs import changed
 from impasto.options import TrainOptions
 from impasto.picture import Picture
 from impasto.studio import networks, tables
+from impasto.studio.canvas import cropped
 
 _SMALLEST = 32
 
@@ -38,8 +39,8 @@ _SMALLEST = 32
 class Painting:
     """A picture whose style is learnt, and what the card says of it.
 
-    Without ``name`` it is called as its file; ``style_size`` and ``style_weight`` replace
-    those of the training for this style.
+    Without ``name`` it is called as its file; ``style_size``, ``style_crop`` and
+    ``style_weight`` replace those of the training for this style.
     """
 
     path: Path
@@ -49,6 +50,7 @@ class Painting:
     year: str = ""
     licence: str = ""
     style_size: int | None = None
+    style_crop: str | None = None
     style_weight: float | None = None
 
     def __post_init__(self) -> None:
@@ -63,13 +65,14 @@ class Painting:
         artwork = {key: str(value or "unknown") for key, value in known.items()}
         return {"name": self.name, "title": title, "artwork": {"title": title, **artwork}}
 
-    def picture(self, size: int) -> Picture:
-        """The painting, ``size`` pixels along its longer side.
+    def picture(self, size: int, crop: str = "whole") -> Picture:
+        """The part of the painting that is learnt, ``size`` pixels along its longer side.
 
         Raises:
+            OptionError: ``crop`` is no part of a picture.
             PictureError: it cannot be read, or is too small to learn a style from.
         """
-        picture = codecs.open_any(self.path)
+        picture = cropped(codecs.open_any(self.path), self.style_crop or crop, aspect=1)
         if min(picture.width, picture.height) < _SMALLEST:
             raise PictureError(
                 f"{self.path} is {picture.width}x{picture.height}, too small to learn a style from",
@@ -116,7 +119,7 @@ def entries(
             )
         own = {
             key: value
-            for key in ("style_size", "style_weight")
+            for key in ("style_size", "style_crop", "style_weight")
             if (value := getattr(painting, key)) is not None
         }
         found.append({**painting.entry(), **own, "painting_sha256": picture.sha256})

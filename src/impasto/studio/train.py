@@ -116,7 +116,7 @@ class _Run:
         trunk = checkpoint.read(checkpoint.find(start)) if start else None
         self.options, kept = _with_trunk(options, trunk)
         options = self.options
-        pictures = [each.picture(options.style_size) for each in wanted]
+        pictures = [each.picture(options.style_size, options.style_crop) for each in wanted]
         self._kept, self._styles = len(kept), kept + entries(wanted, pictures, kept)
         self._batches = Photos(
             photos, batch=options.batch, crop=options.crop, seed=options.seed,
