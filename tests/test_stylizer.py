@@ -67,6 +67,23 @@ def test_a_stroke_of_the_pictures_own_marks_changes_nothing(paint, photo):
     assert likeness(slightly_larger, paint(large)) > 0.95
 
 
+@pytest.mark.parametrize("stroke", [None, 2])
+def test_with_grain_a_clear_sky_has_brush_marks(paint, stroke):
+    light = np.linspace(150, 210, 400).astype(np.uint8)
+    sky = np.stack([light // 2, light - 30, light], 1)[:, None].repeat(600, 1)
+
+    def marks(**settings):
+        painting = paint(Picture(sky), stroke=stroke, **settings).pixels.mean(2)
+        return np.abs(np.diff(painting[:, 100:500])).mean()
+
+    assert marks(grain=6) > 3 * marks()
+
+
+def test_grain_stays_out_of_the_photographs_own_colours(paint, photo):
+    smooth, grained = (paint(photo, strength=0.0, grain=grain).pixels for grain in (0, 6))
+    assert np.array_equal(smooth, grained)
+
+
 def test_larger_strokes_are_larger(paint):
     """The share of the picture's contrast that is left when it is seen small."""
     photo = codecs.read(assets.demo_photo()).resized(800)

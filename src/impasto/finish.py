@@ -34,6 +34,23 @@ def blend(photo: Pixels, painting: Pixels, strength: float) -> Pixels:
     return result
 
 
+def grained(photo: Pixels, deviation: float) -> Pixels:
+    """The photograph with grain, the same in all channels, of this deviation in levels.
+
+    A network makes nothing of nothing: what is empty in a photograph is empty in the painting,
+    and grain is enough for brush marks. (Noise as an input of texture networks: Ulyanov et al.
+    2016, arXiv 1603.03417.) A size has one grain, whatever the photograph.
+    """
+    if not deviation:
+        return photo
+    result = np.empty_like(photo)
+    for band in _bands(photo):
+        rows = photo[band]
+        grain = np.random.default_rng(band.start).standard_normal(rows.shape[:2], np.float32)
+        result[band] = _to_bytes(rows + np.float32(deviation) * grain[..., None])
+    return result
+
+
 def keep_colors(photo: Pixels, painting: Pixels) -> Pixels:
     """The painting's lightness with the photograph's colours.
 

@@ -29,6 +29,12 @@ class StylizeOptions(Checked):
         low=0.1,
         high=10,
     )
+    grain: float = knob(
+        0.0,
+        "Grain in the photograph, in levels of 255: brush marks in a clear sky; 6 is a good one.",
+        low=0,
+        high=64,
+    )
 
 
 @dataclass(frozen=True)

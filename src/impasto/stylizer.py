@@ -78,18 +78,20 @@ class Stylizer:
         keep_colors: bool = StylizeOptions.keep_colors,
         size: int | None = StylizeOptions.size,
         stroke: float | None = StylizeOptions.stroke,
+        grain: float = StylizeOptions.grain,
     ) -> Picture:
         """Paint ``source``: a path, bytes, a file, a Pillow image, an array, a Picture.
 
         The result has the photograph's size (or ``size`` as its longer side), its
-        transparency and its metadata. With ``stroke`` it looks the same in every size.
+        transparency and its metadata. With ``stroke`` it looks the same in every size; with
+        ``grain``, 0..64 levels, flat areas have brush marks too.
 
         Raises:
             OptionError: a value out of range.
             PictureError: ``source`` is not a usable picture.
             StyleError: the network gave no usable picture.
         """
-        options = StylizeOptions(strength, keep_colors, size, stroke)
+        options = StylizeOptions(strength, keep_colors, size, stroke, grain)
         photo = codecs.open_any(source)
         if options.size:
             photo = photo.resized(options.size)
@@ -98,9 +100,9 @@ class Stylizer:
             pixels = finish.fill_transparent(pixels, photo.alpha)
         learnt, _ = self._strengths(options.strength)
         if options.stroke is None:
-            painting = self._paint(pixels, learnt)
+            painting = self._paint(finish.grained(pixels, options.grain), learnt)
         else:
-            painting = self._brushed(pixels, learnt, options.stroke)
+            painting = self._brushed(pixels, learnt, options.stroke, options.grain)
         return self._finished(photo, pixels, painting, options)
 
     def film(
@@ -154,7 +156,7 @@ class Stylizer:
         return strength, min(1.0, strength / _LEARNT_FROM)
 
     def _brushed(
-        self, pixels: NDArray[np.uint8], strength: float, stroke: float
+        self, pixels: NDArray[np.uint8], strength: float, stroke: float, grain: float
     ) -> NDArray[np.uint8]:
         """Painted at the size where brush marks have the wanted share of the picture.
 
@@ -164,7 +166,8 @@ class Stylizer:
         size = pixels.shape[1], pixels.shape[0]
         growth = max(size) / largest_side(0, stroke)
         small = tuple(max(1, round(side / growth)) for side in size)
-        canvas = self._paint(codecs.resize_to(Picture(pixels), small).pixels, strength)
+        ground = codecs.resize_to(Picture(pixels), small).pixels
+        canvas = self._paint(finish.grained(ground, grain), strength)
         canvas = codecs.resize_to(Picture(canvas), size).pixels
         if growth <= 1:
             return canvas
@@ -200,15 +203,15 @@ def stylize(
     keep_colors: bool = StylizeOptions.keep_colors,
     size: int | None = StylizeOptions.size,
     stroke: float | None = StylizeOptions.stroke,
+    grain: float = StylizeOptions.grain,
 ) -> Picture:
     """Paint ``source`` in ``style``; see :class:`Stylizer` for both and for the errors.
 
     The last few styles stay loaded, so calling this in a loop is not slow.
     """
     # Options first: a wrong one should not wait for a network to load.
-    StylizeOptions(strength, keep_colors, size, stroke)
-    stylizer = _loaded(catalog.find(style))
-    return stylizer(source, strength=strength, keep_colors=keep_colors, size=size, stroke=stroke)
+    options = StylizeOptions(strength, keep_colors, size, stroke, grain)
+    return _loaded(catalog.find(style))(source, **vars(options))
 
 
 @lru_cache(maxsize=4)

@@ -185,7 +185,7 @@ def test_strength_blends_on_the_spot_without_a_new_run(sample):
     )
 
 
-def test_brush_and_colours_paint_anew_and_going_back_is_instant(sample):
+def test_brush_grain_and_colours_paint_anew_and_going_back_is_instant(sample):
     asked = requests(sample, "/v1/stylize")
     first = pixels(sample)
     with painting(sample):
@@ -199,6 +199,11 @@ def test_brush_and_colours_paint_anew_and_going_back_is_instant(sample):
     sample.uncheck("#colors")
     assert pixels(sample) == bold
     assert len(asked) == 2
+    with painting(sample):
+        sample.check("#grain")
+    assert query(asked[2]) == {"style": "great-wave", "stroke": "2", "grain": "6"}
+    assert pixels(sample) != bold
+    expect(sample.locator("#command")).to_contain_text("--stroke 2 --grain 6")
 
 
 def test_before_and_after_are_uncovered_by_one_slider(sample):
@@ -277,6 +282,7 @@ def test_the_command_is_copied(browser, server, photo):
     with visit(browser, server, permissions=allowed) as page, painting(page):
         page.set_input_files("#file", photo("it's mine.jpg"))
         page.click("#copy")
+        until(page, lambda: page.evaluate("navigator.clipboard.readText()"))
         copied = page.evaluate("navigator.clipboard.readText()")
         assert copied == r"impasto stylize 'it'\''s mine.jpg' -s great-wave --stroke 1"
 
@@ -520,8 +526,11 @@ def test_the_documentation_shows_every_route(browser, server, service):
     assert sorted(heads) == sorted(wanted)
 
 
-def test_the_page_is_small():
-    assert sum(file.stat().st_size for file in PAGE.iterdir()) < 60_000
+@pytest.mark.parametrize("other", [{"server.js"}, {"browser.js", "worker.js"}])
+def test_a_visit_is_small(other):
+    """The page with one of its painters, all but its documentation."""
+    files = [file for file in PAGE.iterdir() if file.name not in other | {"docs.html", "docs.js"}]
+    assert sum(file.stat().st_size for file in files) < 50_000
 
 
 # ---- Without a server --------------------------------------------------------------------------
@@ -574,7 +583,7 @@ def test_the_browser_paints_what_the_core_paints(browser, alone, photo):
     assert np.abs(ours - core).mean() < 1
 
 
-def test_the_browser_blends_keeps_colours_and_stops(browser, alone):
+def test_the_browser_blends_keeps_colours_lays_grain_and_stops(browser, alone):
     with visit(browser, alone) as page:
         with painting(page):
             page.click("#sample")
@@ -583,9 +592,12 @@ def test_the_browser_blends_keeps_colours_and_stops(browser, alone):
             page.check("#colors")
         seen.add(pixels(page))
         with painting(page):
+            page.check("#grain")
+        seen.add(pixels(page))
+        with painting(page):
             page.select_option("#second", "udnie")
         seen.add(pixels(page))
-        assert len(seen) == 3
+        assert len(seen) == 4
         slide(page, "#brush", -1)
         page.click("#cancel")
         expect(page.locator("#status")).to_have_text("Stopped")

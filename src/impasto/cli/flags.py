@@ -37,6 +37,7 @@ Out = Annotated[
 ]
 Strength = Annotated[float, knob(StylizeOptions, "strength", "--strength")]
 Stroke = Annotated[float | None, knob(StylizeOptions, "stroke", "--stroke")]
+Grain = Annotated[float, knob(StylizeOptions, "grain", "--grain")]
 KeepColors = Annotated[bool, knob(StylizeOptions, "keep_colors", "--keep-colors")]
 Size = Annotated[int | None, knob(StylizeOptions, "size", "--size")]
 Format = Annotated[str | None, typer.Option("--format", help="jpeg, png, webp, avif, tiff or bmp.")]

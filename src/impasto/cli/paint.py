@@ -16,6 +16,7 @@ from impasto.cli.flags import (
     STYLE_HELP,
     Device,
     Format,
+    Grain,
     Inputs,
     Json,
     KeepColors,
@@ -52,6 +53,7 @@ def stylize(
     strength: Strength = StylizeOptions.strength,
     keep_colors: KeepColors = StylizeOptions.keep_colors,
     stroke: Stroke = StylizeOptions.stroke,
+    grain: Grain = StylizeOptions.grain,
     size: Size = StylizeOptions.size,
     format: Format = None,
     quality: Quality = WriteOptions.quality,
@@ -78,7 +80,7 @@ def stylize(
     terminal = Terminal(quiet=quiet, verbose=verbose, as_json=as_json)
     chosen = {found.name: found for found in map(catalog.find, style)}
     settings = batch.Settings(
-        StylizeOptions(strength, keep_colors, size, stroke),
+        StylizeOptions(strength, keep_colors, size, stroke, grain),
         ReadOptions(max_pixels=max_pixels),
         WriteOptions(quality, strip),
         device=devices.valid(device),

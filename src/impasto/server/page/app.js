@@ -10,14 +10,15 @@ import { make, problem } from './dom.js';
 import { canvas, encoded, fit, mixed, scaled } from './picture.js';
 
 const PREVIEW = 1024; // in which brush marks have the size 1
+const GRAIN = 6; // levels of 255, enough for marks
 const DRAFT = 512;
 const LIVE = 480;
 const KEPT = 16; // paintings that are kept, so that going back to a style is instant
 const FILM = /\.(mp4|m4v|mov|mkv|webm|avi)$/i;
 
 const $ = (id) => document.getElementById(id);
-const [strength, brush, colors, second, share, divider, before, after] = [
-  'strength', 'brush', 'colors', 'second', 'share', 'divider', 'before', 'after',
+const [strength, brush, grain, colors, second, share, divider, before, after] = [
+  'strength', 'brush', 'grain', 'colors', 'second', 'share', 'divider', 'before', 'after',
 ].map($);
 
 let limits = { jobs: [] };
@@ -43,6 +44,7 @@ function settings() {
   return {
     style: other ? `${name}:${rest},${other}:${part}` : name,
     stroke: photo?.film ? undefined : Number((2 ** brush.value).toFixed(2)), // films have none
+    grain: grain.checked && !photo?.film ? GRAIN : undefined,
     keepColors: colors.checked,
   };
 }
@@ -50,12 +52,13 @@ function settings() {
 /** The command that paints the same; words with anything unusual in them are quoted. */
 function command() {
   const word = (text) => (/^[\w./:,+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
-  const { style: name, stroke, keepColors } = settings();
+  const { style: name, stroke, grain: levels, keepColors } = settings();
   const source = photo?.name ?? 'photo.jpg';
   const parts = style().own
     ? ['optimize', word(source), word(style().own.name), '-o', word(fileName('png'))]
     : ['stylize', word(source), '-s', name];
   if (!style().own && stroke) parts.push('--stroke', stroke);
+  if (!style().own && levels) parts.push('--grain', levels);
   if (!style().own && strength.value < 1) parts.push('--strength', strength.value);
   if (keepColors) parts.push(...(style().own ? ['--colors', 'luminance'] : ['--keep-colors']));
   return ['impasto', ...parts].join(' ');
@@ -83,7 +86,7 @@ function describe() {
   $('title').textContent = title;
   $('artist').textContent = own ? own.name : [artist, year?.replaceAll(' ', '\u00a0')].filter(Boolean).join(', ');
   second.disabled = Boolean(own);
-  brush.disabled = Boolean(own || photo?.film);
+  brush.disabled = grain.disabled = Boolean(own || photo?.film);
   $('command').replaceChildren(...command().split(' ').flatMap((word) => [make('span', {}, word), ' ']));
   after.ariaLabel = `${photo?.name}, painted in the style of ${title}`;
 }
@@ -464,7 +467,7 @@ function wire() {
     if (photo?.small) draw();
   };
   brush.oninput = share.oninput = describe;
-  brush.onchange = share.onchange = colors.onchange = second.onchange = preview;
+  brush.onchange = share.onchange = grain.onchange = colors.onchange = second.onchange = preview;
   // A click on the chosen style too: it was stopped, perhaps, and is to be painted after all.
   $('gallery').onchange = preview;
   $('gallery').onclick = ({ target }) => target.name === 'style' && preview();

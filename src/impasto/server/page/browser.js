@@ -32,7 +32,7 @@ export async function limits() {
 
 /** `source` (a file or a canvas), painted: a canvas, or a blob of the media `type`. */
 export async function paint(source, settings, { signal, type } = {}) {
-  const { style, strength = 1, keepColors, stroke = 1, size } = settings;
+  const { style, strength = 1, keepColors, stroke = 1, grain = 0, size } = settings;
   const picture = source instanceof Blob ? await createImageBitmap(source) : source;
   const whole = [picture.width, picture.height];
   const photo = scaled(picture, ...fit(...whole, size ?? Math.max(...whole)));
@@ -42,6 +42,7 @@ export async function paint(source, settings, { signal, type } = {}) {
   const part = side / Math.max(width, height);
   const sides = [width, height].map((length) => Math.max(SMALLEST, Math.round(length * part)));
   const ground = scaled(photo, ...sides).getContext('2d').getImageData(0, 0, ...sides);
+  if (grain) grained(ground.data, grain);
   let painting = null;
   if (strength > 0) {
     let total = 0;
@@ -62,6 +63,16 @@ export async function paint(source, settings, { signal, type } = {}) {
   }
   const result = mixed(photo, painting, strength);
   return type ? encoded(result, type) : result;
+}
+
+/** Grain of this deviation, in levels; the same in all pictures of a size. */
+function grained(data, deviation) {
+  let state = 1; // of Lehmer's generator, with the factor of Park and Miller 1988
+  for (let at = 0; at < data.length; at += 4) {
+    let sum = -2; // and four even numbers: nearly normal
+    for (let n = 0; n < 4; n += 1) sum += (state = (state * 48271) % 2147483647) / 2147483647;
+    for (let n = 0; n < 3; n += 1) data[at + n] += sum * Math.sqrt(3) * deviation;
+  }
 }
 
 export async function job() {

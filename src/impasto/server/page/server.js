@@ -106,8 +106,8 @@ async function followed(path, job, signal, tell) {
   return job;
 }
 
-function fields({ style, strength, keepColors, stroke, size, colors }) {
-  const all = { style, strength, keep_colors: keepColors || undefined, stroke, size, colors };
+function fields({ style, strength, keepColors, stroke, grain, size, colors }) {
+  const all = { style, strength, keep_colors: keepColors || undefined, stroke, grain, size, colors };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
