@@ -1,10 +1,14 @@
 """A real browser before the page: Chromium, driven by Playwright."""
 
+import io
 import shutil
 import time
 from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from PIL import Image
 
 api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 expect = api.expect
@@ -136,3 +140,28 @@ def tab_to(page, selector):
         if page.evaluate(f"document.activeElement.matches({selector!r})"):
             return
     raise AssertionError(f"Tab does not reach {selector}")
+
+
+def requests(page, part):
+    """The addresses with ``part`` that are asked from now on."""
+    asked = []
+    page.on("request", lambda request: part in request.url and asked.append(request))
+    return asked
+
+
+def query(request):
+    return {name: values[0] for name, values in parse_qs(urlsplit(request.url).query).items()}
+
+
+def downloaded(page):
+    with page.expect_download() as waiting:
+        page.click("#download")
+    return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
+
+
+def picture(data):
+    return Image.open(io.BytesIO(data))
+
+
+def choose(page, style):
+    page.check(f"input[value={style}]", force=True)

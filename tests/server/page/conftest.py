@@ -1,0 +1,47 @@
+"""The page in a browser, and what is given to it."""
+
+import pytest
+from browser import chromium, painting, visit
+from PIL import Image
+
+from impasto import assets
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser, server):
+    with visit(browser, server) as opened:
+        yield opened
+
+
+@pytest.fixture
+def refused(browser, server):
+    """The page, in a test that makes an answer an error."""
+    with visit(browser, server, refused=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sample(page):
+    """The page with the sample photograph, painted."""
+    with painting(page):
+        page.click("#sample")
+    return page
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """Writes the bundled photograph in some size."""
+
+    def written(name="photo.jpg", side=(300, 200), **how):
+        path = tmp_path / name
+        with Image.open(assets.demo_photo()) as picture:
+            picture.resize(side).save(path, **how)
+        return path
+
+    return written

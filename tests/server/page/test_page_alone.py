@@ -1,0 +1,102 @@
+"""The web page as a folder of files: the browser paints by itself."""
+
+import threading
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+from browser import (
+    choose,
+    downloaded,
+    expect,
+    painting,
+    picture,
+    pixels,
+    size,
+    slide,
+    visit,
+)
+
+import impasto
+from impasto import catalog
+from impasto.errors import OptionError
+from impasto.server import static
+
+
+@contextmanager
+def folder_served(folder):
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The page as a folder of files, below the root of a plain file server."""
+    root = tmp_path_factory.mktemp("static")
+    try:
+        static.export(root / "some" / "where", [*catalog.bundled().values()])
+    except OptionError as error:
+        pytest.skip(f"needs {static.RUNTIME}, which cannot be had: {error.message}")
+    with folder_served(root) as url:
+        yield f"{url}/some/where/"
+
+
+def test_the_browser_paints_by_itself(browser, alone, photo):
+    with visit(browser, alone) as page:
+        expect(page.locator("#promise")).to_contain_text("in your browser")
+        expect(page.locator("#own")).to_be_hidden()
+        expect(page.locator("#docs")).to_be_hidden()
+        with painting(page):
+            page.set_input_files("#file", photo("holiday.jpg", (1200, 800)))
+        assert size(page) == [1024, 683]
+        assert pixels(page) != pixels(page, "#before")
+        name, data = downloaded(page)
+        assert (name, picture(data).size) == ("holiday.great-wave.jpg", (1200, 800))
+
+
+def test_the_browser_paints_what_the_core_paints(browser, alone, photo):
+    path = photo("a.png", (1024, 680))
+    with visit(browser, alone) as page:
+        with painting(page):
+            page.set_input_files("#file", path)
+        ours = np.asarray(picture(downloaded(page)[1]).convert("RGB"), np.float32)
+    core = impasto.stylize(path, "great-wave", stroke=1).pixels.astype(np.float32)
+    assert np.abs(ours - core).mean() < 1
+
+
+def test_the_browser_blends_keeps_colours_lays_grain_and_stops(browser, alone):
+    with visit(browser, alone) as page:
+        with painting(page):
+            page.click("#sample")
+        seen = {pixels(page)}
+        with painting(page):
+            page.check("#colors")
+        seen.add(pixels(page))
+        with painting(page):
+            page.check("#grain")
+        seen.add(pixels(page))
+        with painting(page):
+            page.select_option("#second", "udnie")
+        seen.add(pixels(page))
+        assert len(seen) == 4
+        slide(page, "#brush", -1)
+        page.click("#cancel")
+        expect(page.locator("#status")).to_have_text("Stopped")
+        with painting(page):
+            choose(page, "mondrian")
+
+
+def test_films_are_not_for_the_browser(browser, alone, tmp_path):
+    (tmp_path / "clip.mp4").write_bytes(b"")
+    with visit(browser, alone) as page:
+        expect(page.locator("input[value=great-wave]")).to_be_checked()
+        page.set_input_files("#file", tmp_path / "clip.mp4")
+        expect(page.locator("#message")).to_contain_text("Films are not painted here.")

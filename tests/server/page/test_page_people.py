@@ -1,0 +1,184 @@
+"""The web page for everybody: by camera, keyboard, phone and token."""
+
+from pathlib import Path
+
+import pytest
+from browser import (
+    downloaded,
+    expect,
+    hand_over,
+    painting,
+    pixels,
+    size,
+    slide,
+    tab_to,
+    until,
+    visit,
+)
+
+import impasto
+from serving import serving
+
+PAGE = Path(impasto.__file__).parent / "server" / "page"
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+MARKUP = "<img src=x onerror=document.title=1><b>bold"
+
+
+def test_the_camera_is_painted_live_and_a_frame_is_kept(browser, server):
+    with visit(browser, server, permissions=["camera"]) as page:
+        page.click("#camera")
+        expect(page.locator("#doing")).to_contain_text("frames per second")
+        first = pixels(page)
+        until(page, lambda: pixels(page) != first)
+        assert max(size(page)) == 480
+        with painting(page):
+            page.click("#keep")
+        assert max(size(page)) > 480
+        expect(page.locator("#busy")).to_be_hidden()
+        assert downloaded(page)[0] == "camera.great-wave.jpg"
+
+
+def test_stopping_the_camera_brings_back_what_was_there(browser, server):
+    with visit(browser, server, permissions=["camera"]) as page:
+        with painting(page):
+            page.click("#sample")
+        page.click("#camera")
+        expect(page.locator("#doing")).to_contain_text("frames per second")
+        page.click("#cancel")
+        expect(page.locator("#busy")).to_be_hidden()
+        assert size(page) == [600, 400]
+
+
+def test_without_leave_the_camera_says_so(browser, server):
+    with visit(browser, server) as page:
+        denied = "Promise.reject(new DOMException('', 'NotAllowedError'))"
+        page.evaluate(f"() => {{ navigator.mediaDevices.getUserMedia = () => {denied}; }}")
+        page.click("#camera")
+        expect(page.locator("#message")).to_contain_text("The camera may not be used.")
+        expect(page.locator("#welcome")).to_be_visible()
+
+
+def test_the_keyboard_is_enough(page):
+    tab_to(page, "#sample")
+    with painting(page):
+        page.keyboard.press("Enter")
+    tab_to(page, "#divider")
+    page.keyboard.press("End")
+    assert (
+        page.evaluate("document.querySelector('#before').style.clipPath") == "inset(0px 0% 0px 0px)"
+    )
+    tab_to(page, "input[name=style]")
+    with painting(page):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator("#title")).to_have_text("The Jack Pine")
+    tab_to(page, "#strength")
+    whole = pixels(page)
+    page.keyboard.press("Home")
+    assert pixels(page) != whole
+    tab_to(page, "#colors")
+    with painting(page):
+        page.keyboard.press("Space")
+    tab_to(page, "#download")
+    with page.expect_download():
+        page.keyboard.press("Enter")
+
+
+@pytest.mark.parametrize(
+    "look", [{}, {"color_scheme": "dark"}, PHONE], ids=["light", "dark", "phone"]
+)
+def test_axe_finds_nothing_wrong(browser, server, look):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    with visit(browser, server, **look) as page:
+        expect(page.locator("input[value=great-wave]")).to_be_checked()
+        found = [axe.run(page)]
+        with painting(page):
+            page.click("#sample")
+        found.append(axe.run(page))
+        page.goto(f"{server}/docs")
+        expect(page.locator("section").first).to_be_visible()
+        found.append(axe.run(page))
+    assert [one.generate_report() for one in found if one.violations_count] == []
+
+
+def test_a_phone_scrolls_in_one_direction_and_fingers_hit(browser, server):
+    with visit(browser, server, **PHONE) as page:
+        expect(page.locator("#shoot")).to_be_visible()
+        with painting(page):
+            page.click("#sample")
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+        small = page.evaluate(
+            """[...document.querySelectorAll('button, select, input[type=range], .check, .tile')]
+            .filter((one) => one.checkVisibility() && !one.disabled)
+            .filter((one) => one.getBoundingClientRect().height < 44).map((one) => one.id)"""
+        )
+        assert small == []
+
+
+@pytest.mark.parametrize(("motion", "moves"), [("reduce", False), ("no-preference", True)])
+def test_who_wants_no_motion_gets_none(browser, server, motion, moves):
+    with visit(browser, server, reduced_motion=motion) as page:
+        with painting(page):
+            page.click("#sample")
+        assert bool(page.evaluate("window.moved")) == moves
+
+
+@pytest.mark.parametrize("look", [{}, PHONE], ids=["desk", "phone"])
+def test_nothing_jumps_about(browser, server, photo, look):
+    with visit(browser, server, **look) as page:
+        with painting(page):
+            page.set_input_files("#file", photo())
+        with painting(page):
+            slide(page, "#brush", 1)
+        assert page.evaluate("window.shifted") < 0.05
+
+
+def test_markup_in_names_is_only_text(browser, server, photo):
+    def marked(route):
+        answer = route.fetch()
+        told = answer.json()
+        for style in told["styles"]:
+            style |= {"title": MARKUP, "artist": MARKUP}
+        route.fulfill(response=answer, json=told)
+
+    with visit(browser, f"{server}/docs") as page:
+        page.route("**/v1/styles", marked)
+        page.goto(server)
+        with painting(page):
+            hand_over(page, "drop", photo(f"{MARKUP.replace('/', '')}.jpg"), "image/jpeg")
+        expect(page.locator("#title")).to_have_text(MARKUP)
+        expect(page.locator("#artist")).to_contain_text("<b>bold")
+        expect(page.locator("#command")).to_contain_text(MARKUP)
+        assert page.locator("b").count() == 0
+        assert page.title() == "impasto"
+
+
+def test_a_token_is_taken_from_the_address_or_asked_for(browser, tmp_path):
+    with serving(tmp_path, "--token", "swordfish-and-chips") as guarded:
+        with visit(browser, f"{guarded.url}/#token=swordfish-and-chips") as page:
+            with painting(page):
+                page.click("#sample")
+            assert "token" not in page.url
+        with visit(browser, guarded.url, refused=True) as page:
+            page.fill("dialog input", "wrong")
+            page.keyboard.press("Enter")
+            expect(page.locator("dialog label")).to_contain_text("not the server’s")
+            page.fill("dialog input", "swordfish-and-chips")
+            page.keyboard.press("Enter")
+            with painting(page):
+                page.click("#sample")
+
+
+def test_the_documentation_shows_every_route(browser, server, service):
+    routes = service.http.get("/openapi.json").json()["paths"]
+    with visit(browser, f"{server}/docs") as page:
+        expect(page.locator("section").first).to_be_visible()
+        heads = page.locator("h2").all_text_contents()
+    wanted = [f"{method.upper()} {path}" for path, item in routes.items() for method in item]
+    assert sorted(heads) == sorted(wanted)
+
+
+@pytest.mark.parametrize("other", [{"server.js"}, {"browser.js", "worker.js"}])
+def test_a_visit_is_small(other):
+    """The page with one of its painters, all but its documentation."""
+    files = [file for file in PAGE.iterdir() if file.name not in other | {"docs.html", "docs.js"}]
+    assert sum(file.stat().st_size for file in files) < 50_000
