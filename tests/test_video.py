@@ -281,8 +281,6 @@ def test_what_is_no_film_is_an_error_that_says_so(painter, tmp_path, clip):
         video.paint(clip, tmp_path / "painted.mp4", painter, read=ReadOptions(max_pixels=1000))
     with pytest.raises(OptionError, match="without stroke"):
         video.paint(clip, tmp_path / "painted.mp4", painter, StylizeOptions(stroke=1))
-    with pytest.raises(OptionError, match="and grain"):
-        video.paint(clip, tmp_path / "painted.mp4", painter, StylizeOptions(grain=6))
     with pytest.raises(OptionError, match=r"webm cannot hold .* \(aac\) - name a .mkv"):
         video.paint(clip, tmp_path / "painted.webm", painter)
     assert [entry.name for entry in tmp_path.iterdir()] == ["text.mp4"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,15 +40,18 @@ def grained(photo: Pixels, deviation: float) -> Pixels:
 
     A network makes nothing of nothing: what is empty in a photograph is empty in the painting,
     and grain is enough for brush marks. (Noise as an input of texture networks: Ulyanov et al.
-    2016, arXiv 1603.03417.) A size has one grain, whatever the photograph.
+    2016, arXiv 1603.03417.) All photographs of one size have the same grain.
     """
     if not deviation:
         return photo
+    normal = NormalDist(0, deviation)
+    levels = np.array([normal.inv_cdf((n + 0.5) / 256) for n in range(256)])
+    levels = levels.round().astype(np.int16)
     result = np.empty_like(photo)
     for band in _bands(photo):
         rows = photo[band]
-        grain = np.random.default_rng(band.start).standard_normal(rows.shape[:2], np.float32)
-        result[band] = _to_bytes(rows + np.float32(deviation) * grain[..., None])
+        chance = np.random.default_rng(band.start).integers(0, 256, rows.shape[:2], np.uint8)
+        result[band] = np.clip(rows + levels[chance][..., None], 0, 255)
     return result
 
 

@@ -30,8 +30,8 @@ class StylizeOptions(Checked):
         high=10,
     )
     grain: float = knob(
-        0.0,
-        "Grain in the photograph, in levels of 255: brush marks in a clear sky; 6 is a good one.",
+        6.0,
+        "Grain laid over a photograph first, in levels of 255: brush marks in a clear sky, too.",
         low=0,
         high=64,
     )

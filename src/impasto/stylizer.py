@@ -84,7 +84,7 @@ class Stylizer:
 
         The result has the photograph's size (or ``size`` as its longer side), its
         transparency and its metadata. With ``stroke`` it looks the same in every size; with
-        ``grain``, 0..64 levels, flat areas have brush marks too.
+        ``grain``, 0..64 levels, flat areas have brush marks, too.
 
         Raises:
             OptionError: a value out of range.
@@ -100,7 +100,7 @@ class Stylizer:
             pixels = finish.fill_transparent(pixels, photo.alpha)
         learnt, _ = self._strengths(options.strength)
         if options.stroke is None:
-            painting = self._paint(finish.grained(pixels, options.grain), learnt)
+            painting = self._paint(pixels, learnt, options.grain)
         else:
             painting = self._brushed(pixels, learnt, options.stroke, options.grain)
         return self._finished(photo, pixels, painting, options)
@@ -109,7 +109,7 @@ class Stylizer:
         self, frames: Iterable[NDArray[np.uint8]], options: StylizeOptions | None = None
     ) -> Generator[Picture, None, None]:
         """Paint the frames of a film, ``(H, W, 3)`` 8-bit sRGB each, in their order; some are
-        read before the first comes out.
+        read before the first comes out. Without grain, which would stand where the film moves.
 
         Raises:
             OptionError: this one is not ``steady``.
@@ -167,15 +167,17 @@ class Stylizer:
         growth = max(size) / largest_side(0, stroke)
         small = tuple(max(1, round(side / growth)) for side in size)
         ground = codecs.resize_to(Picture(pixels), small).pixels
-        canvas = self._paint(finish.grained(ground, grain), strength)
+        canvas = self._paint(ground, strength, grain)
         canvas = codecs.resize_to(Picture(canvas), size).pixels
         if growth <= 1:
             return canvas
         sharp = finish.blend(canvas, self._paint(canvas, strength), min(1.0, math.log2(growth)) / 2)
         return finish.keep_tones(canvas, sharp)
 
-    def _paint(self, pixels: NDArray[np.uint8], strength: float) -> NDArray[np.uint8]:
-        painting = self.engine.paint(pixels, self._weights(strength))
+    def _paint(
+        self, pixels: NDArray[np.uint8], strength: float, grain: float = 0
+    ) -> NDArray[np.uint8]:
+        painting = self.engine.paint(finish.grained(pixels, grain), self._weights(strength))
         self._check(pixels, painting)
         return painting
 

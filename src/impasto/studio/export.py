@@ -21,11 +21,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from impasto import catalog, codecs, files, store
+from impasto import catalog, codecs, files, finish, store
 from impasto.assets import demo_photo
 from impasto.engine import OnnxEngine
 from impasto.errors import TrainingError
-from impasto.options import WriteOptions
+from impasto.options import StylizeOptions, WriteOptions
 from impasto.studio import deployed
 from impasto.studio.halves import halved
 from impasto.studio.networks import TransformNetwork
@@ -69,9 +69,10 @@ def write_folder(folder: Path, model: bytes, card: Mapping[str, Any]) -> Path:
     entries = card.get("styles", [card])
     engine = OnnxEngine(model, device="cpu")
     photo = codecs.read(demo_photo()).resized(_PREVIEW_SIDE)
+    grained = finish.grained(photo.pixels, StylizeOptions.grain)
     files.write(folder / card["model"]["file"], model, overwrite=True)
     for weights, entry in zip(np.eye(len(entries)), entries, strict=True):
-        preview = photo.with_pixels(engine.paint(photo.pixels, weights.tolist()))
+        preview = photo.with_pixels(engine.paint(grained, weights.tolist()))
         data = preview.encode("JPEG", _PREVIEW_QUALITY)
         files.write(folder / entry["preview"], data, overwrite=True)
     text = json.dumps(card, indent=2, ensure_ascii=False)

@@ -74,14 +74,14 @@ def paint(
 
     Raises:
         PictureError: not a film, a damaged one, or one above the limits.
-        OptionError: ``stroke`` or ``grain``, or a kind that cannot hold the sound.
+        OptionError: ``stroke`` is for pictures only; or the kind cannot hold the sound.
         OutputError: ``target`` is there already, or cannot be written.
         MissingExtraError: PyAV is not installed.
         Cancelled: before the first frame.
     """
     options, cancel = options or StylizeOptions(), cancel or CancelToken()
-    if options.stroke or options.grain:  # grain would stand still where the film moves
-        raise OptionError("films are painted without stroke and grain")
+    if options.stroke:
+        raise OptionError("films are painted without stroke")
     with _told(source, target):
         work = Work(target, _key(source, stylizer, options))
         if target.exists() and not overwrite and not work.begun:

@@ -121,10 +121,10 @@ def test_brush_grain_and_colours_paint_anew_and_going_back_is_instant(sample):
     assert pixels(sample) == bold
     assert len(asked) == 2
     with painting(sample):
-        sample.check("#grain")
-    assert query(asked[2]) == {"style": "great-wave", "stroke": "2", "grain": "6"}
+        sample.uncheck("#grain")
+    assert query(asked[2]) == {"style": "great-wave", "stroke": "2", "grain": "0"}
     assert pixels(sample) != bold
-    expect(sample.locator("#command")).to_contain_text("--stroke 2 --grain 6")
+    expect(sample.locator("#command")).to_contain_text("--stroke 2 --grain 0")
 
 
 def test_before_and_after_are_uncovered_by_one_slider(sample):

@@ -10,7 +10,6 @@ import { make, problem } from './dom.js';
 import { canvas, encoded, fit, mixed, scaled } from './picture.js';
 
 const PREVIEW = 1024; // in which brush marks have the size 1
-const GRAIN = 6; // levels of 255, enough for marks
 const DRAFT = 512;
 const LIVE = 480;
 const KEPT = 16; // paintings that are kept, so that going back to a style is instant
@@ -44,7 +43,7 @@ function settings() {
   return {
     style: other ? `${name}:${rest},${other}:${part}` : name,
     stroke: photo?.film ? undefined : Number((2 ** brush.value).toFixed(2)), // films have none
-    grain: grain.checked && !photo?.film ? GRAIN : undefined,
+    grain: grain.checked ? undefined : 0,
     keepColors: colors.checked,
   };
 }
@@ -52,13 +51,13 @@ function settings() {
 /** The command that paints the same; words with anything unusual in them are quoted. */
 function command() {
   const word = (text) => (/^[\w./:,+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
-  const { style: name, stroke, grain: levels, keepColors } = settings();
+  const { style: name, stroke, keepColors } = settings();
   const source = photo?.name ?? 'photo.jpg';
   const parts = style().own
     ? ['optimize', word(source), word(style().own.name), '-o', word(fileName('png'))]
     : ['stylize', word(source), '-s', name];
   if (!style().own && stroke) parts.push('--stroke', stroke);
-  if (!style().own && levels) parts.push('--grain', levels);
+  if (!style().own && !photo?.film && !grain.checked) parts.push('--grain', 0);
   if (!style().own && strength.value < 1) parts.push('--strength', strength.value);
   if (keepColors) parts.push(...(style().own ? ['--colors', 'luminance'] : ['--keep-colors']));
   return ['impasto', ...parts].join(' ');
@@ -371,6 +370,7 @@ async function watch() {
       const small = scaled(video, ...fit(...size, LIVE), size);
       const wanted = settings();
       wanted.stroke = Math.min(10, (wanted.stroke * PREVIEW) / LIVE); // painted in one pass
+      wanted.grain = 0; // it would stand where the picture moves
       const made = await painter.paint(small, wanted, { signal, tell: tells }).then(visible);
       if (signal.aborted) return;
       if (!photo?.live) {

@@ -32,7 +32,7 @@ export async function limits() {
 
 /** `source` (a file or a canvas), painted: a canvas, or a blob of the media `type`. */
 export async function paint(source, settings, { signal, type } = {}) {
-  const { style, strength = 1, keepColors, stroke = 1, grain = 0, size } = settings;
+  const { style, strength = 1, keepColors, stroke = 1, grain = 6, size } = settings;
   const picture = source instanceof Blob ? await createImageBitmap(source) : source;
   const whole = [picture.width, picture.height];
   const photo = scaled(picture, ...fit(...whole, size ?? Math.max(...whole)));
@@ -42,7 +42,7 @@ export async function paint(source, settings, { signal, type } = {}) {
   const part = side / Math.max(width, height);
   const sides = [width, height].map((length) => Math.max(SMALLEST, Math.round(length * part)));
   const ground = scaled(photo, ...sides).getContext('2d').getImageData(0, 0, ...sides);
-  if (grain) grained(ground.data, grain);
+  grained(ground.data, grain);
   let painting = null;
   if (strength > 0) {
     let total = 0;
