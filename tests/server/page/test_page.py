@@ -202,6 +202,7 @@ def test_the_command_is_copied(browser, server, photo):
     allowed = ["clipboard-read", "clipboard-write"]
     with visit(browser, server, permissions=allowed) as page, painting(page):
         page.set_input_files("#file", photo("it's mine.jpg"))
+        expect(page.locator("#command")).to_contain_text("mine")
         page.click("#copy")
         until(page, lambda: page.evaluate("navigator.clipboard.readText()"))
         copied = page.evaluate("navigator.clipboard.readText()")
