@@ -51,7 +51,7 @@ def tricks(_style: Style, plan: Plan) -> Iterator[Row]:
 
 
 def _trained(name: str, plan: Plan) -> dict[str, Any]:
-    folder = trained(name, plan, TrainOptions(held_out=HELD_OUT, network=preset(name)))
+    folder = trained(name, plan, TrainOptions(held_out=HELD_OUT, network=preset(name), grain=0))
     training = json.loads((folder / catalog.CARD).read_bytes())["training"]
     (measured,) = census.measure([name], *FULL_HD)
     return {

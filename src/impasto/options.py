@@ -194,6 +194,12 @@ class TrainOptions(Checked):
         "whole",
         "Part of the painting: whole, left, center, right, or X,Y,WIDTH,HEIGHT (0 to 1).",
     )
+    grain: float = knob(
+        StylizeOptions.grain,
+        "Grain of the photographs, in levels of 255, as impasto stylize lays over them.",
+        low=0,
+        high=64,
+    )
     learning_rate: float = knob(6e-3, "Peak learning rate.", low=1e-6, high=1)
     tune: str = knob(
         "all",
@@ -243,6 +249,12 @@ class EvaluateOptions(Checked):
         "noise",
         "Where L-BFGS begins: noise, as published, or the content, a harder match.",
         choices=("noise", "content"),
+    )
+    grain: float = knob(
+        StylizeOptions.grain,
+        "Grain of the photographs that the network paints, as impasto stylize lays over them.",
+        low=0,
+        high=64,
     )
     noise: float = knob(
         2.0, "Deviation of the noise that tests for flicker, of 255.", low=0.5, high=64

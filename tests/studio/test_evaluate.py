@@ -19,8 +19,9 @@ from impasto.options import EvaluateOptions, LossOptions, TrainOptions
 from impasto.studio import evaluate, features
 from impasto.studio.objective import Objective, StylePicture
 from impasto.studio.photos import to_tensor
+from impasto.stylizer import Stylizer
 
-QUICK = EvaluateOptions(count=2, size=64, iterations=6, start="content", device="cpu")
+QUICK = EvaluateOptions(count=2, size=64, iterations=6, start="content", grain=0, device="cpu")
 LOSS = LossOptions(content_layers=("conv2_1",), style_layers=("conv1_1", "conv2_1"))
 
 
@@ -193,6 +194,22 @@ def test_a_style_that_paints_nothing_is_worth_no_iteration(
         assert each.iterations == 0
         assert each.flicker == 1
     assert found.iterations() == [0, 0, 0]
+
+
+def test_what_is_measured_has_the_grain_of_stylize(
+    painted_style, painting, photos, network, objective
+):
+    options = dataclasses.replace(QUICK, count=1, iterations=1)
+    smooth, grained = (
+        evaluate.evaluate(painted_style, painting, photos, options=each, network=network).photos[0]
+        for each in (options, dataclasses.replace(options, grain=EvaluateOptions().grain))
+    )
+    photo = codecs.read(photos / grained.photo).resized(64)
+    painted = Stylizer(painted_style, device="cpu")(photo)
+    content = objective.content(to_tensor(photo.pixels)[None])
+    style = objective(to_tensor(painted.pixels)[None], content).numbers()["style"]
+    assert grained.scores["network"]["style"] == pytest.approx(style, rel=1e-4)
+    assert smooth.scores["network"]["style"] != pytest.approx(style, rel=1e-4)
 
 
 def test_flicker_is_the_part_of_the_noise_that_is_painted(

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from impasto.errors import OptionError, TrainingError
-from impasto.studio.photos import Photos, to_pixels, to_tensor
+from impasto.studio.photos import Photos, grained, to_pixels, to_tensor
 
 
 def test_a_batch_follows_from_seed_and_step_alone(photos):
@@ -56,3 +56,15 @@ def test_pixels_and_tensors_are_each_others_inverse():
     tensor = to_tensor(pixels)
     assert tensor.shape == (3, 5, 7)
     assert np.array_equal(to_pixels(tensor), pixels)
+
+
+def test_grain_of_a_training_is_of_its_step_alone():
+    photographs = torch.full((2, 3, 96, 96), 0.5)
+    one = grained(photographs, 6, 1)
+    assert torch.equal(one, grained(photographs, 6, 1))
+    assert not torch.equal(one, grained(photographs, 6, 2))
+    assert not torch.equal(one[0], one[1])
+    assert torch.equal(one[:, :1].expand_as(one), one)
+    assert float(one.std()) == pytest.approx(6 / 255, rel=0.03)
+    assert float(grained(torch.ones(1, 3, 9, 9), 60, 1).max()) == 1
+    assert grained(photographs, 0, 1) is photographs

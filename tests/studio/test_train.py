@@ -109,6 +109,14 @@ def test_it_learns(tmp_path, painting, photos):
     assert last < 0.8 * first
 
 
+def test_photographs_have_grain_in_a_training(trained, tmp_path, painting, photos):
+    options = dataclasses.replace(TINY, steps=1, grain=0)
+    smooth = steps(train(painting, photos, tmp_path / "smooth", options=options))[0]
+    grained = steps(trained)[0]
+    assert grained["content"] != smooth["content"]
+    assert grained["content"] == pytest.approx(smooth["content"], rel=0.2)  # else the same step
+
+
 def test_stopped_and_gone_on_equals_unbroken(trained, tmp_path, painting, photos):
     cancel = CancelToken()
 

@@ -4,8 +4,8 @@ Johnson et al. 2016 (arXiv 1603.08155, section 4.1 and figure 5) measure a netwo
 loss that it was trained on: its painting's, relative to the photograph's own, and after how
 many iterations of L-BFGS (Gatys et al. 2016) a painting is as good. As their published code
 does, L-BFGS begins with grey and a level of noise; from the photograph it has much less to
-do, and a network is worth fewer of its iterations. A network's painting is what the style's
-file paints, bytes and all.
+do, and a network is worth fewer of its iterations. A network's painting is what ``impasto
+stylize`` makes of the photograph, grain and all.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from impasto import catalog, codecs
+from impasto import catalog, codecs, finish
 from impasto.catalog import Style
 from impasto.engine import OnnxEngine
 from impasto.errors import TrainingError
@@ -255,7 +255,8 @@ class _Measure:
         return _apart(self._paint(noisy), painted) / _apart(noisy, pixels)
 
     def _paint(self, pixels: np.ndarray) -> np.ndarray:
-        return self._engine.paint(np.ascontiguousarray(pixels), self._style.weights)
+        grained = finish.grained(np.ascontiguousarray(pixels), self._options.grain)
+        return self._engine.paint(grained, self._style.weights)
 
     def _tensor(self, pixels: np.ndarray) -> Tensor:
         return to_tensor(pixels)[None].to(self._objective.network.mean.device)

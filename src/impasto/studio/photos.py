@@ -125,6 +125,17 @@ def some(folder: Path, count: int, size: int) -> dict[Path, Picture]:
     return found
 
 
+def grained(photographs: Tensor, deviation: float, seed: int) -> Tensor:
+    """``(N, 3, H, W)``, 0..1, with grain of this deviation in levels, as
+    :func:`impasto.finish.grained` lays over a photograph, but another in each."""
+    if not deviation:
+        return photographs
+    count, _, height, width = photographs.shape
+    chance = torch.Generator().manual_seed(seed)
+    grain = torch.randn(count, 1, height, width, generator=chance) * (deviation / 255)
+    return (photographs + grain.to(photographs.device)).clamp(0, 1)
+
+
 def to_tensor(pixels: np.ndarray) -> Tensor:
     """``(H, W, 3)`` bytes to ``(3, H, W)`` floats, 0..1."""
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float() / 255

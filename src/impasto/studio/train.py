@@ -38,7 +38,7 @@ from impasto.studio.muon import Muon
 from impasto.studio.networks import TransformNetwork
 from impasto.studio.objective import KINDS, Objective, StylePicture
 from impasto.studio.paintings import Painting, Paintings, entries, wanted_of
-from impasto.studio.photos import Photos, to_pixels, to_tensor
+from impasto.studio.photos import Photos, grained, to_pixels, to_tensor
 
 _CLIP = 1.0
 """Largest norm of a gradient: one odd batch must not undo an hour."""
@@ -150,7 +150,7 @@ class _Run:
         number = step * accelerator.num_processes + accelerator.process_index
         index, strength = _draw(number, len(self._objectives), self.options)
         photographs, content = self._crops(number, accelerator.device)
-        painted = self._painter(photographs, self._mix(index, strength))
+        painted = self._painter(self._grained(photographs, number), self._mix(index, strength))
         losses = self._objectives[index](painted, content, strength)
         numbers = losses.numbers()
         _require_finite(numbers, step, self._work)
@@ -201,6 +201,9 @@ class _Run:
         self._accelerator.end_training()
         return self._folder
 
+    def _grained(self, photographs: Tensor, number: int) -> Tensor:
+        return grained(photographs, self.options.grain, number + (self.options.seed << 32))
+
     def _mix(self, index: int, strength: float = 1.0) -> Tensor:
         """Style weights for the new style ``index``."""
         mix = torch.zeros(self._network.styles, device=self._accelerator.device)
@@ -218,7 +221,7 @@ class _Run:
             for number in range(count):
                 index = number % len(objectives)
                 photograph = photographs[number % len(photographs)][None]
-                painted = self._network(photograph, self._mix(index))
+                painted = self._network(self._grained(photograph, number), self._mix(index))
                 content = objectives[index].content(photograph)
                 total += float(objectives[index](painted, content).total)
         self._network.train()
@@ -230,11 +233,11 @@ class _Run:
         if not len(photographs):
             photographs = self._batches.batch(done).to(self._accelerator.device)
         photographs = photographs[:_SAMPLES]
-        rows = [photographs]
+        rows, grained = [photographs], self._grained(photographs, done)
         with torch.no_grad():
             for index in range(min(len(self._objectives), _SAMPLES)):
                 mix = self._mix(index)
-                rows.append(torch.cat([self._network(each[None], mix) for each in photographs]))
+                rows.append(torch.cat([self._network(each[None], mix) for each in grained]))
         picture = torch.cat([torch.cat(list(row), 2) for row in rows], 1)
         data = codecs.from_array(to_pixels(picture)).encode("PNG")
         files.write(path, data, overwrite=True)
