@@ -6,6 +6,7 @@ All work on horizontal bands, so that a large picture needs little memory beside
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 from statistics import NormalDist
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _BAND = 256
 _CELLS = 48
+_REMEMBERED = 2048
+"""Width of pictures up to which their grain is remembered: 25 MB at most."""
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as JPEG's Y
 
 
@@ -44,15 +47,22 @@ def grained(photo: Pixels, deviation: float) -> Pixels:
     """
     if not deviation:
         return photo
-    normal = NormalDist(0, deviation)
-    levels = np.array([normal.inv_cdf((n + 0.5) / 256) for n in range(256)])
-    levels = levels.round().astype(np.int16)
     result = np.empty_like(photo)
+    made = _grain if photo.shape[1] <= _REMEMBERED else _grain.__wrapped__
     for band in _bands(photo):
         rows = photo[band]
-        chance = np.random.default_rng(band.start).integers(0, 256, rows.shape[:2], np.uint8)
-        result[band] = np.clip(rows + levels[chance][..., None], 0, 255)
+        grained = rows + made(band.start, *rows.shape[:2], deviation)
+        result[band] = np.clip(grained, 0, 255, out=grained)
     return result
+
+
+@lru_cache(maxsize=8)
+def _grain(start: int, height: int, width: int, deviation: float) -> NDArray[np.int16]:
+    """Of the rows from ``start`` on: a service paints many pictures of one size."""
+    normal = NormalDist(0, deviation)
+    levels = np.array([normal.inv_cdf((n + 0.5) / 256) for n in range(256)]).round()
+    chance = np.random.default_rng(start).integers(0, 256, (height, width), np.uint8)
+    return levels.astype(np.int16).take(chance).repeat(3, 1).reshape(height, width, 3)
 
 
 def keep_colors(photo: Pixels, painting: Pixels) -> Pixels:
