@@ -24,3 +24,13 @@ def test_pictures_stand_in_rows_and_columns():
     assert several.shape[1] > 3 * 200
     assert several.shape[0] > 2 * 40
     assert (several[one.shape[0] :, 2 * one.shape[1] :] == sheets._PAPER).all()
+
+
+def test_a_long_label_stays_below_its_picture():
+    cell = Picture(np.full((40, 120, 3), 200, np.uint8))
+    paper, long = (
+        sheets.compose([(label, cell), ("", cell)], columns=2).pixels
+        for label in ("", "The Great Wave off Kanagawa and The Scream")
+    )
+    changed = np.flatnonzero((paper != long).any((0, 2)))
+    assert 14 <= changed.min() < changed.max() < 12 + 120

@@ -61,7 +61,8 @@ def compose(cells: Sequence[tuple[str, Picture]], *, columns: int | None = None)
         top = _GAP + index // columns * height
         image = codecs.to_pil(picture)
         paper.paste(image, (left, top), image if image.mode == "RGBA" else None)
-        draw.text((left + 2, top + picture.height + 6), _plain(label), _INK, font)
+        text = _fitting(_plain(label), font, first.width - 2)
+        draw.text((left + 2, top + picture.height + 6), text, _INK, font)
     return Picture(np.asarray(paper))
 
 
@@ -70,6 +71,15 @@ def _plain(label: str) -> str:
     letters = unicodedata.normalize("NFKD", label)
     bare = (each for each in letters if not unicodedata.combining(each))
     return "".join(each if each.isascii() else "?" for each in bare)
+
+
+def _fitting(label: str, font: Any, width: int) -> str:
+    """As much of it as has room, so that none runs into the next."""
+    if font.getlength(label) <= width:
+        return label
+    while label and font.getlength(f"{label}...") > width:
+        label = label[:-1].rstrip()
+    return f"{label}..."
 
 
 def _columns(count: int, width: int, height: int) -> int:
