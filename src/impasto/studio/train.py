@@ -202,7 +202,8 @@ class _Run:
         return self._folder
 
     def _grained(self, photographs: Tensor, number: int) -> Tensor:
-        return grained(photographs, self.options.grain, number + (self.options.seed << 32))
+        seed = np.random.SeedSequence([self.options.seed, number, 2]).generate_state(1)
+        return grained(photographs, self.options.grain, int(seed[0]))
 
     def _mix(self, index: int, strength: float = 1.0) -> Tensor:
         """Style weights for the new style ``index``."""
