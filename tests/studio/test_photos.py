@@ -58,13 +58,13 @@ def test_pixels_and_tensors_are_each_others_inverse():
     assert np.array_equal(to_pixels(tensor), pixels)
 
 
-def test_grain_of_a_training_is_of_its_step_alone():
+def test_grain_of_a_training_is_of_seed_and_number_alone():
     photographs = torch.full((2, 3, 96, 96), 0.5)
-    one = grained(photographs, 6, 1)
-    assert torch.equal(one, grained(photographs, 6, 1))
-    assert not torch.equal(one, grained(photographs, 6, 2))
+    one = grained(photographs, 6, seed=0, first=1)
+    assert torch.equal(one[1:], grained(photographs[1:], 6, seed=0, first=2))
     assert not torch.equal(one[0], one[1])
+    assert not torch.equal(one, grained(photographs, 6, seed=1, first=1))
     assert torch.equal(one[:, :1].expand_as(one), one)
     assert float(one.std()) == pytest.approx(6 / 255, rel=0.03)
-    assert float(grained(torch.ones(1, 3, 9, 9), 60, 1).max()) == 1
-    assert grained(photographs, 0, 1) is photographs
+    assert float(grained(torch.ones(1, 3, 9, 9), 60, seed=0, first=0).max()) == 1
+    assert grained(photographs, 0, seed=0, first=0) is photographs

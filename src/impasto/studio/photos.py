@@ -125,15 +125,17 @@ def some(folder: Path, count: int, size: int) -> dict[Path, Picture]:
     return found
 
 
-def grained(photographs: Tensor, deviation: float, seed: int) -> Tensor:
+def grained(photographs: Tensor, deviation: float, seed: int, first: int) -> Tensor:
     """``(N, 3, H, W)``, 0..1, with grain of this deviation in levels, as
-    :func:`impasto.finish.grained` lays over a photograph, but another in each."""
+    :func:`impasto.finish.grained` lays over a photograph; each has its own, which follows from
+    ``seed`` and its number, from ``first`` on."""
     if not deviation:
         return photographs
     count, _, height, width = photographs.shape
-    chance = torch.Generator().manual_seed(seed)
-    grain = torch.randn(count, 1, height, width, generator=chance) * (deviation / 255)
-    return (photographs + grain.to(photographs.device)).clamp(0, 1)
+    chances = [np.random.default_rng([seed, first + number, 2]) for number in range(count)]
+    grain = np.stack([each.standard_normal((1, height, width), np.float32) for each in chances])
+    change = torch.from_numpy(grain).to(photographs.device) * (deviation / 255)
+    return (photographs + change).clamp(0, 1)
 
 
 def to_tensor(pixels: np.ndarray) -> Tensor:

@@ -150,7 +150,8 @@ class _Run:
         number = step * accelerator.num_processes + accelerator.process_index
         index, strength = _draw(number, len(self._objectives), self.options)
         photographs, content = self._crops(number, accelerator.device)
-        painted = self._painter(self._grained(photographs, number), self._mix(index, strength))
+        ground = self._grained(photographs, number * self.options.batch)
+        painted = self._painter(ground, self._mix(index, strength))
         losses = self._objectives[index](painted, content, strength)
         numbers = losses.numbers()
         _require_finite(numbers, step, self._work)
@@ -201,9 +202,8 @@ class _Run:
         self._accelerator.end_training()
         return self._folder
 
-    def _grained(self, photographs: Tensor, number: int) -> Tensor:
-        seed = np.random.SeedSequence([self.options.seed, number, 2]).generate_state(1)
-        return grained(photographs, self.options.grain, int(seed[0]))
+    def _grained(self, photographs: Tensor, first: int) -> Tensor:
+        return grained(photographs, self.options.grain, self.options.seed, first)
 
     def _mix(self, index: int, strength: float = 1.0) -> Tensor:
         """Style weights for the new style ``index``."""
