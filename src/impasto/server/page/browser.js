@@ -42,7 +42,7 @@ export async function paint(source, settings, { signal, type } = {}) {
   const part = side / Math.max(width, height);
   const sides = [width, height].map((length) => Math.max(SMALLEST, Math.round(length * part)));
   const ground = scaled(photo, ...sides).getContext('2d').getImageData(0, 0, ...sides);
-  grained(ground.data, grain);
+  if (grain) grained(ground.data, grain);
   let painting = null;
   if (strength > 0) {
     let total = 0;
