@@ -172,14 +172,17 @@ def test_a_busy_server_is_asked_again(refused):
 
 
 def test_cancel_stops_and_new_settings_stop_the_run_before(sample):
-    stopped = []
+    asked, stopped = [], []
     sample.on("requestfailed", lambda request: stopped.append(request.url))
-    sample.route("**/v1/stylize?*", lambda route: None)  # never answered
+    # never answered
+    sample.route("**/v1/stylize?*", lambda route: asked.append(route.request.url))
     choose(sample, "udnie")
+    until(sample, lambda: len(asked) == 1)
     sample.click("#cancel")
     expect(sample.locator("#status")).to_have_text("Stopped")
     expect(sample.locator("#busy")).to_be_hidden()
     choose(sample, "mondrian")
+    until(sample, lambda: len(asked) == 2)
     choose(sample, "the-scream")
     until(sample, lambda: len(stopped) == 2)
     assert ["udnie" in stopped[0], "mondrian" in stopped[1]] == [True, True]

@@ -38,6 +38,29 @@ def test_the_camera_is_painted_live_and_a_frame_is_kept(browser, server):
         assert downloaded(page)[0] == "camera.great-wave.jpg"
 
 
+def test_what_is_asked_before_the_styles_have_come_waits_for_them(browser, server, photo):
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    with visit(browser, server, permissions=["camera"]) as page:
+        page.route("**/v1/styles", hold)
+        page.reload()
+        with painting(page):
+            page.set_input_files("#file", photo())
+            expect(page.locator("#doing")).to_have_text("Opening")
+            until(page, lambda: held)
+            held.pop().continue_()
+        page.reload()
+        page.click("#camera")
+        page.wait_for_timeout(1500)  # a camera gives its first picture sooner
+        until(page, lambda: held)
+        held.pop().continue_()
+        expect(page.locator("#doing")).to_contain_text("frames per second")
+        page.click("#cancel")
+
+
 def test_stopping_the_camera_brings_back_what_was_there(browser, server):
     with visit(browser, server, permissions=["camera"]) as page:
         with painting(page):

@@ -160,7 +160,10 @@ function progress({ state, ahead, kind, step, total, seconds }, doing) {
   return `${doing}: ${unit} ${step} of ${total}, ${time} left`;
 }
 
-/** Does one thing and stops the one before; its errors are shown, stopping is none. */
+/**
+ * Does one thing and stops the one before; its errors are shown, stopping is none. What is asked
+ * before the styles have come waits for them.
+ */
 async function work(doing, task) {
   run?.abort();
   const mine = new AbortController();
@@ -172,6 +175,8 @@ async function work(doing, task) {
   $('keep').hidden = true;
   $('cancel').textContent = 'Cancel';
   try {
+    await ready;
+    mine.signal.throwIfAborted();
     const made = await task(mine.signal, (news) => run === mine && tell(news, doing));
     return mine.signal.aborted ? undefined : made;
   } catch (error) {
@@ -293,10 +298,11 @@ async function open(file) {
   stop();
   const { name, type } = file;
   if (type.startsWith('video/') || FILM.test(name)) {
-    if (!limits.jobs.includes('film')) {
-      complain(problem('Films are not painted here.', 'impasto stylize paints them in a terminal; see docs/video.md'));
-      return;
-    }
+    const painted = await work('Opening', async () => {
+      if (limits.jobs.includes('film')) return true;
+      throw problem('Films are not painted here.', 'impasto stylize paints them in a terminal; see docs/video.md');
+    });
+    if (!painted) return;
     Object.assign($('download'), { disabled: false, textContent: 'Paint the film' });
     $('film-name').textContent = name;
     photo = { name, file, film: true };
@@ -506,4 +512,5 @@ async function start() {
   preview();
 }
 
-start().catch(complain);
+const ready = start();
+ready.catch(complain);
