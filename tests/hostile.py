@@ -8,9 +8,14 @@ import zlib
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image, ImageCms
 
+from impasto.picture import Picture
+
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 WRITTEN = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP")
+LOSSLESS = {"PNG": {}, "WEBP": {"lossless": True}, "TIFF": {}, "BMP": {}}
 
 
 def encoded(image: Image.Image, format: str, **settings) -> bytes:
@@ -23,9 +28,19 @@ def corners(width: int = 24, height: int = 16) -> Image.Image:
     """Red top left, green top right, blue bottom left, white bottom right."""
     pixels = np.zeros((height, width, 3), np.uint8)
     y, x = height // 2, width // 2
-    pixels[:y, :x], pixels[:y, x:] = (255, 0, 0), (0, 255, 0)
-    pixels[y:, :x], pixels[y:, x:] = (0, 0, 255), (255, 255, 255)
+    pixels[:y, :x], pixels[:y, x:] = RED, GREEN
+    pixels[y:, :x], pixels[y:, x:] = BLUE, WHITE
     return Image.fromarray(pixels)
+
+
+def colours(picture: Picture) -> list[tuple[int, ...]]:
+    """The colours of the four corners, row by row."""
+    pixels = picture.pixels
+    return [tuple(map(int, pixels[y, x])) for y in (1, -2) for x in (1, -2)]
+
+
+def near(found: ArrayLike, expected: ArrayLike, by: int = 3) -> bool:
+    return bool(np.abs(np.asarray(found, int) - np.asarray(expected, int)).max() <= by)
 
 
 def noise(width: int = 64, height: int = 48) -> Image.Image:
