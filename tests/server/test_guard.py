@@ -110,6 +110,21 @@ def test_the_token_may_come_from_the_environment(tmp_path):
         assert httpx.get(url, headers=headers).status_code == 200
 
 
+def test_who_leaves_while_sending_is_no_fault_of_the_service(guarded):
+    def counted(status):
+        found = re.search(rf'requests_total{{.*status="{status}"}} (\d+)', metrics())
+        return int(found[1]) if found else 0
+
+    def metrics():
+        return guarded.http.get("/metrics").text
+
+    faults, left = counted(500), counted(400)
+    raw(guarded, HEAD + b"Content-Length: 1000\r\n\r\nabc").close()
+    until(lambda: counted(400) > left)
+    assert counted(500) == faults
+    assert not [line for line in guarded.said if "Traceback" in line]
+
+
 def test_a_port_that_is_taken_is_said_before_anything_starts(service, tmp_path):
     port = service.url.rsplit(":", 1)[1]
     with command("serve", "--port", port, "--state", str(tmp_path)) as process:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -51,7 +52,7 @@ def serve(
         return
 
     def on_ready(address: str) -> None:
-        secret = f"#token={options.token}" if options.token else ""
+        secret = f"#token={quote(options.token, safe='')}" if options.token else ""
         terminal.say(f"{address}{secret}  (Ctrl-C stops it)")
 
     _service().serve(options, on_ready, log=verbose)

@@ -16,6 +16,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from impasto import __version__, assets, catalog
 from impasto.errors import ImpastoError, OptionError, PictureLimitError
@@ -76,9 +77,8 @@ def create_app(options: ServeOptions | None = None) -> FastAPI:
     app.state.jobs = Jobs(options)
     app.state.metrics = Metrics()
     app.add_middleware(Guard, options=options, observe=app.state.metrics.observe)
-    app.add_exception_handler(ImpastoError, _told)
-    app.add_exception_handler(HTTPException, _told)
-    app.add_exception_handler(RequestValidationError, _told)
+    for kind in (ImpastoError, HTTPException, RequestValidationError, ClientDisconnect):
+        app.add_exception_handler(kind, _told)
     app.include_router(api)
     app.include_router(pages)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
@@ -111,6 +111,8 @@ async def _told(_: Request, error: Exception) -> Response:
         error = from_http(error)
     elif isinstance(error, RequestValidationError):
         error = from_validation(error)
+    elif isinstance(error, ClientDisconnect):
+        error = Refusal(HTTPStatus.BAD_REQUEST, "the client has gone")
     assert isinstance(error, ImpastoError)
     return answer(error)
 
@@ -332,7 +334,7 @@ async def _unless_gone(request: Request, work: Coroutine[Any, Any, _Made]) -> _M
     try:
         await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            raise Refusal(HTTPStatus.BAD_REQUEST, "the client has gone")
+            raise ClientDisconnect
         return task.result()
     finally:
         task.cancel()

@@ -212,6 +212,14 @@ def test_the_command_is_copied(browser, server, photo):
         assert copied == r"impasto stylize 'it'\''s mine.jpg' -s great-wave --stroke 1"
 
 
+def test_an_insecure_page_selects_the_command(sample):
+    sample.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    sample.click("#copy")
+    expect(sample.locator("#status")).to_have_text("Selected: copy it now")
+    command = sample.locator("#command").text_content()
+    assert sample.evaluate("getSelection().toString()").strip() == command.strip()
+
+
 # ---- Files go out ------------------------------------------------------------------------------
 
 
@@ -234,6 +242,40 @@ def test_a_very_large_picture_is_a_job_with_progress(page, photo):
     assert asked[0].method == "POST"
     assert asked[-1].url.endswith("/result")
     expect(page.locator("#status")).to_have_text(f"Saved as {name}")
+
+
+def test_a_job_outlives_a_broken_connection(refused, photo):
+    broken = []
+
+    def cut(route):
+        """The stream of the job's events, and the first question after it."""
+        if len(broken) < 2:
+            broken.append(route.request.url)
+            return route.abort()
+        return route.continue_()
+
+    with painting(refused):
+        refused.set_input_files("#file", photo("wide.png", (2200, 150)))
+    refused.route("**/v1/jobs/**", cut)
+    name, data = downloaded(refused)
+    assert (name, picture(data).size) == ("wide.great-wave.png", (2200, 150))
+    assert broken[0] == f"{broken[1]}/events"
+
+
+def test_what_a_download_stops_is_painted_afterwards(sample):
+    held = []
+
+    def hold(route):
+        """The first is never answered."""
+        held.append(route)
+        if len(held) > 1:
+            route.continue_()
+
+    sample.route("**/v1/stylize?*", hold)
+    with painting(sample):
+        choose(sample, "udnie")
+        until(sample, lambda: held)
+        assert downloaded(sample)[0] == "sample.udnie.jpg"
 
 
 def test_a_film_is_painted_and_downloaded(page, service, tmp_path):
@@ -279,6 +321,21 @@ def test_a_painting_of_ones_own_is_a_style(sample, service, photo, tmp_path):
     )
     name, data = downloaded(sample)
     assert (name, max(picture(data).size)) == ("sample.my painting.jpg", 64)
+
+
+def test_ones_own_painting_is_downloaded_when_it_is_there(sample, service, photo):
+    if "optimize" not in service.http.get("/v1/limits").json()["jobs"]:
+        pytest.skip("needs torch")
+    asked = requests(sample, "/v1/jobs")
+    sample.route("**/v1/jobs", lambda route: None)  # never answered
+    sample.set_input_files("#painting", photo("own.jpg"))
+    until(sample, lambda: asked)
+    sample.click("#download")
+    expect(sample.locator("#message")).to_contain_text("not ready yet")
+    expect(sample.locator("#doing")).to_contain_text("Studying your painting")
+    sample.set_input_files("#file", photo("scan.tiff"))  # which the server reads
+    until(sample, lambda: size(sample) != [600, 400])
+    expect(sample.locator("#message")).to_be_empty()
 
 
 def test_a_job_is_cancelled_on_the_server(sample, service, photo):

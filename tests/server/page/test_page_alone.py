@@ -95,6 +95,24 @@ def test_the_browser_blends_keeps_colours_lays_grain_and_stops(browser, alone):
             choose(page, "mondrian")
 
 
+def test_a_painter_that_could_not_be_loaded_is_tried_again(browser, alone):
+    with visit(browser, alone, refused=True) as page:
+        page.route("**/*.mjs", lambda route: route.abort())
+        page.click("#sample")
+        expect(page.locator("#message")).to_contain_text("could not be loaded")
+        page.unroute("**/*.mjs")
+        with painting(page):
+            choose(page, "udnie")
+
+
+def test_a_file_is_named_after_what_is_in_it(browser, alone, photo):
+    with visit(browser, alone) as page:
+        with painting(page):
+            page.set_input_files("#file", photo("holiday.avif"))
+        name, data = downloaded(page)  # as AVIF, which browsers do not write
+        assert (name, picture(data).format) == ("holiday.great-wave.png", "PNG")
+
+
 def test_films_are_not_for_the_browser(browser, alone, tmp_path):
     (tmp_path / "clip.mp4").write_bytes(b"")
     with visit(browser, alone) as page:

@@ -1,18 +1,15 @@
-"""The web page for everybody: by camera, keyboard, phone and token."""
+"""The web page for everybody: by keyboard, phone and token."""
 
 from pathlib import Path
 
 import pytest
 from browser import (
-    downloaded,
     expect,
     hand_over,
     painting,
     pixels,
-    size,
     slide,
     tab_to,
-    until,
     visit,
 )
 
@@ -24,67 +21,11 @@ PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobil
 MARKUP = "<img src=x onerror=document.title=1><b>bold"
 
 
-def test_the_camera_is_painted_live_and_a_frame_is_kept(browser, server):
-    with visit(browser, server, permissions=["camera"]) as page:
-        page.click("#camera")
-        expect(page.locator("#doing")).to_contain_text("frames per second")
-        first = pixels(page)
-        until(page, lambda: pixels(page) != first)
-        assert max(size(page)) == 480
-        with painting(page):
-            page.click("#keep")
-        assert max(size(page)) > 480
-        expect(page.locator("#busy")).to_be_hidden()
-        assert downloaded(page)[0] == "camera.great-wave.jpg"
-
-
-def test_what_is_asked_before_the_styles_have_come_waits_for_them(browser, server, photo):
-    held = []
-
-    def hold(route):
-        held.append(route)
-
-    with visit(browser, server, permissions=["camera"]) as page:
-        page.route("**/v1/styles", hold)
-        page.reload()
-        with painting(page):
-            page.set_input_files("#file", photo())
-            expect(page.locator("#doing")).to_have_text("Opening")
-            until(page, lambda: held)
-            held.pop().continue_()
-        page.reload()
-        page.click("#camera")
-        page.wait_for_timeout(1500)  # a camera gives its first picture sooner
-        until(page, lambda: held)
-        held.pop().continue_()
-        expect(page.locator("#doing")).to_contain_text("frames per second")
-        page.click("#cancel")
-
-
-def test_stopping_the_camera_brings_back_what_was_there(browser, server):
-    with visit(browser, server, permissions=["camera"]) as page:
-        with painting(page):
-            page.click("#sample")
-        page.click("#camera")
-        expect(page.locator("#doing")).to_contain_text("frames per second")
-        page.click("#cancel")
-        expect(page.locator("#busy")).to_be_hidden()
-        assert size(page) == [600, 400]
-
-
-def test_without_leave_the_camera_says_so(browser, server):
-    with visit(browser, server) as page:
-        denied = "Promise.reject(new DOMException('', 'NotAllowedError'))"
-        page.evaluate(f"() => {{ navigator.mediaDevices.getUserMedia = () => {denied}; }}")
-        page.click("#camera")
-        expect(page.locator("#message")).to_contain_text("The camera may not be used.")
-        expect(page.locator("#welcome")).to_be_visible()
-
-
 def test_the_keyboard_is_enough(page):
     tab_to(page, "#sample")
     with painting(page):
         page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "sample"
     tab_to(page, "#divider")
     page.keyboard.press("End")
     assert (
@@ -176,8 +117,8 @@ def test_markup_in_names_is_only_text(browser, server, photo):
 
 
 def test_a_token_is_taken_from_the_address_or_asked_for(browser, tmp_path):
-    with serving(tmp_path, "--token", "swordfish-and-chips") as guarded:
-        with visit(browser, f"{guarded.url}/#token=swordfish-and-chips") as page:
+    with serving(tmp_path, "--token", "swordfish+chips&50%41") as guarded:
+        with visit(browser, guarded.said[0].split()[0]) as page:
             with painting(page):
                 page.click("#sample")
             assert "token" not in page.url
@@ -185,7 +126,7 @@ def test_a_token_is_taken_from_the_address_or_asked_for(browser, tmp_path):
             page.fill("dialog input", "wrong")
             page.keyboard.press("Enter")
             expect(page.locator("dialog label")).to_contain_text("not the server’s")
-            page.fill("dialog input", "swordfish-and-chips")
+            page.fill("dialog input", "swordfish+chips&50%41")
             page.keyboard.press("Enter")
             with painting(page):
                 page.click("#sample")

@@ -13,6 +13,7 @@ const PREVIEW = 1024; // in which brush marks have the size 1
 const DRAFT = 512;
 const LIVE = 480;
 const KEPT = 16; // paintings that are kept, so that going back to a style is instant
+const ENDING = { 'image/png': 'png', 'image/webp': 'webp', 'image/avif': 'avif', 'video/mp4': 'mp4' };
 const FILM = /\.(mp4|m4v|mov|mkv|webm|avi)$/i;
 
 const $ = (id) => document.getElementById(id);
@@ -54,7 +55,7 @@ function command() {
   const { style: name, stroke, keepColors } = settings();
   const source = photo?.name ?? 'photo.jpg';
   const parts = style().own
-    ? ['optimize', word(source), word(style().own.name), '-o', word(fileName('png'))]
+    ? ['optimize', word(source), word(style().own.name), '-o', word(`${paintedName()}.png`)]
     : ['stylize', word(source), '-s', name];
   if (!style().own && stroke) parts.push('--stroke', stroke);
   if (!style().own && !photo?.film && !grain.checked) parts.push('--grain', 0);
@@ -63,11 +64,17 @@ function command() {
   return ['impasto', ...parts].join(' ');
 }
 
-/** photo.great-wave.jpg */
-function fileName(extension) {
+/** photo.great-wave */
+function paintedName() {
   const stem = (name) => name.replace(/\.[^.]*$/, '');
   const by = style().own ? stem(style().own.name) : settings().style.replace(/:[\d.]+/g, '').replace(',', '+');
-  return `${stem(photo?.name ?? 'photo.jpg')}.${by}.${extension}`;
+  return `${stem(photo?.name ?? 'photo.jpg')}.${by}`;
+}
+
+/** What tells one painting of a photograph from another. */
+function paintingKey() {
+  const wanted = settings();
+  return JSON.stringify(style().own ? [wanted.style, wanted.keepColors] : wanted);
 }
 
 function describe() {
@@ -118,7 +125,10 @@ function show(what) {
   for (const id of ['welcome', 'frame', 'film']) $(id).hidden = id !== what;
   const sources = $('sources');
   const home = what === 'welcome' ? $('welcome') : $('place');
-  if (sources.parentNode !== home) home.append(sources);
+  if (sources.parentNode === home) return;
+  const focused = document.activeElement;
+  home.append(sources);
+  if (sources.contains(focused)) focused.focus();
 }
 
 function say(text) {
@@ -161,12 +171,15 @@ function progress({ state, ahead, kind, step, total, seconds }, doing) {
 }
 
 /**
- * Does one thing and stops the one before; its errors are shown, stopping is none. What is asked
- * before the styles have come waits for them.
+ * Does one thing and stops the one before; its errors are shown, stopping is none, and ends it at
+ * once. What is asked before the styles have come waits for them.
  */
 async function work(doing, task) {
   run?.abort();
   const mine = new AbortController();
+  const stopped = new Promise((_, reject) => {
+    mine.signal.onabort = () => reject(mine.signal.reason);
+  });
   run = mine;
   quiet();
   say(`${doing}…`);
@@ -175,9 +188,9 @@ async function work(doing, task) {
   $('keep').hidden = true;
   $('cancel').textContent = 'Cancel';
   try {
-    await ready;
-    mine.signal.throwIfAborted();
-    const made = await task(mine.signal, (news) => run === mine && tell(news, doing));
+    await Promise.race([ready, stopped]);
+    const tells = (news) => run === mine && tell(news, doing);
+    const made = await Promise.race([task(mine.signal, tells), stopped]);
     return mine.signal.aborted ? undefined : made;
   } catch (error) {
     if (!mine.signal.aborted) complain(error);
@@ -199,7 +212,7 @@ async function preview() {
   describe();
   if (!photo || photo.film || live() || !style()) return;
   const wanted = settings();
-  const key = JSON.stringify(style().own ? [wanted.style, wanted.keepColors] : wanted);
+  const key = paintingKey();
   const shown = photo;
   let first = !painting;
   const hangs = (made) => {
@@ -250,17 +263,26 @@ async function preview() {
 /** The picture in its full size, or the whole film, as a file. */
 async function download() {
   const wanted = { ...settings(), strength: Number(strength.value) };
-  const kind = photo.film ? 'mp4' : { 'image/png': 'png', 'image/webp': 'webp', 'image/avif': 'avif' }[photo.file.type];
-  const name = fileName(kind ?? 'jpg');
+  const kind = photo.film ? 'mp4' : ENDING[photo.file.type];
+  const stem = paintedName();
+  const key = paintingKey();
   const shown = photo;
+  const made = paintings.get(key);
   const { own } = style();
+  if (own && !shown.film && !made) {
+    complain(problem('The painting is not ready yet', 'wait until it is shown'));
+    return;
+  }
   const doing = photo.film ? 'Painting the film' : 'Painting in full size';
   const file = await work(doing, async (signal, tells) => {
     const use = { signal, tell: tells };
     const type = `image/${kind ?? 'jpeg'}`;
     if (shown.film && own) throw problem('Films are not painted after your own painting', 'choose another style');
     if (shown.film) return painter.job({ image: shown.file }, wanted, { ...use, format: 'mp4' });
-    if (own) return ownFile(type);
+    if (own) { // mixed here: it is not painted twice
+      const small = scaled(shown.small, made.width, made.height);
+      return encoded(mixed(small, made, wanted.strength), type);
+    }
     const side = Math.max(shown.width, shown.height);
     const large = () => {
       const size = side > limits.job_side ? limits.job_side : undefined;
@@ -278,17 +300,12 @@ async function download() {
     }
   });
   if (!file) return;
+  const name = `${stem}.${ENDING[file.type] ?? 'jpg'}`; // a browser writes PNG for what it cannot
   const address = URL.createObjectURL(file);
   make('a', { href: address, download: name }).click();
   setTimeout(URL.revokeObjectURL, 60_000, address);
   say(`Saved as ${name}`);
-}
-
-/** What was painted after one's own painting, mixed here: it is not painted twice. */
-async function ownFile(type) {
-  if (!painting) throw problem('The painting is not ready yet.', 'wait until it is shown');
-  const { width, height } = painting;
-  return encoded(mixed(scaled(photo.small, width, height), painting, Number(strength.value)), type);
+  if (!paintings.has(key)) preview(); // it was stopped for this
 }
 
 // Where pictures come from
@@ -335,7 +352,7 @@ async function open(file) {
 /** A file that this browser cannot read (TIFF, HEIC) as the server reads it, unpainted. */
 async function sent(file, use) {
   try {
-    const wanted = { style: style().name, strength: 0, size: PREVIEW };
+    const wanted = { style: styles.keys().next().value, strength: 0, size: PREVIEW };
     return await createImageBitmap(await painter.paint(file, wanted, { ...use, type: 'image/jpeg' }));
   } catch (error) {
     if (![400, 415, 422].includes(error.status) && error.name !== 'InvalidStateError') throw error;
@@ -356,7 +373,7 @@ const live = () => run !== null && run === camera;
 /** Paints what the camera sees: one picture after another, as fast as the painter is. */
 async function watch() {
   let kept = null;
-  const back = photo?.live ? null : photo;
+  const back = photo?.live ? photo.back : { photo, painting };
   await work('Starting the camera', async (signal, tells) => {
     let rate = 0;
     let keeps = false;
@@ -375,42 +392,42 @@ async function watch() {
       const start = performance.now();
       const small = scaled(video, ...fit(...size, LIVE), size);
       const wanted = settings();
-      wanted.stroke = Math.min(10, (wanted.stroke * PREVIEW) / LIVE); // painted in one pass
+      wanted.stroke = Math.min(10, (2 ** brush.value * PREVIEW) / LIVE); // painted in one pass
       wanted.grain = 0; // it would stand where the picture moves
       const made = await painter.paint(small, wanted, { signal, tell: tells }).then(visible);
       if (signal.aborted) return;
-      if (!photo?.live) {
+      const first = !photo?.live;
+      photo = { name: 'camera.jpg', live: true, small, back };
+      painting = made;
+      if (first) {
         hang(small);
         show('frame');
         say('');
-      }
-      photo = { name: 'camera.jpg', live: true, small };
-      painting = made;
-      mixed(small, null, 0, before);
+        describe();
+      } else mixed(small, null, 0, before);
       draw();
       const now = 1000 / (performance.now() - start);
       rate = rate ? 0.9 * rate + 0.1 * now : now;
       tells(`Live, ${rate.toFixed(rate < 10 ? 1 : 0)} frames per second`);
     }
   });
-  if (run) return; // something else has begun
   if (kept) await open(jpeg(await encoded(kept, 'image/jpeg'), 'camera.jpg'));
-  else restore(back);
+  else if (photo === back.photo || photo.live) restore(back); // else something new hangs there
 }
 
 /** What was on the wall before the camera. */
 function restore(back) {
   const seen = photo?.live;
-  photo = back;
-  painting = null;
-  $('download').disabled = !back;
-  if (!back) show('welcome');
-  else if (back.film) show('film');
+  ({ photo, painting } = back);
+  $('download').disabled = !photo;
+  if (!photo) show('welcome');
+  else if (photo.film) show('film');
   else if (seen) {
-    hang(back.small);
+    hang(photo.small);
     draw();
   }
-  preview();
+  describe();
+  if (!run && !$('message').hasChildNodes()) preview();
 }
 
 function stop() {
@@ -463,10 +480,13 @@ function wire() {
     say('Stopped');
   };
   $('copy').onclick = async () => {
-    await navigator.clipboard.writeText(command()).catch(() => {
-      getSelection().selectAllChildren($('command')); // an insecure page: copied by hand
-    });
-    say(getSelection().isCollapsed ? 'Copied' : 'Selected: copy it now');
+    try {
+      await navigator.clipboard.writeText(command());
+      say('Copied');
+    } catch { // an insecure page has no clipboard
+      getSelection().selectAllChildren($('command'));
+      say('Selected: copy it now');
+    }
   };
   strength.oninput = () => {
     describe();

@@ -106,19 +106,20 @@ function asked(name, { data, width, height }, signal) {
       signal?.removeEventListener('abort', stopped);
       settle(value);
     };
-    const stopped = () => {
+    const ended = (why) => {
       worker.terminate(); // the only way to stop a network; the next one starts anew
       worker = null;
-      over(reject, signal.reason);
+      over(reject, why);
     };
+    const stopped = () => ended(signal.reason);
     signal?.addEventListener('abort', stopped);
     worker.onmessage = ({ data: { pixels: painted, error } }) => {
-      if (error) return over(reject, problem('The style could not be painted', error));
+      if (error) return ended(problem('The style could not be painted', error));
       const made = canvas(width, height);
       made.getContext('2d').putImageData(new ImageData(painted, width, height), 0, 0);
       return over(resolve, made);
     };
-    worker.onerror = ({ message }) => over(reject, problem('The painter could not be loaded', message));
+    worker.onerror = ({ message }) => ended(problem('The painter could not be loaded', message));
     worker.postMessage({ url, pixels, width, height }, [pixels.buffer]);
   });
 }

@@ -101,7 +101,11 @@ async function followed(path, job, signal, tell) {
   }
   if (job.state === 'queued' || job.state === 'running') {
     await pause(1, signal); // the stream was cut: ask, and listen again
-    job = await (await call(path, {}, signal, tell)).json();
+    const answer = await call(path, {}, signal, tell).catch((error) => {
+      if (signal?.aborted || error.status) throw error;
+      tell?.('The server does not answer. Trying again…');
+    });
+    if (answer) job = await answer.json();
   }
   return job;
 }

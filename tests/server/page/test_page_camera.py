@@ -1,0 +1,123 @@
+"""The camera on the web page, painted live."""
+
+import pytest
+from browser import choose, downloaded, expect, painting, pixels, size, until, visit
+
+LATE = """() => {
+  navigator.mediaDevices.getUserMedia = () => new Promise((_, reject) => {
+    window.deny = () => reject(new DOMException('', 'NotAllowedError'));
+  });
+}"""
+
+
+@pytest.fixture
+def page(browser, server):
+    with visit(browser, server, permissions=["camera"], refused=True) as opened:
+        yield opened
+
+
+def watch(page):
+    page.click("#camera")
+    expect(page.locator("#doing")).to_contain_text("frames per second")
+
+
+def test_the_camera_is_painted_live_and_a_frame_is_kept(page):
+    watch(page)
+    first = pixels(page)
+    until(page, lambda: pixels(page) != first)
+    assert max(size(page)) == 480
+    with painting(page):
+        page.click("#keep")
+    assert max(size(page)) > 480
+    expect(page.locator("#busy")).to_be_hidden()
+    assert downloaded(page)[0] == "camera.great-wave.jpg"
+
+
+def test_what_is_asked_before_the_styles_have_come_waits_for_them(browser, server, photo):
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    with visit(browser, server, permissions=["camera"]) as page:
+        page.route("**/v1/styles", hold)
+        page.reload()
+        with painting(page):
+            page.set_input_files("#file", photo())
+            expect(page.locator("#doing")).to_have_text("Opening")
+            until(page, lambda: held)
+            held.pop().continue_()
+        page.reload()
+        page.click("#camera")
+        page.wait_for_timeout(1500)  # a camera gives its first picture sooner
+        until(page, lambda: held)
+        held.pop().continue_()
+        expect(page.locator("#doing")).to_contain_text("frames per second")
+        page.click("#cancel")
+
+
+def test_stopping_the_camera_brings_back_what_was_there(sample):
+    watch(sample)
+    watch(sample)  # once more
+    painted = pixels(sample)
+    sample.click("#cancel")
+    expect(sample.locator("#busy")).to_be_hidden()
+    assert size(sample) == [600, 400]
+    assert pixels(sample) != painted
+
+
+def test_without_leave_the_camera_says_so(page):
+    page.evaluate(LATE)
+    page.click("#camera")
+    page.evaluate("deny()")
+    expect(page.locator("#message")).to_contain_text("The camera may not be used.")
+    expect(page.locator("#welcome")).to_be_visible()
+
+
+def test_who_does_not_answer_the_camera_s_question_can_go_on(page, photo):
+    page.evaluate(LATE)
+    page.click("#camera")
+    page.click("#cancel")
+    expect(page.locator("#busy")).to_be_hidden()
+    page.click("#camera")
+    with painting(page):
+        page.set_input_files("#file", photo())
+    page.evaluate("deny()")
+    page.wait_for_timeout(200)
+    assert size(page) == [300, 200]
+    expect(page.locator("#frame")).to_be_visible()
+    expect(page.locator("#message")).to_be_empty()
+    expect(page.locator("#download")).to_be_enabled()
+
+
+def test_what_cannot_be_opened_brings_back_the_photograph(sample, tmp_path):
+    (tmp_path / "no.jpg").write_text("no picture")
+    watch(sample)
+    sample.set_input_files("#file", tmp_path / "no.jpg")
+    expect(sample.locator("#message")).to_contain_text("no picture that can be opened")
+    assert size(sample) == [600, 400]
+    expect(sample.locator("#download")).to_be_enabled()
+
+
+def test_ones_own_painting_is_not_for_the_camera(sample, photo):
+    asked = []
+    sample.on("request", lambda request: asked.append(request.url))
+    watch(sample)
+    sample.evaluate("document.querySelector('#own').hidden = false")
+    sample.set_input_files("#painting", photo("own.jpg"))
+    expect(sample.locator("#message")).to_contain_text("cannot be painted live")
+    expect(sample.locator("#busy")).to_be_hidden()
+    assert size(sample) == [600, 400]
+    assert not [url for url in asked if "/v1/jobs" in url]
+    with painting(sample):
+        choose(sample, "udnie")
+
+
+def test_the_camera_after_a_film(page, tmp_path):
+    (tmp_path / "clip.mp4").write_bytes(b"")
+    page.set_input_files("#file", tmp_path / "clip.mp4")
+    expect(page.locator("#film-name")).to_have_text("clip.mp4")
+    watch(page)
+    page.click("#cancel")
+    expect(page.locator("#film")).to_be_visible()
+    expect(page.locator("#download")).to_be_enabled()
