@@ -66,14 +66,16 @@ def png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def matrix_profile(primaries: dict[str, tuple[float, float, float]], gamma: float) -> bytes:
+def matrix_profile(
+    primaries: dict[str, tuple[float, float, float]], gamma: float, name: bytes = b"test"
+) -> bytes:
     """A minimal ICC profile: primaries as D50 XYZ, one gamma for all channels."""
 
     def fixed(value: float) -> bytes:
         return struct.pack(">i", round(value * 65536))
 
     tags = {
-        b"desc": b"desc\0\0\0\0" + struct.pack(">I", 5) + b"test\0" + bytes(78),
+        b"desc": b"desc\0\0\0\0" + struct.pack(">I", len(name) + 1) + name + bytes(79),
         b"cprt": b"text\0\0\0\0none\0",
         b"wtpt": b"XYZ \0\0\0\0" + fixed(0.9642) + fixed(1.0) + fixed(0.8249),
     }
@@ -107,6 +109,15 @@ DISPLAY_P3 = matrix_profile(
         "b": (0.15710, 0.06657, 0.78407),
     },
     2.2,
+)
+LINEAR = matrix_profile(
+    {
+        "r": (0.43607, 0.22249, 0.01392),
+        "g": (0.38515, 0.71687, 0.09708),
+        "b": (0.14307, 0.06061, 0.71410),
+    },
+    1.0,
+    b"sRGB-linear",
 )
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

@@ -2,6 +2,7 @@ import hashlib
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -80,6 +81,20 @@ def test_a_folder_of_several_styles(several, user_styles):
     shutil.copytree(several, user_styles / "beach")
     assert {"sea", "sky", "sand"} < set(catalog.styles())
     assert catalog.find("sand").folder == user_styles / "beach"
+
+
+def test_another_name_in_the_folder_of_a_style_is_not_that_style(copy, monkeypatch):
+    monkeypatch.chdir(copy)
+    with pytest.raises(OptionError, match="holds 1 styles"):
+        catalog.find("graet-wave")
+
+
+def test_where_a_new_style_is_placed(user_styles, tmp_path):
+    assert catalog.place("mine") == user_styles / "mine"
+    assert catalog.place("./mine") == Path("mine")
+    assert catalog.place(tmp_path / "udnie") == tmp_path / "udnie"
+    with pytest.raises(OptionError, match="udnie is the name of a bundled style"):
+        catalog.place("udnie")
 
 
 def test_styles_of_one_network_are_blended_by_parts(several, style):

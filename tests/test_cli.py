@@ -3,6 +3,7 @@ import json
 import os
 import pty
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,8 +96,34 @@ def test_pipes(folder):
     done = run("stylize", "-", "-s", "great-wave", "-o", folder / "x.webp", stdin=data)
     assert codecs.read(folder / "x.webp").format == "WEBP"
     assert done.stdout == b""
+    gif = io.BytesIO()
+    Image.open(folder / "a.jpg").save(gif, "GIF")
+    assert (
+        codecs.read(run("stylize", "-", "-s", "udnie", stdin=gif.getvalue()).stdout).format == "PNG"
+    )
+    args = ("stylize", "-", "-s", "udnie", "--format", "jpeg", "-o", folder / "x.png")
+    assert run(*args, stdin=data).returncode == 0
+    assert codecs.read(folder / "x.png").format == "PNG"
     assert run("stylize", "-", "-s", "great-wave", stdin=b"junk").returncode == 1
     assert run("stylize", "-", "a.jpg", "-s", "great-wave", stdin=data).returncode == 2
+
+
+def test_a_full_disk_behind_standard_output_is_said(folder):
+    command = [sys.executable, "-m", "impasto", "stylize", "a.jpg", "-s", "udnie", "-o", "-"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, cwd=folder, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 1
+    assert b"standard output cannot be written" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_two_styles_of_one_name_are_refused(folder, style):
+    for name in ("one", "two"):
+        shutil.copytree(style.folder, folder / name / style.name)
+    args = [flag for name in ("one", "two") for flag in ("-s", f"{name}/{style.name}")]
+    done = run("stylize", "a.jpg", *args, cwd=folder)
+    assert done.returncode == 2
+    assert b"two of the styles are called great-wave" in done.stderr
 
 
 def test_a_picture_is_not_written_to_a_terminal(folder):

@@ -109,6 +109,13 @@ def test_an_srgb_profile_changes_nothing():
     assert np.array_equal(picture.pixels, np.asarray(noise()))
 
 
+def test_a_profile_is_not_judged_by_its_name():
+    picture = codecs.read(
+        encoded(Image.new("RGB", (4, 4), (55, 55, 55)), "PNG", icc_profile=hostile.LINEAR)
+    )
+    assert near(picture.pixels, 255 * (1.055 * (55 / 255) ** (1 / 2.4) - 0.055))
+
+
 @pytest.mark.parametrize("profile", [b"not a profile", hostile.ADOBE_RGB[:200], bytes(5 * 2**20)])
 def test_a_profile_that_is_none_is_a_note(profile):
     picture = codecs.read(encoded(corners(), "JPEG", icc_profile=profile))

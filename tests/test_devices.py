@@ -55,10 +55,26 @@ def test_the_cgroups_share_of_processors(files, expected, tmp_path):
         ({"memory.max": "1000", "memory.current": "1400"}, 0),
         (
             {
+                "memory.max": "1000",
+                "memory.current": "990",
+                "memory.stat": "anon 90\nfile 900\ninactive_file 800\nactive_file 100\n",
+            },
+            810,
+        ),
+        (
+            {
                 "memory/memory.limit_in_bytes": "900",
                 "memory/memory.usage_in_bytes": "100",
             },
             800,
+        ),
+        (
+            {
+                "memory/memory.limit_in_bytes": "900",
+                "memory/memory.usage_in_bytes": "900",
+                "memory/memory.stat": "inactive_file 1\ntotal_inactive_file 700\n",
+            },
+            700,
         ),
     ],
 )

@@ -92,6 +92,27 @@ def test_a_folders_tree_is_mirrored(tree):
     ]  # fmt: skip
 
 
+def test_a_folder_is_painted_again_and_its_results_are_no_inputs(tree):
+    (tree / "2.a.jpg").write_bytes(b"x")  # no result: there is no other 2
+
+    def painted(inputs, out=None, style="a", **options):
+        known = ("a", "b")
+        plan = files.plan(files.find(inputs), [style], out and str(out), known=known, **options)
+        for job in plan:
+            job.output.parent.mkdir(exist_ok=True, parents=True)
+            job.output.write_bytes(b"x")
+        return {job.input.name for job in plan}
+
+    originals = {"a.PNG", "b.jpg", "c.webp", "2.a.jpg"}
+    for _ in range(2):
+        for style in ("a", "b"):
+            assert painted([tree], style=style) == originals
+            assert painted([tree], tree / "out", style) == originals
+            assert painted([tree], style=style, format="avif") == originals
+            assert painted([f"{tree}/**/*.[jpPw]*"], style=style) == originals
+    assert painted([tree / "b.a.jpg"], style="b") == {"b.a.jpg"}  # who names it wants it
+
+
 def test_out_is_a_file_for_one_picture_and_else_a_folder(tmp_path):
     one, two = Found(tmp_path / "1.jpg"), Found(tmp_path / "2.jpg")
     target = tmp_path / "out.png"

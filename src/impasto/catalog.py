@@ -100,21 +100,28 @@ Shares = Sequence[tuple[Style, float]]
 def user_folder() -> Path:
     """Where the user's own styles live."""
     if override := os.environ.get("IMPASTO_STYLES"):
-        return Path(override)
+        return Path(override).expanduser()
     import platformdirs
 
     return Path(platformdirs.user_data_dir("impasto", appauthor=False)) / "styles"
 
 
 def place(output: str | Path) -> Path:
-    """The folder of a new style: ``output`` itself, or of that name in the user's styles.
+    """The folder of a new style: ``output`` itself, or, for a bare name, of that name in the
+    user's styles.
 
     Raises:
-        OptionError: its last part cannot be the name of a style.
+        OptionError: its last part cannot be the name of a style, or a bundled one has the name.
     """
     path = Path(output)
     valid_name(path.name)
-    return path if len(path.parts) > 1 else user_folder() / path
+    if str(output) != path.name:
+        return path
+    if path.name in bundled():
+        raise OptionError(
+            f"{path.name} is the name of a bundled style", hint="give another, or a folder"
+        )
+    return user_folder() / path
 
 
 def styles() -> dict[str, Style]:
@@ -156,9 +163,10 @@ def find(style: str | Path | Style) -> Style:
         return named
     if path.suffix in (".json", ".onnx") and (path.parent / CARD).is_file() and path.is_file():
         path = path.parent
-    for folder in (path, path.parent):
-        if (folder / CARD).is_file():
-            return _one(folder, path.name)
+    if (path / CARD).is_file():
+        return _one(path, path.name)
+    if (path.parent / CARD).is_file():
+        return _one(path.parent, path.name, only=False)
     if path.suffix and path.is_file():
         store.refuse_foreign(path)
     raise unknown(name)
@@ -180,11 +188,11 @@ def _named(name: str) -> Style | None:
     return styles().get(name)
 
 
-def _one(folder: Path, name: str) -> Style:
-    """The style ``name`` in ``folder``, or its only one."""
+def _one(folder: Path, name: str, *, only: bool = True) -> Style:
+    """The style ``name`` in ``folder``, or its ``only`` one."""
     found = read(folder)
     for style in found:
-        if style.name == name or len(found) == 1:
+        if style.name == name or (only and len(found) == 1):
             return style
     names = ", ".join(style.name for style in found)
     raise OptionError(

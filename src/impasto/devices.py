@@ -107,12 +107,23 @@ def memory() -> int | None:
 
 def _cgroup_memory(root: Path) -> int | None:
     """Bytes that the cgroup, v2 or v1, has left; None where there is no limit."""
-    for limit, used in (
-        (root / "memory.max", root / "memory.current"),
-        (root / "memory/memory.limit_in_bytes", root / "memory/memory.usage_in_bytes"),
+    for limit, used, cache in (
+        ("memory.max", "memory.current", "inactive_file"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
     ):
         try:
-            return max(0, int(limit.read_text()) - int(used.read_text()))
+            left = int((root / limit).read_text()) - int((root / used).read_text())
         except (OSError, ValueError):  # "max", or no such files
             continue
+        return max(0, left + _reclaimable((root / used).with_name("memory.stat"), cache))
     return None
+
+
+def _reclaimable(stat: Path, cache: str) -> int:
+    """Bytes of files that were read or written and are kept only while nobody needs the room."""
+    try:
+        return next(
+            int(n) for key, n in map(str.split, stat.read_text().splitlines()) if key == cache
+        )
+    except (OSError, ValueError, StopIteration):
+        return 0

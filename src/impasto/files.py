@@ -9,8 +9,8 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from impasto.codecs import SUFFIXES, valid_format
@@ -29,10 +29,12 @@ _MAX_NAME = 255  # bytes, on every file system in use
 
 @dataclass(frozen=True)
 class Found:
-    """An input file, and the folder that it was found in, if a folder was given."""
+    """An input file, and the folder that it was found in, if a folder was given; ``named`` if
+    it was named itself."""
 
     path: Path
     root: Path | None = None
+    named: bool = True
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,12 @@ def find(inputs: Iterable[str | Path]) -> list[Found]:
     for entry in map(str, inputs):
         path = Path(entry)
         if path.is_dir():
-            inside = [Found(file, path) for file in _walk(path)]
+            inside = [Found(file, path, named=False) for file in _walk(path)]
             if not inside:
                 raise OptionError(f"there are no pictures in {path}")
             found += inside
         elif not os.path.lexists(path) and glob.has_magic(entry):
-            found += find(_matches(entry))
+            found += [replace(item, named=False) for item in find(_matches(entry))]
         else:
             found.append(Found(path))
     once: dict[tuple[str, str], Found] = {}
@@ -116,6 +118,7 @@ def plan(
     out: str | None = None,
     *,
     format: str | None = None,
+    known: Iterable[str] = (),
 ) -> list[Job]:
     """Which picture becomes which file, decided and checked before any work.
 
@@ -123,12 +126,16 @@ def plan(
     tree of an input folder is mirrored. ``out`` is the file itself if there is one picture
     and one style, and it has the suffix of a picture or a film.
 
+    A folder can be painted again: what it or a glob holds of earlier results, in one of
+    ``styles`` or of the ``known`` others, is no input.
+
     Raises:
         OptionError: two results with one name, a result that is an input, or an ``out``
             that cannot be what it would have to be.
     """
     target = Path(out) if out else None
     suffix = f".{valid_format(format).lower()}" if format else None
+    found = _without_results(found, {*styles, *known})
     single = target is not None and len(found) == len(styles) == 1 and _names_file(str(out), target)
     if target and not single and target.exists() and not target.is_dir():
         raise OptionError(
@@ -141,6 +148,17 @@ def plan(
     ]
     _require_distinct(jobs)
     return jobs
+
+
+def _without_results(found: Sequence[Found], styles: Collection[str]) -> list[Found]:
+    """Without ``photo.STYLE.jpg`` where ``photo`` is there, too, and nobody named the former."""
+    stems = {item.path.stem for item in found}
+
+    def is_result(item: Found) -> bool:
+        stem, _, style = item.path.stem.rpartition(".")
+        return style in styles and stem in stems
+
+    return [item for item in found if item.named or not is_result(item)]
 
 
 def _names_file(out: str, target: Path) -> bool:

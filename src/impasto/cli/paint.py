@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -35,7 +35,7 @@ from impasto.cli.flags import (
     style_names,
 )
 from impasto.cli.studio import stop_gently
-from impasto.errors import OptionError
+from impasto.errors import OptionError, OutputError
 from impasto.options import ReadOptions, StylizeOptions, WriteOptions
 from impasto.progress import CancelToken, Progress
 from impasto.terminal import Terminal
@@ -72,13 +72,14 @@ def stylize(
     """Paint photographs and films in one or more styles.
 
     photo.jpg becomes photo.great-wave.jpg beside it, or in the folder that -o names; a
-    folder's tree is mirrored there. A file that fails does not stop the others. Films (needs
-    impasto[video]) keep sound and timing; one that was stopped goes on with the same command.
+    folder's tree is mirrored there, and what it holds of earlier results is left alone. A file
+    that fails does not stop the others. Films (needs impasto[video]) keep sound and timing; one
+    that was stopped goes on with the same command.
     """
     from impasto import batch, files
 
     terminal = Terminal(quiet=quiet, verbose=verbose, as_json=as_json)
-    chosen = {found.name: found for found in map(catalog.find, style)}
+    chosen = _by_name(map(catalog.find, style))
     settings = batch.Settings(
         StylizeOptions(strength, keep_colors, size, stroke, grain),
         ReadOptions(max_pixels=max_pixels),
@@ -90,8 +91,20 @@ def stylize(
     if "-" in inputs or out == "-":
         _pipe(inputs, list(chosen.values()), out, format, settings)
         return
-    plan = files.plan(files.find(inputs), list(chosen), out, format=format)
+    found = files.find(inputs)
+    plan = files.plan(found, list(chosen), out, format=format, known=catalog.styles())
     _run(plan, chosen, settings, terminal, ray=ray)
+
+
+def _by_name(styles: Iterable[Style]) -> dict[str, Style]:
+    found: dict[str, Style] = {}
+    for style in styles:
+        if found.setdefault(style.name, style) != style:
+            raise OptionError(
+                f"two of the styles are called {style.name}, and so would their results be",
+                hint="paint them in two runs, each with -o",
+            )
+    return found
 
 
 def _run(
@@ -150,13 +163,23 @@ def _pipe(
     photo = codecs.read(source, settings.read)
     stylizer = Stylizer(styles[0], device=settings.device, threads=settings.threads)
     painting = stylizer(photo, **asdict(settings.stylize))
-    kind = format or (codecs.format_of(target) if target else photo.format)
-    data = codecs.encode(painting, kind or "PNG", settings.write)
+    own = photo.format if photo.format and photo.format != "GIF" else "PNG"
+    kind = codecs.format_of(target) if target else format or own
+    data = codecs.encode(painting, kind, settings.write)
     if target:
         files.write(target, data, overwrite=settings.overwrite)
     else:
+        _put(data)
+
+
+def _put(data: bytes) -> None:
+    try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"standard output cannot be written: {error.strerror}") from error
 
 
 def sheet(

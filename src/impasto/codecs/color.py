@@ -59,10 +59,17 @@ def to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Imag
 
 def _from_profile(image: Image.Image, profile: bytes) -> Image.Image:
     source = ImageCms.getOpenProfile(io.BytesIO(profile))
-    description = ImageCms.getProfileDescription(source)
-    if image.mode == "RGB" and description.startswith("sRGB"):
+    if image.mode == "RGB" and _is_srgb(source):
         return image
     return _transform(image, source)
+
+
+def _is_srgb(source: Any) -> bool:
+    """Whether the profile changes nothing; linear ones may be called sRGB, too."""
+    levels = np.arange(0, 256, 15, dtype=np.uint8)
+    probe = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(len(levels), -1, 3)
+    converted = np.asarray(_transform(Image.fromarray(probe), source))
+    return bool(np.abs(converted.astype(int) - probe).max() <= 1)
 
 
 def _transform(image: Image.Image, source: Any) -> Image.Image:

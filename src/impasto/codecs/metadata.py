@@ -15,6 +15,7 @@ _ORIENTATION = 0x0112
 _EXIF_IFD, _USER_COMMENT = 0x8769, 0x9286
 _ASCII = b"ASCII\0\0\0"  # how the comment says what it is written in
 _THUMBNAIL_IFD = 1
+_SIZE = 0xA002, 0xA003  # turning and --size change it
 # In a TIFF the tags that describe the file's own layout stand among those about the picture.
 _STRUCTURE = {*range(254, 260), 262, 273, *range(277, 282), 284, 317, *range(320, 326), 338, 339}
 _STRUCTURE |= {347, 530, 531, 532, 700, 34675, 34377}
@@ -46,11 +47,14 @@ def extract(image: Image.Image, notes: list[str]) -> tuple[dict[str, Any], int]:
 
 
 def _upright(exif: Image.Exif) -> bytes:
-    """A copy without the thumbnail, which would show the photo, and with nothing to turn."""
+    """A copy without the thumbnail, which would show the photo, without the size, and with
+    nothing to turn."""
     copy = Image.Exif()
     copy.load(exif.tobytes())
     copy[_ORIENTATION] = 1
     copy._ifds.pop(_THUMBNAIL_IFD, None)
+    for tag in _SIZE:
+        copy.get_ifd(_EXIF_IFD).pop(tag, None)
     for tag in _STRUCTURE.intersection(copy):
         del copy[tag]
     return copy.tobytes()

@@ -131,14 +131,13 @@ def _check_limits(size: tuple[int, int], name: str, options: ReadOptions) -> Non
         raise PictureError(f"{name} has no pixels ({width}x{height})")
     pixels = width * height
     if pixels > options.max_pixels or max(size) > options.max_side:
-        limit = (
-            f"{options.max_pixels / 1e6:g} megapixels"
-            if pixels > options.max_pixels
-            else f"{options.max_side} pixels a side"
-        )
+        limit, hint = f"{options.max_side} pixels a side", "make it smaller first"
+        if pixels > options.max_pixels:
+            limit = f"{options.max_pixels / 1e6:g} megapixels"
+            hint += ", or raise --max-pixels if there is memory for it"
         raise PictureLimitError(
             f"{name} is {width}x{height} ({pixels / 1e6:.0f} megapixels); the limit is {limit}",
-            hint="make it smaller first, or raise --max-pixels if there is memory for it",
+            hint=hint,
         )
 
 
