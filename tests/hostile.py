@@ -67,7 +67,7 @@ def png_chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def matrix_profile(
-    primaries: dict[str, tuple[float, float, float]], gamma: float, name: bytes = b"test"
+    primaries: dict[str, tuple[float, float, float]], gamma: float, title: bytes = b"test"
 ) -> bytes:
     """A minimal ICC profile: primaries as D50 XYZ, one gamma for all channels."""
 
@@ -75,7 +75,7 @@ def matrix_profile(
         return struct.pack(">i", round(value * 65536))
 
     tags = {
-        b"desc": b"desc\0\0\0\0" + struct.pack(">I", len(name) + 1) + name + bytes(79),
+        b"desc": b"desc\0\0\0\0" + struct.pack(">I", len(title) + 1) + title + bytes(79),
         b"cprt": b"text\0\0\0\0none\0",
         b"wtpt": b"XYZ \0\0\0\0" + fixed(0.9642) + fixed(1.0) + fixed(0.8249),
     }

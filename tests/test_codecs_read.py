@@ -75,6 +75,15 @@ def test_broken_exif_costs_only_itself():
     assert near(colours(picture), [RED, GREEN, BLUE, WHITE], by=12)
 
 
+def test_the_size_in_exif_is_dropped_and_nothing_else():
+    exif = Image.Exif()
+    exif[0x8769] = {0xA002: 4000, 0xA003: 3000, 0x829A: 0.5, 0xA005: {1: "R98"}}
+    picture = codecs.read(encoded(corners(), "JPEG", exif=exif))
+    again = Image.open(io.BytesIO(picture.encode("JPEG"))).getexif()
+    assert set(again.get_ifd(0x8769)) == {0x829A, 0xA005}
+    assert again.get_ifd(0xA005)[1] == "R98"
+
+
 def test_thumbnails_in_exif_are_dropped():
     exif = Image.Exif()
     exif[0x010F] = "Camera"
