@@ -1,12 +1,14 @@
 """Experiments as data: what a recipe says, and what it may not."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from impasto.errors import OptionError
+from impasto.knobs import changed
 from impasto.lab import experiment
 from impasto.options import OptimizeOptions
 from impasto.studio import features
@@ -43,8 +45,8 @@ def test_several_pictures_are_an_axis(recipe, pictures):
     )
     trials = found.trials()
     assert len(trials) == 8
-    assert [t.labels["style"] for t in trials] == ["strokes"] * 4 + ["checks"] * 4
-    assert found.rows_and_columns() == (["style", "style weight"], ["layers"])
+    assert [t.labels["painting"] for t in trials] == ["strokes"] * 4 + ["checks"] * 4
+    assert found.rows_and_columns() == (["painting", "style weight"], ["layers"])
 
 
 def test_pictures_are_beside_the_recipe_and_the_command_line_replaces_them(recipe, pictures):
@@ -79,6 +81,21 @@ def test_the_key_is_of_everything_that_is_painted_and_of_nothing_else(experiment
     assert dataclasses.replace(first, content=tmp_path / "other.png").key != first.key
 
 
+def test_the_key_is_of_what_is_in_files_that_options_name(experiment, tmp_path, pictures):
+    trial, path = experiment.trials()[0], tmp_path / "own"
+
+    def key(**knobs):
+        return dataclasses.replace(trial, options=changed(trial.options, knobs)).key
+
+    keys = set()
+    for content in (b"one", b"another"):
+        path.write_bytes(content)
+        keys |= {key(start=str(path)), key(weights=str(path))}
+        shutil.copy(path, tmp_path / "copy")
+        assert key(start=str(tmp_path / "copy")) == key(start=str(path))
+    assert len(keys) == 4
+
+
 AXIS = '[[axis]]\noption = "steps"\nvalues = [1, 2]\n'
 
 
@@ -91,6 +108,7 @@ AXIS = '[[axis]]\noption = "steps"\nvalues = [1, 2]\n'
         ('[[axis]]\noption = "steps"', "has no values"),
         ('[[axis]]\nname = "x"\nvalues = [1]', "does not say which option"),
         ("[[axis]]\nvalues = [{ steps = 1 }]", "has no name"),
+        ('[[axis]]\nname = "style"\nvalues = [{ steps = 1 }]', "called style, as a column"),
         ('[[axis]]\noption = "stepz"\nvalues = [1]', "no option 'stepz'"),
         ('[[axis]]\noption = "steps"\nvalues = [0]', "steps is 0"),
         ('[[axis]]\noption = "steps"\nvalues = [1, 1]', "one label twice"),

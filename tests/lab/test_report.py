@@ -102,6 +102,19 @@ def test_numbers_are_the_same_in_all_three(written, page):
         assert sheet.width > 2 * 48
 
 
+def test_several_pictures_are_columns_beside_the_losses(pictures, recipe, tmp_path):
+    pair = [pictures["strokes"], pictures["checks"]]
+    found = experiment.read(recipe).with_pictures([pictures["photo"], pair[0]], pair)
+    done = runs.run(found.with_base({"steps": 1}).trials()[::4], tmp_path)
+    report.write(found, done, tmp_path)
+    rows = list(csv.DictReader(io.StringIO((tmp_path / report.TABLE).read_text("utf-8"))))
+    assert [(row["photograph"], row["painting"]) for row in rows] == [
+        ("photo", "strokes"), ("photo", "checks"), ("strokes", "strokes"), ("strokes", "checks"),
+    ]  # fmt: skip
+    assert [float(row["content"]) for row in rows] == [each.losses[-1]["content"] for each in done]
+    assert "photo · strokes" in (tmp_path / report.PAGE).read_text("utf-8")
+
+
 def test_without_a_painting_there_is_no_report(written, tmp_path):
     found, done, _ = written
     with pytest.raises(OptionError, match="came to its end: no <weights> here"):

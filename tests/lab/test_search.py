@@ -145,6 +145,28 @@ def test_a_stopped_search_writes_what_it_has(pictures, tmp_path):
     assert len(trials_in(tmp_path)) == 2
 
 
+def test_a_search_that_is_stopped_when_it_goes_on_leaves_the_sheet(searched, pictures, tmp_path):
+    _, folder, _ = searched
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    cancel, before = CancelToken(), (folder / search.SHEET).read_bytes()
+    cancel.cancel()
+    more = dataclasses.replace(OPTIONS, trials=7)
+    pair = pictures["photo"], pictures["strokes"]
+    assert search.search(*pair, tmp_path, options=more, cancel=cancel) == []
+    assert (tmp_path / search.SHEET).read_bytes() == before
+    assert len(trials_in(tmp_path)) == 5
+
+
+def test_who_goes_on_with_a_search_does_not_propose_its_first_trials(searched, pictures, tmp_path):
+    """As another machine does that shares the database."""
+    _, folder, _ = searched
+    first = [trial.params for trial in trials_in(folder)]
+    for trials in (1, 2):
+        options = dataclasses.replace(OPTIONS, trials=trials)
+        search.search(pictures["photo"], pictures["strokes"], tmp_path, options=options)
+    assert [trial.params for trial in trials_in(tmp_path)] == first[:2]
+
+
 def test_colours_are_compared_wherever_they_stand(pictures):
     pixels = codecs.read(pictures["strokes"]).pixels
     mixed = np.random.default_rng(0).permutation(pixels.reshape(-1, 3)).reshape(pixels.shape)

@@ -72,6 +72,20 @@ def test_what_does_not_fit_is_made_frugal_or_refused(network):
     assert memory.fit(network, layers, size, 10, None) == 10
 
 
+def test_a_gpus_memory_is_the_gpus():
+    assert memory.available(torch.device("mps")) is None
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    device = torch.device("cuda")
+    whole = torch.cuda.get_device_properties(device).total_memory
+    free = memory.available(device)
+    assert 0 < free <= whole
+    taken = torch.ones(64, 2**20, device=device)
+    assert free - memory.available(device) == pytest.approx(taken.nbytes, rel=0.2)
+    del taken  # torch holds it, and has it free
+    assert memory.available(device) == pytest.approx(free, rel=0.01)
+
+
 def test_this_machines_memory_is_known_on_linux():
     if not sys.platform.startswith("linux"):
         pytest.skip("only Linux tells")

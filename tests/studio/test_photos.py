@@ -34,6 +34,31 @@ def test_bad_files_are_left_out_and_listed(photos, tmp_path):
     assert "not a picture" in source.skipped[folder / "00.jpg"]
 
 
+def test_what_is_left_out_depends_on_no_earlier_batch(photos, tmp_path):
+    """One that goes on knows of no bad file yet, and draws what one that knows would."""
+    folder = shutil.copytree(photos, tmp_path / "photos")
+    for name in ("00.jpg", "05.jpg", "07.jpg"):
+        (folder / name).write_bytes(b"junk")
+    knowing = Photos(folder, batch=2, crop=64, seed=0)
+    for step in range(15):
+        knowing.batch(step)
+    assert len(knowing.skipped) == 3
+    for step in range(15):
+        fresh = Photos(folder, batch=2, crop=64, seed=0)
+        assert torch.equal(fresh.batch(step), knowing.batch(step))
+
+
+def test_a_folder_is_known_by_names_and_sizes(photos, tmp_path):
+    def digest(folder, held_out=0):
+        return Photos(folder, batch=1, crop=64, seed=0, held_out=held_out).digest()
+
+    folder = shutil.copytree(photos, tmp_path / "elsewhere")
+    assert digest(folder) == digest(photos)
+    assert digest(folder, held_out=1) != digest(photos)
+    shutil.copy(photos / "01.jpg", folder / "00.jpg")
+    assert digest(folder) != digest(photos)
+
+
 def test_more_than_half_bad_is_the_end(photos, tmp_path):
     folder = shutil.copytree(photos, tmp_path / "photos")
     for path in sorted(folder.iterdir())[:8]:

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,15 +12,18 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 import impasto
 from impasto import catalog, codecs
 from impasto.errors import Cancelled, OptionError, PictureError, TrainingError
 from impasto.options import NetworkOptions, TrainOptions
 from impasto.progress import CancelToken
-from impasto.studio import checkpoint
+from impasto.studio import checkpoint, curves
+from impasto.studio.log import Log
 from impasto.studio.losses import TOTAL_VARIATIONS
+from impasto.studio.objective import KINDS
 from impasto.studio.paintings import Painting
 from impasto.studio.train import schedule, train
 
@@ -80,13 +84,20 @@ def test_a_training_gives_a_style_that_paints(trained, photo):
     assert codecs.read(style.preview).width == 384
 
 
-def test_losses_and_samples_can_be_looked_at_meanwhile(trained):
+def test_losses_and_samples_can_be_looked_at_meanwhile(trained, tmp_path):
     lines = steps(trained)
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
     assert all(np.isfinite(line["total"]) for line in lines)
     sample = codecs.read(trained / "training" / "sample-0000006.png")
     assert (sample.width, sample.height) == (64, 128)
     assert codecs.read(trained / "training" / "losses.png").width > 500
+    log = Log(tmp_path / "losses.jsonl", 0, here=False)
+    for step in range(1, 301):
+        log.append(step, dict.fromkeys(KINDS, step))
+    means = log.curves()
+    assert (list(means)[::99], means[3]["total"]) == ([3, 300], 2)
+    axes = curves.plot(list(means.values()), "s", list(means)).axes[0]
+    assert (axes.get_xlabel(), axes.lines[0].get_xdata()[-1]) == ("steps", 300)
     assert [line["step"] for line in lines if "validation" in line] == [2, 4, 6]
     assert len(list((trained / "training").glob("step-*"))) == 2
 
@@ -130,6 +141,28 @@ def test_stopped_and_gone_on_equals_unbroken(trained, tmp_path, painting, photos
     folder = train(painting, photos, tmp_path / "strokes", options=TINY)
     assert same(weights(folder), weights(trained))
     assert [line["step"] for line in steps(folder)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_divisors_of_a_balance_are_the_same_when_it_goes_on(tmp_path, painting, photos):
+    loss = dataclasses.replace(TINY.loss, balance="initial")
+    options = dataclasses.replace(TINY, loss=loss, save_every=1)
+    unbroken = train(painting, photos, tmp_path / "whole" / "s", options=options)
+    broken = interrupted(unbroken, tmp_path / "broken" / "s")
+    train(painting, photos, broken, options=options)
+    assert same(weights(broken), weights(unbroken))
+    assert steps(broken)[-1]["total"] == steps(unbroken)[-1]["total"]
+
+
+def test_samples_do_not_move_the_statistics_of_batches(tmp_path, painting, photos):
+    network = dataclasses.replace(TINY.network, norm="batch")
+    options = dataclasses.replace(TINY, network=network)
+    often = train(
+        painting, photos, tmp_path / "a", options=dataclasses.replace(options, save_every=1)
+    )
+    seldom = train(
+        painting, photos, tmp_path / "b", options=dataclasses.replace(options, save_every=6)
+    )
+    assert same(weights(often), weights(seldom))
 
 
 def test_a_cancelled_training_saves_at_once(tmp_path, painting, photos):
@@ -193,8 +226,7 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(
         (work / path.name).write_bytes(path.read_bytes())
     before, newest = sorted(work.glob("step-*"))
     newest.write_bytes(newest.read_bytes()[:-100])
-    styles = checkpoint.read(before).styles
-    assert checkpoint.latest(work, TINY, styles).step == 4
+    assert checkpoint.latest(work, checkpoint.read(before).training).step == 4
     train(painting, photos, folder, options=TINY)
     assert same(weights(folder), weights(trained))
 
@@ -209,6 +241,39 @@ def test_other_options_do_not_go_on_unasked(trained, tmp_path, painting, photos)
     with pytest.raises(TrainingError, match=r"style weight was 20\.0, is 7\.0 - .*--restart"):
         train(painting, photos, folder, options=other)
     train(painting, photos, folder, options=other, restart=True)
+
+
+def interrupted(trained, folder):
+    """A copy of a training as it was after step 4."""
+    work = shutil.copytree(trained / "training", folder / "training")
+    sorted(work.glob("step-*"))[-1].unlink()
+    return folder
+
+
+def test_another_start_or_other_photographs_do_not_go_on_unasked(
+    trained, tmp_path, painting, photos
+):
+    folder, start = interrupted(trained, tmp_path / "strokes"), trained / "network.safetensors"
+    with pytest.raises(TrainingError, match=r"start was none, is network \(\w+\) - .*--restart"):
+        train(painting, photos, folder, options=TINY, start=start)
+    others = shutil.copytree(photos, tmp_path / "others")
+    shutil.copy(photos / "01.jpg", others / "00.jpg")
+    with pytest.raises(TrainingError, match=r"photographs was \w+, is \w+ - .*--restart"):
+        train(painting, others, folder, options=TINY)
+    moved = shutil.copytree(photos, tmp_path / "moved")
+    train(painting, moved, folder, options=dataclasses.replace(TINY, tensorboard=True))
+    assert same(weights(folder), weights(trained))
+
+
+def test_a_checkpoint_that_knows_no_sources_goes_on(trained, tmp_path, painting, photos):
+    folder = interrupted(trained, tmp_path / "strokes")
+    (path,) = (folder / "training").glob("step-*")
+    with safe_open(path, "pt") as file:
+        header = file.metadata()
+    del header["sources"]
+    save_file(load_file(path), path, header)
+    train(painting, photos, folder, options=TINY)
+    assert same(weights(folder), weights(trained))
 
 
 def test_learning_can_start_from_another_style(trained, tmp_path, painting, photos):
@@ -233,6 +298,29 @@ def test_a_loss_that_is_no_number_stops_the_training(tmp_path, painting, photos,
     assert weights(tmp_path / "s")[0] == "step-0000002.safetensors"
 
 
+def test_what_is_said_after_such_a_loss_can_be_done(tmp_path, painting, photos, monkeypatch):
+    folder = tmp_path / "s"
+    with monkeypatch.context() as broken:
+        real, calls = TOTAL_VARIATIONS["anisotropic"], iter([1.0, 1.0, 1.0, float("nan")])
+        broken.setitem(TOTAL_VARIATIONS, "anisotropic", lambda x: real(x) * next(calls))
+        with pytest.raises(TrainingError) as stopped:
+            train(painting, photos, folder, options=TINY)
+    start = folder / "training" / "step-0000002.safetensors"
+    assert f"--start {start} --restart and a lower --learning-rate" in stopped.value.hint
+    began = start.read_bytes()
+    slower = dataclasses.replace(TINY, learning_rate=TINY.learning_rate / 2)
+    cancel = CancelToken()
+    on_progress = {3: cancel.cancel}
+    with pytest.raises(Cancelled):
+        train(
+            painting, photos, folder, options=slower, start=start, restart=True, cancel=cancel,
+            on_progress=lambda p: on_progress.get(p.step, int)(),
+        )  # fmt: skip
+    assert (folder / "training" / "start.safetensors").read_bytes() == began
+    train(painting, photos, folder, options=slower, start=start)  # goes on
+    assert [line["step"] for line in steps(folder)] == [1, 2, 3, 4, 5, 6]
+
+
 def test_what_cannot_work_is_said_before_any_work(tmp_path, painting, photos):
     with pytest.raises(OptionError, match="cannot be the name"):
         train(painting, photos, tmp_path / "My Style", options=TINY)
@@ -240,6 +328,8 @@ def test_what_cannot_work_is_said_before_any_work(tmp_path, painting, photos):
         train(tmp_path / "none.jpg", photos, tmp_path / "s", options=TINY)
     with pytest.raises(TrainingError, match="one step needs"):
         train(painting, photos, tmp_path / "s", options=TrainOptions(batch=100))
+    with pytest.raises(OptionError, match="use a multiple of 8, such as --crop 104"):
+        train(painting, photos, tmp_path / "s", options=dataclasses.replace(TINY, crop=100))
     dot = tmp_path / "dot.png"
     Image.new("RGB", (1, 1)).save(dot)
     with pytest.raises(PictureError, match="too small"):

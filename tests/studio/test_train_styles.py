@@ -1,6 +1,7 @@
 """Training of several styles at once: shared trunks, strengths, kept features, processes."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -78,6 +79,7 @@ def test_a_new_style_is_tuned_into_a_trunk_that_stays(both, tmp_path, painting, 
     for name, tensor in before.items():
         if name in own:  # two styles, the new one between them and the photograph's own
             assert torch.equal(after[name][:2], tensor[:2])
+            assert torch.equal(after[name][-1], tensor[-1])
             assert len(after[name]) == len(tensor) + 1
         else:
             assert torch.equal(after[name], tensor)
@@ -87,6 +89,8 @@ def test_a_new_style_is_tuned_into_a_trunk_that_stays(both, tmp_path, painting, 
         train(painting, photos, tmp_path / "x" / "paler", options=options, start=folder)
     with pytest.raises(OptionError, match="add --start"):
         train(painting, photos, tmp_path / "alone", options=options)
+    with pytest.raises(OptionError, match="not kept for networks that learn strengths"):
+        train(paler, photos, tmp_path / "kept", options=replace(options, precompute=2), start=both)
 
 
 def test_a_bundled_style_is_there_to_learn_on_from(painting, photos, tmp_path):
@@ -102,6 +106,19 @@ def test_a_bundled_style_is_there_to_learn_on_from(painting, photos, tmp_path):
     assert np.abs(near - began).mean() < 1
     for name in catalog.bundled():
         impasto.stylize(photo, f"{folder}:0.5,{name}:0.5")
+
+
+def test_the_statistics_of_a_trunk_stay_as_well(tmp_path, painting, dots, photos):
+    options = replace(TINY, steps=2, network=replace(TINY.network, norm="batch"))
+    trunk = train(painting, photos, tmp_path / "trunk", options=options)
+    options = replace(options, tune="norms")
+    folder = train(dots, photos, tmp_path / "dots", options=options, start=trunk)
+    before, after = (load_file(each / "network.safetensors") for each in (trunk, folder))
+    running = [name for name in before if "running" in name]
+    assert running
+    assert all(torch.equal(before[name], after[name]) for name in running)
+    with pytest.raises(OptionError, match="has not learnt strengths - leave out --strength"):
+        train(dots, photos, tmp_path / "s", options=replace(options, strength=True), start=trunk)
 
 
 def test_what_cannot_be_learnt_on_from(tmp_path, painting, photos):
@@ -140,6 +157,11 @@ def test_kept_features_change_nothing_but_the_time(tmp_path, painting, photos, m
     healed, records, _ = learn("healed")
     assert not records[0]["from_disk"]
     assert all(torch.equal(first[name], healed[name]) for name in first)
+    shutil.copy(photos / "01.jpg", shutil.copytree(photos, tmp_path / "others") / "00.jpg")
+    train(painting, tmp_path / "others", tmp_path / "other", options=replace(options, steps=1))
+    assert not json.loads((tmp_path / "other" / "training" / "losses.jsonl").read_text())[
+        "from_disk"
+    ]
     with pytest.raises(OptionError, match="not kept for networks that learn strengths"):
         train(painting, photos, tmp_path / "s", options=replace(options, strength=True))
 

@@ -38,11 +38,17 @@ from impasto.errors import OptionError
 from impasto.knobs import changed
 from impasto.options import OptimizeOptions
 from impasto.studio import tables
+from impasto.studio.canvas import STARTS
+from impasto.studio.objective import KINDS
 from impasto.studio.presets import preset
 
 FORMAT = 1
 """Part of every run's key: to be raised when equal options paint another picture."""
 
+PHOTOGRAPH, PAINTING = "photograph", "painting"
+"""Names of the axes that several photographs, or style pictures, make."""
+_TAKEN = {PHOTOGRAPH, PAINTING, *KINDS, "evaluations", "seconds", "memory MB", "picture", "error"}
+"""Columns that a report has anyway."""
 _KEYS = {"title", "question", "contents", "styles", "paired", "base", "axis"}
 _AXIS_KEYS = {"option", "name", "values"}
 
@@ -77,9 +83,17 @@ class Trial:
             "format": FORMAT,
             "content": _hash(self.content),
             "style": _hash(self.style),
-            "options": asdict(self.options),
+            "options": asdict(self.options) | self._files(),
         }
         return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
+
+    def _files(self) -> dict[str, Any]:
+        """The options that name files, by what is in them."""
+        options, loss = self.options, asdict(self.options.loss)
+        if loss["weights"]:
+            loss["weights"] = _content(Path(loss["weights"]))
+        start = options.start if options.start in STARTS else _content(Path(options.start))
+        return {"start": start, "loss": loss}
 
 
 @dataclass(frozen=True)
@@ -121,7 +135,8 @@ class Experiment:
                 raise OptionError(f"the experiment names no {kind}", hint=f"give {flag} FILE")
         found = []
         for content, style in itertools.product(self.contents, self.styles):
-            shown = _shown("content", content, self.contents) | _shown("style", style, self.styles)
+            shown = _shown(PHOTOGRAPH, content, self.contents)
+            shown |= _shown(PAINTING, style, self.styles)
             for labels, knobs in self._points():
                 options = changed(self.base, knobs)
                 found.append(Trial(content, style, options, shown | labels))
@@ -129,7 +144,7 @@ class Experiment:
 
     def rows_and_columns(self) -> tuple[list[str], list[str]]:
         """The names of the axes that a sheet shows downwards, and of those across."""
-        pictures = {"content": self.contents, "style": self.styles}
+        pictures = {PHOTOGRAPH: self.contents, PAINTING: self.styles}
         names = [name for name, paths in pictures.items() if len(paths) > 1]
         names += [axis.name for axis in self.axes]
         return names[:-1], names[-1:]
@@ -228,6 +243,11 @@ def _axis(axis: Mapping[str, Any], path: Path) -> Axis:
             )
     if not name:
         raise OptionError(f"an axis of {path} has no name", hint='add name = "..."')
+    if name in _TAKEN:
+        raise OptionError(
+            f"an axis of {path} is called {name}, as a column of every report is",
+            hint="give it another name",
+        )
     if len({value.label for value in found}) < len(found):
         raise OptionError(f"the axis {name} of {path} has one label twice")
     return Axis(name, tuple(found))
@@ -256,3 +276,14 @@ def _hash(path: Path) -> str:
 @functools.lru_cache
 def _hash_of(path: Path, _changed: int) -> str:
     return codecs.read(path).sha256
+
+
+def _content(path: Path) -> str:
+    """A hash of the file; its name if it is none: what uses it will say so."""
+    return _content_of(path, path.stat().st_mtime_ns) if path.is_file() else str(path)
+
+
+@functools.lru_cache
+def _content_of(path: Path, _changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

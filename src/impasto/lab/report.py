@@ -21,11 +21,11 @@ from impasto.lab.runs import RUNS, Done
 from impasto.options import WriteOptions
 from impasto.picture import Picture
 from impasto.studio import curves
+from impasto.studio.objective import KINDS
 
 PAGE, TABLE, RECORD, SHEET = "report.html", "results.csv", "results.json", "sheet.jpg"
 
 _EMBEDDED = WriteOptions(quality=88, strip=True)
-_FINAL = ("total", "content", "style", "tv")
 
 
 def write(experiment: Experiment, done: Sequence[Done], folder: Path) -> Path:
@@ -61,8 +61,8 @@ def _row(done: Done) -> dict[str, Any]:
     if done.error:
         return row | {"error": done.error}
     first, last = done.losses[0], done.losses[-1]
-    row |= {name: last[name] for name in _FINAL}
-    row |= {f"{name}, start": first[name] for name in _FINAL}
+    row |= {name: last[name] for name in KINDS}
+    row |= {f"{name}, start": first[name] for name in KINDS}
     row |= {f"{name}, start": value for name, value in first.items() if " " in name}
     return row | {
         "evaluations": len(done.losses),
@@ -132,7 +132,7 @@ def _page(experiment: Experiment, done: Sequence[Done], pictures: Mapping[str, P
         rows=table,
         done=painted,
         label=_label,
-        final=_FINAL,
+        final=KINDS,
         layers=layers,
         images={key: _data(picture) for key, picture in pictures.items()},
         curves={

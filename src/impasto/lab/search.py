@@ -90,6 +90,10 @@ def search(
         on_progress: called after each trial.
         cancel: stops after the evaluation at hand.
 
+    Returns:
+        The best balances, as on the sheet. None, and the sheet of an earlier call stays, if
+        ``cancel`` came before they were painted.
+
     Raises:
         OptionError: the judge is the network that is searched, or the database cannot be
             used.
@@ -101,16 +105,17 @@ def search(
             f"{options.network} would judge itself", hint="give another network as --judge"
         )
     run = _Search(Path(content), Path(style), options, cancel or CancelToken())
-    with _study(storage or _beside(folder), run.key, options.seed) as study:
+    with _study(storage or _beside(folder), run.key) as study:
         while (count := len(_complete(study))) < options.trials and not run.cancel.cancelled:
             _one(study, run)
             on_progress(Progress(min(count + 1, options.trials), options.trials))
         best = _balanced(study)[: options.choices]
-    choices = [
-        Choice(name, dict(zip(VALUES, trial.values, strict=True)), loss, run.paint(loss))
-        for name, trial in zip(string.ascii_uppercase, best, strict=False)
-        for loss in [run.loss(trial.params)]
-    ]
+    choices = []
+    for name, trial in zip(string.ascii_uppercase, best, strict=False):
+        loss = run.loss(trial.params)
+        if (picture := run.paint(loss)) is None:
+            return []
+        choices.append(Choice(name, dict(zip(VALUES, trial.values, strict=True)), loss, picture))
     if choices:
         _write(choices, Path(style), folder)
     return choices
@@ -118,12 +123,14 @@ def search(
 
 def _one(study: optuna.Study, run: _Search) -> None:
     trial = study.ask()
+    # Of the trial, for all begin alike: machines, and calls that go on with a study.
+    study.sampler = optuna.samplers.TPESampler(seed=run.seed + trial.number)
     try:
         values = run.judged(run.loss(run.suggested(trial)))
     except ImpastoError:
         study.tell(trial, state=TrialState.FAIL)
         raise
-    if run.cancel.cancelled:
+    if values is None:
         study.tell(trial, state=TrialState.FAIL)
     else:
         study.tell(trial, values)
@@ -135,7 +142,7 @@ class _Search:
     def __init__(
         self, content: Path, style: Path, options: SearchOptions, cancel: CancelToken
     ) -> None:
-        self._options, self.cancel = options, cancel
+        self._options, self.cancel, self.seed = options, cancel, options.seed
         self._content = codecs.read(content).resized(options.size)
         self._style = codecs.read(style).resized(options.size)
         base = LossOptions(network=options.network, weights=options.weights)
@@ -190,21 +197,25 @@ class _Search:
         used = {*self._network.content_layers, *self._network.style_layers[1:]}
         return [layer for layer in self._network.layers if layer in used]
 
-    def paint(self, loss: LossOptions) -> Picture:
-        """The optimiser's painting; the same again for the same loss."""
-        if loss not in self._paintings:
-            self._paintings[loss] = optimize(
+    def paint(self, loss: LossOptions) -> Picture | None:
+        """The optimiser's painting, the same again for the same loss; None: it was stopped."""
+        if loss not in self._paintings and not self.cancel.cancelled:
+            painted = optimize(
                 self._content,
                 self._style,
                 options=replace(self._base, loss=loss),
                 network=self._network,
                 cancel=self.cancel,
             )
-        return self._paintings[loss]
+            if self.cancel.cancelled:
+                return None
+            self._paintings[loss] = painted
+        return self._paintings.get(loss)
 
-    def judged(self, loss: LossOptions) -> list[float]:
-        """Of a painting with this loss, :data:`VALUES`."""
-        return self._judge(self.paint(loss))
+    def judged(self, loss: LossOptions) -> list[float] | None:
+        """Of a painting with this loss, :data:`VALUES`; None: it was stopped."""
+        painting = self.paint(loss)
+        return None if painting is None else self._judge(painting)
 
 
 class Judge:
@@ -251,13 +262,12 @@ def _opponents(pixels: np.ndarray) -> np.ndarray:
 
 
 @contextmanager
-def _study(url: str, name: str, seed: int) -> Iterator[optuna.Study]:
+def _study(url: str, name: str) -> Iterator[optuna.Study]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = _storage(url)
     try:
         yield optuna.create_study(
             storage=storage,
-            sampler=optuna.samplers.TPESampler(seed=seed),
             study_name=name,
             directions=["minimize"] * len(VALUES),
             load_if_exists=True,

@@ -9,8 +9,8 @@ there is no other state.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +22,50 @@ from torch import Tensor, optim
 from impasto import catalog, files
 from impasto.errors import TrainingError
 from impasto.knobs import flattened
-from impasto.options import NetworkOptions, TrainOptions
+from impasto.options import NetworkOptions
 from impasto.studio.networks import TransformNetwork, norms
 
 NETWORK = "network.safetensors"
 """In a style's folder: the network alone, to learn on from."""
 
 _KEEP = 2
+_FREE = {"save every", "tensorboard"}
+"""Options that change nothing in what is learnt."""
 
 Entries = Sequence[dict[str, Any]]
 """What the card says of each style of a network."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training has to be, to go on where one was."""
+
+    options: Mapping[str, Any]
+    """Those of :class:`~impasto.options.TrainOptions`, by name."""
+    styles: Entries
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """What it learns from, in words: where it began, and which photographs. Older checkpoints
+    do not know, and take any."""
+
+    def require_same(self, now: Training) -> None:
+        """Raises: TrainingError: ``now`` has other options, paintings or sources."""
+        sources = {**now.sources, **self.sources}
+        old, new = self._compared(sources), now._compared(now.sources)
+        changed = [
+            f"{key} was {old.get(key)}, is {new.get(key)}"
+            for key in sorted({*old, *new} - _FREE)
+            if old.get(key) != new.get(key)
+        ]
+        if changed:
+            raise TrainingError(
+                f"the interrupted training had other options: {'; '.join(changed)}",
+                hint="use the same options to go on, or --restart to begin anew",
+            )
+
+    def _compared(self, sources: Mapping[str, str]) -> dict[str, Any]:
+        paintings = {style["name"]: style.get("painting_sha256", "") for style in self.styles}
+        record = {**self.options, "paintings": paintings, **sources}
+        return dict(flattened(json.loads(json.dumps(record))))
 
 
 @dataclass(frozen=True)
@@ -40,16 +74,19 @@ class Checkpoint:
 
     step: int
     tensors: dict[str, Tensor]
-    options: dict[str, Any]
-    styles: list[dict[str, Any]]
+    training: Training
 
     @property
     def network(self) -> NetworkOptions:
-        return NetworkOptions(**self.options["network"])
+        return NetworkOptions(**self.training.options["network"])
 
     @property
     def strength(self) -> bool:
-        return bool(self.options["strength"])
+        return bool(self.training.options["strength"])
+
+    @property
+    def styles(self) -> list[dict[str, Any]]:
+        return list(self.training.styles)
 
     def begin(self, network: TransformNetwork) -> None:
         """Put the weights into ``network``, whose styles may be others, or more.
@@ -97,16 +134,15 @@ def save(
     step: int,
     network: TransformNetwork,
     optimiser: optim.Optimizer,
-    options: TrainOptions,
-    styles: Entries,
+    training: Training,
 ) -> Path:
     """Write the state after ``step`` steps; afterwards drop all but the last two."""
     tensors: dict[str, Tensor] = {}
     for index, moments in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{key}": moment for key, moment in moments.items()}
     path = folder / f"step-{step:07}.safetensors"
-    write(path, step, network, options, styles, tensors)
-    for old in _paths(folder)[:-_KEEP]:
+    write(path, step, network, training, tensors)
+    for old in paths(folder)[:-_KEEP]:
         old.unlink(missing_ok=True)
     return path
 
@@ -115,8 +151,7 @@ def write(
     path: Path,
     step: int,
     network: TransformNetwork,
-    options: TrainOptions,
-    styles: Entries,
+    training: Training,
     more: dict[str, Tensor] | None = None,
 ) -> None:
     """The network, with ``more`` beside it, as one safetensors file."""
@@ -124,25 +159,26 @@ def write(
     tensors = {name: each.contiguous() for name, each in (tensors | (more or {})).items()}
     header = {
         "step": str(step),
-        "options": json.dumps(asdict(options)),
-        "styles": json.dumps(list(styles)),
+        "options": json.dumps(training.options),
+        "styles": json.dumps(list(training.styles)),
+        "sources": json.dumps(dict(training.sources)),
     }
     files.write(path, safetensors.torch.save(tensors, header), overwrite=True)
 
 
-def latest(folder: Path, options: TrainOptions, styles: Entries) -> Checkpoint | None:
+def latest(folder: Path, training: Training) -> Checkpoint | None:
     """The newest whole checkpoint in ``folder``, or None.
 
     Raises:
-        TrainingError: it was made with other options, or other paintings.
+        TrainingError: it was made with other options, paintings or photographs, or began
+            elsewhere.
     """
-    for path in reversed(_paths(folder)):
+    for path in reversed(paths(folder)):
         try:
             checkpoint = read(path)
         except TrainingError:
             continue  # cut short by a crash of the disk; the one before it is whole
-        now = json.loads(json.dumps({**asdict(options), "paintings": _paintings(styles)}))
-        _check_same({**checkpoint.options, "paintings": _paintings(checkpoint.styles)}, now)
+        checkpoint.training.require_same(training)
         return checkpoint
     return None
 
@@ -177,35 +213,18 @@ def read(path: Path) -> Checkpoint:
         with safetensors.safe_open(path, "pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return Checkpoint(
-            int(header["step"]),
-            tensors,
+        training = Training(
             json.loads(header["options"]),
             json.loads(header["styles"]),
+            json.loads(header.get("sources", "{}")),
         )
+        return Checkpoint(int(header["step"]), tensors, training)
     except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
         raise TrainingError(f"{path} is not a checkpoint: {error}") from error
 
 
-def _paintings(styles: Entries) -> dict[str, str]:
-    return {style["name"]: style.get("painting_sha256", "") for style in styles}
-
-
-def _check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
-    old, new = dict(flattened(before)), dict(flattened(now))
-    changed = [
-        f"{key} was {old.get(key)}, is {new.get(key)}"
-        for key in sorted({*old, *new} - {"save every"})
-        if old.get(key) != new.get(key)
-    ]
-    if changed:
-        raise TrainingError(
-            f"the interrupted training had other options: {'; '.join(changed)}",
-            hint="use the same options to go on, or --restart to begin anew",
-        )
-
-
-def _paths(folder: Path) -> list[Path]:
+def paths(folder: Path) -> list[Path]:
+    """The checkpoints in ``folder``, the newest last."""
     return sorted(folder.glob("step-*.safetensors"))
 
 

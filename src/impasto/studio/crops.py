@@ -21,6 +21,9 @@ from impasto.options import TrainOptions
 from impasto.studio.objective import Features, Objective
 from impasto.studio.photos import Photos
 
+_FORMAT = 1
+"""Part of every key: to be raised when the same photographs would be cropped in another way."""
+
 
 class Crops:
     """``crops(number)``: photographs ``(N, 3, crop, crop)`` and what is to be recognised in them.
@@ -68,6 +71,6 @@ def _read(path: Path) -> dict[str, Tensor] | None:
 def _key(photos: Photos, objective: Objective, options: TrainOptions) -> str:
     loss = asdict(options.loss)
     parts = [loss[name] for name in ("network", "weights", "pooling", "padding")]
-    own = [photos.names, options.seed, options.batch, options.crop]
+    own = [_FORMAT, photos.digest(), options.seed, options.batch, options.crop]
     text = json.dumps([*own, *parts, list(objective.content_layers)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]

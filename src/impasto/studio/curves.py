@@ -9,27 +9,39 @@ from typing import Any
 
 from impasto.errors import MissingExtraError
 
+Losses = Sequence[Mapping[str, float]]
 
-def png(losses: Sequence[Mapping[str, float]], title: str) -> bytes:
-    """A PNG with one curve per loss over the steps: totals on the left, layers on the right.
+
+def png(losses: Losses, title: str, *, steps: Sequence[int] | None = None) -> bytes:
+    """A PNG of :func:`plot`.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    return _drawn(plot(losses, title, steps))
+
+
+def plot(losses: Losses, title: str, steps: Sequence[int] | None = None) -> Any:
+    """A figure with one curve per loss: totals on the left, layers on the right.
+
+    ``losses`` are of one evaluation each, or of these ``steps`` of a training.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
     figure = _figure()
     totals, layers = figure.subplots(1, 2, sharex=True)
-    steps = range(1, len(losses) + 1)
+    places = range(1, len(losses) + 1) if steps is None else steps
     for name in losses[0] if losses else ():
         axes = layers if " " in name else totals
-        values = [each[name] or math.nan for each in losses]  # 0 has no place on a log axis
-        axes.plot(steps, values, label=name, linewidth=1.4)
+        _curve(axes, places, [each[name] for each in losses], name)
     for axes, label in ((totals, "losses"), (layers, "by layer")):
-        _labelled(axes, label)
+        _labelled(axes, label, "evaluations" if steps is None else "steps")
     figure.suptitle(title)
-    return _drawn(figure)
+    return figure
 
 
-def overview(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
+def overview(runs: Mapping[str, Losses]) -> bytes:
     """A PNG with one curve per run: content losses on the left, style losses on the right.
 
     Raises:
@@ -38,9 +50,8 @@ def overview(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
     figure = _figure()
     for axes, kind in zip(figure.subplots(1, 2, sharex=True), ("content", "style"), strict=True):
         for label, losses in runs.items():
-            values = [each[kind] or math.nan for each in losses]
-            axes.plot(range(1, len(values) + 1), values, label=label, linewidth=1.4)
-        _labelled(axes, f"{kind} loss")
+            _curve(axes, range(1, len(losses) + 1), [each[kind] for each in losses], label)
+        _labelled(axes, f"{kind} loss", "evaluations")
     return _drawn(figure)
 
 
@@ -56,8 +67,14 @@ def _figure() -> Any:
     return figure
 
 
-def _labelled(axes: Any, title: str) -> None:
-    axes.set(xlabel="evaluations", yscale="log", title=title)
+def _curve(axes: Any, places: Sequence[int], values: Sequence[float], label: str) -> None:
+    """One curve; 0 has no place on a log axis, so what is nothing else has none."""
+    if any(values):
+        axes.plot(places, [value or math.nan for value in values], label=label, linewidth=1.4)
+
+
+def _labelled(axes: Any, title: str, across: str) -> None:
+    axes.set(xlabel=across, yscale="log", title=title)
     axes.grid(alpha=0.3)
     if axes.lines:
         axes.legend(fontsize=8)

@@ -32,12 +32,13 @@ class Log:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(self._records[-1]) + "\n")
 
-    def curves(self) -> list[dict[str, float]]:
-        """The losses, each the mean of a hundredth of the training, to be drawn."""
+    def curves(self) -> dict[int, dict[str, float]]:
+        """The losses to be drawn, each the mean of a hundredth of the training, by the last
+        step of it."""
         width = max(1, len(self._records) // 100)
         parts = [self._records[i : i + width] for i in range(0, len(self._records), width)]
         names = [name for name in self._records[0] if name in KINDS or " " in name]
-        return [{name: _mean(part, name) for name in names} for part in parts]
+        return {part[-1]["step"]: {name: _mean(part, name) for name in names} for part in parts}
 
     def summary(self) -> dict[str, Any]:
         """Hours of work, the mean losses of the last tenth, and what kept crops spare."""

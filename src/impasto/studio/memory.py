@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
+from impasto import devices
 from impasto.errors import OptionError
 from impasto.studio import features
 from impasto.studio.features import LossNetwork
@@ -38,6 +41,17 @@ def forecast(
         2 * history + 8
     ) * picture
     return round(_FLOAT * floats)
+
+
+def available(device: torch.device) -> int | None:
+    """Bytes that this process may still take on ``device``; None where that cannot be known."""
+    if device.type == "cpu":
+        return devices.memory()
+    if device.type == "cuda":
+        # What torch holds and does not use is free as well, for torch.
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + unused
+    return None
 
 
 def fit(

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto import codecs, devices, finish
+from impasto import codecs, finish
 from impasto.errors import DeviceError, OptionError, TrainingError
 from impasto.options import OptimizeOptions
 from impasto.picture import Picture
@@ -120,7 +120,7 @@ class _Run:
             self._objective.layers,
             sizes[-1],
             options.history,
-            devices.memory() if self._device.type == "cpu" else None,
+            memory.available(self._device),
         )
         solver = _solver(options, pairs)
         x: Tensor | None = None

@@ -8,6 +8,8 @@ processes see those that one would with twice the batch.
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import math
 from pathlib import Path
 
@@ -55,10 +57,12 @@ class Photos:
     def __len__(self) -> int:
         return len(self._paths)
 
-    @property
-    def names(self) -> list[str]:
-        """The photographs that are learnt from."""
-        return [path.name for path in self._paths]
+    def digest(self) -> str:
+        """Of the names and sizes of all photographs: another for other ones, wherever they lie."""
+        kinds = [
+            [(path.name, _bytes(path)) for path in each] for each in (self._paths, self._apart)
+        ]
+        return hashlib.sha256(json.dumps(kinds).encode()).hexdigest()[:16]
 
     def validation(self) -> Tensor:
         """``(N, 3, crop, crop)``: the middles of the photographs that no batch has."""
@@ -78,10 +82,12 @@ class Photos:
         rng = np.random.default_rng([self._seed, index])
         while True:
             path = self._paths[rng.integers(len(self._paths))]
+            # Drawn for one that is left out as well: it may have been found out just now.
+            chances = rng.random(4)
             if path in self.skipped:
                 continue
             try:
-                return self._crop_of(path, rng)
+                return self._crop_of(path, chances)
             except PictureError as error:
                 self.skipped[path] = str(error)
                 if len(self.skipped) * 2 > len(self._paths):
@@ -90,10 +96,12 @@ class Photos:
                         hint="check the folder",
                     ) from error
 
-    def _crop_of(self, path: Path, rng: np.random.Generator) -> Tensor:
-        zoom = _ZOOM[0] * (_ZOOM[1] / _ZOOM[0]) ** rng.random()
-        crop = self._square(path, self._crop / zoom, (rng.random(), rng.random()))
-        return to_tensor(crop[:, :: -1 if rng.random() < 0.5 else 1])
+    def _crop_of(self, path: Path, chances: np.ndarray) -> Tensor:
+        """``chances``: of the zoom, the place from left and from top, and the mirror, 0..1."""
+        zoomed, left, top, mirrored = chances
+        zoom = _ZOOM[0] * (_ZOOM[1] / _ZOOM[0]) ** zoomed
+        crop = self._square(path, self._crop / zoom, (left, top))
+        return to_tensor(crop[:, :: -1 if mirrored < 0.5 else 1])
 
     def _square(self, path: Path, most: float, place: tuple[float, float]) -> np.ndarray:
         """A square of up to ``most`` pixels, from left and top (0) to right and bottom (1)."""
@@ -136,6 +144,11 @@ def grained(photographs: Tensor, deviation: float, seed: int, first: int) -> Ten
     grain = np.stack([each.standard_normal((1, height, width), np.float32) for each in chances])
     change = torch.from_numpy(grain).to(photographs.device) * (deviation / 255)
     return (photographs + change).clamp(0, 1)
+
+
+def _bytes(path: Path) -> int:
+    """Size of the file; 0 where there is none any more."""
+    return path.stat().st_size if path.is_file() else 0
 
 
 def to_tensor(pixels: np.ndarray) -> Tensor:

@@ -13,9 +13,11 @@ Several GPUs, or machines, through accelerate; on CPUs by torch's own launcher::
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +33,7 @@ from impasto.options import TrainOptions
 from impasto.picture import Picture
 from impasto.progress import CancelToken, OnProgress, Progress, silent
 from impasto.studio import checkpoint, curves, export, networks
-from impasto.studio.checkpoint import Checkpoint
+from impasto.studio.checkpoint import Checkpoint, Training
 from impasto.studio.crops import Crops
 from impasto.studio.log import Log
 from impasto.studio.muon import Muon
@@ -44,6 +46,8 @@ _CLIP = 1.0
 """Largest norm of a gradient: one odd batch must not undo an hour."""
 _WARM_UP = 0.05
 _WORK = "training"
+_ORIGIN = "start.safetensors"
+"""In it: the checkpoint of a training that was begun anew from there."""
 _SAMPLES = 6
 """Photographs, and styles, on a sample picture."""
 
@@ -80,8 +84,9 @@ def train(
 
     Raises:
         OptionError, PictureError: a value, a name or a painting cannot be used.
-        TrainingError: no photographs, other options than the interrupted training's, or
-            a loss that is not a number; what had been learnt stays on disk.
+        TrainingError: no photographs, other options, photographs or another start than the
+            interrupted training's, or a loss that is not a number; what had been learnt stays
+            on disk.
         Cancelled: stopped by ``cancel``.
     """
     cancel = cancel or CancelToken()
@@ -113,7 +118,8 @@ class _Run:
     ) -> None:
         self._folder, self._work, self._start = folder, folder / _WORK, start
         wanted = wanted_of(paintings, folder.name)
-        trunk = checkpoint.read(checkpoint.find(start)) if start else None
+        origin = _origin(start, self._work, restart)
+        trunk = checkpoint.read(origin) if origin else None
         self.options, kept = _with_trunk(options, trunk)
         options = self.options
         pictures = [each.picture(options.style_size, options.style_crop) for each in wanted]
@@ -127,19 +133,41 @@ class _Run:
         self._crops = Crops(self._batches, self._objectives[0], options)
         self._held_out = self._batches.validation().to(accelerator.device)
 
-        torch.manual_seed(options.seed)
-        count = len(self._styles)
-        self._network = networks.build(options.network, count, strength=options.strength)
-        resumed = _resumed(self._work, options, self._styles, restart)
-        if trunk and not resumed:
+        self._network = _built(options, len(self._styles))
+        sources = {"start": _named(start, origin), "photographs": self._batches.digest()}
+        self._training = Training(asdict(options), self._styles, sources)
+        resumed = self._resumed(origin, restart)
+        if trunk:
             trunk.begin(self._network)
-        self._network.to(accelerator.device)
-        self._optimiser = Muon(_parameters(self._network, options, len(wanted)))
+        self._network.to(accelerator.device).train(options.tune == "all")
+        self._balance()
+        new = range(self._kept, len(self._styles))
+        self._optimiser = Muon(_parameters(self._network, options, new))
         if resumed:
             resumed.restore(self._network, self._optimiser)
         self.first = resumed.step if resumed else 0
         self._painter, self._stepper = accelerator.prepare(self._network, self._optimiser)
         self._log = Log(self._work / "losses.jsonl", self.first, accelerator.is_main_process)
+
+    def _resumed(self, origin: Path | None, restart: bool) -> Checkpoint | None:
+        """Where a stopped training goes on; None: it begins."""
+        self._accelerator.wait_for_everyone()  # all have read what is dropped now
+        if restart and self._accelerator.is_main_process:
+            _empty(self._work, origin)
+        self._accelerator.wait_for_everyone()
+        return checkpoint.latest(self._work, self._training)
+
+    def _balance(self) -> None:
+        """Show each objective what its losses are at the start, if it divides by them: always
+        of the first photographs, in every process, and however often a training was stopped."""
+        if self.options.loss.balance == "none":
+            return
+        photographs = self._batches.batch(0).to(self._accelerator.device)
+        ground = self._grained(photographs, 0)
+        with torch.no_grad():
+            for index, objective in enumerate(self._objectives):
+                painted = self._network(ground, self._mix(index))
+                objective(painted, objective.content(photographs))
 
     def learn(self, step: int) -> dict[str, Any]:
         """One step: a batch, one of the styles, the losses, the gradient."""
@@ -154,7 +182,7 @@ class _Run:
         painted = self._painter(ground, self._mix(index, strength))
         losses = self._objectives[index](painted, content, strength)
         numbers = losses.numbers()
-        _require_finite(numbers, step, self._work)
+        self._require_finite(numbers, step)
         self._stepper.zero_grad()
         accelerator.backward(losses.total)
         accelerator.clip_grad_norm_(self._network.parameters(), _CLIP)
@@ -170,11 +198,10 @@ class _Run:
         self._log.append(done, record)
         self._accelerator.log(record, step=done)
         if save and self._accelerator.is_main_process:
-            checkpoint.save(
-                self._work, done, self._network, self._optimiser, self.options, self._styles
-            )
+            checkpoint.save(self._work, done, self._network, self._optimiser, self._training)
             self._sample(self._work / f"sample-{done:07}.png", done)
-            drawn = curves.png(self._log.curves(), self._folder.name)
+            means = self._log.curves()
+            drawn = curves.png(list(means.values()), self._folder.name, steps=list(means))
             files.write(self._work / "losses.png", drawn, overwrite=True)
 
     def anyone(self, here: bool) -> bool:
@@ -196,7 +223,7 @@ class _Run:
                 "versions": {"impasto": __version__, "torch": str(torch.__version__)},
             }
             path = self._folder / checkpoint.NETWORK
-            checkpoint.write(path, options.steps, network, options, self._styles)
+            checkpoint.write(path, options.steps, network, self._training)
             export.write_style(self._folder, network, self._styles, {"training": training})
         self._accelerator.wait_for_everyone()
         self._accelerator.end_training()
@@ -211,21 +238,27 @@ class _Run:
         mix[self._kept + index] = strength
         return mix
 
+    @contextmanager
+    def _still(self) -> Iterator[None]:
+        """The network as it will be used: nothing is learnt, and no running mean moves."""
+        self._network.eval()
+        with torch.no_grad():
+            yield
+        self._network.train(self.options.tune == "all")
+
     def _validate(self) -> float | None:
         """The mean objective of photographs that are in no batch, over all new styles."""
         photographs, objectives = self._held_out, self._objectives
         if not len(photographs):
             return None
         total, count = 0.0, max(len(photographs), len(objectives))
-        self._network.eval()
-        with torch.no_grad():
+        with self._still():
             for number in range(count):
                 index = number % len(objectives)
                 photograph = photographs[number % len(photographs)][None]
                 painted = self._network(self._grained(photograph, number), self._mix(index))
                 content = objectives[index].content(photograph)
                 total += float(objectives[index](painted, content).total)
-        self._network.train()
         return total / count
 
     def _sample(self, path: Path, done: int) -> None:
@@ -235,13 +268,28 @@ class _Run:
             photographs = self._batches.batch(done).to(self._accelerator.device)
         photographs = photographs[:_SAMPLES]
         rows, grained = [photographs], self._grained(photographs, done)
-        with torch.no_grad():
+        with self._still():
             for index in range(min(len(self._objectives), _SAMPLES)):
                 mix = self._mix(index)
                 rows.append(torch.cat([self._network(each[None], mix) for each in grained]))
         picture = torch.cat([torch.cat(list(row), 2) for row in rows], 1)
         data = codecs.from_array(to_pixels(picture)).encode("PNG")
         files.write(path, data, overwrite=True)
+
+    def _require_finite(self, losses: Mapping[str, float], step: int) -> None:
+        bad = [name for name in KINDS if not math.isfinite(losses[name])]
+        if not bad:
+            return
+        saved = checkpoint.paths(self._work)
+        hint = "use a lower --learning-rate, and --restart to begin anew"
+        if saved and self.options.tune == "all":
+            hint = (
+                f"learn on from the last good state with --start {saved[-1]} --restart "
+                "and a lower --learning-rate"
+            )
+        raise TrainingError(
+            f"the {' and '.join(bad)} loss stopped being a number at step {step + 1}", hint=hint
+        )
 
 
 def schedule(step: int, steps: int) -> float:
@@ -256,16 +304,40 @@ def _with_trunk(
     options: TrainOptions, trunk: Checkpoint | None
 ) -> tuple[TrainOptions, list[dict[str, Any]]]:
     """The options that the trunk allows, and the styles that stay in it."""
+    kept: list[dict[str, Any]] = []
+    if options.tune == "norms":
+        if trunk is None:
+            raise OptionError("--tune norms needs a network to tune", hint="add --start STYLE")
+        if options.strength and not trunk.strength:
+            raise OptionError(
+                "the network of --start has not learnt strengths",
+                hint="leave out --strength, or --tune norms",
+            )
+        options = replace(options, network=trunk.network, strength=trunk.strength)
+        kept = trunk.styles
     if options.precompute and options.strength:
         raise OptionError(
             "content features are not kept for networks that learn strengths",
-            hint="leave out --precompute or --strength",
+            hint="leave out --precompute",
         )
-    if options.tune == "all":
-        return options, []
-    if trunk is None:
-        raise OptionError("--tune norms needs a network to tune", hint="add --start STYLE")
-    return replace(options, network=trunk.network, strength=trunk.strength), trunk.styles
+    return options, kept
+
+
+def _built(options: TrainOptions, styles: int) -> TransformNetwork:
+    """The network as it begins from nothing: always the same for one seed.
+
+    Raises:
+        OptionError: crops that its stride does not divide, or what its design does not have.
+    """
+    torch.manual_seed(options.seed)
+    network = networks.build(options.network, styles, strength=options.strength)
+    over = -options.crop % network.stride
+    if over:
+        raise OptionError(
+            f"this network cannot paint crops of {options.crop} pixels",
+            hint=f"use a multiple of {network.stride}, such as --crop {options.crop + over}",
+        )
+    return network
 
 
 def _objectives(
@@ -288,9 +360,10 @@ def _objectives(
 
 
 def _parameters(
-    network: TransformNetwork, options: TrainOptions, styles: int
+    network: TransformNetwork, options: TrainOptions, new: range
 ) -> list[dict[str, Any]]:
-    """What is learnt, and the peak of its learning rate.
+    """What is learnt, and the peak of its learning rate; ``new`` are the rows of the norms
+    that are learnt where all else stays.
 
     The norms of a style have a gradient in one of so many steps, which Adam takes for a
     smaller and less certain one; the root of their number makes up for both.
@@ -301,10 +374,25 @@ def _parameters(
     for weight in shared:
         weight.requires_grad_(options.tune == "all")
     rate = options.learning_rate
-    groups = [{"params": [named[name] for name in sorted(own)], "peak": rate * styles**0.5}]
+    rows = [named[name] for name in sorted(own)]
+    groups = [{"params": rows, "peak": rate * len(new) ** 0.5}]
     if options.tune == "all":
         groups.append({"params": shared, "peak": rate})
+    else:
+        for weight in rows:
+            weight.register_hook(_only(new))  # type: ignore[no-untyped-call]
     return groups
+
+
+def _only(rows: range) -> Callable[[Tensor], Tensor]:
+    """What leaves of a gradient, ``(rows, channels)``, that of some rows, and 0 elsewhere."""
+
+    def masked(gradient: Tensor) -> Tensor:
+        found = torch.zeros_like(gradient)
+        found[rows.start : rows.stop] = gradient[rows.start : rows.stop]
+        return found
+
+    return masked
 
 
 def _draw(number: int, styles: int, options: TrainOptions) -> tuple[int, float]:
@@ -335,27 +423,40 @@ def _name(start: str | Path | None) -> str | None:
     """The style that was learnt on from, for the card."""
     if start is None:
         return None
-    path = Path(start)
+    path = Path(start).absolute()
     return path.parents[1].name if path.parent.name == _WORK else path.stem
 
 
-def _resumed(
-    work: Path, options: TrainOptions, styles: checkpoint.Entries, restart: bool
-) -> Checkpoint | None:
-    if restart:
-        for old in work.glob("*"):
-            if old.is_file():
-                old.unlink()
-    return checkpoint.latest(work, options, styles)
+def _named(start: str | Path | None, origin: Path | None) -> str:
+    """The start in words, another for another file."""
+    if origin is None:
+        return "none"
+    return f"{_name(start)} ({hashlib.sha256(origin.read_bytes()).hexdigest()[:12]})"
 
 
-def _require_finite(losses: Mapping[str, float], step: int, work: Path) -> None:
-    bad = [name for name in KINDS if not math.isfinite(losses[name])]
-    if bad:
-        raise TrainingError(
-            f"the {' and '.join(bad)} loss stopped being a number at step {step + 1}",
-            hint=f"the last good state is in {work}; use a lower --learning-rate",
-        )
+def _origin(start: str | Path | None, work: Path, restart: bool) -> Path | None:
+    """The file to learn on from.
+
+    A checkpoint from which its own training was begun anew is no longer where it was, or
+    another has its name now: it was kept.
+    """
+    if start is None:
+        return None
+    kept, path = work / _ORIGIN, Path(start)
+    own = path.resolve().parent == work.resolve()
+    if own and kept.is_file() and not (restart and path.is_file()):
+        return kept
+    return checkpoint.find(start)
+
+
+def _empty(work: Path, origin: Path | None) -> None:
+    """Drop what a training left, and keep the checkpoint that is learnt on from, if it is there."""
+    own = origin if origin and origin.resolve().parent == work.resolve() else None
+    for old in work.glob("*"):
+        if old.is_file() and not (own and old.name == own.name):
+            old.unlink()
+    if own:
+        own.replace(work / _ORIGIN)
 
 
 if __name__ == "__main__":
