@@ -13,7 +13,6 @@ Several GPUs, or machines, through accelerate; on CPUs by torch's own launcher::
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,11 +27,11 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from impasto import __version__, catalog, codecs, files
-from impasto.errors import Cancelled, MissingExtraError, OptionError, TrainingError
+from impasto.errors import Cancelled, MissingExtraError, TrainingError
 from impasto.options import TrainOptions
 from impasto.picture import Picture
 from impasto.progress import CancelToken, OnProgress, Progress, silent
-from impasto.studio import checkpoint, curves, export, networks
+from impasto.studio import checkpoint, curves, export, networks, origins
 from impasto.studio.checkpoint import Checkpoint, Training
 from impasto.studio.crops import Crops
 from impasto.studio.log import Log
@@ -45,9 +44,6 @@ from impasto.studio.photos import Photos, grained, to_pixels, to_tensor
 _CLIP = 1.0
 """Largest norm of a gradient: one odd batch must not undo an hour."""
 _WARM_UP = 0.05
-_WORK = "training"
-_ORIGIN = "start.safetensors"
-"""In it: the checkpoint of a training that was begun anew from there."""
 _SAMPLES = 6
 """Photographs, and styles, on a sample picture."""
 
@@ -116,11 +112,11 @@ class _Run:
         start: str | Path | None,
         restart: bool,
     ) -> None:
-        self._folder, self._work, self._start = folder, folder / _WORK, start
+        self._folder, self._work, self._start = folder, folder / origins.WORK, start
         wanted = wanted_of(paintings, folder.name)
-        origin = _origin(start, self._work, restart)
+        origin = origins.find(start, self._work, restart)
         trunk = checkpoint.read(origin) if origin else None
-        self.options, kept = _with_trunk(options, trunk)
+        self.options, kept = origins.with_trunk(options, trunk)
         options = self.options
         pictures = [each.picture(options.style_size, options.style_crop) for each in wanted]
         self._kept, self._styles = len(kept), kept + entries(wanted, pictures, kept)
@@ -133,8 +129,8 @@ class _Run:
         self._crops = Crops(self._batches, self._objectives[0], options)
         self._held_out = self._batches.validation().to(accelerator.device)
 
-        self._network = _built(options, len(self._styles))
-        sources = {"start": _named(start, origin), "photographs": self._batches.digest()}
+        self._network = origins.built(options, len(self._styles))
+        sources = {"start": origins.named(start, origin), "photographs": self._batches.digest()}
         self._training = Training(asdict(options), self._styles, sources)
         resumed = self._resumed(origin, restart)
         if trunk:
@@ -153,7 +149,7 @@ class _Run:
         """Where a stopped training goes on; None: it begins."""
         self._accelerator.wait_for_everyone()  # all have read what is dropped now
         if restart and self._accelerator.is_main_process:
-            _empty(self._work, origin)
+            origins.empty(self._work, origin)
         self._accelerator.wait_for_everyone()
         return checkpoint.latest(self._work, self._training)
 
@@ -216,7 +212,7 @@ class _Run:
             network, options = self._network.to("cpu").eval(), self.options
             training = {
                 **asdict(options),
-                "start": _name(self._start),
+                "start": origins.name(self._start),
                 "photographs": len(self._batches),
                 "skipped": sorted(path.name for path in self._batches.skipped),
                 **self._log.summary(),
@@ -300,46 +296,6 @@ def schedule(step: int, steps: int) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * (part - _WARM_UP) / (1 - _WARM_UP))
 
 
-def _with_trunk(
-    options: TrainOptions, trunk: Checkpoint | None
-) -> tuple[TrainOptions, list[dict[str, Any]]]:
-    """The options that the trunk allows, and the styles that stay in it."""
-    kept: list[dict[str, Any]] = []
-    if options.tune == "norms":
-        if trunk is None:
-            raise OptionError("--tune norms needs a network to tune", hint="add --start STYLE")
-        if options.strength and not trunk.strength:
-            raise OptionError(
-                "the network of --start has not learnt strengths",
-                hint="leave out --strength, or --tune norms",
-            )
-        options = replace(options, network=trunk.network, strength=trunk.strength)
-        kept = trunk.styles
-    if options.precompute and options.strength:
-        raise OptionError(
-            "content features are not kept for networks that learn strengths",
-            hint="leave out --precompute",
-        )
-    return options, kept
-
-
-def _built(options: TrainOptions, styles: int) -> TransformNetwork:
-    """The network as it begins from nothing: always the same for one seed.
-
-    Raises:
-        OptionError: crops that its stride does not divide, or what its design does not have.
-    """
-    torch.manual_seed(options.seed)
-    network = networks.build(options.network, styles, strength=options.strength)
-    over = -options.crop % network.stride
-    if over:
-        raise OptionError(
-            f"this network cannot paint crops of {options.crop} pixels",
-            hint=f"use a multiple of {network.stride}, such as --crop {options.crop + over}",
-        )
-    return network
-
-
 def _objectives(
     wanted: Sequence[Painting],
     pictures: Sequence[Picture],
@@ -417,46 +373,6 @@ def _accelerator(options: TrainOptions, work: Path) -> Accelerator:
     except (ImportError, ValueError) as error:
         raise MissingExtraError("tensorboard", "tensorboard") from error
     return accelerator
-
-
-def _name(start: str | Path | None) -> str | None:
-    """The style that was learnt on from, for the card."""
-    if start is None:
-        return None
-    path = Path(start).absolute()
-    return path.parents[1].name if path.parent.name == _WORK else path.stem
-
-
-def _named(start: str | Path | None, origin: Path | None) -> str:
-    """The start in words, another for another file."""
-    if origin is None:
-        return "none"
-    return f"{_name(start)} ({hashlib.sha256(origin.read_bytes()).hexdigest()[:12]})"
-
-
-def _origin(start: str | Path | None, work: Path, restart: bool) -> Path | None:
-    """The file to learn on from.
-
-    A checkpoint from which its own training was begun anew is no longer where it was, or
-    another has its name now: it was kept.
-    """
-    if start is None:
-        return None
-    kept, path = work / _ORIGIN, Path(start)
-    own = path.resolve().parent == work.resolve()
-    if own and kept.is_file() and not (restart and path.is_file()):
-        return kept
-    return checkpoint.find(start)
-
-
-def _empty(work: Path, origin: Path | None) -> None:
-    """Drop what a training left, and keep the checkpoint that is learnt on from, if it is there."""
-    own = origin if origin and origin.resolve().parent == work.resolve() else None
-    for old in work.glob("*"):
-        if old.is_file() and not (own and old.name == own.name):
-            old.unlink()
-    if own:
-        own.replace(work / _ORIGIN)
 
 
 if __name__ == "__main__":
