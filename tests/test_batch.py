@@ -1,8 +1,12 @@
+import signal
+import sys
+
 import pytest
 
-from impasto import batch, codecs, files
+from impasto import batch, cli, codecs, files
 from impasto.batch import Settings
-from impasto.progress import CancelToken
+from impasto.errors import MissingExtraError
+from impasto.progress import CancelToken, silent
 
 
 @pytest.fixture
@@ -62,3 +66,23 @@ def test_cancelled_it_writes_what_it_has_begun(folder, style):
     done += results
     assert 1 <= len(done) <= 3
     assert all(each.job.output.exists() for each in done if not each.error)
+
+
+def test_films_without_pyav_end_it_before_any_picture_is_painted(folder, style, monkeypatch):
+    (folder / "film.mp4").write_bytes(b"a film")
+    monkeypatch.setitem(sys.modules, "av", None)
+    jobs = files.plan(files.find([folder]), [style.name], f"{folder}/out/")
+    with pytest.raises(MissingExtraError, match=r"PyAV"):
+        next(batch.run(jobs, {style.name: style}, Settings()))
+    assert not (folder / "out").exists()
+    film = next(job for job in jobs if job.is_film)
+    with pytest.raises(MissingExtraError):  # as a worker of a cluster does it
+        batch.film(film, style, Settings(), silent, CancelToken())
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(sys, "argv", ["impasto", "stylize", str(film.input), "-s", style.name])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 3
+    film.output.parent.mkdir()
+    film.output.touch()  # painted once, it asks for nothing
+    assert next(batch.run([film], {style.name: style}, Settings())).skipped

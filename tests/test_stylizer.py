@@ -161,6 +161,27 @@ def test_a_network_that_gives_one_colour_is_never_a_success(style, photo, monkey
     assert broken(np.zeros((70, 70, 3), np.uint8)).width == 70
 
 
+@pytest.mark.parametrize("size", [(1, 2), (2, 1), (2, 2)])
+def test_so_few_pixels_may_get_a_single_colour(size):
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    assert impasto.stylize(pixels, "udnie").pixels.shape == (*size, 3)
+
+
+def test_a_film_may_fade_to_a_single_colour_but_not_begin_with_it(style, photo, monkeypatch):
+    pixels = codecs.resize_to(photo, (96, 64)).pixels.astype(float)
+    shares = np.linspace(1, 0, 12)
+    frames = [np.rint(255 + share * (pixels - 255)).astype(np.uint8) for share in shares]
+    painter = Stylizer(style, steady=True)
+    film = [picture.pixels for picture in painter.film(frames[:10])]
+    film += [picture.pixels for picture in painter.film(frames[10:])]  # gone on with
+    assert [np.ptp(painting) > 0 for painting in film[:9]] == [True] * 9
+    assert not any(np.ptp(painting, (0, 1)).any() for painting in film[9:])
+    broken = Stylizer(style, steady=True)
+    monkeypatch.setattr(broken.engine, "film", lambda frames, _: (0 * each for each in frames))
+    with pytest.raises(StyleError, match="single colour"):
+        next(broken.film(frames))
+
+
 def test_a_style_stays_loaded(photo, style):
     stylizer._loaded.cache_clear()
     for _ in range(3):

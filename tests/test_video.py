@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 
@@ -30,27 +31,38 @@ from impasto.stylizer import Stylizer
 
 av = pytest.importorskip("av")
 MS = Fraction(1, 1000)
+OTHERS = {
+    ".ts": ("libx264", "aac"), ".m2ts": ("libx264", "ac3"), ".mpg": ("mpeg2video", "mp2"),
+    ".vob": ("mpeg2video", "ac3"), ".m2v": ("mpeg2video", None), ".asf": ("mpeg4", "libmp3lame"),
+}  # fmt: skip
+"""Kinds that become .mp4, with a codec and sound that are usual in them."""
+
+AMR = {"sound": "libopencore_amrnb", "sampling": (8000, 12200, "mono")}
 
 
 def make(path, *, frames=20, size=(160, 112), step=lambda _: 40, sound="aac", turn=0, **options):
     """A film of a block that moves over a photograph."""
+    clock = options.pop("time_base", MS)
+    rate, bits, layout = options.pop("sampling", (48000, 64000, "stereo"))
     pixel_format = options.pop("pixel_format", "yuv420p")
     scene = codecs.resize_to(codecs.read(assets.demo_photo()), size).pixels
     with av.open(str(path), "w") as output:
         stream = output.add_stream(options.pop("codec", "libx264"), rate=25)
         stream.width, stream.height, stream.pix_fmt = *size, pixel_format
-        stream.codec_context.time_base = MS
+        stream.codec_context.time_base = clock
         for name, value in options.items():
             setattr(stream.codec_context, name, value)
         if turn:
             stream.set_display_rotation(turn)
-        audio = output.add_stream(sound, rate=48000) if sound else None
+        audio = output.add_stream(sound, rate=rate, layout=layout) if sound else None
+        if audio:
+            audio.codec_context.bit_rate = bits
         at = 0
         for number in range(frames):
             pixels = scene.copy()
             pixels[20:50, 4 * number : 4 * number + 30] = (220, 30, 30)
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            frame.pts, frame.time_base = at, MS
+            frame.pts, frame.time_base = at, clock
             at += step(number)
             output.mux(stream.encode(frame))
             if audio:
@@ -58,12 +70,18 @@ def make(path, *, frames=20, size=(160, 112), step=lambda _: 40, sound="aac", tu
                 tone = av.AudioFrame.from_ndarray(
                     wave.astype(np.int16)[None], format="s16", layout="mono"
                 )
-                tone.sample_rate, tone.pts = 48000, number * 1920
+                tone.sample_rate, tone.pts = rate, number * 1920
                 output.mux(audio.encode(tone))
         output.mux(stream.encode(None))
         if audio:
             output.mux(audio.encode(None))
     return path
+
+
+def make_any(path):
+    """A film of the kind that a suffix means, with sound that is usual in it."""
+    codec, sound = OTHERS[path.suffix]
+    return make(path, codec=codec, sound=sound, time_base=Fraction(1, 25), step=lambda _: 1)
 
 
 def frames_of(path):
@@ -88,6 +106,12 @@ def sound_of(path):
 @pytest.fixture
 def painter(style):
     return Stylizer(style, steady=True, threads=1)
+
+
+def cancelled():
+    cancel = CancelToken()
+    cancel.cancel()
+    return cancel
 
 
 @pytest.fixture(scope="module")
@@ -146,9 +170,11 @@ def test_a_film_that_is_shown_turned_is_painted_upright(painter, tmp_path, turn)
     assert np.abs(found.to_ndarray(format="rgb24") - upright).mean() < 6
 
 
-def test_colour_tags_are_kept_and_colours_with_them(painter, tmp_path):
-    tags = {"color_primaries": 1, "color_trc": 1, "colorspace": 1, "color_range": 1}
-    clip = make(tmp_path / "clip.mp4", frames=3, sound=None, **tags)
+@pytest.mark.parametrize(("pixel_format", "color_range"), [("yuv420p", 1), ("yuvj420p", 2)])
+def test_colour_tags_are_kept_and_colours_with_them(painter, tmp_path, pixel_format, color_range):
+    tags = {"color_primaries": 1, "color_trc": 1, "colorspace": 1, "color_range": color_range}
+    options = {"frames": 3, "sound": None, "pixel_format": pixel_format}
+    clip = make(tmp_path / "clip.mp4", **options, **tags)
     video.paint(clip, tmp_path / "painted.mp4", painter, StylizeOptions(strength=0))
     frame = frames_of(tmp_path / "painted.mp4")[0]
     assert {name: getattr(frame, name) for name in tags} == tags
@@ -195,6 +221,34 @@ def test_a_film_that_is_stopped_can_be_played_and_goes_on(clip, style, tmp_path,
     assert sound_of(target) == sound_of(clip)
     assert np.abs(pixels_of(target) - pixels_of(whole)).mean() < 3
     assert np.abs(times_of(target) - times_of(clip)).max() < 0.0011
+
+
+def test_a_film_that_is_stopped_again_before_the_next_frame_keeps_its_sound(
+    clip, painter, tmp_path
+):
+    target = tmp_path / "painted.mp4"
+    stopped_after(clip, target, painter, 9)
+    sound = sound_of(target)
+    film = video.paint(clip, target, painter, cancel=cancelled())
+    assert (film.frames, film.whole) == (9, False)
+    assert sound_of(target) == sound
+    assert len(sound) > 10
+
+
+def test_a_film_that_was_stopped_at_its_end_is_told_as_any(clip, painter, tmp_path):
+    stopped_after(clip, tmp_path / "painted.mp4", painter, 20)
+    film = video.paint(clip, tmp_path / "painted.mp4", painter)
+    assert json.loads(json.dumps(asdict(film)))["width"] == 160
+    assert (film.frames, film.whole) == (20, True)
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mpg"])
+def test_a_film_goes_on_where_no_place_in_it_is_found(painter, tmp_path, suffix):
+    """In a transport stream, nothing comes after seeking; in a program stream, what is later."""
+    clip = make_any(tmp_path / f"clip{suffix}")
+    stopped_after(clip, tmp_path / "painted.mp4", painter, 9)
+    assert video.paint(clip, tmp_path / "painted.mp4", painter).frames == 20
+    assert np.abs(times_of(tmp_path / "painted.mp4") - times_of(clip)).max() < 0.0011
 
 
 def test_another_style_does_not_go_on_from_there(clip, style, tmp_path):
@@ -281,9 +335,41 @@ def test_what_is_no_film_is_an_error_that_says_so(painter, tmp_path, clip):
         video.paint(clip, tmp_path / "painted.mp4", painter, read=ReadOptions(max_pixels=1000))
     with pytest.raises(OptionError, match="without stroke"):
         video.paint(clip, tmp_path / "painted.mp4", painter, StylizeOptions(stroke=1))
-    with pytest.raises(OptionError, match=r"webm cannot hold .* \(aac\) - name a .mkv"):
+    with pytest.raises(OptionError, match=r"webm cannot hold .* \(aac\) - name a .mp4 with -o"):
         video.paint(clip, tmp_path / "painted.webm", painter)
     assert [entry.name for entry in tmp_path.iterdir()] == ["text.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "suffixes", "other"),
+    [
+        ("phone.3gp", AMR, [".mp4", ".mkv"], ".mov"),
+        ("clip.mkv", {"sound": "libopus"}, [".mov"], ".mp4"),  # refused when a file begins
+        ("old.avi", {"codec": "mpeg4", "sound": "pcm_s16le"}, [".mp4"], ".mov"),  # at its end
+    ],
+)
+def test_a_kind_that_cannot_hold_the_sound_is_refused_and_one_that_can_is_named(
+    painter, tmp_path, name, options, suffixes, other
+):
+    clip = make(tmp_path / name, frames=3, **options)
+    for suffix in suffixes:
+        with pytest.raises(OptionError, match=rf"{suffix} cannot hold .* - name a {other} with -o"):
+            video.paint(clip, tmp_path / f"painted{suffix}", painter)
+    target = tmp_path / f"painted{other}"
+    video.paint(clip, target, painter)
+    assert sound_of(target) == sound_of(clip)
+
+
+def test_sound_that_no_kind_can_hold_is_refused_with_another_way_out(painter, tmp_path):
+    clip = make(tmp_path / "clip.asf", frames=3, codec="mpeg4", sound="wmav2")
+    with pytest.raises(OptionError, match=r"\(wmav2\) - make its sound AAC first"):
+        video.paint(clip, tmp_path / "painted.mkv", painter)
+
+
+@pytest.mark.parametrize("suffix", OTHERS)
+def test_other_kinds_are_read(painter, tmp_path, suffix):
+    clip = make_any(tmp_path / f"clip{suffix}")
+    assert video.paint(clip, tmp_path / "painted.mp4", painter).frames == 20
 
 
 def test_a_film_that_is_cut_short_is_painted_as_far_as_it_goes_or_refused(painter, tmp_path, clip):
@@ -308,10 +394,8 @@ def test_a_full_disk_is_an_error_of_the_output(painter, clip, tmp_path):
 
 
 def test_stopped_before_the_first_frame_there_is_no_film(painter, clip, tmp_path):
-    cancel = CancelToken()
-    cancel.cancel()
     with pytest.raises(Cancelled):
-        video.paint(clip, tmp_path / "painted.mp4", painter, cancel=cancel)
+        video.paint(clip, tmp_path / "painted.mp4", painter, cancel=cancelled())
     assert not (tmp_path / "painted.mp4").exists()
 
 

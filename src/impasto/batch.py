@@ -79,17 +79,27 @@ def run(
     Raises:
         StyleError, DeviceError: before any work, for a style or a device that cannot be
             used.
+        MissingExtraError: before any work, for a film without PyAV.
     """
+    films, pictures = ([job for job in jobs if job.is_film is kind] for kind in (True, False))
+    require_for_films(jobs, settings)
     stylizers = {
         name: Stylizer(style, device=settings.device, threads=settings.threads)
         for name, style in styles.items()
     }
     cancel = cancel or CancelToken()
-    films, pictures = ([job for job in jobs if job.is_film is kind] for kind in (True, False))
     yield from _pictures(pictures, stylizers, settings, cancel)
     for job in films:
         if not cancel.cancelled:
             yield film(job, styles[job.style], settings, on_progress, cancel)
+
+
+def require_for_films(jobs: Sequence[Job], settings: Settings) -> None:
+    """Raises: MissingExtraError: a film is to be painted, and PyAV is not installed."""
+    if any(job.is_film and not is_there(job, settings) for job in jobs):
+        from impasto import video
+
+        video.library()
 
 
 def _pictures(
@@ -192,11 +202,16 @@ def _write(about: Result, painting: Picture | None, settings: Settings) -> Resul
 def film(
     job: Job, style: Style, settings: Settings, on_progress: OnProgress, cancel: CancelToken
 ) -> Result:
-    """Paint one film, or go on with it."""
+    """Paint one film, or go on with it.
+
+    Raises:
+        MissingExtraError: PyAV is not installed.
+    """
     from impasto import video
 
     if is_there(job, settings):
         return Result(job, skipped=True)
+    video.library()
     started = time.perf_counter()
     try:
         stylizer = Stylizer(style, device=settings.device, threads=settings.threads, steady=True)

@@ -36,13 +36,14 @@ def run(
     replaced; what it had finished is not done again.
 
     Raises:
-        MissingExtraError: Ray Data is not installed.
+        MissingExtraError: Ray Data is not installed, or, for a film, PyAV.
     """
     try:
         import pyarrow  # noqa: F401 - Ray Data needs it, and says so only when it runs
         import ray
     except ModuleNotFoundError as error:
         raise MissingExtraError("cluster", "--ray") from error
+    batch.require_for_films(jobs, settings)
     left = []
     for job in jobs:
         if batch.is_there(job, settings):

@@ -19,10 +19,14 @@ from impasto.errors import OptionError, OutputError
 FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".gif")
 """Kinds of films that are written. A GIF is one if it is asked for: by default, its first
 frame is painted as a picture."""
-_OTHER_FILMS = {".avi", ".wmv", ".mpg", ".mpeg", ".3gp", ".mts", ".ogv", ".flv"}
+_OTHER_FILMS = {
+    *(".avi", ".wmv", ".asf", ".flv", ".ogv", ".3gp"),
+    *(".mpg", ".mpeg", ".m2v", ".vob", ".ts", ".mts", ".m2ts"),
+}
 """Kinds that are read only; they become ``.mp4``."""
 _WRITTEN = {*SUFFIXES, *FILMS}
-_READ_SUFFIXES = _WRITTEN | _OTHER_FILMS
+_READ_SUFFIXES = (_WRITTEN | _OTHER_FILMS) - {".ts"}
+"""What counts in a folder, where ``.ts`` is more often a program than a film."""
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _MAX_NAME = 255  # bytes, on every file system in use
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _STROKE_SIDE = 1024
 """Long side of a picture in which brush marks have the size 1."""
 
+_FEW = 64
+"""Pixels below which nothing is strange about a painting of a single colour."""
+
 _LEARNT_FROM = 0.25
 """Strength from which on a network that has learnt strengths is trusted alone."""
 
@@ -113,7 +116,8 @@ class Stylizer:
 
         Raises:
             OptionError: this one is not ``steady``.
-            StyleError: the network gave no usable picture.
+            StyleError: the network gave no usable picture. Once it has, it works, and what comes
+                out in a single colour is a fade.
         """
         engine, options = self.engine, options or StylizeOptions()
         if not isinstance(engine, SteadyEngine):
@@ -126,11 +130,14 @@ class Stylizer:
                 photos.append(photo.resized(options.size) if options.size else photo)
                 yield photos[-1].pixels
 
+        works = bool(engine.state)  # a film that goes on has been painted before
         learnt, _ = self._strengths(options.strength)
         with closing(engine.film(pixels(), self._weights(learnt))) as film:
             for painting in film:
                 photo = photos.popleft()
-                self._check(photo.pixels, painting)
+                if not works:
+                    self._check(photo.pixels, painting)
+                    works = not _flat(painting)
                 yield self._finished(photo, photo.pixels, painting, options)
 
     def _finished(
@@ -185,7 +192,8 @@ class Stylizer:
         return [strength * weight for weight in self.style.weights]
 
     def _check(self, pixels: NDArray[np.uint8], painting: NDArray[np.uint8]) -> None:
-        if _flat(painting) and not _flat(pixels):
+        few = pixels.shape[0] * pixels.shape[1] < _FEW
+        if _flat(painting) and not (few or _flat(pixels)):
             raise StyleError(
                 f"{self.style.name} gave a single colour on {self.device}",
                 hint="try --device cpu; if that fails too, install the style again",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from impasto.steady import SteadyEngine
     from impasto.stylizer import Stylizer
 
-__all__ = ["PART", "Film", "paint", "unfinished"]
+__all__ = ["PART", "Film", "library", "paint", "unfinished"]
 
 PART = 240
 """Frames of a part: what is painted anew, at most, after the machine has stopped."""
@@ -141,11 +141,7 @@ class _Painter:
 
     def run(self, on_progress: OnProgress, cancel: CancelToken) -> None:
         engine: SteadyEngine = self._stylizer.engine  # type: ignore[assignment]
-        state = self._work.start()
-        last = int(state.pop("last")) if state else None
-        self.frames = int(state.pop("frames", 0))
-        self.size = tuple(state.pop("size", (0, 0)))
-        engine.state = state
+        last = self._resume(engine)
         total = max(self._film.count, self.frames)
         with closing(self._painted(last)) as painted:
             while not cancel.cancelled and (first := next(painted, None)) is not None:
@@ -159,8 +155,19 @@ class _Painter:
                         on_progress(Progress(self.frames, max(total, self.frames)))
                         if cancel.cancelled:
                             break
-                about = {"last": last, "frames": self.frames, "size": self.size}
+                about = {"last": last, "frames": self.frames, "size": self.size, "end": self.end}
                 self._work.keep(encoder.path, engine.state | about)
+
+    def _resume(self, engine: SteadyEngine) -> int | None:
+        """Take up what the last part has left; when its last frame is shown, if there is one."""
+        state = self._work.start()
+        last = int(state.pop("last")) if state else None
+        self.frames = int(state.pop("frames", 0))
+        width, height = state.pop("size", (0, 0))
+        self.size = int(width), int(height)
+        self.end = float(state.pop("end", 0))
+        engine.state = state
+        return last
 
     def _painted(self, after: int | None) -> Generator[tuple[Any, Picture], None, None]:
         """Frames that are shown later than ``after``, each with its painting."""

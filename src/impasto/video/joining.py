@@ -6,11 +6,14 @@ import contextlib
 import heapq
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from impasto.errors import OptionError
+from impasto.files import FILMS
 from impasto.video.parts import Work
 from impasto.video.reading import Source, library
 
@@ -18,24 +21,41 @@ from impasto.video.reading import Source, library
 def require_room_for_sound(film: Source, target: Path) -> None:
     if target.suffix.lower() == ".gif":
         film.sound = []
-    with library().open(os.devnull, "w", format=_format(target)) as container:
-        names = {stream.codec_context.name for stream in film.sound}
-        if foreign := sorted(names - set(container.supported_codecs)):
-            raise OptionError(
-                f"{target.suffix} cannot hold this film's sound ({', '.join(foreign)})",
-                hint="name a .mkv with -o",
-            )
+    if foreign := _foreign(film, target.suffix):
+        other = next((kind for kind in FILMS if not _foreign(film, kind)), None)
+        raise OptionError(
+            f"{target.suffix} cannot hold this film's sound ({', '.join(foreign)})",
+            hint=f"name a {other} with -o" if other else "make its sound AAC first, with FFmpeg",
+        )
 
 
-def _format(target: Path) -> str:
-    suffix = target.suffix.lower().lstrip(".")
+def _foreign(film: Source, kind: str) -> list[str]:
+    """Names of the sound that a kind of file cannot hold."""
+    return sorted({each.codec_context.name for each in film.sound if not _holds(kind, film, each)})
+
+
+def _holds(kind: str, film: Source, sound: Any) -> bool:
+    """Tried with a first packet: some is refused when a file begins, some only when it ends."""
+    try:
+        with library().open(os.devnull, "w", format=_format(kind)) as output:
+            copies = {sound.index: output.add_stream_from_template(sound)}
+            with closing(_packets([film.path], copies)) as packets:
+                for _, packet in islice(packets, 1):
+                    output.mux(packet)
+    except (ValueError, library().FFmpegError):
+        return False
+    return True
+
+
+def _format(kind: str) -> str:
+    suffix = kind.lower().lstrip(".")
     return {"mkv": "matroska", "m4v": "mp4"}.get(suffix, suffix)
 
 
 def join(film: Source, work: Work, target: Path, end: float) -> Path:
     """All parts, and the sound that belongs to them, in one file."""
     joined = work.folder / f"joined{target.suffix.lower()}"
-    with library().open(str(joined), "w", format=_format(target)) as output:
+    with library().open(str(joined), "w", format=_format(target.suffix)) as output:
         if target.suffix.lower() == ".gif":
             _write_gif(work.parts, output)
             return joined
@@ -52,7 +72,7 @@ def join(film: Source, work: Work, target: Path, end: float) -> Path:
 
 def _packets(
     paths: Iterable[Path], copies: Mapping[int, Any], end: float = math.inf
-) -> Iterator[tuple[float, Any]]:
+) -> Generator[tuple[float, Any], None, None]:
     """Packets of some streams for their copies, each with its time in seconds."""
     for path in paths:
         with library().open(str(path)) as container:

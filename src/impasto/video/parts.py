@@ -120,8 +120,8 @@ class Encoder(ExitStack):
         if self._stream is None:
             self._stream = self._open(pixels.shape[1], pixels.shape[0], like)
         frame = library().VideoFrame.from_ndarray(pixels, format="rgb24")
-        space = {} if self._codec == "ffv1" else {"dst_colorspace": like.colorspace}
-        frame = frame.reformat(format=self._pixels, **space)
+        space = {"dst_colorspace": like.colorspace, "dst_color_range": like.color_range}
+        frame = frame.reformat(format=self._pixels, **({} if self._codec == "ffv1" else space))
         frame.pts, frame.time_base = like.pts, like.time_base
         self._container.mux(self._stream.encode(frame))
 

@@ -6,6 +6,7 @@ import contextlib
 import queue
 import threading
 from collections.abc import Generator, Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,11 +60,20 @@ class Source:
 
     def frames(self, after: int | None) -> Iterator[Any]:
         """All frames that are shown later than ``after``."""
-        if after is not None:
-            self.container.seek(after, stream=self.stream)
-        for frame in self.container.decode(self.stream):
+        for frame in self._decoded(after):
             if frame.pts is not None and (after is None or frame.pts > after):
                 yield frame
+
+    def _decoded(self, after: int | None) -> Iterator[Any]:
+        """All frames, or those from ``after`` on and some before it."""
+        if after is not None:
+            self.container.seek(after, stream=self.stream)
+            decoded = self.container.decode(self.stream)
+            for first in islice(decoded, 1):
+                if first.pts is not None and first.pts <= after:
+                    return chain((first,), decoded)
+            self.container.seek(0)  # in .ts and .mpg, a place is found roughly or not at all
+        return self.container.decode(self.stream)
 
 
 def upright(frame: Any) -> NDArray[np.uint8]:
