@@ -104,3 +104,20 @@ def test_frames_of_any_size_are_painted(style, rng):
     for size in ((1, 1), (63, 65), (63, 65), (70, 131)):
         frame = rng.integers(0, 256, (*size, 3), np.uint8)
         assert engine.paint(frame).shape == frame.shape
+
+
+@pytest.mark.parametrize("blank", [0, 255])
+def test_what_fades_in_is_painted_as_if_it_were_alone(style, scene, blank):
+    frames = [
+        np.clip(blank + (scene - blank) * min(1, number / 12), 0, 255).astype(np.uint8)
+        for number in range(24)
+    ]
+    *_, last = SteadyEngine(style.model()).film(frames)
+    alone = SteadyEngine(style.model()).paint(frames[-1])
+    assert np.abs(last.astype(int) - alone).mean() < 20  # and 60 by the blank frame's statistics
+
+
+def test_light_that_changes_begins_no_other_scene(style, scene, rng):
+    engine, frames = SteadyEngine(style.model()), list(film(scene, rng, drift=-2.0, frames=24))
+    for number, _ in enumerate(engine.film(frames)):
+        assert engine.state["age"] == number

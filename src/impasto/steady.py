@@ -9,7 +9,7 @@ frame, and brush marks dance where nothing moves. Two things make it steady:
   towards the new one. What counts is the distance to a memory that moves along with it, so
   that slow changes add up until they are painted.
 
-A cut starts anew.
+A cut starts anew, and so does what fades in.
 """
 
 from __future__ import annotations
@@ -49,6 +49,9 @@ _SETTLE = 0.1
 """How far the painting of what stands still goes towards the new one."""
 _CUT = 40.0
 """Mean change of all cells from frame to frame, in levels, that is another scene."""
+_FADES_IN, _BLANK = 1.25, 2.0
+"""Contrast, over that of the frames before, from which on their statistics are no use any more;
+and the contrast, in levels, that a blank frame has at most."""
 _CELL = 4
 _MEMORY = "cells", "painting"
 _BAND = 8 * _CELL
@@ -127,9 +130,10 @@ class SteadyEngine(OnnxEngine):
         size = pixels.shape[:2]
         pixels = grown(pixels)
         cells = _cells(pixels)
-        course = _Course()
-        if before and not _cut(before.cells, cells):
-            course = before.course.after(before.painted)
+        contrast = float(cells.mean(-1).std())
+        course = _Course(contrast=contrast)
+        if before and not (_cut(before.cells, cells) or before.course.outgrown(contrast)):
+            course = before.course.after(before.painted, contrast)
         run = self._run(given=course.age > 0, measured=course.measures)
         painted = pool.submit(lambda: _both(run(pixels[None], {**mix, **course.now})))
         return _Frame(pixels, size, cells, course, painted)
@@ -179,13 +183,19 @@ class _Course:
     goal: Arrays = field(default_factory=dict)
     measured: _Painted | None = None
     """The frame that was measured last, which gives the next goal."""
+    contrast: float = 0.0
+    """That of the frames, followed as the statistics are."""
 
     @property
     def measures(self) -> bool:
         return self.age % _MEASURED == 0
 
-    def after(self, painted: _Painted) -> _Course:
-        """What follows on a frame that is painted by this one, or will be."""
+    def outgrown(self, contrast: float) -> bool:
+        return contrast > _FADES_IN * max(self.contrast, _BLANK)
+
+    def after(self, painted: _Painted, contrast: float) -> _Course:
+        """What follows on a frame that is painted by this one, or will be, for the next one,
+        of such a contrast."""
         age, goal = self.age + 1, self.goal
         measured = painted if self.measures else self.measured
         if measured and (age == 1 or age % _MEASURED == _KNOWN):
@@ -194,7 +204,9 @@ class _Course:
             name: last + np.float32(_FOLLOW) * (goal[name] - last)
             for name, last in (self.now or goal).items()
         }
-        return _Course(age, now, goal, measured)
+        return _Course(
+            age, now, goal, measured, self.contrast + _FOLLOW * (contrast - self.contrast)
+        )
 
 
 @dataclass(frozen=True)
@@ -215,7 +227,8 @@ class _Frame:
         found = {"now": course.now, "goal": course.goal}
         found["next"] = measured.result()[1] if measured else {}
         arrays = {f"{kind} {k}": v for kind, each in found.items() for k, v in each.items()}
-        return {"pixels": self.pixels, "age": np.array(course.age), **arrays}
+        about = {"age": np.array(course.age), "contrast": np.array(course.contrast)}
+        return {"pixels": self.pixels, **about, **arrays}
 
     @classmethod
     def of(cls, state: Mapping[str, NDArray[Any]]) -> _Frame:
@@ -227,7 +240,8 @@ class _Frame:
         pixels = state["pixels"]
         painted: _Painted = Future()
         painted.set_result((pixels, found("next ")))
-        course = _Course(int(state["age"]), found("now "), found("goal "), painted)
+        contrast = float(state.get("contrast", 255))  # parts of an older version do not know
+        course = _Course(int(state["age"]), found("now "), found("goal "), painted, contrast)
         return cls(pixels, pixels.shape[:2], _cells(pixels), course, painted)
 
 
