@@ -72,10 +72,10 @@ def _network(
     where = f"{size[0]}x{size[1]}, {threads} thread{'s' if threads > 1 else ''}"
     for other in rivals:
         for name in runs:
-            ours, theirs = times[name] * 1000, times[f"their {other}"] * 1000
+            own, theirs = times[name] * 1000, times[f"their {other}"] * 1000
             label = f"{name} against TransformerNet in {other}, {where}"
             bar = None if "bf16" in name else _BARS.get((other, "8 bits" in name))
-            yield Row(label, "ms", ours, theirs, theirs / ours, bar, at_least=True)
+            yield Row(label, "ms", own, theirs, theirs / own, bar, at_least=True)
 
 
 def _eager(rival: TransformerNet, photo: torch.Tensor) -> torch.Tensor:

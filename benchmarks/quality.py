@@ -19,12 +19,13 @@ from safetensors.torch import load_file
 from benchmarks.measure import medians, timed
 from benchmarks.rivals import FastStyleTransfer
 from benchmarks.rows import Plan, Row
-from impasto import catalog, codecs, sheets
+from impasto import catalog, sheets
 from impasto.engine import OnnxEngine
 from impasto.picture import Picture
 from impasto.studio import photos
 from impasto.studio.evaluate import learnt_with
 from impasto.studio.objective import Objective, StylePicture
+from impasto.studio.paintings import Painting
 from impasto.studio.photos import to_tensor
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def quality(_style: Style, plan: Plan) -> Iterator[Row]:
         if name not in catalog.bundled():
             continue
         style = catalog.bundled()[name]
-        painting = codecs.read(Path(plan.paintings, f"{name}.jpg"))
+        painting = Path(plan.paintings, f"{name}.jpg")
         engine, network = (
             OnnxEngine(style.model(), device="cpu"),
             FastStyleTransfer(load_file(file)),
@@ -77,9 +78,10 @@ def _whole(picture: Picture) -> NDArray[np.uint8]:
     return np.ascontiguousarray(picture.pixels[: picture.height // 8 * 8, : picture.width // 8 * 8])
 
 
-def _objective(style: Style, painting: Picture) -> Objective:
-    loss, size = learnt_with(style)
-    return Objective(loss, [StylePicture(to_tensor(painting.resized(size).pixels)[None])])
+def _objective(style: Style, painting: Path) -> Objective:
+    loss, size, crop = learnt_with(style)
+    picture = Painting(painting, style.name).picture(size, crop)
+    return Objective(loss, [StylePicture(to_tensor(picture.pixels)[None])])
 
 
 def _totals(

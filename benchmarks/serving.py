@@ -103,8 +103,9 @@ def serving(style: Style, plan: Plan) -> Iterator[Row]:
 def _service() -> Iterator[tuple[httpx.Client, psutil.Process]]:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "impasto", "serve", "--port", "0", "--state", folder]
-        output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        with subprocess.Popen(command, **output) as process:
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
             assert process.stdout
             url = process.stdout.readline().split()[0]
             limits = httpx.Limits(max_connections=CLIENTS)

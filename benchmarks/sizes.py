@@ -55,7 +55,7 @@ def sizes(style: Style, plan: Plan) -> Iterator[Row]:
 
 def _rivals() -> dict[str, Callable[[NDArray[np.uint8]], Callable[[], object]]]:
     """By name, what makes a run for a photograph."""
-    rivals = {
+    rivals: dict[str, Callable[[NDArray[np.uint8]], Callable[[], object]]] = {
         "TransformerNet in eager torch": _eager,
         "TransformerNet in onnxruntime": _exported,
         **{title: partial(_published, name) for name, title in LITERATURE.items()},

@@ -62,5 +62,5 @@ def _network(name: str, photo: Picture, plan: Plan) -> Picture:
 
 
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    ranks = [values.argsort().argsort() for values in (one, other)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    first, second = (values.argsort().argsort() for values in (one, other))
+    return float(np.corrcoef(first, second)[0, 1])
