@@ -225,8 +225,7 @@ def film(
             on_progress=on_progress,
             cancel=cancel,
         )
-        with job.output.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = files.sha256(job.output)
     except ImpastoError as error:
         return Result(job, seconds=time.perf_counter() - started, error=error)
     flicker = f"flicker {painted.flicker:.2f} levels; in the film itself {painted.noise:.2f}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import glob
+import hashlib
 import os
 import secrets
 import shutil
@@ -63,6 +64,12 @@ def cache_folder(kind: str) -> Path:
 
         root = platformdirs.user_cache_dir("impasto", appauthor=False)
     return Path(root).expanduser() / kind
+
+
+def sha256(path: Path) -> str:
+    """Of what is in the file, read piece by piece."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def find(inputs: Iterable[str | Path]) -> list[Found]:

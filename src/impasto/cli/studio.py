@@ -88,7 +88,7 @@ def train(
     terminal.say(f"{folder}")
     if times := style.card.details["training"].get("seconds_per_step"):
         terminal.say("a step took {computed} s, with kept features {kept} s".format(**times))
-    mine = str(out) == Path(out).name  # in the user's styles
+    mine = folder.parent == catalog.user_folder()
     terminal.say(f"Try: impasto stylize photo.jpg -s {style.name if mine else folder / style.name}")
 
 

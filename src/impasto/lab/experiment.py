@@ -33,7 +33,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from impasto import codecs
+from impasto import codecs, files
 from impasto.errors import OptionError
 from impasto.knobs import changed
 from impasto.options import OptimizeOptions
@@ -285,5 +285,4 @@ def _content(path: Path) -> str:
 
 @functools.lru_cache
 def _content_of(path: Path, _changed: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return files.sha256(path)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from impasto import files
 from impasto.errors import OptionError
 from impasto.options import TrainOptions
 from impasto.studio import checkpoint, networks
@@ -48,7 +48,7 @@ def named(start: str | Path | None, origin: Path | None) -> str:
     """The start in words, another for another file."""
     if origin is None:
         return "none"
-    return f"{name(start)} ({hashlib.sha256(origin.read_bytes()).hexdigest()[:12]})"
+    return f"{name(start)} ({files.sha256(origin)[:12]})"
 
 
 def empty(work: Path, origin: Path | None) -> None:

@@ -7,7 +7,6 @@ SHA-256 (``resnet50-11ad3fa6.pth``), which is verified at every use.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import logging
 import os
@@ -50,7 +49,7 @@ def fetch(url: str) -> Path:
     if promised is None:
         raise OptionError(f"{url} cannot be verified: no SHA-256 in its name")
     path = files.cache_folder("weights") / name
-    damaged = path.is_file() and not _sha256(path).startswith(promised[1])
+    damaged = path.is_file() and not files.sha256(path).startswith(promised[1])
     if path.is_file() and not damaged:
         return path
     _log.info("downloading %s", url)
@@ -153,11 +152,6 @@ def _download(url: str, path: Path, promised: str) -> None:
         size, length = part.stat().st_size, answer.headers.get("Content-Length")
         if length is not None and size < int(length):
             raise ValueError(f"the connection broke off after {size} of {length} bytes")
-        if not (found := _sha256(part)).startswith(promised):
+        if not (found := files.sha256(part)).startswith(promised):
             raise ValueError(f"its SHA-256 begins with {found[: len(promised)]}, not {promised}")
         os.replace(part, path)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
