@@ -71,7 +71,10 @@ def test_nothing_is_overwritten_unasked(folder):
     before = (folder / "a.great-wave.jpg").read_bytes()
     again = run(*args, "--strength", "0.5", cwd=folder)
     assert again.returncode == 1
-    assert b"is there already" in again.stderr
+    assert again.stderr.count(b"is there already") == 1
+    quiet = run(*args, "--quiet", cwd=folder)
+    assert quiet.returncode == 1
+    assert quiet.stderr.count(b"is there already - --overwrite replaces it") == 1
     assert (folder / "a.great-wave.jpg").read_bytes() == before
     assert run(*args, "--strength", "0.5", "--overwrite", cwd=folder).returncode == 0
     assert (folder / "a.great-wave.jpg").read_bytes() != before
@@ -106,6 +109,9 @@ def test_pipes(folder):
     assert codecs.read(folder / "x.png").format == "PNG"
     assert run("stylize", "-", "-s", "great-wave", stdin=b"junk").returncode == 1
     assert run("stylize", "-", "a.jpg", "-s", "great-wave", stdin=data).returncode == 2
+    both = run("stylize", "-", "-s", "great-wave", "--json", stdin=data)
+    assert both.returncode == 2
+    assert json.loads(both.stdout)["error"]["message"].startswith("--json tells of files")
 
 
 def test_a_full_disk_behind_standard_output_is_said(folder):

@@ -15,7 +15,7 @@ NAMES = {
 
 
 def test_the_public_names_are_these():
-    assert set(impasto.__all__) == NAMES
+    assert set(impasto.__all__) == NAMES - {"optimize"}
     for name in NAMES:
         assert getattr(impasto, name) is not None
         assert name in dir(impasto)
@@ -37,6 +37,14 @@ def test_importing_it_imports_nothing_heavy():
     )
     heavy = {"numpy", "PIL", "onnxruntime", "torch", "typer", "rich"}
     assert not heavy & set(done.stdout.split())
+
+
+def test_everything_can_be_imported_without_torch():
+    script = "import sys; sys.modules['torch'] = None\nfrom impasto import *\nprint(stylize)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=False, text=True
+    )
+    assert "function stylize" in done.stdout, done.stderr
 
 
 def test_without_torch_the_optimiser_names_its_extra():

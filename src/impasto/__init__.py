@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
     from impasto.picture import Picture
     from impasto.sheets import sheet
-    from impasto.studio.optimize import optimize
+    from impasto.studio.optimize import optimize as optimize
     from impasto.stylizer import Stylizer, stylize
 
 __version__ = "0.1.0"
@@ -53,6 +53,7 @@ _HOMES = {
     "stylize": "stylizer",
 }
 
+# Without ``optimize``: importing everything should not need torch.
 __all__ = [
     "Cancelled",
     "DeviceError",
@@ -68,7 +69,6 @@ __all__ = [
     "Stylizer",
     "TrainingError",
     "__version__",
-    "optimize",
     "sheet",
     "styles",
     "stylize",
@@ -88,4 +88,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_HOMES})

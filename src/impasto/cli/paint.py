@@ -89,6 +89,8 @@ def stylize(
         overwrite=overwrite,
     )
     if "-" in inputs or out == "-":
+        if as_json:
+            raise OptionError("--json tells of files, and - is none", hint="leave one of them out")
         _pipe(inputs, list(chosen.values()), out, format, settings)
         return
     found = files.find(inputs)
@@ -141,6 +143,9 @@ def _run(
     if cancel.cancelled:
         raise typer.Exit(130)
     alone = len(plan) == 1 and counts["skipped"]
+    if alone and terminal.quiet:  # nothing else has said why it ends in 1
+        there = f"{plan[0].output} is there already"
+        terminal.error(OutputError(there, hint="--overwrite replaces it, -o names another"))
     if counts["error"] or alone:
         raise typer.Exit(1)
 
