@@ -114,6 +114,46 @@ def test_pipes(folder):
     assert json.loads(both.stdout)["error"]["message"].startswith("--json tells of files")
 
 
+def test_sheets_are_refused_before_they_are_painted(folder):
+    before = (folder / "a.jpg").read_bytes()
+    done = run("sheet", "a.jpg", "-o", "a.jpg", "--overwrite", cwd=folder)
+    assert done.returncode == 2
+    assert b"a.jpg is an input; it would be destroyed" in done.stderr
+    assert (folder / "a.jpg").read_bytes() == before
+    for nothing in (".", ""):
+        done = run("sheet", nothing, cwd=folder)
+        assert done.returncode in (1, 2)
+        assert b"Traceback" not in done.stderr
+
+
+def test_brackets_in_a_title_stay(folder, style):
+    shutil.copytree(style.folder, folder / "styles" / "mine")
+    card = folder / "styles" / "mine" / "card.json"
+    text = card.read_text().replace('"name": "great-wave"', '"name": "mine"')
+    card.write_text(text.replace('"The Great Wave off Kanagawa"', '"Wave [red] [/detail] :smile:"'))
+    done = run("styles", env={"IMPASTO_STYLES": str(folder / "styles")})
+    assert done.returncode == 0
+    assert b"Wave [red] [/detail] :smile:" in done.stdout
+
+
+def test_json_may_stand_before_a_subcommand():
+    before, behind = (
+        run("styles", "--json", "show", "udnie"),
+        run("styles", "show", "udnie", "--json"),
+    )
+    assert json.loads(before.stdout) == json.loads(behind.stdout)
+
+
+def test_measurements_that_cannot_be_kept_are_shown(folder):
+    (folder / "file").write_text("")
+    env = {"IMPASTO_CACHE": str(folder / "file" / "cache")}
+    done = run("doctor", "--bench", "--json", env=env)
+    assert done.returncode == 0
+    devices = json.loads(done.stdout)["devices"]
+    assert devices["cpu"] > 0
+    assert "IMPASTO_CACHE names another place" in devices["not kept"]
+
+
 def test_a_full_disk_behind_standard_output_is_said(folder):
     command = [sys.executable, "-m", "impasto", "stylize", "a.jpg", "-s", "udnie", "-o", "-"]
     with Path("/dev/full").open("wb") as full:
@@ -168,7 +208,7 @@ def test_quiet_and_verbose(folder):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("stylize", "a.jpg", "-s", "great-wav"), b"did you mean great-wave?"),
+        (("stylize", "a.jpg", "-s", "great-wav"), b"did you mean great-wave or great-wave-bold?"),
         (("stylize", "a.jpg", "-s", "../../etc/passwd"), b"there is no style"),
         (("stylize", "a.jpg", "-s", "great-wave", "--strength", "2"), b"it must be from 0 to 1"),
         (("stylize", "a.jpg", "-s", "great-wave", "--strength", "nan"), b"strength is nan"),

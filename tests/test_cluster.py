@@ -11,7 +11,7 @@ from contextlib import redirect_stdout
 import psutil
 import pytest
 
-from impasto import assets, batch, catalog, cluster, codecs, files
+from impasto import assets, batch, catalog, cluster, codecs, errors, files
 
 pytest.importorskip("ray")
 pytest.importorskip("pyarrow")
@@ -98,3 +98,27 @@ def test_what_rays_threads_write_is_no_result(capsys):
         other.start()
         other.join()
     assert capsys.readouterr() == ("ours\n", "theirs\n")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.MissingExtraError("video", "PyAV"),
+        errors.DeviceError("no cuda", hint="use cpu"),
+        errors.PictureError("bad"),
+    ],
+)
+def test_errors_of_workers_are_told_as_they_were(error):
+    job = files.Job(assets.demo_photo(), "great-wave", assets.demo_photo())
+    told = cluster._told(job, cluster._row(batch.Result(job, error=error))).error
+    assert type(told) is type(error)
+    assert (str(told), told.exit_code) == (str(error), error.exit_code)
+
+
+def test_a_worker_without_the_device_says_so_of_each_job(tmp_path):
+    style = catalog.find("great-wave")
+    job = files.Job(assets.demo_photo(), style.name, tmp_path / "x.jpg")
+    painter = cluster._Painter([job], {style.name: style}, batch.Settings(device="cuda"))
+    told = cluster._told(job, painter({"number": 0}))
+    assert isinstance(told.error, errors.DeviceError)
+    assert "this installation has no cuda" in told.error.message

@@ -10,6 +10,7 @@ Public names load what they need when they are first used, so importing this is 
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -88,4 +89,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    there = {*globals(), *_HOMES}
+    return sorted(there if find_spec("torch") else there - {"optimize"})

@@ -122,10 +122,13 @@ class _Painter:
         if job.is_film:
             style = self._styles[job.style]
             return row | _row(batch.film(job, style, settings, silent, CancelToken()))
-        if job.style not in self._loaded:
-            self._loaded[job.style] = Stylizer(
-                self._styles[job.style], device=settings.device, threads=settings.threads
-            )
+        try:
+            if job.style not in self._loaded:
+                self._loaded[job.style] = Stylizer(
+                    self._styles[job.style], device=settings.device, threads=settings.threads
+                )
+        except ImpastoError as error:  # of this machine, perhaps; others may do better
+            return row | _row(Result(job, error=error))
         return row | _row(batch.one(job, self._loaded[job.style], settings))
 
 
@@ -140,6 +143,8 @@ def _row(result: Result) -> dict[str, Any]:
 def _told(job: Job, row: dict[str, Any]) -> Result:
     error: ImpastoError | None = None
     if row["kind"]:
-        error = getattr(errors, row["kind"])(row["message"], hint=row["hint"])
+        kind: type[ImpastoError] = getattr(errors, row["kind"])
+        error = kind.__new__(kind)  # as it was: some make their messages themselves
+        ImpastoError.__init__(error, row["message"], hint=row["hint"])
     told = {name: row[name] for name in _TOLD}
     return Result(job, **told, notes=tuple(row["notes"]), error=error)

@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import stat
+import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -215,6 +216,31 @@ def _require_distinct(jobs: Sequence[Job]) -> None:
                 hint="paint them in two runs, or give their folder to mirror its tree",
             )
         outputs[real] = job
+
+
+def require_places(outputs: Iterable[Path], inputs: Iterable[str | Path]) -> None:
+    """Say before long work what would fail after it.
+
+    Raises:
+        OutputError: an output is a folder, or in a place that takes no files.
+        OptionError: it is one of the inputs, or another output.
+    """
+    taken = {os.path.realpath(path): "an input; it would be destroyed" for path in inputs}
+    for path in outputs:
+        real = os.path.realpath(path)
+        if real in taken:
+            raise OptionError(f"{path} is {taken[real]}", hint="name another")
+        taken[real] = "another output as well"
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder", hint="name a file")
+        parent = next(each for each in path.absolute().parents if each.exists())
+        if not parent.is_dir():
+            raise OutputError(f"{parent} is a file, not a folder")
+        try:
+            with tempfile.TemporaryFile(dir=parent):
+                pass
+        except OSError as error:
+            raise _refused(path, error) from error
 
 
 def write(path: Path, data: bytes, *, overwrite: bool = False) -> Path:

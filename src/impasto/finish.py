@@ -6,6 +6,7 @@ All work on horizontal bands, so that a large picture needs little memory beside
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 from statistics import NormalDist
@@ -15,6 +16,8 @@ import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from impasto.picture import Picture
 
     Pixels = NDArray[np.uint8]
 
@@ -132,6 +135,13 @@ def fill_transparent(pixels: Pixels, alpha: Pixels) -> Pixels:
     weight = (alpha > 0).astype(np.float32)[..., None]
     filled = _pull_push(pixels.astype(np.float32) * weight, weight)
     return np.where(alpha[..., None] > 0, pixels, _to_bytes(filled))
+
+
+def opaque(picture: Picture) -> Picture:
+    """The picture without its transparency, for a network to see."""
+    if picture.alpha is None:
+        return picture
+    return replace(picture, pixels=fill_transparent(picture.pixels, picture.alpha), alpha=None)
 
 
 def _pull_push(total: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:

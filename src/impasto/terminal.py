@@ -62,7 +62,8 @@ class Terminal:
         for row in rows:
             table.add_row(*map(_readable, row))
         # A pipe has no width; programs and grep want each row whole.
-        Console(width=None if sys.stdout.isatty() else 500).print(table)
+        width = None if sys.stdout.isatty() else 500
+        Console(width=width, markup=False, emoji=False).print(table)
 
     def details(self, title: str, record: Mapping[str, Any]) -> None:
         """A nested record on stdout: a table of two columns, or JSON."""

@@ -32,6 +32,27 @@ def test_sizes_double_from_coarse_to_fine(options, expected, wide):
     assert canvas.sizes(wide, OptimizeOptions(**options)) == expected
 
 
+def test_scales_of_a_panorama_end_where_places_do(rng):
+    panorama = Picture(rng.integers(0, 256, (20, 200, 3), np.uint8))
+    assert canvas.sizes(panorama, OptimizeOptions(size=512)) == [(26, 256), (51, 512)]
+    assert canvas.sizes(panorama, OptimizeOptions(size=256)) == [(26, 256)]
+
+
+def test_what_is_transparent_is_no_region():
+    alpha = np.full((20, 30), 255, np.uint8)
+    alpha[:, 15:] = 0
+    white = Picture(np.full((20, 30, 3), 255, np.uint8), alpha=alpha)
+    for size in ((20, 30), (10, 15), (40, 60)):
+        region = canvas.mask(white, size)[0, 0]
+        assert region[:, : size[1] // 3].min() > 0.99
+        assert region[:, -size[1] // 3 :].max() < 0.01
+
+
+def test_a_single_colour_can_be_matched():
+    one, other = (Picture(np.full((1, 1, 3), level, np.uint8)) for level in (10, 200))
+    assert (canvas.colored(one, other, "statistics").pixels == 200).all()
+
+
 def test_a_scale_without_places_is_refused(wide):
     with pytest.raises(OptionError, match="coarsest scale would be 16x8"):
         canvas.sizes(wide, OptimizeOptions(size=256, scales=5))

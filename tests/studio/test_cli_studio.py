@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from impasto import codecs
 from impasto.options import LossOptions, OptimizeOptions
@@ -89,6 +90,19 @@ def test_ctrl_c_saves_the_picture_so_far(folder):
         (("photo.jpg", "strokes.png", "-o", "o.png", "--preset", "gaty"), 2, "did you mean"),
         (("photo.jpg", "strokes.png", "-o", "o.png", "--network", "vgg91"), 2, "vgg19"),
         (("photo.jpg", "strokes.png", "-o", "o.png", "--mask", "photo.jpg", "--mask", "x"), 1, "x"),
+        (("photo.jpg", "strokes.png", "-o", "photo.jpg/x.png"), 1, "photo.jpg is a file"),
+        (("photo.jpg", "strokes.png", "-o", "/proc/x.png"), 1, "/proc/x.png cannot be written"),
+        (("photo.jpg", "strokes.png", "-o", "photo.jpg", "--overwrite"), 2, "would be destroyed"),
+        (
+            ("photo.jpg", "strokes.png", "-o", "o.png", "--plot", "o.png"),
+            2,
+            "another output as well",
+        ),
+        (
+            ("photo.jpg", "strokes.png", "-o", "o.png", "--log", "./o.png"),
+            2,
+            "another output as well",
+        ),
     ],
 )
 def test_what_cannot_work_is_said_before_any_work(arguments, code, said, folder):
@@ -97,6 +111,41 @@ def test_what_cannot_work_is_said_before_any_work(arguments, code, said, folder)
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
     assert said in done.stderr
     assert sorted(folder.iterdir()) == before
+
+
+def test_a_folder_is_no_place_for_a_painting(folder):
+    (folder / "fold.png").mkdir()
+    done = run("optimize", "photo.jpg", "strokes.png", "-o", "fold.png", "--overwrite", cwd=folder)
+    assert done.returncode == 1
+    assert "fold.png is a folder - name a file" in done.stderr
+
+
+def test_redo_finds_the_start_that_it_began_with_and_no_other(folder):
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    done = run(
+        "optimize", "photo.jpg", "strokes.png", "-o", "out.png", *SMALL, "--steps", "2",
+        "--start", "strokes.png", "--noise", "0", cwd=folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    again = run("redo", "../out.png", cwd=elsewhere)
+    assert again.returncode == 0, again.stderr
+    one, other = (codecs.read(folder / name).pixels for name in ("out.png", "out.redo.png"))
+    assert np.array_equal(one, other)
+    codecs.read(folder / "strokes.png").resized(50).save(elsewhere / "strokes.png")
+    other = run("redo", "../out.png", "-o", "x.png", cwd=elsewhere)
+    assert other.returncode == 1
+    assert "strokes.png is not the picture" in other.stderr
+
+
+def test_the_notes_of_a_photograph_are_said(folder):
+    frames = [Image.new("RGB", (64, 48), shade) for shade in ("red", "blue")]
+    frames[0].save(folder / "two.gif", save_all=True, append_images=frames[1:])
+    done = run(
+        "optimize", "two.gif", "strokes.png", "-o", "o.png", *SMALL, "--steps", "1", cwd=folder
+    )
+    assert done.returncode == 0, done.stderr
+    assert "only its first frame is used" in done.stderr
 
 
 def test_layers_are_listed_with_their_shapes(folder):

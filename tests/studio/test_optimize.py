@@ -133,6 +133,40 @@ def test_what_lies_hidden_under_alpha_is_not_painted(photo, style, network):
     assert np.abs(results[0].astype(int) - results[1]).max() <= 1
 
 
+def test_what_lies_hidden_in_a_style_or_a_start_is_not_learnt(photo, style, network, tmp_path):
+    shown = style
+    alpha = np.full(shown.pixels.shape[:2], 255, np.uint8)
+    alpha[:, shown.width // 2 :] = 0
+    results = []
+    for hidden in (0, 255):
+        pixels = shown.pixels.copy()
+        pixels[alpha == 0] = hidden
+        picture = dataclasses.replace(shown, pixels=pixels, alpha=alpha)
+        picture.save(tmp_path / f"{hidden}.png")
+        options = changed(start=str(tmp_path / f"{hidden}.png"), noise=0)
+        results.append(optimize(photo, picture, options=options, network=network).pixels)
+    assert np.abs(results[0].astype(int) - results[1]).max() <= 1
+
+
+def test_previews_have_the_colours_of_the_result(photo, style, network):
+    painted, steps = losses_of(photo, style, changed(colors="luminance"), network)
+    last = steps[-1].picture().pixels.astype(int)
+    assert np.abs(last - painted.pixels).mean() < 2
+
+
+def test_only_proportions_of_weights_count_with_masks_as_well(photo, style, network):
+    left = np.zeros((30, 40, 3), np.uint8)
+    left[:, :20] = 255
+    pictures = [
+        optimize(
+            photo, [style, style], options=changed(steps=3), style_weights=weights,
+            masks=[left, 255 - left], network=network,
+        ).pixels
+        for weights in (None, [0.5, 0.5], [10, 10])
+    ]  # fmt: skip
+    assert all(np.array_equal(pictures[0], other) for other in pictures[1:])
+
+
 def test_a_loss_that_is_no_number_says_so(photo, style, network):
     options = changed(loss=dataclasses.replace(LOSS, style_weight=1e308, scale="gatys"))
     with pytest.raises(TrainingError, match="stopped being a number"):

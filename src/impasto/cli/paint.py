@@ -201,12 +201,14 @@ def sheet(
     quiet: Quiet = False,
 ) -> None:
     """Paint one photograph in all styles, on one labelled sheet."""
-    from impasto import sheets
+    from impasto import codecs, files, sheets
 
     terminal = Terminal(quiet=quiet)
+    picture = codecs.read(photo)
     target = Path(out) if out else Path(photo).with_suffix(".sheet.jpg")
+    files.require_places([target], [photo])
     with terminal.bar("painting") as move:
-        made = sheets.sheet(photo, style, cell=cell, on_progress=move)
+        made = sheets.sheet(picture, style, cell=cell, on_progress=move)
     terminal.say(f"{made.save(target, overwrite=overwrite)}  {made.width}x{made.height}")
 
 

@@ -138,8 +138,8 @@ def networks(
 
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise OptionError(f"{text!r} is no size", hint="use --size 1920x1080")
+    if not (width.isdecimal() and height.isdecimal() and min(int(width), int(height)) >= 16):
+        raise OptionError(f"{text!r} is no size", hint="use --size 1920x1080, at least 16x16")
     return int(width), int(height)
 
 
@@ -209,6 +209,8 @@ def redo(
     recipe = studio_file("recipe")
     record = recipe.read(codecs.read(painting))
     options = recipe.options(record)
+    if "start" in record:
+        options = replace(options, start=str(recipe.source(record["start"], painting)))
     content = recipe.source(record["content"], painting)
     styles = [recipe.source(style, painting) for style in record["styles"]]
     masks = [recipe.source(mask, painting) for mask in record.get("masks", [])]
@@ -251,7 +253,11 @@ def _paint(
 ) -> None:
     from impasto import files
 
+    outputs = [path for path in (job.out, job.log, job.plot) if path]
+    files.require_places(outputs, [content, *styles, *masks, options.start])
     studio, cancel = studio_file("optimize"), CancelToken()
+    if job.plot:
+        studio_file("curves").require()
     losses: list[dict[str, float]] = []
 
     with terminal.bar("painting") as move, stop_gently(cancel, terminal, "saving the picture"):
@@ -278,6 +284,8 @@ def _paint(
     if job.plot:
         files.write(job.plot, studio_file("curves").png(losses, path.name), overwrite=True)
     terminal.say(f"{path}  {painted.width}x{painted.height}")
+    for note in painted.notes:
+        terminal.say(f"  {content}: {note}")
     if cancel.cancelled:
         raise typer.Exit(130)
 

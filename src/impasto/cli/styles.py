@@ -41,10 +41,13 @@ def style_record(style: Style) -> dict[str, Any]:
 
 @app.command("show")
 def show(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(help=STYLE_HELP, autocompletion=style_names)],
     as_json: Json = False,
 ) -> None:
     """Show a style's card: the artwork, its licence, how it was learnt."""
-    style, terminal = catalog.find(name), Terminal(as_json=as_json)
+    before = context.parent.params if context.parent else {}  # impasto styles --json show
+    terminal = Terminal(as_json=as_json or before.get("as_json", False))
+    style = catalog.find(name)
     style.model()  # a damaged style should not look sound
     terminal.details(style.card.title, style_record(style))

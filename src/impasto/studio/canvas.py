@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto import codecs
+from impasto import codecs, finish
 from impasto.errors import OptionError, PictureError
 from impasto.options import OptimizeOptions
 from impasto.picture import Picture
@@ -27,7 +28,12 @@ def sizes(content: Picture, options: OptimizeOptions) -> list[tuple[int, int]]:
     """Heights and widths from coarse to fine, each about twice the one before."""
     longest, most = max(content.width, content.height), options.scales or 99
     sides = [float(options.size)]
-    while len(sides) < most and (options.scales or sides[0] / 2 >= _COARSEST):
+    narrow = min(content.width, content.height) / longest
+
+    def worthwhile(side: float) -> bool:
+        return side >= _COARSEST and round(side * narrow) >= _SMALLEST
+
+    while len(sides) < most and (options.scales or worthwhile(sides[0] / 2)):
         sides.insert(0, sides[0] / 2)
     scales = [side / longest for side in sides]
     found = [(max(1, round(content.height * k)), max(1, round(content.width * k))) for k in scales]
@@ -51,6 +57,11 @@ def shares(steps: int, count: int) -> list[int]:
         counted.append(max(1, min(round(left / 2), left - later * least)))
         left -= counted[-1]
     return [*counted, max(1, left)]
+
+
+def is_file(start: str) -> bool:
+    """Whether a start is a picture's file, and there."""
+    return start not in STARTS and Path(start).exists()
 
 
 def at(picture: Picture, size: tuple[int, int]) -> Tensor:
@@ -80,8 +91,8 @@ def start(
     elif name == "normal":
         values = 0.5 + 0.15 * noise.standard_normal(shape, np.float32)
         first = torch.from_numpy(values).clamp(0, 1)
-    elif Path(name).exists():
-        first = at(codecs.read(name), size)
+    elif is_file(name):
+        first = at(finish.opaque(codecs.read(name)), size)
     else:
         raise OptionError(
             f"{name!r} is no start", hint=f"use {', '.join(STARTS)}, or a picture's file"
@@ -182,7 +193,7 @@ def colored(style: Picture, content: Picture, colors: str) -> Picture:
     if colors == "histogram":
         matched = np.stack([_ranked(values[:, c], wanted[:, c]) for c in range(3)], 1)
     else:
-        spread = _root(np.cov(wanted.T)) @ np.linalg.inv(_root(np.cov(values.T)))
+        spread = _root(_covariance(wanted)) @ np.linalg.inv(_root(_covariance(values)))
         matched = (values - values.mean(0)) @ spread.T + wanted.mean(0)
     pixels = np.clip(np.rint(matched), 0, 255).astype(np.uint8)
     return Picture(pixels.reshape(style.pixels.shape))
@@ -197,17 +208,26 @@ def _ranked(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     return moved[places]
 
 
+def _covariance(values: np.ndarray) -> np.ndarray:
+    """Of colours; one alone does not vary."""
+    return np.cov(values.T) if len(values) > 1 else np.zeros((3, 3))
+
+
 def _root(matrix: np.ndarray) -> np.ndarray:
     values, vectors = np.linalg.eigh(matrix)
     return np.asarray((vectors * np.sqrt(np.maximum(values, 1e-3))) @ vectors.T)
 
 
 def mask(source: Picture, size: tuple[int, int]) -> Tensor:
-    """A region from a picture's lightness, ``(1, 1, H, W)``, 0..1; soft edges stay soft.
+    """A region from a picture's lightness, ``(1, 1, H, W)``, 0..1; soft edges stay soft, and
+    what is transparent is black.
 
     Raises:
         PictureError: it is black everywhere.
     """
+    if source.alpha is not None:
+        shown = source.pixels * (source.alpha[..., None] / 255)
+        source = replace(source, pixels=np.rint(shown).astype(np.uint8), alpha=None)
     values = at(source, size).mean(1, keepdim=True)
     if not values.max() > 0:
         raise PictureError("a mask is black everywhere", hint="white is where its style goes")

@@ -41,6 +41,11 @@ def plot(losses: Losses, title: str, steps: Sequence[int] | None = None) -> Any:
     return figure
 
 
+def require() -> None:
+    """Raises: MissingExtraError: matplotlib is not installed."""
+    _figure()
+
+
 def overview(runs: Mapping[str, Losses]) -> bytes:
     """A PNG with one curve per run: content losses on the left, style losses on the right.
 

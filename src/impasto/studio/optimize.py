@@ -73,16 +73,16 @@ def optimize(
     options = options or OptimizeOptions()
     sources = list(styles) if isinstance(styles, (list, tuple)) else [styles]
     photo = codecs.open_any(content)
-    visible = photo
-    if photo.alpha is not None:  # what lies hidden under it is no content
-        visible = photo.with_pixels(finish.fill_transparent(photo.pixels, photo.alpha))
     paintings = [codecs.open_any(source) for source in sources]
     weights = _weights(style_weights, len(paintings))
     regions = [codecs.open_any(mask) for mask in masks]
     if regions and len(regions) != len(paintings):
         raise OptionError(f"{len(regions)} masks for {len(paintings)} styles", hint="give one each")
+    start = codecs.read(options.start) if canvas.is_file(options.start) else None
     objective = Objective(options.loss, network=network)
-    run = _Run(visible, paintings, weights, regions, options, objective)
+    run = _Run(
+        finish.opaque(photo), [*map(finish.opaque, paintings)], weights, regions, options, objective
+    )
     painted = run(on_step, cancel or CancelToken())
     result = codecs.resize(photo, options.size).with_pixels(painted)
     return recipe.write(
@@ -92,6 +92,7 @@ def optimize(
         list(zip(masks, regions, strict=True)),
         weights,
         asdict(options),
+        start,
     )
 
 
@@ -178,7 +179,7 @@ class _Run:
                         total=options.steps,
                         losses=losses,
                         size=(x.shape[3], x.shape[2]),
-                        picture=partial(_picture, x),
+                        picture=partial(self._preview, x),
                     )
                 )
             flat = 0 <= before - loss < options.tolerance * before < math.inf
@@ -209,9 +210,8 @@ class _Run:
             pixels = finish.keep_colors(photo.pixels, pixels)
         return pixels
 
-
-def _picture(x: Tensor) -> Picture:
-    return Picture(to_pixels(x[0]))
+    def _preview(self, x: Tensor) -> Picture:
+        return Picture(self._finished(x, (x.shape[2], x.shape[3])))
 
 
 class _Mean:
@@ -254,6 +254,9 @@ def _weights(given: Sequence[float] | None, count: int) -> list[float]:
     weights = [1.0] * count if given is None else [float(weight) for weight in given]
     if not count or len(weights) != count:
         raise OptionError(f"{len(weights)} style weights for {count} styles", hint="give one each")
-    if min(weights) < 0 or not 0 < sum(weights) < math.inf:
+    total = sum(weights)
+    if min(weights) < 0 or not 0 < total < math.inf:
         raise OptionError(f"style weights are {weights}", hint="use 0 or more, not all 0")
-    return weights
+    if math.isclose(total, count):
+        return weights
+    return [weight * count / total for weight in weights]

@@ -24,7 +24,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from impasto import catalog, codecs
+from impasto import catalog, codecs, finish
 from impasto.errors import OptionError, PictureError
 from impasto.knobs import changed
 from impasto.options import TrainOptions
@@ -72,7 +72,9 @@ class Painting:
             OptionError: ``crop`` is no part of a picture.
             PictureError: it cannot be read, or is too small to learn a style from.
         """
-        picture = cropped(codecs.open_any(self.path), self.style_crop or crop, aspect=1)
+        picture = cropped(
+            finish.opaque(codecs.open_any(self.path)), self.style_crop or crop, aspect=1
+        )
         if min(picture.width, picture.height) < _SMALLEST:
             raise PictureError(
                 f"{self.path} is {picture.width}x{picture.height}, too small to learn a style from",

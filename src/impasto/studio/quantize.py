@@ -118,7 +118,10 @@ def quantize(
         "bits": 8,
         "kept_in_floats": kept,
         "bound": {"levels": LARGEST_DIFFERENCE, "psnr": SMALLEST_PSNR},
-        "measured": {"levels": round(difference.levels, 3), "psnr": round(difference.psnr, 2)},
+        "measured": {
+            "levels": round(difference.levels, 3),
+            "psnr": round(difference.psnr, 2) if math.isfinite(difference.psnr) else None,
+        },
         "photographs": names,
         "held_out": apart,
     }

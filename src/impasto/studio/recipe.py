@@ -23,10 +23,12 @@ def write(
     masks: Sequence[tuple[Any, Picture]],
     weights: Sequence[float],
     options: Mapping[str, Any],
+    start: Picture | None = None,
 ) -> Picture:
     """``painting`` with its recipe in EXIF's comment.
 
-    Sources come with the pictures that they held. Paths are kept as they were given.
+    Sources come with the pictures that they held, as ``start`` does if it is a file. Paths are
+    kept as they were given.
     """
     record = {
         "impasto": __version__,
@@ -39,6 +41,8 @@ def write(
         "masks": [_source(*mask) for mask in masks],
         "options": options,
     }
+    if start:
+        record["start"] = _source(options["start"], start)
     return codecs.with_comment(painting, json.dumps(record))
 
 
@@ -55,7 +59,7 @@ def read(painting: Picture) -> dict[str, Any]:
     except (ValueError, AttributeError) as error:
         raise OptionError(
             "the picture holds no recipe of impasto",
-            hint="only pictures written by impasto optimize, without --strip, do",
+            hint="only pictures written by impasto optimize, without --strip and not as BMP, do",
         ) from error
     return dict(record)
 
