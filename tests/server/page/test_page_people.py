@@ -34,7 +34,7 @@ def test_the_keyboard_is_enough(page):
     tab_to(page, "input[name=style]")
     with painting(page):
         page.keyboard.press("ArrowRight")
-    expect(page.locator("#title")).to_have_text("The Jack Pine")
+    expect(page.locator("#title")).to_have_text("Bold Great Wave")
     tab_to(page, "#strength")
     whole = pixels(page)
     page.keyboard.press("Home")
