@@ -218,11 +218,19 @@ def _require_distinct(jobs: Sequence[Job]) -> None:
         outputs[real] = job
 
 
-def require_places(outputs: Iterable[Path], inputs: Iterable[str | Path]) -> None:
+def there_already(path: Path) -> OutputError:
+    """The error of a file that nobody has asked to replace."""
+    return OutputError(f"{path} is there already", hint="--overwrite replaces it, -o names another")
+
+
+def require_places(
+    outputs: Iterable[Path], inputs: Iterable[str | Path], *, overwrite: bool
+) -> None:
     """Say before long work what would fail after it.
 
     Raises:
-        OutputError: an output is a folder, or in a place that takes no files.
+        OutputError: an output is a folder, is there already and ``overwrite`` is off, or is in
+            a place that takes no files.
         OptionError: it is one of the inputs, or another output.
     """
     taken = {os.path.realpath(path): "an input; it would be destroyed" for path in inputs}
@@ -233,6 +241,8 @@ def require_places(outputs: Iterable[Path], inputs: Iterable[str | Path]) -> Non
         taken[real] = "another output as well"
         if path.is_dir():
             raise OutputError(f"{path} is a folder", hint="name a file")
+        if path.exists() and not overwrite:
+            raise there_already(path)
         parent = next(each for each in path.absolute().parents if each.exists())
         if not parent.is_dir():
             raise OutputError(f"{parent} is a file, not a folder")
@@ -257,9 +267,7 @@ def write(path: Path, data: bytes, *, overwrite: bool = False) -> Path:
     except FileExistsError as error:
         if error.filename and Path(error.filename) == path.parent:
             raise OutputError(f"{path.parent} is a file, not a folder") from error
-        raise OutputError(
-            f"{path} is there already", hint="--overwrite replaces it, -o names another"
-        ) from error
+        raise there_already(path) from error
     except OSError as error:
         raise _refused(path, error) from error
     return path

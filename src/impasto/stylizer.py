@@ -98,9 +98,7 @@ class Stylizer:
         photo = codecs.open_any(source)
         if options.size:
             photo = photo.resized(options.size)
-        pixels = photo.pixels
-        if photo.alpha is not None:
-            pixels = finish.fill_transparent(pixels, photo.alpha)
+        pixels = finish.opaque(photo).pixels
         learnt, _ = self._strengths(options.strength)
         if options.stroke is None:
             painting = self._paint(pixels, learnt, options.grain)

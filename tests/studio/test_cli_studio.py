@@ -82,7 +82,8 @@ def test_ctrl_c_saves_the_picture_so_far(folder):
     ("arguments", "code", "said"),
     [
         (("photo.jpg", "strokes.png", "-o", "out.xyz"), 2, "no suffix of a picture"),
-        (("photo.jpg", "strokes.png", "-o", "photo.jpg"), 1, "photo.jpg is there already"),
+        (("strokes.png", "strokes.png", "-o", "photo.jpg"), 1, "photo.jpg is there already"),
+        (("photo.jpg", "strokes.png", "-o", "photo.jpg"), 2, "would be destroyed"),
         (("photo.jpg", "none.png", "-o", "out.png"), 1, "none.png cannot be opened"),
         (("photo.jpg", "strokes.png", "-o", "out.png", "--steps", "0"), 2, "steps is 0"),
         (("photo.jpg", "strokes.png", "-o", "o.png", "--pooling", "min"), 2, "max or average"),

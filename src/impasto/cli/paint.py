@@ -118,7 +118,7 @@ def _run(
     ray: bool = False,
 ) -> None:
     """Print each result as it comes; end with the exit code that the whole batch earned."""
-    from impasto import batch
+    from impasto import batch, files
 
     counts = {"done": 0, "skipped": 0, "error": 0}
     cancel = CancelToken()
@@ -144,8 +144,7 @@ def _run(
         raise typer.Exit(130)
     alone = len(plan) == 1 and counts["skipped"]
     if alone and terminal.quiet:  # nothing else has said why it ends in 1
-        there = f"{plan[0].output} is there already"
-        terminal.error(OutputError(there, hint="--overwrite replaces it, -o names another"))
+        terminal.error(files.there_already(plan[0].output))
     if counts["error"] or alone:
         raise typer.Exit(1)
 
@@ -206,7 +205,7 @@ def sheet(
     terminal = Terminal(quiet=quiet)
     picture = codecs.read(photo)
     target = Path(out) if out else Path(photo).with_suffix(".sheet.jpg")
-    files.require_places([target], [photo])
+    files.require_places([target], [photo], overwrite=overwrite)
     with terminal.bar("painting") as move:
         made = sheets.sheet(picture, style, cell=cell, on_progress=move)
     terminal.say(f"{made.save(target, overwrite=overwrite)}  {made.width}x{made.height}")

@@ -16,7 +16,7 @@ import typer
 
 from impasto import catalog
 from impasto.cli.flags import Json, Overwrite, Quality, Quiet, Strip, Threads, with_options
-from impasto.errors import MissingExtraError, OptionError, OutputError
+from impasto.errors import MissingExtraError, OptionError
 from impasto.options import OptimizeOptions, TrainOptions, WriteOptions
 from impasto.progress import CancelToken, Progress
 from impasto.terminal import Terminal
@@ -235,11 +235,6 @@ class _Job:
         from impasto import codecs
 
         codecs.format_of(self.out)
-        for path in (self.out, self.log, self.plot):
-            if path and not self.overwrite and path.exists():
-                raise OutputError(
-                    f"{path} is there already", hint="--overwrite replaces it, -o names another"
-                )
 
 
 def _paint(
@@ -254,7 +249,8 @@ def _paint(
     from impasto import files
 
     outputs = [path for path in (job.out, job.log, job.plot) if path]
-    files.require_places(outputs, [content, *styles, *masks, options.start])
+    inputs: list[str | Path] = [content, *styles, *masks, options.start]
+    files.require_places(outputs, inputs, overwrite=job.overwrite)
     studio, cancel = studio_file("optimize"), CancelToken()
     if job.plot:
         studio_file("curves").require()

@@ -257,6 +257,4 @@ def _weights(given: Sequence[float] | None, count: int) -> list[float]:
     total = sum(weights)
     if min(weights) < 0 or not 0 < total < math.inf:
         raise OptionError(f"style weights are {weights}", hint="use 0 or more, not all 0")
-    if math.isclose(total, count):
-        return weights
     return [weight * count / total for weight in weights]

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impasto import catalog
+from impasto import catalog, files
 from impasto.catalog import Style
 from impasto.engine import OnnxEngine
-from impasto.errors import OptionError, OutputError, TrainingError
+from impasto.errors import OptionError, TrainingError
 from impasto.options import QuantizeOptions
 from impasto.progress import OnProgress, Progress, silent
 from impasto.studio import export, photos
@@ -233,9 +233,7 @@ def _require_place(style: Style, target: Path, overwrite: bool) -> None:
     if target.resolve() == style.folder.resolve():
         raise OptionError(f"{target} would replace the style itself", hint="give another name")
     if (target / catalog.CARD).exists() and not overwrite:
-        raise OutputError(
-            f"{target} is there already", hint="--overwrite replaces it, -o names another"
-        )
+        raise files.there_already(target)
 
 
 def _speed(model: bytes, quantized: bytes, photo: NDArray[np.uint8]) -> float:

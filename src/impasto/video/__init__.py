@@ -19,6 +19,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from impasto import files
 from impasto.errors import OptionError, OutputError, PictureError, reason
 from impasto.options import ReadOptions, StylizeOptions
 from impasto.picture import Picture
@@ -85,8 +86,7 @@ def paint(
     with _told(source, target):
         work = Work(target, _key(source, stylizer, options))
         if target.exists() and not overwrite and not work.begun:
-            hint = "--overwrite replaces it, -o names another"
-            raise OutputError(f"{target} is there already", hint=hint)
+            raise files.there_already(target)
         with closing(Source(source, read or ReadOptions())) as film:
             require_room_for_sound(film, target)
             painter = _Painter(film, work, stylizer, options)
