@@ -323,6 +323,9 @@ def test_a_sheet_and_the_demo(folder):
     assert run("demo", "-o", "demo", cwd=folder).returncode == 0
     names = {path.name for path in (folder / "demo").iterdir()}
     assert {"sheet.jpg", "demo.great-wave.jpg", "demo.the-scream.jpg"} <= names
+    again = run("demo", "-o", "demo", cwd=folder)
+    assert (again.returncode, again.stdout) == (1, b"")
+    assert b"sheet.jpg is there already" in again.stderr
 
 
 def test_doctor_tells_what_really_ran():

@@ -1,15 +1,17 @@
 import json
 import sys
 
+import numpy as np
 import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
 from impasto import devices
 from impasto.errors import OptionError, PictureError
-from impasto.options import LossOptions
+from impasto.options import LossOptions, OptimizeOptions
 from impasto.studio import features, memory
 from impasto.studio.objective import Objective, StylePicture
+from impasto.studio.optimize import optimize
 
 
 @pytest.fixture(scope="module")
@@ -21,19 +23,46 @@ def network():
 def test_the_forecast_is_near_what_is_really_taken(frugal, network, tmp_path):
     network.frugal = frugal
     objective = Objective(LossOptions(), [StylePicture(torch.rand(1, 3, 64, 64))], network)
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+
+    def evaluate():
         picture = torch.rand(1, 3, 640, 640)
         content = objective.content(picture)
         loss = objective(picture.requires_grad_(True), content).total
         torch.autograd.grad(loss, picture)
-    profiler.export_chrome_trace(str(tmp_path / "trace.json"))
-    trace = json.loads((tmp_path / "trace.json").read_bytes())["traceEvents"]
-    moves = [event["args"] for event in trace if event["name"] == "[memory]"]
-    # Torch counts its own tensors: unlike the process's memory, the same on every machine.
-    taken = max(move["Total Allocated"] for move in moves)
-    taken -= moves[0]["Total Allocated"] - moves[0]["Bytes"]
+
     said = memory.forecast(network, objective.layers, (640, 640), history=0)
-    assert 0.95 < said / taken < 1.4
+    assert 0.95 < said / _taken(evaluate, tmp_path) < 1.4
+
+
+@pytest.mark.parametrize("layers", [None, ("conv1_1",), ("conv3_1",)])
+def test_what_a_style_picture_takes_is_forecast_too(layers, network, tmp_path):
+    loss = LossOptions(style_layers=layers) if layers else LossOptions()
+    objective = Objective(loss, [StylePicture(torch.rand(1, 3, 64, 64))], network)
+
+    def measure():
+        objective.set_styles([StylePicture(torch.rand(1, 3, 640, 640))])
+
+    said = memory.style_forecast(network, objective.style_layers, (640, 640))
+    assert 0.95 < said / _taken(measure, tmp_path) < 1.4
+
+
+def _taken(work, folder):
+    """Torch counts its own tensors: unlike the process's memory, the same on every machine."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        work()
+    profiler.export_chrome_trace(str(folder / "trace.json"))
+    trace = json.loads((folder / "trace.json").read_bytes())["traceEvents"]
+    moves = [event["args"] for event in trace if event["name"] == "[memory]"]
+    taken = max(move["Total Allocated"] for move in moves)
+    return taken - (moves[0]["Total Allocated"] - moves[0]["Bytes"])
+
+
+def test_a_style_picture_that_is_too_large_is_said_before_the_work(monkeypatch):
+    monkeypatch.setattr(devices, "memory", lambda: 4 * 10**9)
+    photo, style = (np.full((60, side, 3), 128, np.uint8) for side in (80, 90))
+    options = OptimizeOptions(size=64, style_size=6000, steps=1)
+    with pytest.raises(OptionError, match="a style picture of 6000x4000 would need about .* GB"):
+        optimize(photo, style, options=options)
 
 
 def test_layers_that_are_not_used_need_no_room():

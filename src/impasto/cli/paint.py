@@ -223,12 +223,13 @@ def demo(
 
     terminal = Terminal()
     chosen = catalog.bundled()
-    photo = assets.demo_photo()
+    photo, side_by_side = assets.demo_photo(), out / "sheet.jpg"
+    files.require_places([side_by_side], [photo], overwrite=overwrite)
     plan = files.plan(files.find([photo]), list(chosen), f"{out}/")
     settings = batch.Settings(overwrite=overwrite)
     _run(plan, chosen, settings, terminal)
     made = sheets.sheet(photo, [*chosen.values()])
-    path = made.save(out / "sheet.jpg", overwrite=overwrite)
+    path = made.save(side_by_side, overwrite=overwrite)
     terminal.say(f"All of them side by side: {path.resolve()}")
     terminal.say("Now your own: impasto stylize photo.jpg -s great-wave")
 

@@ -123,20 +123,26 @@ def style(
     share: float,
     options: OptimizeOptions,
 ) -> Tensor:
-    """A style picture for a canvas of ``size``, whose long side is ``share`` of the last one's.
+    """A style picture for a canvas of ``size``, whose long side is ``share`` of the last one's."""
+    part = cropped(picture, options.style_crop, content.width / content.height)
+    return at(colored(part, content, options.colors), style_size(part, size, share, options))
+
+
+def style_size(
+    part: Picture, size: tuple[int, int], share: float, options: OptimizeOptions
+) -> tuple[int, int]:
+    """Height and width of a style picture beside a canvas of ``size``.
 
     Its area is that of the canvas times ``style_scale`` squared, so that its marks keep
     their size beside the picture's at every output size.
     """
-    part = cropped(picture, options.style_crop, content.width / content.height)
-    part = colored(part, content, options.colors)
     if options.style_size:
         scale = share * options.style_size / max(part.width, part.height)
     else:
         area = size[0] * size[1] / (part.width * part.height)
         scale = options.style_scale * area**0.5
     height, width = (max(_SMALLEST, round(side * scale)) for side in (part.height, part.width))
-    return at(part, (height, width))
+    return height, width
 
 
 def cropped(picture: Picture, crop: str, aspect: float) -> Picture:

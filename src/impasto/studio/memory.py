@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -28,10 +29,7 @@ def forecast(
     about what is measured for VGG, more for networks of torchvision, whose every node is
     counted as kept.
     """
-    deepest = max(network.layers.index(layer) for layer in layers)
-    # A layer before its ReLU is not kept: the ReLU's own output is enough for both.
-    used = [layer for layer in network.layers[: deepest + 1] if not layer.endswith(".pre")]
-    volumes = {layer: _volume(s) for layer, s in features.shapes(network, size, used).items()}
+    volumes = _volumes(network, layers, size)
     if network.frugal:
         kept = sum(v for layer, v in volumes.items() if layer in layers or "pool" in layer)
     else:
@@ -41,6 +39,33 @@ def forecast(
         2 * history + 8
     ) * picture
     return round(_FLOAT * floats)
+
+
+def require_room_for_style(
+    network: LossNetwork, layers: Sequence[str], size: tuple[int, int], available: int | None
+) -> None:
+    """A style picture of ``size``, height and width, is measured once, without gradients.
+
+    Raises:
+        OptionError: that does not fit into ``available`` bytes.
+    """
+    needed = style_forecast(network, layers, size)
+    if available is not None and needed > available:
+        side = int(max(size) * (available / needed) ** 0.5)
+        raise OptionError(
+            f"a style picture of {size[1]}x{size[0]} would need about {needed / 1e9:.1f} GB of "
+            f"memory; {available / 1e9:.1f} GB are free",
+            hint=f"use --style-size {side}",
+        )
+
+
+def style_forecast(network: LossNetwork, layers: Sequence[str], size: tuple[int, int]) -> int:
+    """Bytes that the features of a style picture will take, which need no gradients."""
+    volumes = _volumes(network, layers, size)
+    largest = max(volumes, key=volumes.__getitem__)
+    kept = sum(volume for layer, volume in volumes.items() if layer in layers and layer != largest)
+    # Of the largest there are two: a convolution's input and its output.
+    return round(_FLOAT * _SLACK * (kept + 2 * volumes[largest]))
 
 
 def available(device: torch.device) -> int | None:
@@ -87,5 +112,9 @@ def fit(
     )
 
 
-def _volume(shape: tuple[int, int, int]) -> int:
-    return shape[0] * shape[1] * shape[2]
+def _volumes(network: LossNetwork, layers: Sequence[str], size: tuple[int, int]) -> dict[str, int]:
+    """Numbers in each layer down to the deepest of ``layers``."""
+    deepest = max(network.layers.index(layer) for layer in layers)
+    # A layer before its ReLU is not kept: the ReLU's own output is enough for both.
+    used = [layer for layer in network.layers[: deepest + 1] if not layer.endswith(".pre")]
+    return {layer: math.prod(s) for layer, s in features.shapes(network, size, used).items()}

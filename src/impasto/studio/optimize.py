@@ -116,13 +116,7 @@ class _Run:
     def __call__(self, on_step: OnStep | None, cancel: CancelToken) -> Any:
         options, done = self._options, 0
         sizes = canvas.sizes(self._photo, options)
-        pairs = memory.fit(
-            self._objective.network,
-            self._objective.layers,
-            sizes[-1],
-            options.history,
-            memory.available(self._device),
-        )
+        pairs = self._fit(sizes[-1])
         solver = _solver(options, pairs)
         x: Tensor | None = None
         coarse: Tensor | None = None
@@ -141,6 +135,20 @@ class _Run:
                 break
         assert x is not None
         return self._finished(x, sizes[-1])
+
+    def _fit(self, size: tuple[int, int]) -> int:
+        """How many pairs L-BFGS may remember, if the last and largest scale fits at all."""
+        options, objective = self._options, self._objective
+        free = memory.available(self._device)
+        for painting in self._paintings:
+            part = canvas.cropped(
+                painting, options.style_crop, self._photo.width / self._photo.height
+            )
+            large = canvas.style_size(part, size, 1.0, options)
+            memory.require_room_for_style(
+                objective.network, list(objective.style_layers), large, free
+            )
+        return memory.fit(objective.network, objective.layers, size, options.history, free)
 
     def _styles(self, size: tuple[int, int], share: float) -> list[StylePicture]:
         pixels = [
