@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 HUNDRED_MEGAPIXELS = (11_547, 8_660)
 FRAMES, RATE = 250, 25
+TINY = "starry-night-tiny"
 _STEP = 8
 
 
@@ -62,22 +63,24 @@ def _steps(painting: NDArray[np.uint8], rows: int) -> tuple[float, float]:
 
 
 def film(style: Style, _plan: Plan) -> Iterator[Row]:
-    """A film of ten seconds and 720p, from the command's start to its end."""
+    """A film of ten seconds and 720p, from the command's start to its end, in a style and in a
+    tiny one."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        clip = _clip(folder / "clip.mp4")
-        for bits, each in (("", style), (" in 8 bits", _in_8_bits(style, folder))):
-            for device in [device for device in RUNTIMES if device in runtimes.available()]:
-                process = stylized(clip, folder / "out.mp4", each, device)
-                how = named(device, runtimes.precision(device)) + bits
-                bar = 10 if how in RUNTIMES.values() else 20
-                what = f"film of {FRAMES} frames at {HD[0]}x{HD[1]}, {how}"
-                yield Row(what, "frames/s", FRAMES / process.seconds, bar=bar, at_least=True)
-                yield Row(f"{what}, peak memory", "MB", process.peak_bytes / 1e6)
+        clip = _clip(Path(name, "clip.mp4"))
+        for each in (style, catalog.find(TINY)):
+            folder = Path(name, each.name)
+            for bits, made in (("", each), (" in 8 bits", _in_8_bits(each, folder))):
+                for device in [device for device in RUNTIMES if device in runtimes.available()]:
+                    process = stylized(clip, folder / "out.mp4", made, device)
+                    how = named(device, runtimes.precision(device)) + bits
+                    bar = 10 if how in RUNTIMES.values() else 20
+                    what = f"film of {FRAMES} frames at {HD[0]}x{HD[1]}, {each.name}, {how}"
+                    yield Row(what, "frames/s", FRAMES / process.seconds, bar=bar, at_least=True)
+                    yield Row(f"{what}, peak memory", "MB", process.peak_bytes / 1e6)
 
 
 def _in_8_bits(style: Style, folder: Path) -> Style:
-    (folder / "photos").mkdir()
+    (folder / "photos").mkdir(parents=True)
     for width in (768, 1024):
         Picture(photograph(width, 768)).save(folder / "photos" / f"{width}.png")
     written = quantize(style, folder / "photos", folder / "quantized")

@@ -58,6 +58,17 @@ def test_what_is_there_is_not_even_read(folder, style, monkeypatch):
     assert reads == ["2.png", "3.png", "4.png"]
 
 
+def test_cancelled_it_reads_no_more(folder, style, monkeypatch):
+    reads, real = [], codecs.read
+    monkeypatch.setattr(
+        codecs, "read", lambda path, options: reads.append(path.name) or real(path, options)
+    )
+    cancel = CancelToken()
+    for _ in batch.run(planned(folder, style), {style.name: style}, Settings(), cancel=cancel):
+        cancel.cancel()
+    assert len(reads) < 5
+
+
 def test_cancelled_it_writes_what_it_has_begun(folder, style):
     cancel = CancelToken()
     results = batch.run(planned(folder, style), {style.name: style}, Settings(), cancel=cancel)

@@ -11,7 +11,7 @@ from contextlib import redirect_stdout
 import psutil
 import pytest
 
-from impasto import assets, batch, catalog, cluster, codecs, errors, files
+from impasto import assets, batch, catalog, cluster, codecs, errors, files, runtimes
 
 pytest.importorskip("ray")
 pytest.importorskip("pyarrow")
@@ -113,6 +113,13 @@ def test_errors_of_workers_are_told_as_they_were(error):
     told = cluster._told(job, cluster._row(batch.Result(job, error=error))).error
     assert type(told) is type(error)
     assert (str(told), told.exit_code) == (str(error), error.exit_code)
+
+
+def test_a_worker_without_memory_is_an_error_of_the_device():
+    job = files.Job(assets.demo_photo(), "great-wave", assets.demo_photo())
+    row = cluster._row(batch.Result(job, error=runtimes.OutOfMemoryError("no room")))
+    told = cluster._told(job, row).error
+    assert (type(told), told.message) == (errors.DeviceError, "no room")
 
 
 def test_a_worker_without_the_device_says_so_of_each_job(tmp_path):

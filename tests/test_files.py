@@ -138,6 +138,20 @@ def test_what_would_destroy_something_is_refused_before_any_work(tmp_path):
         files.plan(twins, ["s"], f"{tmp_path}/out")
 
 
+def test_blends_are_results_too_and_a_format_is_of_pictures(tmp_path):
+    blend = "a.great-wave-70-udnie-30.jpg"
+    for name in ("a.jpg", blend, "a.udnie-66-67-great-wave-33-33.jpg", "a.b-70.jpg", "clip.mov"):
+        (tmp_path / name).touch()
+    known = {"great-wave", "udnie"}
+    plan = files.plan(files.find([tmp_path]), ["mondrian"], known=known, format="webp")
+    painted = {job.input.name: job.output.name for job in plan}
+    assert painted == {
+        "a.jpg": "a.mondrian.webp",
+        "a.b-70.jpg": "a.b-70.mondrian.webp",
+        "clip.mov": "clip.mondrian.mov",
+    }
+
+
 @given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1))
 def test_results_always_have_a_name_that_a_file_system_takes(stem):
     (output,) = outputs([Found(Path("folder", f"{stem}.jpg"))], ["great-wave"])

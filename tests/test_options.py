@@ -1,9 +1,10 @@
 from dataclasses import fields, is_dataclass
 
+import numpy as np
 import pytest
 
 from impasto.errors import OptionError
-from impasto.knobs import doc
+from impasto.knobs import changed, doc
 from impasto.options import (
     EvaluateOptions,
     LossOptions,
@@ -51,9 +52,29 @@ def test_what_is_no_number_is_refused():
     for wrong in (float("nan"), "1", True):
         with pytest.raises(OptionError, match="strength"):
             StylizeOptions(strength=wrong)
-    with pytest.raises(OptionError, match="size must be a number, not None"):
+    with pytest.raises(OptionError, match="size must be a whole number, not None"):
         OptimizeOptions(size=None)
     assert StylizeOptions(size=None).size is None
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"steps": 2e3}, "steps must be a whole number, not 2000.0"),
+        ({"strength": "no"}, "strength must be true or false, not 'no'"),
+        ({"learning_rate": "0.1"}, "learning rate must be a number"),
+        ({"style_crop": 3}, "style crop must be a text"),
+        ({"style_layers": 3}, "style layers must be a list of texts, not 3"),
+        ({"style_layers": [1]}, "style layers must be a list of texts"),
+        ({"seed": np.int64(3), "learning_rate": np.float32(0.5), "style_layers": ["a", "b"]}, ""),
+    ],
+)
+def test_values_of_another_kind_are_refused(given, said):
+    if not said:
+        assert changed(TrainOptions(), given).loss.style_layers == ("a", "b")
+        return
+    with pytest.raises(OptionError, match=said):
+        changed(TrainOptions(), given)
 
 
 def test_the_trainer_and_the_optimiser_share_their_losses():

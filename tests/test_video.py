@@ -147,6 +147,18 @@ def test_frames_keep_their_times_whatever_their_rate(painter, tmp_path):
     assert np.abs(times_of(tmp_path / "painted.mp4") - times_of(clip)).max() < 0.0011
 
 
+def test_only_the_last_state_takes_room(tmp_path):
+    work = video.Work(tmp_path / "clip.mp4", "key")
+    work.start()
+    for number in range(3):
+        (work.folder / "part.tmp").write_bytes(b"frames")
+        work.keep(work.folder / "part.tmp", {"age": np.array(number)})
+    states = sorted(work.folder.glob("*.npz"))
+    assert [path.stat().st_size > 0 for path in states] == [False, False, True]
+    assert int(work.start()["age"]) == 2
+    assert len(work.parts) == 3
+
+
 def test_webm_and_gif_are_written_and_read(painter, tmp_path):
     clip = make(tmp_path / "clip.webm", codec="libvpx-vp9", sound="libopus", frames=6)
     video.paint(clip, tmp_path / "painted.webm", painter)

@@ -117,6 +117,8 @@ def _pictures(
         ahead = chain(map(read, groups), (None,))
         coming = next(ahead)
         for group in groups:
+            if cancel.cancelled:
+                break
             photo, coming = coming, next(ahead)
             for job in group:
                 if cancel.cancelled:

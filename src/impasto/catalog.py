@@ -117,11 +117,20 @@ def place(output: str | Path) -> Path:
     valid_name(path.name)
     if str(output) != path.name:
         return path
-    if path.name in bundled():
-        raise OptionError(
-            f"{path.name} is the name of a bundled style", hint="give another, or a folder"
-        )
-    return user_folder() / path
+    folder = user_folder() / path
+    require_free([path.name], folder)
+    return folder
+
+
+def require_free(names: Iterable[str], folder: Path) -> None:
+    """Raises: OptionError: in ``folder``, styles of these names would be hidden by bundled ones."""
+    if folder.parent != user_folder():
+        return
+    for name in names:
+        if name in bundled():
+            raise OptionError(
+                f"{name} is the name of a bundled style", hint="give another, or a folder"
+            )
 
 
 def styles() -> dict[str, Style]:

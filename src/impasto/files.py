@@ -7,6 +7,7 @@ import errno
 import glob
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -100,6 +101,19 @@ def find(inputs: Iterable[str | Path]) -> list[Found]:
     return list(once.values())
 
 
+def pictures(folder: str | Path) -> list[Path]:
+    """What :func:`find` finds, without the films.
+
+    Raises:
+        OptionError: there are no pictures.
+    """
+    films = {*FILMS, *_OTHER_FILMS} - {".gif"}
+    found = [each.path for each in find([folder]) if each.path.suffix.lower() not in films]
+    if not found:
+        raise OptionError(f"there are no pictures in {folder}")
+    return found
+
+
 def _place(path: Path) -> tuple[str, str]:
     """The same for one file in one folder, however one came to the folder."""
     return os.path.realpath(path.parent), path.name
@@ -165,10 +179,13 @@ def plan(
 def _without_results(found: Sequence[Found], styles: Collection[str]) -> list[Found]:
     """Without ``photo.STYLE.jpg`` where ``photo`` is there, too, and nobody named the former."""
     stems = {item.path.stem for item in found}
+    names = "|".join(map(re.escape, sorted(styles, key=len, reverse=True)))
+    share = rf"(?:{names})-\d+(?:-\d+)?"
+    styled = re.compile(rf"(?:{names})|{share}(?:-{share})+")  # one, or a blend of several
 
     def is_result(item: Found) -> bool:
         stem, _, style = item.path.stem.rpartition(".")
-        return style in styles and stem in stems
+        return stem in stems and bool(styled.fullmatch(style))
 
     return [item for item in found if item.named or not is_result(item)]
 
@@ -181,8 +198,12 @@ def _names_file(out: str, target: Path) -> bool:
 
 def _output(item: Found, style: str, folder: Path | None, suffix: str | None) -> Path:
     own = item.path.suffix
-    kept = own if own.lower() in _WRITTEN - {".gif"} else ".png"
-    ending = suffix or (".mp4" if own.lower() in _OTHER_FILMS else kept)
+    if own.lower() in _OTHER_FILMS:
+        ending = ".mp4"
+    elif own.lower() in FILMS and own.lower() != ".gif":
+        ending = own  # the format is of pictures
+    else:
+        ending = suffix or (own if own.lower() in SUFFIXES else ".png")
     if folder is None:
         place = item.path.parent
     else:
@@ -250,7 +271,7 @@ def require_places(
             with tempfile.TemporaryFile(dir=parent):
                 pass
         except OSError as error:
-            raise _refused(path, error) from error
+            raise refused(path, error) from error
 
 
 def write(path: Path, data: bytes, *, overwrite: bool = False) -> Path:
@@ -269,7 +290,7 @@ def write(path: Path, data: bytes, *, overwrite: bool = False) -> Path:
             raise OutputError(f"{path.parent} is a file, not a folder") from error
         raise there_already(path) from error
     except OSError as error:
-        raise _refused(path, error) from error
+        raise refused(path, error) from error
     return path
 
 
@@ -309,7 +330,8 @@ def _place_new(name: Path, path: Path) -> None:
         os.unlink(name)
 
 
-def _refused(path: Path, error: OSError) -> OutputError:
+def refused(path: Path, error: OSError) -> OutputError:
+    """The error of a file that the disk, or its owner, does not let be written."""
     hint = "choose another place with -o"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         with contextlib.suppress(OSError):

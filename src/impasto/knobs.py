@@ -10,6 +10,8 @@ import difflib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import field, fields, is_dataclass, replace
+from numbers import Integral, Real
+from os import PathLike
 from typing import Any
 
 from impasto.errors import OptionError
@@ -36,17 +38,37 @@ class Checked:
         for each in fields(self):  # type: ignore[arg-type]
             name, value = each.name.replace("_", " "), getattr(self, each.name)
             low, high, choices = (each.metadata[key] for key in ("low", "high", "choices"))
+            _require_kind(str(each.type), name, value)
             if choices and value not in choices:
                 raise OptionError(f"{name} is {value!r}", hint=f"it must be {_either(choices)}")
             if low is high is None or value is each.default is None:
                 continue
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise OptionError(f"{name} must be a number, not {value!r}")
             too_low = low is not None and value < low
             too_high = high is not None and value > high
             if math.isnan(value) or too_low or too_high:
                 limits = f"from {low} to {high}" if high is not None else f"{low} or more"
                 raise OptionError(f"{name} is {value}", hint=f"it must be {limits}")
+
+
+_KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
+    "bool": ("true or false", (bool,)),
+    "int": ("a whole number", (Integral,)),
+    "float": ("a number", (Real,)),
+    "str": ("a text", (str, PathLike)),
+    "tuple[str, ...]": ("a list of texts", (tuple,)),
+}
+
+
+def _require_kind(declared: str, name: str, value: Any) -> None:
+    kind, *rest = declared.split(" | ")
+    if kind not in _KINDS or (value is None and rest):
+        return
+    words, types = _KINDS[kind]
+    right = isinstance(value, types) and (kind == "bool" or not isinstance(value, bool))
+    if right and isinstance(value, tuple):
+        right = all(isinstance(part, str) for part in value)
+    if not right:
+        raise OptionError(f"{name} must be {words}, not {value!r}")
 
 
 def _either(choices: tuple[str, ...]) -> str:
@@ -107,6 +129,8 @@ def _changed(options: Any, values: Mapping[str, Any]) -> Any:
     return replace(options, **changes)
 
 
-def _several(given: Any) -> tuple[str, ...]:
-    parts = given.split(",") if isinstance(given, str) else given
-    return tuple(part.strip() for part in parts if part.strip())
+def _several(given: Any) -> Any:
+    """A text with commas, or a list, as a tuple; what is neither is refused later."""
+    if isinstance(given, str):
+        return tuple(part.strip() for part in given.split(",") if part.strip())
+    return tuple(given) if isinstance(given, list) else given

@@ -82,11 +82,21 @@ def start(
         DeviceError: the device is not there, or does not start.
     """
     threads = threads or devices.threads()
-    if device not in available():
-        raise DeviceError(f"this installation has no {device}", hint=_HINTS.get(device, _HINT))
+    require(device)
     if device == "openvino":
         return _OpenVino(model, threads)
     return _Onnxruntime(model, device, max(1, threads // at_once), arena=arena)
+
+
+def require(device: str) -> None:
+    """Say that a device cannot be used before something is begun with it.
+
+    Raises:
+        OptionError: there is no such device.
+        DeviceError: this installation does not have it.
+    """
+    if devices.valid(device) not in {"auto", *available()}:
+        raise DeviceError(f"this installation has no {device}", hint=_HINTS.get(device, _HINT))
 
 
 def available() -> list[str]:

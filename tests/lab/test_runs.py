@@ -111,6 +111,18 @@ def test_processes_paint_what_one_paints(experiment, tmp_path):
         assert other.losses[-1]["total"] == pytest.approx(one.losses[-1]["total"], rel=1e-3)
 
 
+def test_stopped_processes_keep_what_they_were_painting(experiment, tmp_path):
+    cancel = CancelToken()
+
+    def stop(progress):
+        if progress.step:
+            cancel.cancel()
+
+    done = runs.run(experiment.trials(), tmp_path, workers=2, on_progress=stop, cancel=cancel)
+    assert len(done) >= 2
+    assert all((tmp_path / "runs" / f"{each.key}.png").is_file() for each in done)
+
+
 def test_a_killed_process_is_said_and_what_was_done_is_kept(experiment, tmp_path):
     first, second, *_ = experiment.trials()
     long = dataclasses.replace(second, options=dataclasses.replace(second.options, steps=100_000))

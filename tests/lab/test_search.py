@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from impasto import codecs
-from impasto.errors import OptionError, PictureError
+from impasto.errors import OptionError, OutputError, PictureError
 from impasto.lab import search
 from impasto.options import LossOptions, SearchOptions
 from impasto.progress import CancelToken
@@ -187,6 +187,9 @@ def test_what_cannot_be_searched_is_said(pictures, tmp_path):
         search.search(*pair, tmp_path, options=SearchOptions(judge="vgg19"))
     with pytest.raises(PictureError, match="none"):
         search.search(tmp_path / "none.jpg", pair[1], tmp_path, options=OPTIONS)
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="file is a file, not a folder"):
+        search.search(*pair, tmp_path / "file", options=OPTIONS)
     for url in ("nothing://here", "postgresql+psycopg://127.0.0.1:1/none", "sqlite:////no/where"):
         with pytest.raises(OptionError, match="the database cannot be used"):
             search.search(*pair, tmp_path, options=OPTIONS, storage=url)

@@ -2,13 +2,17 @@
 
 import json
 import re
+import sqlite3
 
 import pytest
+from fastapi.testclient import TestClient
 
 import impasto
-from impasto import codecs
+from impasto import catalog, codecs, runtimes
+from impasto.errors import DeviceError, OptionError
 from impasto.options import OptimizeOptions, ServeOptions, StylizeOptions
 from impasto.server import fields
+from impasto.server.app import create_app
 from serving import serving, until
 
 
@@ -137,11 +141,34 @@ def test_an_address_that_is_not_there_is_a_problem(service):
     assert_problem(service.http.get("/v1/styles/..%2fudnie/preview"), 404, "NotFound", "")
 
 
+def test_a_device_that_cannot_paint_is_said_before_the_start():
+    with pytest.raises(OptionError, match="there is no device 'gpu'"):
+        create_app(ServeOptions(device="gpu"))
+    if "coreml" in runtimes.available():
+        pytest.skip("has Core ML")
+    with pytest.raises(DeviceError, match="this installation has no coreml"):
+        create_app(ServeOptions(device="coreml"))
+
+
+def test_jobs_that_cannot_be_reached_are_asked_for_again(tmp_path, monkeypatch):
+    app = create_app(ServeOptions(state=str(tmp_path)))
+
+    def locked(_):
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(app.state.jobs, "get", locked)
+    client = TestClient(app, "http://127.0.0.1", raise_server_exceptions=False)
+    found = client.get("/v1/jobs/x")
+    assert (found.status_code, found.headers["retry-after"]) == (503, "2")
+    assert found.json()["detail"] == "the jobs cannot be reached"
+
+
 def test_styles_are_listed_with_their_previews(service):
     styles = service.http.get("/v1/styles").json()["styles"]
     assert {"great-wave", "starry-night"} <= {style["name"] for style in styles}
     for style in styles:
         assert style["artist"] and style["title"] and style["licence"]
+        assert style["parameters"] == catalog.find(style["name"]).card.parameters
         preview = service.http.get(style["preview"])
         assert codecs.read(preview.content).format == "JPEG"
         again = service.http.get(

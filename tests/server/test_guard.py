@@ -99,6 +99,15 @@ def test_other_machines_need_a_token(tmp_path):
     assert "--token" in said
 
 
+def test_a_proxy_with_a_name_of_its_own_needs_the_token_alone(guarded):
+    headers = {"Host": "paint.example", "Origin": "https://paint.example"}
+    assert guarded.http.get("/v1/styles", headers=headers).status_code == 200
+    headers = {"Origin": "https://paint.example"}
+    assert guarded.http.delete("/v1/jobs/none", headers=headers).status_code == 404
+    headers |= {"Authorization": "Bearer wrong"}
+    assert guarded.http.delete("/v1/jobs/none", headers=headers).status_code == 401
+
+
 def test_the_token_may_come_from_the_environment(tmp_path):
     env = {"IMPASTO_TOKEN": "s3cret", "IMPASTO_HOST": "0.0.0.0"}.items()
     with serving(tmp_path, env=env) as service:

@@ -164,6 +164,9 @@ def test_what_is_sent_decides_the_kind(jpeg):
     assert kind_of(b"GIF89a", None, None) == "stylize"
     assert kind_of(b"GIF89a", None, "gif") == "film"
     assert kind_of(b"\0\0\0\x20ftypavif", None, None) == "stylize"
+    for brand in (b"heic", b"mif1", b"hevc"):
+        with pytest.raises(ValueError, match="HEIC"):
+            kind_of(b"\0\0\0\x18ftyp" + brand + bytes(100), None, "jpeg")
     with pytest.raises(ValueError, match="looks like text"):
         kind_of(b"hello", None, None)
     with pytest.raises(ValueError, match="the painting is not a picture"):

@@ -67,6 +67,11 @@ def test_a_recipe_names_paintings_and_options(tmp_path):
         ("[train]\nsteps = 0\n[[style]]\npainting = 'a.jpg'", "steps is 0"),
         ("[train]\ntier = 'huge'\n[[style]]\npainting = 'a.jpg'", "no network 'huge'"),
         ("[[style]]\npainting = 'a.jpg'\nname = 'A B'", "cannot be the name"),
+        ("train = 5\n[[style]]\npainting = 'a.jpg'", "train in .* is no table"),
+        ("style = [5]", "has 5 where a table should be"),
+        ("[[style]]\npainting = 5", "has no painting"),
+        ("[[style]]\npainting = 'a.jpg'\nstyle_size = '400'", "style size must be a whole number"),
+        ("[[style]]\npainting = 'a.jpg'\nstyle_size = 0", "style size is 0"),
     ],
 )
 def test_what_a_recipe_may_not_say(tmp_path, text, said):
@@ -74,6 +79,16 @@ def test_what_a_recipe_may_not_say(tmp_path, text, said):
         paintings.read(written(tmp_path, text))
     with pytest.raises(OptionError, match="is not a recipe"):
         paintings.read(tmp_path / "none.toml")
+
+
+def test_numbers_become_texts_where_texts_belong(tmp_path):
+    recipe = written(tmp_path, "[[style]]\npainting = 'a.jpg'\nname = 1948\ntitle = 1948")
+    entry = paintings.read(recipe).paintings[0].entry()
+    assert (entry["name"], entry["title"]) == ("1948", "1948")
+
+
+def test_a_painting_in_another_script_has_a_name():
+    assert Painting("\u6d77.jpg").name == "painting"
 
 
 def test_what_the_card_says_of_a_painting():

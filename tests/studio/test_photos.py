@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from impasto import files
 from impasto.errors import OptionError, TrainingError
 from impasto.studio.photos import Photos, grained, to_pixels, to_tensor
 
@@ -46,6 +47,25 @@ def test_what_is_left_out_depends_on_no_earlier_batch(photos, tmp_path):
     for step in range(15):
         fresh = Photos(folder, batch=2, crop=64, seed=0)
         assert torch.equal(fresh.batch(step), knowing.batch(step))
+
+
+def test_films_and_what_the_training_writes_are_no_photographs(photos, tmp_path):
+    folder = shutil.copytree(photos, tmp_path / "photos")
+    shutil.copytree(photos, folder / "mine" / "training")
+    (folder / "holiday.mp4").touch()
+    found = Photos(folder, batch=1, crop=64, seed=0, without=folder / "mine")
+    assert len(found) == len(Photos(photos, batch=1, crop=64, seed=0))
+    films = tmp_path / "films"
+    films.mkdir()
+    shutil.move(folder / "holiday.mp4", films)
+    with pytest.raises(OptionError, match="no pictures"):
+        files.pictures(films)
+
+
+def test_photographs_come_in_a_folder(photos):
+    for wrong in (photos / "01.jpg", photos / "none"):
+        with pytest.raises(TrainingError, match="is not a folder"):
+            Photos(wrong, batch=1, crop=64, seed=0)
 
 
 def test_a_folder_is_known_by_names_and_sizes(photos, tmp_path):

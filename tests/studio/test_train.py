@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 import impasto
 from impasto import catalog, codecs
-from impasto.errors import Cancelled, OptionError, PictureError, TrainingError
+from impasto.errors import Cancelled, OptionError, OutputError, PictureError, TrainingError
 from impasto.options import NetworkOptions, TrainOptions
 from impasto.progress import CancelToken
 from impasto.studio import checkpoint, curves
@@ -283,8 +283,11 @@ def test_learning_can_start_from_another_style(trained, tmp_path, painting, phot
     details = catalog.find(folder).card.details["training"]
     assert details["start"] == "strokes"
     other = TrainOptions(**{**vars(TINY), "network": NetworkOptions(width=8, blocks=2)})
-    with pytest.raises(TrainingError, match="of another network"):
+    with pytest.raises(OptionError, match="network of --start has width 4, not 8 - give the same"):
         train(painting, photos, tmp_path / "t", options=other, start=start)
+    with pytest.raises(OptionError, match="blocks 2, not 4.* - add --tier tiny"):
+        train(painting, photos, tmp_path / "t", start="starry-night-tiny")
+    assert not (tmp_path / "t").exists()
     with pytest.raises(TrainingError, match="is not a checkpoint"):
         train(painting, photos, tmp_path / "u", options=TINY, start=painting)
 
@@ -335,6 +338,34 @@ def test_what_cannot_work_is_said_before_any_work(tmp_path, painting, photos):
     with pytest.raises(PictureError, match="too small"):
         train(dot, photos, tmp_path / "s", options=TINY)
     assert not (tmp_path / "s").exists()
+
+
+def test_a_style_is_not_replaced_unasked(trained, tmp_path, painting, photos):
+    folder = shutil.copytree(trained, tmp_path / "strokes")
+    shutil.rmtree(folder / "training")
+    before = (folder / "style.onnx").read_bytes()
+    one_step = dataclasses.replace(TINY, steps=1)
+    with pytest.raises(OutputError, match="strokes is a style already - --restart replaces it"):
+        train(painting, photos, folder, options=one_step)
+    assert (folder / "style.onnx").read_bytes() == before
+    train(painting, photos, folder, options=one_step, restart=True)
+    assert (folder / "style.onnx").read_bytes() != before
+
+
+def test_a_damaged_log_is_read_as_far_as_it_goes(trained, tmp_path):
+    path = tmp_path / "losses.jsonl"
+    lines = (trained / "training" / "losses.jsonl").read_text().splitlines()
+    path.write_bytes("\n".join([*lines[:3], lines[3][:40], *lines[4:]]).encode() + b"\xff")
+    Log(path, 6, here=True).append(7, dict.fromkeys(KINDS, 1.0))
+    assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [1, 2, 3, 7]
+
+
+def test_a_disk_that_refuses_the_log_is_said(tmp_path):
+    log = Log(tmp_path / "losses.jsonl", 0, here=True)
+    (tmp_path / "losses.jsonl").unlink()
+    (tmp_path / "losses.jsonl").mkdir()
+    with pytest.raises(OutputError, match=r"losses\.jsonl cannot be written"):
+        log.append(1, {})
 
 
 def test_a_plain_name_is_a_style_of_the_users(user_styles, painting, photos):

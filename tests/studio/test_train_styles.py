@@ -104,7 +104,9 @@ def test_a_bundled_style_is_there_to_learn_on_from(painting, photos, tmp_path):
     folder = train(painting, photos, tmp_path / "s", options=options, start="starry-night")
     near = impasto.stylize(photo, folder, grain=0).pixels
     assert np.abs(near - began).mean() < 1
-    for name in catalog.bundled():
+    for name, style in catalog.bundled().items():
+        if style.card.parameters != catalog.find("starry-night").card.parameters:
+            continue  # a tiny one
         impasto.stylize(photo, f"{folder}:0.5,{name}:0.5")
 
 
@@ -119,6 +121,25 @@ def test_the_statistics_of_a_trunk_stay_as_well(tmp_path, painting, dots, photos
     assert all(torch.equal(before[name], after[name]) for name in running)
     with pytest.raises(OptionError, match="has not learnt strengths - leave out --strength"):
         train(dots, photos, tmp_path / "s", options=replace(options, strength=True), start=trunk)
+
+
+def test_a_network_of_several_is_found_by_its_name(both, user_styles, tmp_path, dots, photos):
+    shutil.copytree(both, user_styles / "prints")
+    options = replace(TINY, tune="norms", steps=1)
+    more = Painting(dots, name="more")
+    folder = train(more, photos, tmp_path / "more", options=options, start="prints")
+    assert [style.name for style in catalog.read(folder)] == ["strokes", "green-dots", "more"]
+    kept = catalog.read(folder)[0].card.details
+    assert (kept["style_size"], kept["style_crop"]) == (64, "whole")
+
+
+def test_a_bundled_style_would_hide_one_of_several(tmp_path, painting, dots, photos, user_styles):
+    pair = [Painting(painting, name="udnie"), dots]
+    with pytest.raises(OptionError, match="udnie is the name of a bundled style"):
+        train(pair, photos, "prints", options=TINY)
+    assert not list(user_styles.iterdir())
+    options = replace(TINY, steps=1)
+    assert train(pair, photos, tmp_path / "prints", options=options) == tmp_path / "prints"
 
 
 def test_what_cannot_be_learnt_on_from(tmp_path, painting, photos):

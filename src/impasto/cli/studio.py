@@ -23,9 +23,14 @@ from impasto.terminal import Terminal
 
 
 def _train_base(others: dict[str, Any]) -> TrainOptions:
-    recipe, tier = others["recipe"], others["tier"]
+    recipe, tier, start = others["recipe"], others["tier"], others["start"]
     options = studio_file("paintings").read(recipe).options if recipe else TrainOptions()
-    return replace(options, network=studio_file("networks").preset(tier)) if tier else options
+    if tier:
+        return replace(options, network=studio_file("networks").preset(tier))
+    if start and not recipe:
+        checkpoint = studio_file("checkpoint")
+        return replace(options, network=checkpoint.read(checkpoint.find(start)).network)
+    return options
 
 
 @with_options(TrainOptions, _train_base)
@@ -50,7 +55,10 @@ def train(
     ] = None,
     tier: Annotated[  # noqa: ARG001 - it has become options
         str | None,
-        typer.Option(help="Network: tiny, light, full, johnson, ... (see impasto networks)."),
+        typer.Option(
+            help="Network: tiny, light, full, johnson, ... (see impasto networks). "
+            "By default that of --start, or light."
+        ),
     ] = None,
     title: Annotated[str | None, typer.Option(help="The artwork's title, for the card.")] = None,
     artist: Annotated[str | None, typer.Option(help="Its artist.")] = None,
@@ -88,8 +96,9 @@ def train(
     terminal.say(f"{folder}")
     if times := style.card.details["training"].get("seconds_per_step"):
         terminal.say("a step took {computed} s, with kept features {kept} s".format(**times))
-    mine = folder.parent == catalog.user_folder()
-    terminal.say(f"Try: impasto stylize photo.jpg -s {style.name if mine else folder / style.name}")
+    mine = catalog.styles().get(style.name)
+    named = style.name if mine and mine.folder == folder else folder / style.name
+    terminal.say(f"Try: impasto stylize photo.jpg -s {named}")
 
 
 def _paintings(

@@ -183,7 +183,7 @@ def read(path: Path) -> Experiment:
         OptionError: it cannot be read, or says what cannot be understood.
     """
     text = tables.read(path, "an experiment", _KEYS)
-    base = dict(text.get("base", {}))
+    base = tables.table(text, "base", path)
     options = changed(preset(str(base.pop("preset", "impasto"))), base)
     axes = tuple(_axis(axis, path) for axis in text.get("axis", []))
     if not axes:
@@ -199,14 +199,21 @@ def read(path: Path) -> Experiment:
     made = Experiment(
         str(text.get("title", path.stem)),
         str(text.get("question", "")),
-        tuple(path.parent / name for name in text.get("contents", [])),
-        tuple(path.parent / name for name in text.get("styles", [])),
+        _files(text, "contents", path),
+        _files(text, "styles", path),
         options,
         axes,
     )
     for _, knobs in made._points():
         changed(options, knobs)  # say now what would fail after minutes
     return made
+
+
+def _files(text: Mapping[str, Any], key: str, path: Path) -> tuple[Path, ...]:
+    names = text.get(key, [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise OptionError(f"{key} in {path} is {names!r}", hint=f'use a list: {key} = ["FILE"]')
+    return tuple(path.parent / name for name in names)
 
 
 def _paired(axes: Sequence[Axis]) -> Axis:
@@ -260,7 +267,10 @@ def _text(value: Any) -> str:
 
 
 def _shown(name: str, path: Path, paths: Sequence[Path]) -> dict[str, str]:
-    return {name: path.stem} if len(paths) > 1 else {}
+    if len(paths) < 2:
+        return {}
+    alone = [each.stem for each in paths].count(path.stem) == 1
+    return {name: path.stem if alone else str(path)}
 
 
 def _shipped() -> list[Path]:

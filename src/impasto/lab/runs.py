@@ -80,7 +80,8 @@ def run(
         ray: share the runs out over a Ray cluster instead; the one that ``RAY_ADDRESS``
             names, or this machine.
         on_progress: called after each run.
-        cancel: stops after the evaluation at hand; what was not finished is left out.
+        cancel: stops after the evaluation at hand, or with several workers after their runs;
+            what was not finished is left out.
 
     Raises:
         PictureError: a picture of a trial cannot be read.
@@ -154,9 +155,8 @@ def _in_processes(
             finished, _ = wait(waiting, 0.2, FIRST_COMPLETED)
             for future in finished:
                 yield waiting.pop(future), _returned(future)
-            if cancel.cancelled:
-                pool.shutdown(wait=True, cancel_futures=True)
-                return
+            if cancel.cancelled:  # what is being painted is kept
+                waiting = {run: key for run, key in waiting.items() if not run.cancel()}
 
 
 def _returned(future: Future[_Result]) -> _Result:

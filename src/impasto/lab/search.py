@@ -26,7 +26,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError  # Optuna's own way to databases
 
 from impasto import codecs, files, sheets
-from impasto.errors import ImpastoError, OptionError
+from impasto.errors import ImpastoError, OptionError, OutputError
 from impasto.options import LossOptions, OptimizeOptions, SearchOptions, WriteOptions
 from impasto.picture import Picture
 from impasto.progress import CancelToken, OnProgress, Progress, silent
@@ -98,12 +98,14 @@ def search(
         OptionError: the judge is the network that is searched, or the database cannot be
             used.
         PictureError: a picture cannot be read.
+        OutputError: ``folder`` is a file, or cannot be written to.
     """
     options, folder = options or SearchOptions(), Path(folder)
     if options.judge == options.network:
         raise OptionError(
             f"{options.network} would judge itself", hint="give another network as --judge"
         )
+    files.require_places([folder / SHEET], [content, style], overwrite=True)
     run = _Search(Path(content), Path(style), options, cancel or CancelToken())
     with _study(storage or _beside(folder), run.key) as study:
         while (count := len(_complete(study))) < options.trials and not run.cancel.cancelled:
@@ -292,7 +294,12 @@ def _storage(url: str) -> optuna.storages.RDBStorage:
 
 
 def _beside(folder: Path) -> str:
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise OutputError(f"{folder} is a file, not a folder") from error
+    except OSError as error:
+        raise files.refused(folder, error) from error
     return f"sqlite:///{folder.resolve() / DATABASE}"
 
 

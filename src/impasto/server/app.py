@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -18,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from impasto import __version__, assets, catalog
+from impasto import __version__, assets, catalog, runtimes
 from impasto.errors import ImpastoError, OptionError, PictureLimitError
 from impasto.knobs import changed
 from impasto.options import OptimizeOptions, ServeOptions, StylizeOptions
@@ -33,7 +34,7 @@ from impasto.server.fields import (
     known_style,
 )
 from impasto.server.guard import Guard, is_loopback
-from impasto.server.jobs import Job, Jobs
+from impasto.server.jobs import Job, Jobs, unreachable
 from impasto.server.metrics import Metrics
 from impasto.server.painters import OWN, Order, Painters, Painting
 from impasto.server.problems import Refusal, answer, from_http, from_validation
@@ -41,6 +42,9 @@ from impasto.server.received import checked, received
 from impasto.server.static import PAGE, told_of
 from impasto.stylizer import largest_side
 
+_log = logging.getLogger("impasto.server")
+_AGAIN = 2
+"""Seconds after which a client may ask again for jobs that cannot be reached."""
 _WATCH = 0.25
 """Seconds between two looks at a job whose events somebody reads."""
 
@@ -54,7 +58,8 @@ def create_app(options: ServeOptions | None = None) -> FastAPI:
     Without ``options.redis`` it does its jobs itself, in processes of their own.
 
     Raises:
-        OptionError: it would listen to other machines without a token.
+        OptionError: it would listen to other machines without a token, or there is no such device.
+        DeviceError: this installation does not have the device.
         DeviceError: the jobs cannot be kept where they should be.
     """
     options = options or ServeOptions()
@@ -63,6 +68,7 @@ def create_app(options: ServeOptions | None = None) -> FastAPI:
             f"at {options.host} others can reach the service, which needs a token for that",
             hint="give --token, or set IMPASTO_TOKEN",
         )
+    runtimes.require(options.device)
     app = FastAPI(
         title="impasto",
         version=__version__,
@@ -77,7 +83,10 @@ def create_app(options: ServeOptions | None = None) -> FastAPI:
     app.state.jobs = Jobs(options)
     app.state.metrics = Metrics()
     app.add_middleware(Guard, options=options, observe=app.state.metrics.observe)
-    for kind in (ImpastoError, HTTPException, RequestValidationError, ClientDisconnect):
+    for kind in (
+        *(ImpastoError, HTTPException, RequestValidationError, ClientDisconnect),
+        *unreachable(options),
+    ):
         app.add_exception_handler(kind, _told)
     app.include_router(api)
     app.include_router(pages)
@@ -113,7 +122,11 @@ async def _told(_: Request, error: Exception) -> Response:
         error = from_validation(error)
     elif isinstance(error, ClientDisconnect):
         error = Refusal(HTTPStatus.BAD_REQUEST, "the client has gone")
-    assert isinstance(error, ImpastoError)
+    elif not isinstance(error, ImpastoError):
+        _log.error("%s", error)
+        error = Refusal(
+            HTTPStatus.SERVICE_UNAVAILABLE, "the jobs cannot be reached", retry_after=_AGAIN
+        )
     return answer(error)
 
 

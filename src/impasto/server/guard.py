@@ -103,11 +103,13 @@ class Guard:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-        if is_loopback(self._options.host) and not is_loopback(name):
+        alone = not self._options.token  # which pages of other sites do not have
+        if alone and is_loopback(self._options.host) and not is_loopback(name):
             # A page of another site whose name has been made to mean this machine.
             raise Refusal(HTTPStatus.MISDIRECTED_REQUEST, "the host is not this machine's")
         origin = headers.get("origin")
-        if origin and scope["method"] in _CHANGING and origin.split("://", 1)[-1] != host:
+        foreign = origin and origin.split("://", 1)[-1] != host
+        if alone and foreign and scope["method"] in _CHANGING:
             raise Refusal(HTTPStatus.FORBIDDEN, "pages of other sites may not use this service")
         if self._options.token and _is_private(scope["path"]):
             given = headers.get("authorization", "").partition(" ")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -281,3 +282,12 @@ def _parts() -> Iterator[str]:
 
 def _job(data: bytes) -> Job:
     return Job(**json.loads(bytes(data)))
+
+
+def unreachable(options: ServeOptions) -> list[type[Exception]]:
+    """What is raised where the jobs are kept, when that cannot be reached."""
+    if not options.redis:
+        return [sqlite3.Error]
+    import redis
+
+    return [redis.RedisError]

@@ -52,6 +52,7 @@ class StyleTold(BaseModel):
                 "year": "c. 1831",
                 "licence": "public domain",
                 "preview": "/v1/styles/great-wave/preview",
+                "parameters": 199187,
             }
         }
     )
@@ -61,6 +62,7 @@ class StyleTold(BaseModel):
     year: str
     licence: str
     preview: str
+    parameters: int = Field(description="Of its network; only networks of one shape blend.")
 
 
 class StylesTold(BaseModel):

@@ -64,11 +64,12 @@ def _files(styles: Sequence[Style], archive: Path | None) -> Iterator[tuple[str,
         place = f"styles/{style.name}"
         yield f"{place}/style.onnx", style.model()
         yield f"{place}/preview.jpg", style.preview.read_bytes()
-        told.append(told_of(style, f"{place}/preview.jpg") | {"network": f"{place}/style.onnx"})
+        about = {"network": f"{place}/style.onnx", "weights": list(style.weights)}
+        told.append(told_of(style, f"{place}/preview.jpg") | about)
     yield "styles.json", json.dumps({"styles": told}, indent=1).encode()
 
 
-def told_of(style: Style, preview: str) -> dict[str, str]:
+def told_of(style: Style, preview: str) -> dict[str, str | int]:
     """A style as the page, and every client, gets it."""
     artwork = style.card.artwork
     return {
@@ -78,6 +79,7 @@ def told_of(style: Style, preview: str) -> dict[str, str]:
         "year": artwork.year,
         "licence": artwork.licence,
         "preview": preview,
+        "parameters": style.card.parameters,
     }
 
 

@@ -38,6 +38,8 @@ _FILM = re.compile(
     rb"....(ftyp|moov)|\x1a\x45\xdf\xa3|RIFF....AVI |\x00\x00\x01\xba|OggS|FLV\x01|\x47.{187}\x47",
     re.DOTALL,
 )
+_STILL = re.compile(rb"....ftyp(avi[fs]|hei[cmsx]|hev[cmsx]|mif1|msf1|crx )", re.DOTALL)
+"""AVIF, HEIC and raw photographs, in the containers of films."""
 
 
 def kinds() -> list[str]:
@@ -57,7 +59,7 @@ def kind_of(image: bytes, painting: bytes | None, format: str | None) -> str:
     film = painting is None and (
         bool(_FILM.match(head)) or (head.startswith(b"GIF8") and format in FILM_TYPES)
     )
-    if not film or re.match(b"....ftypavi[fs]", head, re.DOTALL):
+    if not film or _STILL.match(head):
         recognise(head, "the picture")
         film = False
     if painting is not None:

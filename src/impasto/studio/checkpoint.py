@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,10 @@ import torch
 from torch import Tensor, optim
 
 from impasto import catalog, files
-from impasto.errors import TrainingError
+from impasto.errors import OptionError, TrainingError
 from impasto.knobs import flattened
 from impasto.options import NetworkOptions
-from impasto.studio.networks import TransformNetwork, norms
+from impasto.studio.networks import NETWORKS, TransformNetwork, norms
 
 NETWORK = "network.safetensors"
 """In a style's folder: the network alone, to learn on from."""
@@ -104,6 +104,16 @@ class Checkpoint:
             network.load_state_dict(tensors)
         except RuntimeError as error:
             raise TrainingError(f"the checkpoint is of another network: {error}") from error
+
+    def require_network(self, options: NetworkOptions) -> None:
+        """Raises: OptionError: these are the options of another network."""
+        old, new = asdict(self.network), asdict(options)
+        if changed := [f"{key} {old[key]}, not {new[key]}" for key in old if old[key] != new[key]]:
+            tiers = [name for name, each in NETWORKS.items() if each == self.network]
+            raise OptionError(
+                f"the network of --start has {'; '.join(changed)}",
+                hint=f"add --tier {tiers[0]}" if tiers else "give the same options",
+            )
 
     def _rows(self, known: Tensor, network: TransformNetwork) -> Tensor:
         count = len(known) - self.strength
@@ -193,6 +203,8 @@ def find(start: str | Path) -> Path:
     folder = Path(start)
     if folder.is_file():
         return folder
+    if not (folder / NETWORK).is_file():
+        folder = catalog.user_folder() / start  # of several styles, its name is none of theirs
     if not (folder / NETWORK).is_file():
         folder = catalog.of_one_network(start).folder
     if not (folder / NETWORK).is_file():

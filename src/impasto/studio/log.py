@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,8 +21,9 @@ class Log:
         self._path, self._here = path, here
         self._records: list[dict[str, Any]] = []
         if path.exists():
-            lines = path.read_text("utf-8").splitlines()[:first]
-            self._records = [json.loads(line) for line in lines]
+            with contextlib.suppress(ValueError):  # a crash of the disk damaged what follows
+                for line in path.read_text("utf-8", "replace").splitlines()[:first]:
+                    self._records.append(json.loads(line))
         if here:
             text = "".join(json.dumps(record) + "\n" for record in self._records)
             files.write(path, text.encode(), overwrite=True)
@@ -29,8 +31,11 @@ class Log:
     def append(self, step: int, numbers: Mapping[str, Any]) -> None:
         self._records.append({"step": step, **numbers})
         if self._here:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(self._records[-1]) + "\n")
+            try:
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(self._records[-1]) + "\n")
+            except OSError as error:
+                raise files.refused(self._path, error) from error
 
     def curves(self) -> dict[int, dict[str, float]]:
         """The losses to be drawn, each the mean of a hundredth of the training, by the last

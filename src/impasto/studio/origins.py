@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,13 +76,21 @@ def with_trunk(
                 hint="leave out --strength, or --tune norms",
             )
         options = replace(options, network=trunk.network, strength=trunk.strength)
-        kept = trunk.styles
+        kept = [{**_own(trunk.training.options), **style} for style in trunk.styles]
+    elif trunk:
+        trunk.require_network(options.network)
     if options.precompute and options.strength:
         raise OptionError(
             "content features are not kept for networks that learn strengths",
             hint="leave out --precompute",
         )
     return options, kept
+
+
+def _own(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What may differ from style to style in a network, of a training that has had it for all."""
+    given = {**options, **options.get("loss", {})}
+    return {key: given[key] for key in ("style_size", "style_crop", "style_weight") if key in given}
 
 
 def built(options: TrainOptions, styles: int) -> TransformNetwork:

@@ -33,6 +33,7 @@ from impasto.studio import networks, tables
 from impasto.studio.canvas import cropped
 
 _SMALLEST = 32
+_TEXTS = "name", "title", "artist", "year", "licence"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Painting:
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))
         plain = re.sub(r"[^a-z0-9]+", "-", self.path.stem.lower()).strip("-")
-        object.__setattr__(self, "name", catalog.valid_name(self.name or plain))
+        object.__setattr__(self, "name", catalog.valid_name(self.name or plain or "painting"))
+        changed(TrainOptions(), own(self))  # of a kind and in the range that the training's have
 
     def entry(self) -> dict[str, Any]:
         """What the card says of it."""
@@ -119,13 +121,14 @@ def entries(
             raise OptionError(
                 f"the network has a style {painting.name} already", hint="give it another name"
             )
-        own = {
-            key: value
-            for key in ("style_size", "style_crop", "style_weight")
-            if (value := getattr(painting, key)) is not None
-        }
-        found.append({**painting.entry(), **own, "painting_sha256": picture.sha256})
+        found.append({**painting.entry(), **own(painting), "painting_sha256": picture.sha256})
     return found
+
+
+def own(painting: Painting) -> dict[str, Any]:
+    """The options that a painting has of its own."""
+    given = {key: getattr(painting, key) for key in ("style_size", "style_crop", "style_weight")}
+    return {key: value for key, value in given.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ def read(path: Path) -> Recipe:
         OptionError: it cannot be read, or says what cannot be understood.
     """
     text = tables.read(path, "a recipe", {"train", "style"})
-    styles, knobs = text.get("style"), dict(text.get("train", {}))
+    styles, knobs = text.get("style"), tables.table(text, "train", path)
     if not isinstance(styles, list) or not styles:
         raise OptionError(f"{path} names no style", hint="add [[style]] with painting = ...")
     paintings = [_painting(style, path) for style in styles]
@@ -157,8 +160,8 @@ def read(path: Path) -> Recipe:
 
 def _painting(style: dict[str, Any], path: Path) -> Painting:
     tables.only(style, {"painting", *(f.name for f in fields(Painting))} - {"path"}, path)
-    values = {key: value for key, value in style.items() if key != "painting"}
-    if "painting" not in style:
-        raise OptionError(f"a style in {path} has no painting", hint="add painting = ...")
-    values["year"] = str(values.get("year", ""))
-    return Painting(path.parent / style["painting"], **values)
+    if not isinstance(style.get("painting"), str):
+        raise OptionError(f"a style in {path} has no painting", hint='add painting = "FILE"')
+    texts: dict[str, Any] = {key: str(style[key]) for key in _TEXTS if key in style}
+    numbers = {key: value for key, value in style.items() if key not in {"painting", *_TEXTS}}
+    return Painting(path.parent / style["painting"], **texts, **numbers)

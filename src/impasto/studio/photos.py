@@ -32,16 +32,31 @@ class Photos:
     ``batch(number)`` gives ``(N, 3, crop, crop)`` sRGB, 0..1: random crops, zoomed and
     mirrored. ``held_out`` photographs, a tenth at most, are in no batch: :meth:`validation`
     gives their middles. A photograph that cannot be read is left out from then on and
-    listed in ``skipped``.
+    listed in ``skipped``. What lies in the folder ``without`` does not count.
 
     Raises:
-        TrainingError: there is no photograph, or more than half turn out unreadable.
+        TrainingError: it is no folder, there is no photograph in it, or more than half turn out
+            unreadable.
     """
 
     def __init__(
-        self, folder: Path, *, batch: int, crop: int, seed: int, held_out: int = 0
+        self,
+        folder: Path,
+        *,
+        batch: int,
+        crop: int,
+        seed: int,
+        held_out: int = 0,
+        without: Path | None = None,
     ) -> None:
-        paths = [found.path for found in files.find([folder])]
+        if not folder.is_dir():
+            raise TrainingError(
+                f"{folder} is not a folder", hint="give one with a few hundred photographs"
+            )
+        paths = files.pictures(folder)
+        if without:
+            apart_from = without.resolve()
+            paths = [path for path in paths if apart_from not in path.resolve().parents]
         apart = min(held_out, len(paths) // 10)
         every = len(paths) // apart if apart else 1
         self._apart = paths[every - 1 :: every][:apart]
@@ -121,7 +136,7 @@ def some(folder: Path, count: int, size: int) -> dict[Path, Picture]:
         OptionError: there are no pictures in it.
         TrainingError: none of them can be read.
     """
-    paths = [found.path for found in files.find([folder])]
+    paths = files.pictures(folder)
     found: dict[Path, Picture] = {}
     for index in np.random.default_rng(0).permutation(len(paths)):
         if len(found) == count:

@@ -24,8 +24,22 @@ def read(path: Path, what: str, known: Iterable[str]) -> dict[str, Any]:
     return found
 
 
+def table(tables: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
+    """The table of this name, empty if there is none.
+
+    Raises:
+        OptionError: it is something else.
+    """
+    found = tables.get(name, {})
+    if not isinstance(found, dict):
+        raise OptionError(f"{name} in {path} is no table", hint=f"begin it with [{name}]")
+    return dict(found)
+
+
 def only(table: Mapping[str, Any], known: Iterable[str], path: Path) -> None:
     """Raise OptionError for a key of a table in ``path`` that is not ``known``."""
+    if not isinstance(table, Mapping):
+        raise OptionError(f"{path} has {table!r} where a table should be")
     names = sorted(known)
     for key in table:
         if key not in names:

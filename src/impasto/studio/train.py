@@ -27,7 +27,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from impasto import __version__, catalog, codecs, files
-from impasto.errors import Cancelled, MissingExtraError, TrainingError
+from impasto.errors import Cancelled, MissingExtraError, OutputError, TrainingError
 from impasto.options import TrainOptions
 from impasto.picture import Picture
 from impasto.progress import CancelToken, OnProgress, Progress, silent
@@ -80,6 +80,7 @@ def train(
 
     Raises:
         OptionError, PictureError: a value, a name or a painting cannot be used.
+        OutputError: the folder holds a style already, and no training to go on with.
         TrainingError: no photographs, other options, photographs or another start than the
             interrupted training's, or a loss that is not a number; what had been learnt stays
             on disk.
@@ -114,6 +115,7 @@ class _Run:
     ) -> None:
         self._folder, self._work, self._start = folder, folder / origins.WORK, start
         wanted = wanted_of(paintings, folder.name)
+        catalog.require_free([each.name for each in wanted], folder)
         origin = origins.find(start, self._work, restart)
         trunk = checkpoint.read(origin) if origin else None
         self.options, kept = origins.with_trunk(options, trunk)
@@ -122,7 +124,7 @@ class _Run:
         self._kept, self._styles = len(kept), kept + entries(wanted, pictures, kept)
         self._batches = Photos(
             photos, batch=options.batch, crop=options.crop, seed=options.seed,
-            held_out=options.held_out,
+            held_out=options.held_out, without=folder,
         )  # fmt: skip
         self._accelerator = accelerator = _accelerator(options, self._work)
         self._objectives = _objectives(wanted, pictures, options, accelerator.device)
@@ -130,11 +132,15 @@ class _Run:
         self._held_out = self._batches.validation().to(accelerator.device)
 
         self._network = origins.built(options, len(self._styles))
-        sources = {"start": origins.named(start, origin), "photographs": self._batches.digest()}
-        self._training = Training(asdict(options), self._styles, sources)
-        resumed = self._resumed(origin, restart)
         if trunk:
             trunk.begin(self._network)
+        sources = {
+            "start": origins.named(start, origin),
+            "photographs": self._batches.digest(),
+            "processes": str(accelerator.num_processes),
+        }
+        self._training = Training(asdict(options), self._styles, sources)
+        resumed = self._resumed(origin, restart)
         self._network.to(accelerator.device).train(options.tune == "all")
         self._balance()
         new = range(self._kept, len(self._styles))
@@ -151,7 +157,11 @@ class _Run:
         if restart and self._accelerator.is_main_process:
             origins.empty(self._work, origin)
         self._accelerator.wait_for_everyone()
-        return checkpoint.latest(self._work, self._training)
+        found = checkpoint.latest(self._work, self._training)
+        if not (found or restart) and (self._folder / catalog.CARD).exists():
+            there = f"{self._folder} is a style already"
+            raise OutputError(there, hint="--restart replaces it, -o names another")
+        return found
 
     def _balance(self) -> None:
         """Show each objective what its losses are at the start, if it divides by them: always
@@ -209,7 +219,8 @@ class _Run:
 
     def finish(self) -> Path:
         if self._accelerator.is_main_process:
-            network, options = self._network.to("cpu").eval(), self.options
+            whole = self._accelerator.unwrap_model(self._painter, keep_fp32_wrapper=False)
+            network, options = whole.to("cpu").eval(), self.options
             training = {
                 **asdict(options),
                 "start": origins.name(self._start),

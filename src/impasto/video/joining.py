@@ -6,9 +6,9 @@ import contextlib
 import heapq
 import math
 import os
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -82,35 +82,45 @@ def _packets(
                     yield time, packet
 
 
-def _write_gif(parts: Iterable[Path], output: Any) -> None:
-    """With one palette that suits all frames."""
-    graph: Any = None
+def _write_gif(parts: Sequence[Path], output: Any) -> None:
+    """With one palette that suits all frames: they are read twice, and none is kept."""
+    colours, *_ = _filtered(_frames(parts), "palettegen")
     stream: Any = None
-    for path in parts:
-        with library().open(str(path)) as part:
-            graph = graph or _palette_graph(part.streams.video[0])
-            for frame in part.decode(video=0):
-                graph.push(frame)
-    graph.push(None)
-    with contextlib.suppress(library().EOFError):
-        while True:
-            frame = graph.pull()
-            if stream is None:
-                stream = output.add_stream("gif", rate=25)
-                stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "pal8"
-                stream.codec_context.time_base = frame.time_base
-            output.mux(stream.encode(frame))
+    for frame in _filtered(_frames(parts), "paletteuse", colours):
+        if stream is None:
+            stream = output.add_stream("gif", rate=25)
+            stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "pal8"
+            stream.codec_context.time_base = frame.time_base
+        output.mux(stream.encode(frame))
     output.mux(stream.encode(None))
 
 
-def _palette_graph(template: Any) -> Any:
+def _frames(parts: Iterable[Path]) -> Iterator[Any]:
+    for path in parts:
+        with library().open(str(path)) as part:
+            yield from part.decode(video=0)
+
+
+def _filtered(frames: Iterator[Any], name: str, palette: Any = None) -> Iterator[Any]:
+    """Frames as a filter of FFmpeg makes them, one by one; its second input is ``palette``."""
     graph = library().filter.Graph()
-    source, sink = graph.add_buffer(template=template), graph.add("buffersink")
-    split, make, use = (graph.add(name) for name in ("split", "palettegen", "paletteuse"))
-    source.link_to(split)
-    split.link_to(make, 0)
-    split.link_to(use, 1)
-    make.link_to(use, 0, 1)
-    use.link_to(sink)
+    first = next(frames)
+    sources = [_buffer(graph, each) for each in (first, palette) if each]
+    made, sink = graph.add(name), graph.add("buffersink")
+    for index, source in enumerate(sources):
+        source.link_to(made, 0, index)
+    made.link_to(sink)
     graph.configure()
-    return graph
+    if palette:
+        sources[1].push(palette)
+        sources[1].push(None)
+    for frame in chain((first,), frames, (None,)):
+        sources[0].push(frame)
+        with contextlib.suppress(library().EOFError, library().BlockingIOError):
+            while True:
+                yield sink.pull()
+
+
+def _buffer(graph: Any, like: Any) -> Any:
+    about = {"width": like.width, "height": like.height, "format": like.format}
+    return graph.add_buffer(**about, time_base=like.time_base)

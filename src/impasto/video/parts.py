@@ -68,12 +68,15 @@ class Work:
 
     def keep(self, part: Path, state: dict[str, Any]) -> None:
         """Give a part its name; it counts from when its state has one too."""
-        name = self.folder / f"{len(self.parts):06}.nut"
+        states = sorted(self.folder.glob("*.npz"))
+        name = self.folder / f"{len(states):06}.nut"
         part.replace(name)
         saved = self.folder / "state.tmp"
         with saved.open("wb") as file:
             np.savez(file, **state)
         saved.replace(name.with_suffix(".npz"))
+        for old in states:  # only the last one is gone on from; that they are there counts
+            old.write_bytes(b"")
 
     @property
     def encoder(self) -> tuple[str, str, dict[str, str]]:

@@ -146,6 +146,24 @@ def test_two_styles_are_blended(refused):
     expect(refused.locator("#busy")).to_be_hidden()
 
 
+def test_only_networks_of_one_shape_are_offered_for_a_blend(sample):
+    def offered():
+        found = "all => all.filter((one) => !one.disabled).map((one) => one.value)"
+        return set(sample.eval_on_selector_all("#second option", found))
+
+    assert {"", "udnie", "mondrian"} <= offered()
+    assert not any(name.endswith("-tiny") for name in offered())
+    with painting(sample):
+        sample.select_option("#second", "udnie")
+    expect(sample.locator("#share")).to_be_enabled()
+    asked = requests(sample, "/v1/stylize")
+    with painting(sample):
+        choose(sample, "starry-night-tiny")
+    expect(sample.locator("#share")).to_be_disabled()
+    assert query(asked[-1])["style"] == "starry-night-tiny"
+    assert all(not name or name.endswith("-tiny") for name in offered())
+
+
 def test_a_refusal_is_shown_with_its_hint(refused):
     told = {"detail": "these two are strangers", "hint": "choose others"}
     refused.route("**/v1/stylize?*", lambda route: route.fulfill(status=422, json=told))

@@ -95,6 +95,31 @@ def test_the_browser_blends_keeps_colours_lays_grain_and_stops(browser, alone):
             choose(page, "mondrian")
 
 
+def test_a_style_of_a_network_of_several_is_painted(browser, tmp_path, photo):
+    pytest.importorskip("torch", reason="needs impasto[train]")
+    from impasto.options import NetworkOptions
+    from impasto.studio import export, networks
+
+    artwork = {"title": "A", "artist": "A", "year": "1", "licence": "CC0"}
+    entries = [{"name": name, "title": name, "artwork": artwork} for name in ("one", "two")]
+    network = networks.build(NetworkOptions(width=4, blocks=2), 2)
+    for norm, weight in network.named_parameters():
+        if norm in networks.norms(network):
+            weight.data[1] *= 2
+    folder = export.write_style(tmp_path / "pair", network.eval(), entries, {})
+    try:
+        static.export(tmp_path / "page", [*catalog.read(folder)])
+    except OptionError as error:
+        pytest.skip(f"needs {static.RUNTIME}, which cannot be had: {error.message}")
+    with folder_served(tmp_path / "page") as url, visit(browser, f"{url}/") as page:
+        with painting(page):
+            page.set_input_files("#file", photo("a.png", (256, 192)))
+        first = pixels(page)
+        with painting(page):
+            choose(page, "two")
+        assert pixels(page) not in {first, pixels(page, "#before")}
+
+
 def test_a_painter_that_could_not_be_loaded_is_tried_again(browser, alone):
     with visit(browser, alone, refused=True) as page:
         page.route("**/*.mjs", lambda route: route.abort())

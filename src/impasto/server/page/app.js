@@ -36,9 +36,20 @@ function style() {
   return styles.get(document.querySelector('input[name=style]:checked')?.value);
 }
 
+/** Only networks of one shape can be blended. */
+function blends(other) {
+  return !style().own && other.parameters === style().parameters;
+}
+
+/** The second style of a blend, if one is chosen that goes with the first. */
+function partner() {
+  const other = styles.get(second.value);
+  return other && other !== style() && blends(other) ? other.name : '';
+}
+
 function settings() {
   const { name } = style();
-  const other = second.value !== name && !style().own && second.value;
+  const other = partner();
   const part = Number(share.value).toFixed(2).replace(/0$/, '');
   const rest = (1 - share.value).toFixed(2).replace(/0$/, '');
   return {
@@ -85,13 +96,14 @@ function describe() {
     const { min, max, value } = range;
     range.style.setProperty('--part', `${(100 * (value - min)) / (max - min)}%`);
   }
-  share.disabled = !second.value || second.value === style()?.name || Boolean(style().own);
-  $('share-is').textContent = share.ariaValueText = share.disabled ? '' : percent(share.value);
   if (!style()) return;
+  share.disabled = !partner();
+  $('share-is').textContent = share.ariaValueText = share.disabled ? '' : percent(share.value);
   const { title, artist, year, own } = style();
   $('title').textContent = title;
   $('artist').textContent = own ? own.name : [artist, year?.replaceAll(' ', '\u00a0')].filter(Boolean).join(', ');
   second.disabled = Boolean(own);
+  for (const option of second.options) option.disabled = option.value && !blends(styles.get(option.value));
   brush.disabled = grain.disabled = Boolean(own || photo?.film);
   $('command').replaceChildren(...command().split(' ').flatMap((word) => [make('span', {}, word), ' ']));
   after.ariaLabel = `${photo?.name}, painted in the style of ${title}`;

@@ -100,7 +100,8 @@ function asked(name, { data, width, height }, signal) {
   signal?.throwIfAborted();
   worker ??= new Worker(new URL('worker.js', import.meta.url), { type: 'module' });
   const pixels = data.slice();
-  const url = new URL(known.get(name).network, document.baseURI).href;
+  const { network: file, weights } = known.get(name);
+  const url = new URL(file, document.baseURI).href;
   return new Promise((resolve, reject) => {
     const over = (settle, value) => {
       signal?.removeEventListener('abort', stopped);
@@ -120,6 +121,6 @@ function asked(name, { data, width, height }, signal) {
       return over(resolve, made);
     };
     worker.onerror = ({ message }) => ended(problem('The painter could not be loaded', message));
-    worker.postMessage({ url, pixels, width, height }, [pixels.buffer]);
+    worker.postMessage({ url, weights, pixels, width, height }, [pixels.buffer]);
   });
 }

@@ -19,7 +19,7 @@ function session(url) {
   return sessions.get(url);
 }
 
-self.onmessage = async ({ data: { url, pixels, width, height } }) => {
+self.onmessage = async ({ data: { url, weights, pixels, width, height } }) => {
   try {
     const network = await session(url);
     const area = width * height;
@@ -30,6 +30,8 @@ self.onmessage = async ({ data: { url, pixels, width, height } }) => {
       photo[j++] = pixels[i + 2];
     }
     const feeds = { [network.inputNames[0]]: new ort.Tensor('uint8', photo, [1, height, width, 3]) };
+    const [, styles] = network.inputNames; // of a network of several
+    if (styles) feeds[styles] = new ort.Tensor('float32', weights, [weights.length]);
     const { data: painting } = (await network.run(feeds))[network.outputNames[0]];
     for (let i = 0, j = 0; i < 4 * area; i += 4) {
       pixels[i] = painting[j++];
