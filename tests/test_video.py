@@ -193,6 +193,16 @@ def test_colour_tags_are_kept_and_colours_with_them(painter, tmp_path, pixel_for
     assert np.abs(pixels_of(tmp_path / "painted.mp4") - pixels_of(clip)).mean() < 6
 
 
+def test_a_film_in_hdr_becomes_an_ordinary_one(painter, tmp_path):
+    hlg = {"color_primaries": 9, "color_trc": 18, "colorspace": 9, "color_range": 1}
+    clip = make(tmp_path / "clip.mp4", frames=3, sound=None, **hlg)
+    assert frames_of(clip)[0].color_trc == 18
+    video.paint(clip, tmp_path / "painted.mp4", painter, StylizeOptions(strength=0))
+    frame = frames_of(tmp_path / "painted.mp4")[0]
+    assert (frame.color_primaries, frame.color_trc, frame.colorspace) == (1, 1, 1)
+    assert np.abs(pixels_of(tmp_path / "painted.mp4") - pixels_of(clip)).mean() < 6
+
+
 def test_odd_sizes_and_size_are_taken(painter, tmp_path):
     clip = make(tmp_path / "clip.mkv", frames=2, size=(161, 113), codec="ffv1", pixel_format="bgr0")
     video.paint(clip, tmp_path / "painted.mp4", painter)

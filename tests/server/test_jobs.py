@@ -117,6 +117,20 @@ def test_a_job_whose_taker_died_before_it_said_so_is_queued_again(jobs):
     assert jobs.take().id == job.id
 
 
+def test_a_job_whose_taker_died_between_claim_and_word_is_queued_again(jobs, monkeypatch):
+    job = new(jobs)
+    with monkeypatch.context() as dies, pytest.raises(KeyboardInterrupt):
+        dies.setattr(jobs, "_put", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        jobs.take()
+    jobs.tidy()
+    assert jobs.take() is None  # it may be writing it at this moment
+    now = time.time() + LOST + 1
+    monkeypatch.setattr(time, "time", lambda: now)
+    jobs.tidy()
+    again = jobs.take()
+    assert (again.id, again.attempt) == (job.id, 1)
+
+
 def test_what_is_given_back_is_done_by_another(jobs):
     job = new(jobs)
     jobs.release(jobs.take())

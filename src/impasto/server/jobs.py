@@ -178,9 +178,9 @@ class Jobs:
             return None
         with suppress(Refusal):
             job = self.get(bytes(data).decode())
+            self.beat(job)  # first: who claims it and dies is missed then
             if job.state == "queued" and self._claims(job):
                 job = replace(job, state="running", started=time.time())
-                self.beat(job)
                 self._put(job)
                 return job
         return None
@@ -238,7 +238,7 @@ class Jobs:
                 kept += job.bytes
                 if kept > self._options.results and job.bytes:
                     self._forget(job)
-            elif job.state == "running" and self._silence(job.id) > LOST:
+            elif self._taken(job) and self._silence(job.id) > LOST:
                 if self._files.put_if_empty(f"{job.id}/lost{job.attempt}", b"1"):
                     self._again(job)
             elif job.state == "queued" and not self._records.queue_size():
@@ -250,6 +250,10 @@ class Jobs:
     def _claims(self, job: Job) -> bool:
         """Whether this call is the first to want the job in this attempt."""
         return bool(self._files.put_if_empty(f"{job.id}/claim{job.attempt}", b"1"))
+
+    def _taken(self, job: Job) -> bool:
+        claim = f"{job.id}/claim{job.attempt}"
+        return job.state == "running" or bool(self._files.has_data_for_key(claim))
 
     def _put(self, job: Job) -> None:
         self._records.put_data(job.id, json.dumps(asdict(job)).encode())

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ABOUT = "film.json"
+_BT709 = 1
+_HDR = 16, 18  # PQ and HLG
 _TAGS = ("color_range", "color_primaries", "color_trc", "colorspace")
 # As large and nearly as good as "fast", in a third of its time: a second reference finds what
 # a painting goes back to, and looking ahead spends bits on what stays.
@@ -123,7 +125,7 @@ class Encoder(ExitStack):
         if self._stream is None:
             self._stream = self._open(pixels.shape[1], pixels.shape[0], like)
         frame = library().VideoFrame.from_ndarray(pixels, format="rgb24")
-        space = {"dst_colorspace": like.colorspace, "dst_color_range": like.color_range}
+        space = {"dst_colorspace": _tags(like)["colorspace"], "dst_color_range": like.color_range}
         frame = frame.reformat(format=self._pixels, **({} if self._codec == "ffv1" else space))
         frame.pts, frame.time_base = like.pts, like.time_base
         self._container.mux(self._stream.encode(frame))
@@ -137,6 +139,15 @@ class Encoder(ExitStack):
         if (ratio := self._film.stream.sample_aspect_ratio) and not round(like.rotation / 90) % 2:
             context.sample_aspect_ratio = ratio
         if self._codec != "ffv1":
-            for tag in _TAGS:
-                setattr(context, tag, getattr(like, tag))
+            for tag, value in _tags(like).items():
+                setattr(context, tag, value)
         return stream
+
+
+def _tags(like: Any) -> dict[str, int]:
+    """How the colours of a painting are to be read: as those of its film. Those of HDR are not
+    painted; there, the style's are shown as they are."""
+    tags = {tag: int(getattr(like, tag)) for tag in _TAGS}
+    if tags["color_trc"] in _HDR:
+        tags |= dict.fromkeys(("color_primaries", "color_trc", "colorspace"), _BT709)
+    return tags
