@@ -254,6 +254,14 @@ def test_a_film_is_painted_as_a_job(service, tmp_path):
         assert len(list(painted.decode(video=0))) == 5
 
 
+def test_a_damaged_film_is_said_without_the_servers_places(service, tmp_path):
+    clip = film(tmp_path / "clip.mp4", 5)
+    job = service.ended(service.submit(clip[:400], style="udnie").headers["location"])
+    assert job["state"] == "failed"
+    assert job["error"]["detail"].startswith("the film ")
+    assert "/" not in job["error"]["detail"]
+
+
 def test_films_above_the_limit_fail_with_a_sentence(tmp_path):
     clip = film(tmp_path / "clip.mkv", 9)
     with serving(tmp_path / "jobs", "--film-frames", "3") as service:

@@ -30,6 +30,7 @@ _log = logging.getLogger("impasto.server")
 
 _POLL = 0.2
 _TOLD = "told.json"
+_SENT = "film"
 _TELL = 0.25
 _SHOW = 3.0
 """Seconds between two writings of a job's progress, and of its picture so far."""
@@ -152,7 +153,9 @@ def _perform(options: ServeOptions, job: Job, folder: str) -> None:
         jobs.keep(job.id, "result", data)
         told: dict[str, Any] = {"state": "done", "media_type": media_type, "bytes": len(data)}
     except ImpastoError as error:
-        told = {"state": "failed", "error": problem(error)}
+        about = problem(error)
+        about["detail"] = about["detail"].replace(str(Path(folder, _SENT)), "the film")
+        told = {"state": "failed", "error": about}
     jobs.close()
     files.write(Path(folder) / _TOLD, json.dumps(told).encode())
 
@@ -173,7 +176,7 @@ def _film(options: ServeOptions, job: Job, image: bytes, folder: Path, tell: OnP
     from impasto import video
     from impasto.stylizer import Stylizer
 
-    source, target = folder / "film", folder / f"painted.{job.format}"
+    source, target = folder / _SENT, folder / f"painted.{job.format}"
     source.write_bytes(image)
 
     def on_progress(progress: Progress) -> None:
