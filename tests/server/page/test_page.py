@@ -135,6 +135,23 @@ def test_before_and_after_are_uncovered_by_one_slider(sample):
     assert pixels(sample) != pixels(sample, "#before")
 
 
+def test_no_painting_hangs_under_the_name_of_another(refused):
+    with painting(refused):
+        refused.click("#sample")
+    photograph = pixels(refused, "#before")
+    assert pixels(refused) != photograph
+    refused.route(
+        "**/v1/stylize?*", lambda route: route.fulfill(status=504, json={"detail": "late"})
+    )
+    choose(refused, "udnie")
+    expect(refused.locator("#message")).to_contain_text("Late")
+    until(refused, lambda: pixels(refused) == photograph)
+    refused.unroute("**/v1/stylize?*")
+    with painting(refused):
+        refused.click("input[value=udnie]", force=True)
+    assert pixels(refused) != photograph
+
+
 def test_two_styles_are_blended(refused):
     asked = requests(refused, "/v1/stylize")
     with painting(refused):

@@ -227,8 +227,10 @@ async function preview() {
   const key = paintingKey();
   const shown = photo;
   let first = !painting;
+  let hung = false;
   const hangs = (made) => {
     painting = made;
+    hung = true;
     draw();
     if (first && !matchMedia('(prefers-reduced-motion: reduce)').matches) {
       after.animate({ opacity: [0, 1] }, 400);
@@ -263,7 +265,14 @@ async function preview() {
     }
     return painter.paint(shown.small, wanted, use).then(visible);
   });
-  if (!made) return;
+  if (!made) {
+    const meant = !run && photo === shown && paintingKey() === key;
+    if (meant && !hung) { // the last painting is another style's than the one that is named
+      painting = null;
+      draw();
+    }
+    return;
+  }
   const seconds = (performance.now() - start) / 1000;
   if (!own) slow = seconds > 1.5;
   if (paintings.size >= KEPT) paintings.delete(paintings.keys().next().value);
