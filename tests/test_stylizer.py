@@ -278,7 +278,10 @@ def test_a_picture_is_saved_once(photo, tmp_path):
     photo.save(path, overwrite=True)
 
 
-@pytest.mark.parametrize("name", ["great-wave", "starry-night", "the-scream", "starry-night-tiny"])
+@pytest.mark.parametrize(
+    "name",
+    ["great-wave", "starry-night", "the-scream", "composition-vii", "starry-night-tiny"],
+)
 def test_golden_pictures(name):
     """Each bundled style still paints the demo photograph as its preview shows it."""
     style = impasto.styles()[name]
