@@ -27,6 +27,7 @@ _OTHER_FILMS = {
     *(".mpg", ".mpeg", ".m2v", ".vob", ".ts", ".mts", ".m2ts"),
 }
 """Kinds that are read only; they become ``.mp4``."""
+_NO_PICTURES = {*FILMS, *_OTHER_FILMS} - {".gif"}
 _WRITTEN = {*SUFFIXES, *FILMS}
 _READ_SUFFIXES = (_WRITTEN | _OTHER_FILMS) - {".ts"}
 """What counts in a folder, where ``.ts`` is more often a program than a film."""
@@ -107,8 +108,7 @@ def pictures(folder: str | Path) -> list[Path]:
     Raises:
         OptionError: there are no pictures.
     """
-    films = {*FILMS, *_OTHER_FILMS} - {".gif"}
-    found = [each.path for each in find([folder]) if each.path.suffix.lower() not in films]
+    found = [each.path for each in find([folder]) if each.path.suffix.lower() not in _NO_PICTURES]
     if not found:
         raise OptionError(f"there are no pictures in {folder}")
     return found
@@ -200,7 +200,7 @@ def _output(item: Found, style: str, folder: Path | None, suffix: str | None) ->
     own = item.path.suffix
     if own.lower() in _OTHER_FILMS:
         ending = ".mp4"
-    elif own.lower() in FILMS and own.lower() != ".gif":
+    elif own.lower() in _NO_PICTURES:
         ending = own  # the format is of pictures
     else:
         ending = suffix or (own if own.lower() in SUFFIXES else ".png")

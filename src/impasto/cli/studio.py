@@ -239,12 +239,6 @@ class _Job:
     log: Path | None = None
     plot: Path | None = None
 
-    def __post_init__(self) -> None:
-        """Say now what would fail after minutes."""
-        from impasto import codecs
-
-        codecs.format_of(self.out)
-
 
 def _paint(
     job: _Job,
@@ -255,8 +249,9 @@ def _paint(
     weights: list[float] | None,
     masks: list[Path],
 ) -> None:
-    from impasto import files
+    from impasto import codecs, files
 
+    codecs.format_of(job.out)
     outputs = [path for path in (job.out, job.log, job.plot) if path]
     inputs: list[str | Path] = [content, *styles, *masks, options.start]
     files.require_places(outputs, inputs, overwrite=job.overwrite)

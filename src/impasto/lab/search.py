@@ -26,7 +26,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError  # Optuna's own way to databases
 
 from impasto import codecs, files, sheets
-from impasto.errors import ImpastoError, OptionError, OutputError
+from impasto.errors import ImpastoError, OptionError
 from impasto.options import LossOptions, OptimizeOptions, SearchOptions, WriteOptions
 from impasto.picture import Picture
 from impasto.progress import CancelToken, OnProgress, Progress, silent
@@ -294,12 +294,7 @@ def _storage(url: str) -> optuna.storages.RDBStorage:
 
 
 def _beside(folder: Path) -> str:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise OutputError(f"{folder} is a file, not a folder") from error
-    except OSError as error:
-        raise files.refused(folder, error) from error
+    folder.mkdir(parents=True, exist_ok=True)
     return f"sqlite:///{folder.resolve() / DATABASE}"
 
 

@@ -59,8 +59,8 @@ def create_app(options: ServeOptions | None = None) -> FastAPI:
 
     Raises:
         OptionError: it would listen to other machines without a token, or there is no such device.
-        DeviceError: this installation does not have the device.
-        DeviceError: the jobs cannot be kept where they should be.
+        DeviceError: this installation does not have the device, or the jobs cannot be kept where
+            they should be.
     """
     options = options or ServeOptions()
     if not options.token and not is_loopback(options.host):
@@ -83,10 +83,8 @@ def create_app(options: ServeOptions | None = None) -> FastAPI:
     app.state.jobs = Jobs(options)
     app.state.metrics = Metrics()
     app.add_middleware(Guard, options=options, observe=app.state.metrics.observe)
-    for kind in (
-        *(ImpastoError, HTTPException, RequestValidationError, ClientDisconnect),
-        *unreachable(options),
-    ):
+    told = ImpastoError, HTTPException, RequestValidationError, ClientDisconnect
+    for kind in (*told, *unreachable(options)):
         app.add_exception_handler(kind, _told)
     app.include_router(api)
     app.include_router(pages)

@@ -205,7 +205,7 @@ class Jobs:
     def release(self, job: Job) -> None:
         """Give back what this worker has taken and cannot do."""
         self._put(replace(job, state="queued", started=0.0))
-        self._files.delete_data(f"{job.id}/claim{job.attempt}")
+        self._files.delete_data(_claim(job))
         self._records.enqueue(job.id.encode())
 
     def _again(self, job: Job) -> None:
@@ -249,11 +249,10 @@ class Jobs:
 
     def _claims(self, job: Job) -> bool:
         """Whether this call is the first to want the job in this attempt."""
-        return bool(self._files.put_if_empty(f"{job.id}/claim{job.attempt}", b"1"))
+        return bool(self._files.put_if_empty(_claim(job), b"1"))
 
     def _taken(self, job: Job) -> bool:
-        claim = f"{job.id}/claim{job.attempt}"
-        return job.state == "running" or bool(self._files.has_data_for_key(claim))
+        return job.state == "running" or bool(self._files.has_data_for_key(_claim(job)))
 
     def _put(self, job: Job) -> None:
         self._records.put_data(job.id, json.dumps(asdict(job)).encode())
@@ -282,6 +281,10 @@ def _parts() -> Iterator[str]:
     yield from _PARTS
     for attempt in range(_ATTEMPTS):
         yield from (f"claim{attempt}", f"lost{attempt}")
+
+
+def _claim(job: Job) -> str:
+    return f"{job.id}/claim{job.attempt}"
 
 
 def _job(data: bytes) -> Job:

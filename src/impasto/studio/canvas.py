@@ -124,18 +124,24 @@ def style(
     options: OptimizeOptions,
 ) -> Tensor:
     """A style picture for a canvas of ``size``, whose long side is ``share`` of the last one's."""
-    part = cropped(picture, options.style_crop, content.width / content.height)
-    return at(colored(part, content, options.colors), style_size(part, size, share, options))
+    part = _part(picture, content, options)
+    height_width = style_size(picture, content, size, share, options)
+    return at(colored(part, content, options.colors), height_width)
 
 
 def style_size(
-    part: Picture, size: tuple[int, int], share: float, options: OptimizeOptions
+    picture: Picture,
+    content: Picture,
+    size: tuple[int, int],
+    share: float,
+    options: OptimizeOptions,
 ) -> tuple[int, int]:
     """Height and width of a style picture beside a canvas of ``size``.
 
     Its area is that of the canvas times ``style_scale`` squared, so that its marks keep
     their size beside the picture's at every output size.
     """
+    part = _part(picture, content, options)
     if options.style_size:
         scale = share * options.style_size / max(part.width, part.height)
     else:
@@ -143,6 +149,10 @@ def style_size(
         scale = options.style_scale * area**0.5
     height, width = (max(_SMALLEST, round(side * scale)) for side in (part.height, part.width))
     return height, width
+
+
+def _part(picture: Picture, content: Picture, options: OptimizeOptions) -> Picture:
+    return cropped(picture, options.style_crop, content.width / content.height)
 
 
 def cropped(picture: Picture, crop: str, aspect: float) -> Picture:

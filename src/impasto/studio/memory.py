@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection
 
 import torch
 
@@ -21,7 +21,7 @@ _FEWEST_PAIRS = 3
 
 
 def forecast(
-    network: LossNetwork, layers: Sequence[str], size: tuple[int, int], history: int
+    network: LossNetwork, layers: Collection[str], size: tuple[int, int], history: int
 ) -> int:
     """Bytes that one evaluation and the solver will take at ``size``, height and width.
 
@@ -42,15 +42,17 @@ def forecast(
 
 
 def require_room_for_style(
-    network: LossNetwork, layers: Sequence[str], size: tuple[int, int], available: int | None
+    network: LossNetwork, layers: Collection[str], size: tuple[int, int], available: int | None
 ) -> None:
     """A style picture of ``size``, height and width, is measured once, without gradients.
 
     Raises:
         OptionError: that does not fit into ``available`` bytes.
     """
+    if available is None:
+        return
     needed = style_forecast(network, layers, size)
-    if available is not None and needed > available:
+    if needed > available:
         side = int(max(size) * (available / needed) ** 0.5)
         raise OptionError(
             f"a style picture of {size[1]}x{size[0]} would need about {needed / 1e9:.1f} GB of "
@@ -59,7 +61,7 @@ def require_room_for_style(
         )
 
 
-def style_forecast(network: LossNetwork, layers: Sequence[str], size: tuple[int, int]) -> int:
+def style_forecast(network: LossNetwork, layers: Collection[str], size: tuple[int, int]) -> int:
     """Bytes that the features of a style picture will take, which need no gradients."""
     volumes = _volumes(network, layers, size)
     largest = max(volumes, key=volumes.__getitem__)
@@ -81,7 +83,7 @@ def available(device: torch.device) -> int | None:
 
 def fit(
     network: LossNetwork,
-    layers: Sequence[str],
+    layers: Collection[str],
     size: tuple[int, int],
     history: int,
     available: int | None,
@@ -112,7 +114,9 @@ def fit(
     )
 
 
-def _volumes(network: LossNetwork, layers: Sequence[str], size: tuple[int, int]) -> dict[str, int]:
+def _volumes(
+    network: LossNetwork, layers: Collection[str], size: tuple[int, int]
+) -> dict[str, int]:
     """Numbers in each layer down to the deepest of ``layers``."""
     deepest = max(network.layers.index(layer) for layer in layers)
     # A layer before its ReLU is not kept: the ReLU's own output is enough for both.

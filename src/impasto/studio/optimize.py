@@ -141,13 +141,8 @@ class _Run:
         options, objective = self._options, self._objective
         free = memory.available(self._device)
         for painting in self._paintings:
-            part = canvas.cropped(
-                painting, options.style_crop, self._photo.width / self._photo.height
-            )
-            large = canvas.style_size(part, size, 1.0, options)
-            memory.require_room_for_style(
-                objective.network, list(objective.style_layers), large, free
-            )
+            large = canvas.style_size(painting, self._photo, size, 1.0, options)
+            memory.require_room_for_style(objective.network, objective.style_layers, large, free)
         return memory.fit(objective.network, objective.layers, size, options.history, free)
 
     def _styles(self, size: tuple[int, int], share: float) -> list[StylePicture]:

@@ -15,6 +15,7 @@ from impasto.options import TrainOptions
 from impasto.studio import checkpoint, networks
 from impasto.studio.checkpoint import Checkpoint
 from impasto.studio.networks import TransformNetwork
+from impasto.studio.paintings import OWN
 
 WORK = "training"
 """In a style's folder: all that a training keeps to go on."""
@@ -88,9 +89,9 @@ def with_trunk(
 
 
 def _own(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What may differ from style to style in a network, of a training that has had it for all."""
+    """What a painting may have of its own, of a training that had it for all."""
     given = {**options, **options.get("loss", {})}
-    return {key: given[key] for key in ("style_size", "style_crop", "style_weight") if key in given}
+    return {key: given[key] for key in OWN if key in given}
 
 
 def built(options: TrainOptions, styles: int) -> TransformNetwork:

@@ -33,6 +33,8 @@ from impasto.studio import networks, tables
 from impasto.studio.canvas import cropped
 
 _SMALLEST = 32
+OWN = "style_size", "style_crop", "style_weight"
+"""Options that a painting may have of its own."""
 _TEXTS = "name", "title", "artist", "year", "licence"
 
 
@@ -127,7 +129,7 @@ def entries(
 
 def own(painting: Painting) -> dict[str, Any]:
     """The options that a painting has of its own."""
-    given = {key: getattr(painting, key) for key in ("style_size", "style_crop", "style_weight")}
+    given = {key: getattr(painting, key) for key in OWN}
     return {key: value for key, value in given.items() if value is not None}
 
 

@@ -226,16 +226,14 @@ async function preview() {
   const wanted = settings();
   const key = paintingKey();
   const shown = photo;
-  let first = !painting;
-  let hung = false;
+  const last = painting;
   const hangs = (made) => {
+    const first = !painting;
     painting = made;
-    hung = true;
     draw();
     if (first && !matchMedia('(prefers-reduced-motion: reduce)').matches) {
       after.animate({ opacity: [0, 1] }, 400);
     }
-    first = false;
   };
   if (paintings.has(key)) {
     run?.abort();
@@ -267,7 +265,7 @@ async function preview() {
   });
   if (!made) {
     const meant = !run && photo === shown && paintingKey() === key;
-    if (meant && !hung) { // the last painting is another style's than the one that is named
+    if (meant && painting === last) { // which is another style's than the one that is named
       painting = null;
       draw();
     }
