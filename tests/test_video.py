@@ -357,7 +357,7 @@ def test_what_is_no_film_is_an_error_that_says_so(painter, tmp_path, clip):
         video.paint(clip, tmp_path / "painted.mp4", painter, read=ReadOptions(max_pixels=1000))
     with pytest.raises(OptionError, match="without stroke"):
         video.paint(clip, tmp_path / "painted.mp4", painter, StylizeOptions(stroke=1))
-    with pytest.raises(OptionError, match=r"webm cannot hold .* \(aac\) - name a .mp4 with -o"):
+    with pytest.raises(OptionError, match=r"webm cannot hold .* \(aac\) - write a .mp4 instead"):
         video.paint(clip, tmp_path / "painted.webm", painter)
     assert [entry.name for entry in tmp_path.iterdir()] == ["text.mp4"]
 
@@ -375,7 +375,7 @@ def test_a_kind_that_cannot_hold_the_sound_is_refused_and_one_that_can_is_named(
 ):
     clip = make(tmp_path / name, frames=3, **options)
     for suffix in suffixes:
-        with pytest.raises(OptionError, match=rf"{suffix} cannot hold .* - name a {other} with -o"):
+        with pytest.raises(OptionError, match=rf"{suffix} cannot hold .* - write a {other} instead"):
             video.paint(clip, tmp_path / f"painted{suffix}", painter)
     target = tmp_path / f"painted{other}"
     video.paint(clip, target, painter)

@@ -150,6 +150,18 @@ def test_a_device_that_cannot_paint_is_said_before_the_start():
         create_app(ServeOptions(device="coreml"))
 
 
+def test_a_device_that_does_not_start_is_told_by_readyz(tmp_path, monkeypatch):
+    if "coreml" in runtimes.available():
+        pytest.skip("has Core ML")
+    monkeypatch.setattr(runtimes, "require", lambda _: None)  # as if it had been built for it
+    with TestClient(create_app(ServeOptions(device="coreml", state=str(tmp_path)))) as client:
+        until(lambda: client.app.state.painters.trouble)
+        answer = client.get("http://127.0.0.1/readyz")
+    assert answer.status_code == 503
+    assert "it cannot paint: " in answer.json()["detail"]
+    assert "coreml" in answer.json()["detail"]
+
+
 def test_jobs_that_cannot_be_reached_are_asked_for_again(tmp_path, monkeypatch):
     app = create_app(ServeOptions(state=str(tmp_path)))
 

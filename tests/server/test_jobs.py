@@ -1,6 +1,7 @@
 """Long work: kept, done, cancelled, brought back, in SQLite and in a real Redis."""
 
 import json
+import operator
 import re
 import signal
 import time
@@ -12,6 +13,7 @@ import pytest
 from impasto import codecs
 from impasto.errors import DeviceError
 from impasto.options import ServeOptions
+from impasto.server import work
 from impasto.server.jobs import LOST, Job, Jobs
 from impasto.server.problems import Refusal
 from impasto.server.work import kind_of, kinds
@@ -110,6 +112,20 @@ def test_what_a_dead_worker_had_is_done_again_but_not_for_ever(jobs, monkeypatch
     assert "died 3 times" in lost.error["detail"]
 
 
+def test_what_failed_unexpectedly_is_done_again_but_not_for_ever(tmp_path, monkeypatch):
+    options = ServeOptions(state=str(tmp_path))
+    jobs = Jobs(options)
+    job = new(jobs)
+    monkeypatch.setattr(work, "_perform", operator.index)  # a TypeError, in the job's process
+    for attempt in range(3):
+        taken = jobs.take()
+        assert taken.attempt == attempt
+        work.Worker(options)._do(jobs, taken)
+    assert "died 3 times" in jobs.get(job.id).error["detail"]
+    assert jobs.take() is None
+    jobs.close()
+
+
 def test_a_job_whose_taker_died_before_it_said_so_is_queued_again(jobs):
     job = new(jobs)
     assert bytes(jobs._records.dequeue()).decode() == job.id
@@ -177,6 +193,10 @@ def test_what_is_sent_decides_the_kind(jpeg):
     assert kind_of(mp4, None, None) == kind_of(webm, None, "webm") == "film"
     assert kind_of(b"GIF89a", None, None) == "stylize"
     assert kind_of(b"GIF89a", None, "gif") == "film"
+    asf, packet = bytes.fromhex("3026b2758e66cf11"), b"\x47" + bytes(187)
+    streams = packet * 2, (bytes(4) + packet) * 2
+    for head in (b"\0\0\0\x08wide", b"\0\0\0\0mdat", b"\0\0\1\xb3", asf, *streams):
+        assert kind_of(head, None, None) == "film"
     assert kind_of(b"\0\0\0\x20ftypavif", None, None) == "stylize"
     for brand in (b"heic", b"mif1", b"hevc"):
         with pytest.raises(ValueError, match="HEIC"):
@@ -391,6 +411,10 @@ def test_a_service_starts_without_its_workers_and_not_without_its_redis(tmp_path
         said, _ = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "--redis" in said
+    with command("worker", "--redis", "redis://127.0.0.1:9/0", "--device", "gpu") as process:
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "there is no device 'gpu'" in said
 
 
 def test_a_service_can_be_asked_for_while_it_starts(tmp_path):

@@ -49,6 +49,9 @@ def test_optimize_paints_and_redo_paints_the_same_again(folder):
     assert again.returncode == 0, again.stderr
     assert np.array_equal(codecs.read(folder / "out.redo.png").pixels, painted.pixels)
     (folder / "photo.jpg").write_bytes((folder / "strokes.png").read_bytes())
+    strange = run("redo", "out.png", "--overwrite", "--device", "abacus", cwd=folder)
+    assert strange.returncode == 2
+    assert "abacus" in strange.stderr
     other = run("redo", "out.png", "--overwrite", cwd=folder)
     assert other.returncode == 1
     assert "not the picture that the recipe was made with" in other.stderr

@@ -209,6 +209,9 @@ def _numbers(text: str) -> list[float]:
 def redo(
     painting: Annotated[Path, typer.Argument(help="A picture that impasto optimize wrote.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The new file.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Another device than then: auto, cpu, cuda or mps.")
+    ] = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -218,6 +221,8 @@ def redo(
     recipe = studio_file("recipe")
     record = recipe.read(codecs.read(painting))
     options = recipe.options(record)
+    if device:
+        options = replace(options, device=device)
     if "start" in record:
         options = replace(options, start=str(recipe.source(record["start"], painting)))
     content = recipe.source(record["content"], painting)

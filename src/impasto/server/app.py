@@ -307,7 +307,11 @@ def healthz() -> dict[str, str]:
 @pages.get("/readyz")
 def readyz(request: Request) -> dict[str, str]:
     """The service paints: each of its processes has done so."""
-    if not request.app.state.painters.ready:
+    painters: Painters = request.app.state.painters
+    if found := painters.trouble:
+        what = f"it cannot paint: {found.message}"
+        raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, what, hint=found.hint)
+    if not painters.ready:
         raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "it is starting", retry_after=1)
     return {"status": "ready"}
 

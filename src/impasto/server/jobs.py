@@ -208,8 +208,8 @@ class Jobs:
         self._files.delete_data(_claim(job))
         self._records.enqueue(job.id.encode())
 
-    def _again(self, job: Job) -> None:
-        """Back into the queue, as its worker is dead."""
+    def again(self, job: Job) -> None:
+        """Back into the queue, as what did it is dead; not for ever."""
         job = replace(job, state="queued", attempt=job.attempt + 1, started=0.0)
         if job.attempt < _ATTEMPTS:
             self._put(job)
@@ -240,7 +240,7 @@ class Jobs:
                     self._forget(job)
             elif self._taken(job) and self._silence(job.id) > LOST:
                 if self._files.put_if_empty(f"{job.id}/lost{job.attempt}", b"1"):
-                    self._again(job)
+                    self.again(job)
             elif job.state == "queued" and not self._records.queue_size():
                 # Taken by a worker that died before it could say so.
                 self._records.enqueue(job.id.encode())

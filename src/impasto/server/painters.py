@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import logging
 import math
 import multiprocessing
 import os
@@ -36,6 +37,8 @@ from impasto.stylizer import Stylizer, largest_side
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
+
+_log = logging.getLogger("impasto.server")
 
 OWN = "*"
 """In place of a format: that of the photograph."""
@@ -74,6 +77,7 @@ class Painters:
         threads = min(cores, 2 * max(1, cores // count))
         self.waiting = 0
         self.ready = False
+        self.trouble: ImpastoError | None = None
         self._options = options
         self._seconds = 0.3  # that a picture has taken of late
         self._painters = [_Painter(options, threads) for _ in range(count)]
@@ -143,13 +147,21 @@ class Painters:
         )
 
     async def warm(self) -> None:
-        """Paint something in each process, so that no client waits for their start."""
+        """Paint something in each process, so that no client waits for their start.
+
+        If they cannot, that is their ``trouble``.
+        """
         style = next(iter(catalog.bundled()))
         order = Order(Picture(np.zeros((64, 64, 3), np.uint8)).encode(), style)
         until = time.monotonic() + 600
         painters = [await self._free.get() for _ in self._painters]
-        await asyncio.gather(*(self._painted(each, order, until) for each in painters))
-        self.ready = True
+        try:
+            await asyncio.gather(*(self._painted(each, order, until) for each in painters))
+        except ImpastoError as error:
+            self.trouble = error
+            _log.error("it cannot paint: %s", error)
+        else:
+            self.ready = True
 
     def close(self) -> None:
         for painter in self._painters:

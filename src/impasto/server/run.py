@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from impasto import runtimes
 from impasto.errors import DeviceError
 from impasto.options import ServeOptions
 from impasto.server.app import create_app
@@ -58,8 +59,10 @@ def work(options: ServeOptions) -> None:
     """Do the jobs of a Redis server until SIGINT or SIGTERM; then give back the one at hand.
 
     Raises:
-        DeviceError: Redis does not answer.
+        OptionError: there is no such device.
+        DeviceError: this installation does not have it, or Redis does not answer.
     """
+    runtimes.require(options.device)
     Jobs(options).close()
     _log_to_stderr(logging.WARNING)
     worker, stopped = Worker(options), threading.Event()

@@ -31,12 +31,15 @@ _log = logging.getLogger("impasto.server")
 _POLL = 0.2
 _TOLD = "told.json"
 _SENT = "film"
+_FAILED = 1
+"""Python's exit code for what nobody expected: the place of the jobs is away, the disk is full."""
 _TELL = 0.25
 _SHOW = 3.0
 """Seconds between two writings of a job's progress, and of its picture so far."""
 
 _FILM = re.compile(
-    rb"....(ftyp|moov)|\x1a\x45\xdf\xa3|RIFF....AVI |\x00\x00\x01\xba|OggS|FLV\x01|\x47.{187}\x47",
+    rb"....(ftyp|moov|mdat|wide|free|skip)|\x1a\x45\xdf\xa3|RIFF....AVI |\x00\x00\x01[\xb3\xba]"
+    rb"|OggS|FLV\x01|\x30\x26\xb2\x75\x8e\x66\xcf\x11|\x47.{187}\x47|....\x47.{191}\x47",
     re.DOTALL,
 )
 _STILL = re.compile(rb"....ftyp(avi[fs]|hei[cmsx]|hev[cmsx]|mif1|msf1|crx )", re.DOTALL)
@@ -124,6 +127,8 @@ class Worker(threading.Thread):
                 jobs.release(job)
             elif time.monotonic() > until:
                 jobs.fail(job, self._overdue())
+            elif process.exitcode == _FAILED:
+                jobs.again(job)
             else:
                 self._end(jobs, job, Path(folder) / _TOLD)
 

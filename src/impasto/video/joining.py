@@ -25,7 +25,7 @@ def require_room_for_sound(film: Source, target: Path) -> None:
         other = next((kind for kind in FILMS if not _foreign(film, kind)), None)
         raise OptionError(
             f"{target.suffix} cannot hold this film's sound ({', '.join(foreign)})",
-            hint=f"name a {other} with -o" if other else "make its sound AAC first, with FFmpeg",
+            hint=f"write a {other} instead" if other else "make its sound AAC first, with FFmpeg",
         )
 
 
