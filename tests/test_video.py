@@ -375,7 +375,9 @@ def test_a_kind_that_cannot_hold_the_sound_is_refused_and_one_that_can_is_named(
 ):
     clip = make(tmp_path / name, frames=3, **options)
     for suffix in suffixes:
-        with pytest.raises(OptionError, match=rf"{suffix} cannot hold .* - write a {other} instead"):
+        with pytest.raises(
+            OptionError, match=rf"{suffix} cannot hold .* - write a {other} instead"
+        ):
             video.paint(clip, tmp_path / f"painted{suffix}", painter)
     target = tmp_path / f"painted{other}"
     video.paint(clip, target, painter)
