@@ -13,18 +13,18 @@ import torch
 
 from benchmarks.computing import literature, roofline
 from benchmarks.lab import lab
-from benchmarks.large import film, large
+from benchmarks.large import TINY, film, large
 from benchmarks.lite import lite
 from benchmarks.measure import engines, fresh, medians, stylized, timed
 from benchmarks.optimizing import optimizing
 from benchmarks.quality import quality
 from benchmarks.rivals import TransformerNet, under_onnxruntime
-from benchmarks.rows import TWELVE_MEGAPIXELS, Plan, Row, photograph
+from benchmarks.rows import EIGHT_BITS, TWELVE_MEGAPIXELS, Plan, Row, photograph
 from benchmarks.serving import serving
 from benchmarks.sizes import sizes
 from benchmarks.transfer import transfer
 from benchmarks.tricks import tricks
-from impasto import codecs, devices
+from impasto import catalog, codecs, devices
 from impasto.engine import OnnxEngine
 from impasto.picture import Picture
 from impasto.studio import eightbit
@@ -37,19 +37,22 @@ _BARS = {("eager torch", False): 35.0, ("eager torch", True): 75.0, ("onnxruntim
 
 
 def network(style: Style, plan: Plan) -> Iterator[Row]:
-    """A style's network, bytes to bytes, beside the usual one, floats to floats: in floats and
-    in 8 bits, in each runtime that is installed."""
-    models = {"": style.model()}
-    small = photograph(384, 256)
-    models[" in 8 bits"] = eightbit.to_int8(
-        models[""], iter([(small, [1.0])]), eightbit.large(models[""])
-    )
+    """A style's network and a tiny one, bytes to bytes, beside the usual one, floats to floats: in
+    floats and in 8 bits, in each runtime that is installed."""
+    models = _both_ways("", style) | _both_ways(f", {TINY}", catalog.find(TINY))
     rival = TransformerNet().eval()
     for threads in sorted({1, devices.threads()}):
         torch.set_num_threads(threads)
         made = engines(models, threads)
         for size in plan.sizes:
             yield from _network(made, rival, size, threads, plan)
+
+
+def _both_ways(name: str, style: Style) -> dict[str, bytes]:
+    """Its network in floats, and with all large convolutions in 8 bits."""
+    model, small = style.model(), photograph(384, 256)
+    eight = eightbit.to_int8(model, iter([(small, [1.0])]), eightbit.large(model))
+    return {name: model, name + EIGHT_BITS: eight}
 
 
 def _network(
@@ -74,7 +77,7 @@ def _network(
         for name in runs:
             own, theirs = times[name] * 1000, times[f"their {other}"] * 1000
             label = f"{name} against TransformerNet in {other}, {where}"
-            bar = None if "bf16" in name else _BARS.get((other, "8 bits" in name))
+            bar = None if "bf16" in name else _BARS.get((other, name.endswith(EIGHT_BITS)))
             yield Row(label, "ms", own, theirs, theirs / own, bar, at_least=True)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.measure import named, stylized
-from benchmarks.rows import HD, RUNTIMES, Plan, Row, photograph
+from benchmarks.rows import EIGHT_BITS, HD, RUNTIMES, Plan, Row, photograph
 from impasto import catalog, codecs, runtimes
 from impasto.engine import MEMORY, OnnxEngine
 from impasto.options import ReadOptions
@@ -69,7 +69,7 @@ def film(style: Style, _plan: Plan) -> Iterator[Row]:
         clip = _clip(Path(name, "clip.mp4"))
         for each in (style, catalog.find(TINY)):
             folder = Path(name, each.name)
-            for bits, made in (("", each), (" in 8 bits", _in_8_bits(each, folder))):
+            for bits, made in (("", each), (EIGHT_BITS, _in_8_bits(each, folder))):
                 for device in [device for device in RUNTIMES if device in runtimes.available()]:
                     process = stylized(clip, folder / "out.mp4", made, device)
                     how = named(device, runtimes.precision(device)) + bits

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
-from benchmarks.rows import RUNTIMES
+from benchmarks.rows import EIGHT_BITS, RUNTIMES
 from impasto import devices, runtimes
 from impasto.engine import OnnxEngine
 
@@ -68,7 +68,7 @@ def engines(models: Mapping[str, bytes], threads: int | None = None) -> dict[str
     for device in [device for device in runtimes.available() if device in RUNTIMES]:
         for precision in sorted({"f32", runtimes.precision(device)}, reverse=True):
             for what, model in models.items():
-                if precision == "f32" or not what:
+                if precision == "f32" or not what.endswith(EIGHT_BITS):
                     with patch.object(runtimes, "PRECISION", precision):
                         engine = OnnxEngine(model, device=device, threads=threads)
                     made[named(device, precision) + what] = engine

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 RUNTIMES = {"cpu": "onnxruntime", "openvino": "OpenVINO"}
 """What computes networks on a processor, by the device that stands for it."""
+EIGHT_BITS = " in 8 bits"
+"""What the names of such networks end with."""
 HD, FULL_HD, TWELVE_MEGAPIXELS = (1280, 720), (1920, 1080), (4000, 3000)
 
 

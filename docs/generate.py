@@ -18,7 +18,7 @@ Results are said on standard error; standard output carries pictures (`-o -`), t
 | exit code | meaning |
 |---|---|
 | 0 | all done |
-| 1 | at least one input failed; the others are done |
+| 1 | an input failed, and the others are done; or the only file's result is there already |
 | 2 | usage: a flag, a value or a name that does not exist |
 | 3 | cannot work here: a missing extra, a damaged style, a device that does not run |
 | 130 | interrupted; what was finished is kept |

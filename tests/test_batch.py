@@ -5,7 +5,8 @@ import pytest
 
 from impasto import batch, cli, codecs, files
 from impasto.batch import Settings
-from impasto.errors import MissingExtraError
+from impasto.errors import MissingExtraError, PictureLimitError
+from impasto.options import StylizeOptions
 from impasto.progress import CancelToken, silent
 
 
@@ -97,3 +98,31 @@ def test_films_without_pyav_end_it_before_any_picture_is_painted(folder, style, 
     film.output.parent.mkdir()
     film.output.touch()  # painted once, it asks for nothing
     assert next(batch.run([film], {style.name: style}, Settings())).skipped
+
+
+def test_what_does_not_fit_into_memory_stops_nothing(folder, style, monkeypatch):
+    real = codecs.encode
+
+    def encode(picture, *more):
+        if picture.width == 71:
+            raise MemoryError
+        return real(picture, *more)
+
+    monkeypatch.setattr(codecs, "encode", encode)
+    jobs = planned(folder, style)
+    results = list(batch.run(jobs, {style.name: style}, Settings()))
+    assert [each.status for each in results] == ["done", "error", "error", "done", "done"]
+    assert "1.png does not fit into memory - use a smaller --size" in str(results[1].error)
+
+    huge = Settings(StylizeOptions(size=65_500), overwrite=True)
+    (result,) = batch.run(jobs[:1], {style.name: style}, huge)
+    assert isinstance(result.error, PictureLimitError)
+    assert "megapixels; the limit is 200" in str(result.error)
+
+
+def test_a_disk_that_fails_stops_nothing(tmp_path, photo, style):
+    (tmp_path / "0.png").symlink_to("/proc/self/mem")  # its first byte cannot be read
+    photo.save(tmp_path / "1.png")
+    results = list(batch.run(planned(tmp_path, style), {style.name: style}, Settings()))
+    assert [each.status for each in results] == ["error", "done"]
+    assert "cannot be read" in str(results[0].error)

@@ -451,3 +451,28 @@ def test_errors_in_json_mode_are_json():
     assert done.returncode == 2
     assert json.loads(done.stdout)["error"]["code"] == "OptionError"
     assert io.BytesIO(done.stderr).readline().startswith(b"there is no style")
+
+
+def test_a_folder_that_is_painted_already_is_no_failure(folder):
+    (folder / "a.jpg").unlink()
+    for _ in range(2):
+        done = run("stylize", "sub", "-s", "great-wave", "-o", "out", cwd=folder)
+        assert done.returncode == 0
+    assert b"is there already - skipped" in done.stderr
+
+
+def test_streams_that_are_closed_or_full_are_said(folder):
+    def shell(line):
+        command = f"{sys.executable} -m impasto stylize {line}"
+        return subprocess.run(command, shell=True, capture_output=True, cwd=folder, check=False)
+
+    for line in ("- -s great-wave -o b.jpg <&-", "a.jpg -s great-wave -o - >&-"):
+        done = shell(line)
+        assert (done.returncode, b"Traceback" in done.stderr) == (2, False)
+        assert b"that is closed" in done.stderr
+    assert b"'bogus' is not a format" in shell("- -s udnie --format bogus -o b.png < a.jpg").stderr
+    done = shell("a.jpg -s great-wave --json > /dev/full")
+    assert (done.returncode, b"Traceback" in done.stderr) == (1, False)
+    assert b"standard output cannot be used: No space left on device" in done.stderr
+    done = run("stylize", os.fsdecode(b"\xff*.jpg"), "-s", "great-wave", "--json", cwd=folder)
+    assert json.loads(done.stdout)["error"]["code"] == "OptionError"

@@ -215,3 +215,34 @@ def test_of_many_frames_the_first_is_taken_with_a_note(format):
     picture = codecs.read(data)
     assert near(picture.pixels[4, 4], RED, by=12)
     assert any("first frame" in note for note in picture.notes)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_lazy_tiff_of_pillow_is_turned_once(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "turned.tif"
+    path.write_bytes(encoded(corners(), "TIFF", exif=exif))
+    assert np.array_equal(codecs.open_any(Image.open(path)).pixels, codecs.read(path).pixels)
+
+
+@pytest.mark.parametrize("most", [1.0, 1.02, 255.0, 257.0, 65535.0])
+def test_floats_are_read_over_the_range_that_they_have(most):
+    top = 1.0 if most < 2 else 255.0 if most < 300 else 65535.0
+    values = np.linspace(0, top, 256, dtype=np.float32).reshape(16, 16)
+    values[0, 0] = most  # sharpened a little above the rest
+    levels = codecs.read(encoded(Image.fromarray(values), "TIFF")).pixels[..., 0].reshape(-1)
+    assert np.abs(levels[1:].astype(int) - np.arange(1, 256)).max() <= 1
+    assert levels[0] == 255
+
+
+def test_an_avif_that_calls_itself_a_picture_in_general_is_read():
+    data = bytearray(encoded(corners(), "AVIF"))
+    length = int.from_bytes(data[:4], "big")
+    assert data[4:12] == b"ftypavif"
+    assert b"avif" in data[16:length]
+    data[8:12] = b"mif1"
+    assert codecs.read(bytes(data)).format == "AVIF"
+    data[16:length] = data[16:length].replace(b"avif", b"heic").replace(b"avis", b"heic")
+    with pytest.raises(PictureError, match="HEIC"):
+        codecs.read(bytes(data))

@@ -98,3 +98,15 @@ def test_resizing_makes_no_dark_fringe():
     pixels[:, :32], alpha[:, :32] = 255, 255
     small = codecs.resize(Picture(pixels, alpha), 16)
     assert small.pixels[small.alpha > 8].min() >= 250
+
+
+def test_how_a_fax_lays_out_its_bits_does_not_travel():
+    exif = Image.Exif()
+    exif[0x010F], exif[266], exif[292], exif[513] = "Camera", 2, 1, 8
+    picture = codecs.read(encoded(corners(), "TIFF", exif=exif))
+    written = picture.encode("TIFF")
+    assert np.array_equal(codecs.read(written).pixels, picture.pixels)
+    kept = Image.open(io.BytesIO(written)).getexif()
+    assert kept[0x010F] == "Camera"
+    assert not {292, 513} & set(kept)
+    assert kept.get(266, 1) == 1

@@ -119,10 +119,11 @@ def test_out_is_a_file_for_one_picture_and_else_a_folder(tmp_path):
     assert outputs([one], ["s"], str(target)) == [target]
     assert outputs([one], ["s"], f"{target}/") == [target / "1.s.jpg"]
     assert outputs([one], ["s"], str(tmp_path / "folder")) == [tmp_path / "folder" / "1.s.jpg"]
-    assert outputs([one, two], ["s"], str(target))[1] == target / "2.s.jpg"
-    target.write_bytes(b"x")
-    with pytest.raises(OptionError, match="is a file; a folder is needed for 2 results"):
-        outputs([one, two], ["s"], str(target))
+    assert outputs([one, two], ["s"], f"{target}/")[1] == target / "2.s.jpg"
+    for _ in range(2):  # not there, and there
+        with pytest.raises(OptionError, match="is a file; a folder is needed for 2 results"):
+            outputs([one, two], ["s"], str(target))
+        target.write_bytes(b"x")
 
 
 def test_what_would_destroy_something_is_refused_before_any_work(tmp_path):
@@ -278,3 +279,25 @@ def test_killed_while_writing_the_file_is_the_old_or_the_new_one(tmp_path):
 def test_a_job_says_what_becomes_what(tmp_path):
     (job,) = files.plan([Found(tmp_path / "p.jpg")], ["s"])
     assert job == Job(tmp_path / "p.jpg", "s", tmp_path / "p.s.jpg")
+
+
+def test_a_folder_that_cannot_be_looked_into_is_an_input_that_fails(tree, monkeypatch):
+    real = os.scandir
+
+    def scandir(path):
+        if Path(path).name == "sub":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert names(files.find([tree])) == ["a.PNG", "b.jpg", "sub"]
+    assert names(files.find([tree / "sub"])) == ["sub"]
+
+
+def test_a_name_too_long_for_the_disk_is_only_a_file_that_is_not_there(tmp_path):
+    (found,) = files.find([tmp_path / f"{'x' * 300}.jpg"])
+    (job,) = files.plan([found], ["great-wave"])
+    assert len(job.output.name) <= 255
+    with pytest.raises(OptionError, match=r"too long.*-o"):
+        files.plan([found], ["s" * 260])
+    assert files.plan([found], ["s" * 260], str(tmp_path / "short.jpg"))[0].output.stem == "short"

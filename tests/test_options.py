@@ -52,6 +52,8 @@ def test_what_is_no_number_is_refused():
     for wrong in (float("nan"), "1", True):
         with pytest.raises(OptionError, match="strength"):
             StylizeOptions(strength=wrong)
+    with pytest.raises(OptionError, match="size is 1000"):
+        StylizeOptions(size=10**400)
     with pytest.raises(OptionError, match="size must be a whole number, not None"):
         OptimizeOptions(size=None)
     assert StylizeOptions(size=None).size is None

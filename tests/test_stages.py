@@ -2,8 +2,10 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from onnx import TensorProto, helper
 
 from impasto import stages
+from impasto.errors import StyleError
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +64,14 @@ def test_statistics_of_a_stage_are_those_of_what_it_keeps(pieces, rng):
 def test_the_widest_tensor_is_found_without_running(style):
     """Sixteen channels at half the resolution: four numbers a pixel."""
     assert stages.widest(style.model()) == 4
+
+
+def test_weights_that_are_no_weights_are_refused():
+    nodes = [
+        helper.make_node("Constant", [], ["w"], value_floats=[0.0]),
+        helper.make_node("Conv", ["x", "w"], ["y"]),
+    ]
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in "xy"]
+    model = helper.make_model(helper.make_graph(nodes, "g", ends[:1], ends[1:]))
+    with pytest.raises(StyleError, match="weights of a convolution"):
+        stages.widest(model.SerializeToString())

@@ -1,4 +1,5 @@
 import hashlib
+import os
 import pickle
 
 import numpy as np
@@ -158,3 +159,13 @@ def test_only_onnx_knows_more_fields_than_we_do():
     for message, numbers in fields.items():
         for name, number in numbers.items():
             assert message.DESCRIPTOR.fields_by_name[name].number == number
+
+
+def test_a_network_is_a_regular_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe.onnx")
+    (tmp_path / "endless.onnx").symlink_to("/dev/zero")
+    for name in ("pipe.onnx", "endless.onnx"):
+        with pytest.raises(StyleError, match="not a regular file"):
+            store.load(tmp_path / name, "")
+    with pytest.raises(StyleError, match="cannot be read: embedded null byte"):
+        store.load(tmp_path / "m\0.onnx", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from impasto import codecs, files
-from impasto.errors import ImpastoError
+from impasto.errors import ImpastoError, PictureLimitError
 from impasto.options import ReadOptions, StylizeOptions, WriteOptions
 from impasto.progress import CancelToken, OnProgress, silent
 from impasto.stylizer import Stylizer
@@ -136,7 +137,7 @@ def _pictures(
 
 def is_there(job: Job, settings: Settings) -> bool:
     """Whether a job is to be skipped, as its output exists, and is no film to be gone on with."""
-    if settings.overwrite or not job.output.exists():
+    if settings.overwrite or not os.path.exists(job.output):
         return False
     if not job.is_film:
         return True
@@ -175,11 +176,28 @@ def _paint(
     try:
         if isinstance(photo.picture, ImpastoError):
             raise photo.picture
+        _require_room(photo.picture, settings)
         painting = stylizer(photo.picture, **asdict(settings.stylize))
-    except ImpastoError as error:
+    except (ImpastoError, MemoryError) as error:
+        error = error if isinstance(error, ImpastoError) else _no_memory(job.input)
         return Result(job, seconds=time.perf_counter() - started, error=error), None
     spent = photo.seconds + time.perf_counter() - started
     return Result(job, spent, device=stylizer.device, notes=photo.picture.notes), painting
+
+
+def _require_room(photo: Picture, settings: Settings) -> None:
+    """Raises: PictureLimitError: the painting is to have more pixels than are read of one."""
+    limit, size = settings.read.max_pixels, settings.stylize.size
+    pixels = photo.width * photo.height * ((size or 0) / max(photo.width, photo.height)) ** 2
+    if pixels > limit:
+        raise PictureLimitError(
+            f"it would have {pixels / 1e6:.0f} megapixels; the limit is {limit / 1e6:g}",
+            hint="use a smaller --size, or raise --max-pixels if there is memory for it",
+        )
+
+
+def _no_memory(path: Path) -> PictureLimitError:
+    return PictureLimitError(f"{path} does not fit into memory", hint="use a smaller --size")
 
 
 def _write(about: Result, painting: Picture | None, settings: Settings) -> Result:
@@ -190,7 +208,8 @@ def _write(about: Result, painting: Picture | None, settings: Settings) -> Resul
     try:
         data = codecs.encode(painting, codecs.format_of(output), settings.write)
         files.write(output, data, overwrite=settings.overwrite)
-    except ImpastoError as error:
+    except (ImpastoError, MemoryError) as error:
+        error = error if isinstance(error, ImpastoError) else _no_memory(about.job.input)
         return replace(about, error=error)
     return replace(
         about,

@@ -170,13 +170,14 @@ def find(style: str | Path | Style) -> Style:
     name, path = str(style), Path(style)
     if _NAME.fullmatch(name) and (named := _named(name)):
         return named
-    if path.suffix in (".json", ".onnx") and (path.parent / CARD).is_file() and path.is_file():
+    beside = os.path.isfile(path.parent / CARD)
+    if path.suffix in (".json", ".onnx") and beside and os.path.isfile(path):
         path = path.parent
-    if (path / CARD).is_file():
+    if os.path.isfile(path / CARD):
         return _one(path, path.name)
-    if (path.parent / CARD).is_file():
+    if beside:
         return _one(path.parent, path.name, only=False)
-    if path.suffix and path.is_file():
+    if path.suffix and os.path.isfile(path):
         store.refuse_foreign(path)
     raise unknown(name)
 
@@ -192,7 +193,7 @@ def of_one_network(style: str | Path | Style) -> Style:
 
 def _named(name: str) -> Style | None:
     for place in (_BUNDLED, user_folder()):
-        if (place / name / CARD).is_file():  # if it is damaged, say so
+        if os.path.isfile(place / name / CARD):  # if it is damaged, say so
             return _one(place / name, name)
     return styles().get(name)
 

@@ -79,7 +79,8 @@ def find(inputs: Iterable[str | Path]) -> list[Found]:
     """The files that ``inputs`` mean: files, folders with all in them, and globs.
 
     In folders only names of pictures and films count, hidden ones do not, and the order is that of
-    the names. A name that does not exist is kept: reading it will say so.
+    the names. A name that does not exist is kept, and so is a folder that cannot be looked into:
+    reading it will say so.
 
     Raises:
         OptionError: a folder without pictures, or a glob that matches nothing.
@@ -87,7 +88,7 @@ def find(inputs: Iterable[str | Path]) -> list[Found]:
     found: list[Found] = []
     for entry in map(str, inputs):
         path = Path(entry)
-        if path.is_dir():
+        if os.path.isdir(path):
             inside = [Found(file, path, named=False) for file in _walk(path)]
             if not inside:
                 raise OptionError(f"there are no pictures in {path}")
@@ -131,11 +132,14 @@ def _matches(pattern: str) -> list[str]:
 
 def _walk(folder: Path) -> Iterator[Path]:
     # os.walk does not follow links to folders, so loops cannot happen.
-    for place, folders, names in os.walk(folder):
+    closed: list[OSError] = []
+    for place, folders, names in os.walk(folder, onerror=closed.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if not name.startswith(".") and Path(name).suffix.lower() in _READ_SUFFIXES:
                 yield Path(place, name)
+    for error in closed:  # reading it will say why
+        yield Path(error.filename)
 
 
 def plan(
@@ -163,9 +167,11 @@ def plan(
     suffix = f".{valid_format(format).lower()}" if format else None
     found = _without_results(found, {*styles, *known})
     single = target is not None and len(found) == len(styles) == 1 and _names_file(str(out), target)
-    if target and not single and target.exists() and not target.is_dir():
+    is_file = target is not None and os.path.exists(target) and not os.path.isdir(target)
+    if target and not single and (is_file or _names_file(str(out), target)):
         raise OptionError(
-            f"{target} is a file; a folder is needed for {len(found) * len(styles)} results"
+            f"{target} is a file; a folder is needed for {len(found) * len(styles)} results",
+            hint=f"name one, such as {target.with_suffix('')}{os.sep}",
         )
     jobs = [
         Job(item.path, style, target if single and target else _output(item, style, target, suffix))
@@ -191,7 +197,7 @@ def _without_results(found: Sequence[Found], styles: Collection[str]) -> list[Fo
 
 
 def _names_file(out: str, target: Path) -> bool:
-    if out.endswith(("/", os.sep)) or target.is_dir():
+    if out.endswith(("/", os.sep)) or os.path.isdir(target):
         return False
     return target.suffix.lower() in _WRITTEN
 
@@ -214,6 +220,8 @@ def _output(item: Found, style: str, folder: Path | None, suffix: str | None) ->
 def _short(stem: str, ending: str) -> str:
     """``stem`` and ``ending``, the stem cut where the file system allows no more."""
     room = _MAX_NAME - len(os.fsencode(ending))
+    if room < 1:
+        raise OptionError(f"{ending} is too long for the name of a file", hint="name one with -o")
     return (
         os.fsencode(stem)[:room].decode(
             "utf-8", "ignore" if len(os.fsencode(stem)) > room else "surrogateescape"
@@ -260,12 +268,12 @@ def require_places(
         if real in taken:
             raise OptionError(f"{path} is {taken[real]}", hint="name another")
         taken[real] = "another output as well"
-        if path.is_dir():
+        if os.path.isdir(path):
             raise OutputError(f"{path} is a folder", hint="name a file")
-        if path.exists() and not overwrite:
+        if os.path.exists(path) and not overwrite:
             raise there_already(path)
-        parent = next(each for each in path.absolute().parents if each.exists())
-        if not parent.is_dir():
+        parent = next(each for each in path.absolute().parents if os.path.exists(each))
+        if not os.path.isdir(parent):
             raise OutputError(f"{parent} is a file, not a folder")
         try:
             with tempfile.TemporaryFile(dir=parent):

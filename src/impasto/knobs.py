@@ -7,7 +7,6 @@ Making one of these objects checks it: a value out of range is an
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import field, fields, is_dataclass, replace
 from numbers import Integral, Real
@@ -43,9 +42,8 @@ class Checked:
                 raise OptionError(f"{name} is {value!r}", hint=f"it must be {_either(choices)}")
             if low is high is None or value is each.default is None:
                 continue
-            too_low = low is not None and value < low
-            too_high = high is not None and value > high
-            if math.isnan(value) or too_low or too_high:
+            inside = (low is None or value >= low) and (high is None or value <= high)
+            if not inside:  # nor is what is no number
                 limits = f"from {low} to {high}" if high is not None else f"{low} or more"
                 raise OptionError(f"{name} is {value}", hint=f"it must be {limits}")
 

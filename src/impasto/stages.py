@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from impasto import onnxfile
+from impasto.errors import StyleError
 from impasto.onnxfile import Network, Node
 
 _NORM = "InstanceNormalization"
@@ -83,6 +84,8 @@ def _growth(node: Node, network: Network, maker: Mapping[str, Node]) -> float:
         return 1
     name = node.inputs[1]
     while name not in network.constants:  # weights of half precision, or quantised
+        if name not in maker or not maker[name].inputs:
+            raise StyleError("the weights of a convolution are not in the network")
         name = maker[name].inputs[0]
     one, other = onnxfile.shape(network.constants[name])[:2]
     (groups,) = node.numbers("group", [1])

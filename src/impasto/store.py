@@ -8,11 +8,13 @@ is nothing but arithmetic: known operators, weights inside the file, all of them
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from impasto import onnxfile
-from impasto.errors import StyleError
+from impasto.errors import StyleError, reason
 
 MAX_BYTES = 64 * 2**20
 """Largest network file that is read; the bundled ones are below 2 MiB."""
@@ -44,12 +46,15 @@ def load(path: Path, sha256: str) -> bytes:
         StyleError: missing, too large, not the file of the card, or not a style network.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise StyleError(f"{path} is {size / 2**20:.0f} MiB, too large for a style")
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):  # a pipe would wait, a device may never end
+            raise StyleError(f"{path} is not a regular file")
+        if about.st_size > MAX_BYTES:
+            raise StyleError(f"{path} is {about.st_size / 2**20:.0f} MiB, too large for a style")
         data = path.read_bytes()
-    except OSError as error:
-        raise StyleError(f"{path} cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or reason(error)
+        raise StyleError(f"{path} cannot be read: {said}") from error
     if hashlib.sha256(data).hexdigest() != sha256:
         raise StyleError(
             f"{path} is damaged: it is not the file that its card describes",
@@ -62,7 +67,7 @@ def load(path: Path, sha256: str) -> bytes:
 def refuse_foreign(path: Path) -> None:
     """Say why a lone file is not a style: a pickle, or an ONNX file without a card."""
     head = b""
-    if path.is_file():
+    if os.path.isfile(path):
         with path.open("rb") as file:
             head = file.read(4)
     for signature, kind in _SIGNATURES.items():

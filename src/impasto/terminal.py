@@ -51,7 +51,7 @@ class Terminal:
                 self.say(f"  {result.job.style} on {result.device}")
 
     def print_json(self, value: Any) -> None:
-        print(json.dumps(value, indent=2, ensure_ascii=not _speaks_unicode()))
+        print(json.dumps(value, indent=2))
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """A table on stdout."""
@@ -133,7 +133,3 @@ def _readable(text: str) -> str:
     )
     encoding = sys.stderr.encoding or "ascii"
     return shown.encode(encoding, "backslashreplace").decode(encoding)
-
-
-def _speaks_unicode() -> bool:
-    return (sys.stdout.encoding or "").lower().startswith("utf")

@@ -6,15 +6,17 @@ extra, style, device); 130 interrupted; 143 terminated.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+from contextlib import suppress
 from typing import Annotated, NoReturn
 
 import typer
 
 from impasto import __version__
 from impasto.cli import lab, paint, quality, serve, studio, styles
-from impasto.errors import ImpastoError
+from impasto.errors import ImpastoError, OutputError
 from impasto.terminal import Terminal, error_record
 
 app = typer.Typer(
@@ -75,4 +77,10 @@ def main() -> NoReturn:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:  # a full disk behind standard output
+        with suppress(AttributeError, OSError):  # what waits to be written would fail once more
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        what = error.filename or "standard output"
+        Terminal().error(OutputError(f"{what} cannot be used: {error.strerror or error}"))
+        sys.exit(1)
     sys.exit(0)

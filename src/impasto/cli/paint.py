@@ -95,7 +95,8 @@ def stylize(
         return
     found = files.find(inputs)
     plan = files.plan(found, list(chosen), out, format=format, known=catalog.styles())
-    _run(plan, chosen, settings, terminal, ray=ray)
+    lone = len(found) == 1 and found[0].named
+    _run(plan, chosen, settings, terminal, ray=ray, lone=lone)
 
 
 def _by_name(styles: Iterable[Style]) -> dict[str, Style]:
@@ -116,8 +117,10 @@ def _run(
     terminal: Terminal,
     *,
     ray: bool = False,
+    lone: bool = False,
 ) -> None:
-    """Print each result as it comes; end with the exit code that the whole batch earned."""
+    """Print each result as it comes; end with the exit code that the whole batch earned. A
+    ``lone`` file, named itself, is a failure where its result is there already."""
     from impasto import batch, files
 
     counts = {"done": 0, "skipped": 0, "error": 0}
@@ -142,7 +145,7 @@ def _run(
         )
     if cancel.cancelled:
         raise typer.Exit(130)
-    alone = len(plan) == 1 and counts["skipped"]
+    alone = lone and len(plan) == 1 and counts["skipped"]
     if alone and terminal.quiet:  # nothing else has said why it ends in 1
         terminal.error(files.there_already(plan[0].output))
     if counts["error"] or alone:
@@ -159,6 +162,9 @@ def _pipe(
     if len(inputs) > 1 or len(styles) > 1:
         raise OptionError("- takes one picture and one style")
     target = None if out in (None, "-") else Path(str(out))
+    wanted = codecs.valid_format(format) if format else None
+    if (inputs[0] == "-" and sys.stdin is None) or (target is None and sys.stdout is None):
+        raise OptionError("- is standard input or output, and that is closed")
     if target is None and sys.stdout.isatty():
         raise OptionError(
             "a picture cannot be shown in a terminal", hint="redirect it, or name a file with -o"
@@ -168,7 +174,7 @@ def _pipe(
     stylizer = Stylizer(styles[0], device=settings.device, threads=settings.threads)
     painting = stylizer(photo, **asdict(settings.stylize))
     own = photo.format if photo.format and photo.format != "GIF" else "PNG"
-    kind = codecs.format_of(target) if target else format or own
+    kind = codecs.format_of(target) if target else wanted or own
     data = codecs.encode(painting, kind, settings.write)
     if target:
         files.write(target, data, overwrite=settings.overwrite)

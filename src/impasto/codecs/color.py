@@ -31,12 +31,14 @@ def split(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 
 
 def _reduce(image: Image.Image) -> Image.Image:
-    """Grey of 16 or 32 bits, or floats, to 8 bits over its whole range."""
+    """Grey of 16 or 32 bits, or floats, to 8 bits over its whole range. Floats go to 1, 255 or
+    65,535; sharpening may have brought some a little above."""
     values = np.asarray(image).astype(np.float32)
     if not np.isfinite(values).all():
         raise PictureError("it holds values that are not numbers (NaN or infinite)")
     if image.mode == "F":
-        scale = 255.0 if values.max() <= 1 else 1.0
+        top = values.max()
+        scale = 255.0 if top <= 2 else 1.0 if top <= 2 * 255 else 1 / 257
     else:
         wide = image.mode.startswith("I;16") or values.max() > 255
         scale = 1 / 257 if wide else 1.0

@@ -24,11 +24,13 @@ SUFFIXES = {
 }
 """Formats that are written, by suffix; GIF is read as well."""
 
+_AVIF = rb"....ftyp(avif|avis|(mif1|msf1).{4}(.{4}){0,8}(avif|avis))"
+"""Its own brand, or the general one with its own among those that it is compatible with."""
 _DECODERS = {
     "JPEG": ("JpegImagePlugin", "JpegImageFile", rb"\xff\xd8\xff"),
     "PNG": ("PngImagePlugin", "PngImageFile", rb"\x89PNG\r\n\x1a\n"),
     "WEBP": ("WebPImagePlugin", "WebPImageFile", rb"RIFF....WEBP"),
-    "AVIF": ("AvifImagePlugin", "AvifImageFile", rb"....ftyp(avif|avis)"),
+    "AVIF": ("AvifImagePlugin", "AvifImageFile", _AVIF),
     "TIFF": ("TiffImagePlugin", "TiffImageFile", rb"II[*+]\0|MM\0[*+]"),
     "BMP": ("BmpImagePlugin", "BmpImageFile", rb"BM"),
     "GIF": ("GifImagePlugin", "GifImageFile", rb"GIF8[79]a"),

@@ -17,8 +17,9 @@ _ASCII = b"ASCII\0\0\0"  # how the comment says what it is written in
 _THUMBNAIL_IFD = 1
 _SIZE = 0xA002, 0xA003  # turning and --size change it
 # In a TIFF the tags that describe the file's own layout stand among those about the picture.
-_STRUCTURE = {*range(254, 260), 262, 273, *range(277, 282), 284, 317, *range(320, 326), 338, 339}
-_STRUCTURE |= {347, 530, 531, 532, 700, 34675, 34377}
+_STRUCTURE = {*range(254, 260), 262, 263, 266, 273, *range(277, 282), 284, 292, 293, 317}
+_STRUCTURE |= {*range(320, 326), 330, 338, 339, 347, *range(512, 522), *range(529, 533)}
+_STRUCTURE |= {700, 34675, 34377}
 _XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation(?:="|='|>))\d""")
 
 

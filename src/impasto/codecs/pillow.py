@@ -30,6 +30,7 @@ def from_pil(image: Image.Image) -> Picture:
     notes: list[str] = []
     try:
         with noted(notes):
+            image.load()  # a TIFF is turned by this, and says no more that it is to be
             picture = to_picture(image, notes)
     except PictureError:
         raise

@@ -101,8 +101,11 @@ def _too_many_bytes(name: str, options: ReadOptions) -> PictureLimitError:
 
 
 def _decode(file: IO[bytes], name: str, options: ReadOptions) -> Picture:
-    head = file.read(1024)
-    file.seek(0)
+    try:
+        head = file.read(1024)
+        file.seek(0)
+    except OSError as error:
+        raise PictureError(f"{name} cannot be read: {error.strerror or reason(error)}") from error
     format = recognise(head, name)
     notes: list[str] = []
     try:

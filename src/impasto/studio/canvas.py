@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -61,7 +61,7 @@ def shares(steps: int, count: int) -> list[int]:
 
 def is_file(start: str) -> bool:
     """Whether a start is a picture's file, and there."""
-    return start not in STARTS and Path(start).exists()
+    return start not in STARTS and os.path.exists(start)
 
 
 def at(picture: Picture, size: tuple[int, int]) -> Tensor:

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ class Photos:
         held_out: int = 0,
         without: Path | None = None,
     ) -> None:
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             raise TrainingError(
                 f"{folder} is not a folder", hint="give one with a few hundred photographs"
             )

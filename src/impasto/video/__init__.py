@@ -11,6 +11,7 @@ import errno
 import hashlib
 import json
 import math
+import os
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
@@ -85,7 +86,7 @@ def paint(
         raise OptionError("films are painted without stroke")
     with _told(source, target):
         work = Work(target, _key(source, stylizer, options))
-        if target.exists() and not overwrite and not work.begun:
+        if os.path.exists(target) and not overwrite and not work.begun:
             raise files.there_already(target)
         with closing(Source(source, read or ReadOptions())) as film:
             require_room_for_sound(film, target)

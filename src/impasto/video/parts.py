@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -32,7 +33,7 @@ _ENCODERS = {
 
 def unfinished(target: Path) -> bool:
     """Whether a film of this name was begun and not painted to its end."""
-    return (_folder(target) / _ABOUT).exists()
+    return os.path.exists(_folder(target) / _ABOUT)
 
 
 def _folder(target: Path) -> Path:
