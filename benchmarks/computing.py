@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from benchmarks.measure import medians, timed
-from benchmarks.rows import FULL_HD, Plan, Row, photograph
+from benchmarks.measure import engines, medians, timed
+from benchmarks.rows import FULL_HD, RUNTIMES, Plan, Row, photograph
 from impasto import devices
 from impasto.engine import OnnxEngine
 from impasto.studio import census, export, networks
@@ -60,11 +60,12 @@ def roofline(style: Style, plan: Plan) -> Iterator[Row]:
     a, b = torch.rand(2, _SIDE, _SIDE)
     source, target = torch.rand(2, _BYTES // 4)
     pixels = photograph(*FULL_HD)
-    engine = OnnxEngine(style.model(), device="cpu", threads=threads)
+    made = engines({"": style.model()}, threads)
+    singles = {name: each for name, each in made.items() if name in RUNTIMES.values()}
     runs: dict[str, Callable[[], float]] = {
         "product": timed(lambda: a @ b),
         "copy": timed(lambda: target.copy_(source)),
-        "network": timed(lambda: engine.paint(pixels)),
+        **{name: timed(partial(engine.paint, pixels)) for name, engine in singles.items()},
     }
     times = medians(runs, plan.repeats)
     flops, rate = 2 * _SIDE**3 / times["product"], 2 * _BYTES / times["copy"]
@@ -72,10 +73,11 @@ def roofline(style: Style, plan: Plan) -> Iterator[Row]:
     bound = max(2 * macs / flops, moved / rate)
     yield Row("peak of matrix products", "GFLOP/s", flops / 1e9)
     yield Row("peak of copying", "GB/s", rate / 1e9)
-    yield Row(
-        f"share of the roofline, network light, {FULL_HD[0]}x{FULL_HD[1]}",
-        "ms", times["network"] * 1000, bound * 1000, bound / times["network"], 0.6, at_least=True,
-    )  # fmt: skip
+    for name in singles:
+        yield Row(
+            f"share of the roofline, network light, {FULL_HD[0]}x{FULL_HD[1]}, {name}",
+            "ms", times[name] * 1000, bound * 1000, bound / times[name], 0.6, at_least=True,
+        )  # fmt: skip
 
 
 def _work(width: int, height: int) -> tuple[int, int]:

@@ -102,6 +102,8 @@ def test_styles_of_one_network_are_blended_by_parts(several, style):
     assert blend.weights == (0.75, 0, 0.25)
     assert blend.name == "sea-75-sand-25"
     assert catalog.valid_name(blend.name)
+    with pytest.raises(OptionError, match="a part of the blend is too large"):
+        catalog.find(f"great-wave:{'9' * 400},udnie:1")
     with pytest.raises(OptionError, match="all parts of the blend are 0"):
         catalog.find(f"{several}/sea:0,{several}/sand:0")
     with pytest.raises(OptionError, match="no style 'none'"):

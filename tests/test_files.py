@@ -301,3 +301,11 @@ def test_a_name_too_long_for_the_disk_is_only_a_file_that_is_not_there(tmp_path)
     with pytest.raises(OptionError, match=r"too long.*-o"):
         files.plan([found], ["s" * 260])
     assert files.plan([found], ["s" * 260], str(tmp_path / "short.jpg"))[0].output.stem == "short"
+
+
+def test_an_empty_name_is_not_the_folder_one_is_in(tree, monkeypatch):
+    monkeypatch.chdir(tree)
+    with pytest.raises(OptionError, match="empty name"):
+        files.find([""])
+    with pytest.raises(OptionError, match="empty name"):
+        files.plan(files.find(["b.jpg"]), ["great-wave"], "")

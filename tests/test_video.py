@@ -1,6 +1,7 @@
 """Real films, made by PyAV, painted and read again."""
 
 import json
+import re
 import resource
 import signal
 import subprocess
@@ -26,7 +27,7 @@ from impasto.errors import (
 )
 from impasto.files import Job
 from impasto.options import ReadOptions, StylizeOptions
-from impasto.progress import CancelToken
+from impasto.progress import CancelToken, silent
 from impasto.stylizer import Stylizer
 
 av = pytest.importorskip("av")
@@ -209,6 +210,31 @@ def test_odd_sizes_and_size_are_taken(painter, tmp_path):
     assert pixels_of(tmp_path / "painted.mp4").shape == (2, 114, 162, 3)
     video.paint(clip, tmp_path / "small.mp4", painter, StylizeOptions(size=80))
     assert pixels_of(tmp_path / "small.mp4").shape == (2, 56, 80, 3)
+    made = video.paint(clip, tmp_path / "odd.mp4", painter, StylizeOptions(size=81))
+    assert pixels_of(tmp_path / "odd.mp4").shape == (2, made.height, made.width, 3)
+
+
+def test_a_film_that_ends_early_is_said_to(style, tmp_path):
+    whole = make(tmp_path / "whole.mkv", sound=None)
+    av_options = {"movflags": "faststart"}
+    with (
+        av.open(str(whole)) as source,
+        av.open(str(tmp_path / "whole.mp4"), "w", options=av_options) as output,
+    ):
+        stream = output.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                output.mux(packet)
+    data = (tmp_path / "whole.mp4").read_bytes()
+    with av.open(str(tmp_path / "whole.mp4")) as container:
+        places = [packet.pos for packet in container.demux(video=0) if packet.size]
+    (tmp_path / "cut.mp4").write_bytes(data[: places[12]])
+    for name, notes in (("whole", 1), ("cut", 2)):
+        job = Job(tmp_path / f"{name}.mp4", style.name, tmp_path / f"{name}.out.mp4")
+        result = batch.film(job, style, Settings(), silent, CancelToken())
+        assert (str(result.error), len(result.notes)) == ("None", notes)
+    assert re.search(r"tells of 8 more frames; it may be damaged", result.notes[1])
 
 
 def stopped_after(clip, target, painter, count):

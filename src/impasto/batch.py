@@ -251,6 +251,7 @@ def film(
         return Result(job, seconds=time.perf_counter() - started, error=error)
     flicker = f"flicker {painted.flicker:.2f} levels; in the film itself {painted.noise:.2f}"
     stopped = () if painted.whole else ("stopped; the same command goes on from here",)
+    lost = (f"the file tells of {painted.missing} more frames; it may be damaged",)
     return Result(
         job,
         seconds=time.perf_counter() - started,
@@ -258,5 +259,9 @@ def film(
         height=painted.height,
         device=stylizer.device,
         sha256=digest,
-        notes=(f"{painted.frames} frames, {flicker}", *stopped),
+        notes=(
+            f"{painted.frames} frames, {flicker}",
+            *stopped,
+            *(lost if painted.missing else ()),
+        ),
     )

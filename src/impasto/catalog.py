@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -215,6 +216,8 @@ def _blend(parts: list[list[str]]) -> Style:
     total = sum(weight for _, weight in found)
     if not total:
         raise OptionError("all parts of the blend are 0")
+    if not math.isfinite(total):
+        raise OptionError("a part of the blend is too large")
     shares = [(style, weight / total) for style, weight in found]
     if len({style.card.sha256 for style, _ in shares}) == 1:
         return _within(shares)

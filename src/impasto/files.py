@@ -87,6 +87,8 @@ def find(inputs: Iterable[str | Path]) -> list[Found]:
     """
     found: list[Found] = []
     for entry in map(str, inputs):
+        if not entry:
+            raise OptionError("an empty name is no picture", hint="is a variable empty?")
         path = Path(entry)
         if os.path.isdir(path):
             inside = [Found(file, path, named=False) for file in _walk(path)]
@@ -163,6 +165,8 @@ def plan(
         OptionError: two results with one name, a result that is an input, or an ``out``
             that cannot be what it would have to be.
     """
+    if out is not None and not out:
+        raise OptionError("an empty name is no place for results", hint="is a variable empty?")
     target = Path(out) if out else None
     suffix = f".{valid_format(format).lower()}" if format else None
     found = _without_results(found, {*styles, *known})
@@ -249,7 +253,10 @@ def _require_distinct(jobs: Sequence[Job]) -> None:
 
 def there_already(path: Path) -> OutputError:
     """The error of a file that nobody has asked to replace."""
-    return OutputError(f"{path} is there already", hint="--overwrite replaces it, -o names another")
+    return OutputError(
+        f"{path} is there already",
+        hint="--overwrite replaces it, in Python overwrite=True; -o names another",
+    )
 
 
 def require_places(

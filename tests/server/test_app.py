@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sqlite3
 
 import pytest
@@ -273,3 +274,19 @@ def test_a_client_that_leaves_does_not_hold_a_painter(tmp_path, jpeg):
                 service.http.post("/v1/stylize?style=udnie", content=large, timeout=0.05)
         assert service.post(jpeg, style="udnie", size=64).status_code == 200
         until(lambda: "impasto_painters_busy 0.0" in service.http.get("/metrics").text)
+
+
+def test_no_answer_names_a_folder_of_the_machine(tmp_path, user_styles, style, jpeg):
+    """A style that somebody damaged, in a folder of the server's."""
+    folder = user_styles / "broken"
+    shutil.copytree(style.folder, folder)
+    card = json.loads((folder / "card.json").read_text("utf-8"))
+    (folder / "card.json").write_text(json.dumps(card | {"name": "broken"}), "utf-8")
+    (folder / card["model"]["file"]).write_bytes(b"no network")
+    with serving(tmp_path) as service:
+        found = service.post(jpeg, style="broken")
+        assert found.status_code == 500
+        assert found.json()["detail"].startswith("style.onnx is damaged")
+        assert str(user_styles) not in found.text
+        job = service.ended(service.submit(jpeg, style="broken").headers["location"])
+        assert job["error"]["detail"].startswith("style.onnx is damaged")

@@ -308,3 +308,12 @@ def test_what_is_this_machine():
     assert all(map(is_loopback, ("127.0.0.1", "::1", "[::1]", "localhost", "127.8.9.1")))
     assert not any(map(is_loopback, ("0.0.0.0", "::", "10.0.0.1", "example.org", "")))
     assert is_loopback(ServeOptions.host)
+
+
+def test_a_token_of_any_letters_is_taken_as_clients_send_it(tmp_path):
+    token = "пароль-ä"
+    with serving(tmp_path, env={"IMPASTO_TOKEN": token}.items()) as service:
+        headers = {"Authorization": b"Bearer " + token.encode()}
+        assert service.http.get("/v1/limits", headers=headers).status_code == 200
+        headers = {"Authorization": b"Bearer " + token.encode()[:-1]}
+        assert service.http.get("/v1/limits", headers=headers).status_code == 401

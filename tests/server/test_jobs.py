@@ -422,3 +422,21 @@ def test_a_service_can_be_asked_for_while_it_starts(tmp_path):
     assert service.http.get("/readyz").status_code in (200, 503)
     assert service.http.get("/healthz").status_code == 200
     service.stop()
+
+
+def test_fields_of_a_job_do_not_stand_in_its_address(service, jpeg):
+    sent = {"files": {"image": jpeg}, "data": {"style": "udnie"}}
+    found = service.http.post("/v1/jobs?size=50", **sent)
+    assert found.status_code == 422
+    assert found.json()["detail"] == "'size' stands in the address"
+
+
+def test_what_a_killed_worker_left_is_cleared_away(tmp_path, monkeypatch):
+    monkeypatch.setattr(work.tempfile, "gettempdir", lambda: str(tmp_path))
+    left = tmp_path / "impasto-some-job" / "the film"
+    left.parent.mkdir()
+    left.write_bytes(b"of a client")
+    with work._place("some-job") as folder:
+        assert (tmp_path / "impasto-some-job").samefile(folder)
+        assert not left.exists()
+    assert not list(tmp_path.iterdir())

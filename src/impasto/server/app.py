@@ -125,6 +125,8 @@ async def _told(_: Request, error: Exception) -> Response:
         error = Refusal(
             HTTPStatus.SERVICE_UNAVAILABLE, "the jobs cannot be reached", retry_after=_AGAIN
         )
+    elif error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.error("%s", error)
     return answer(error)
 
 

@@ -189,7 +189,7 @@ class Jobs:
         """What is kept of a job: ``image``, ``painting``, ``preview`` or ``result``."""
         data = self._files.peek_data(f"{id}/{name}")
         if data is EmptyData:
-            raise Refusal(HTTPStatus.GONE, f"the {name} is gone", hint="it was kept long enough")
+            raise Refusal(HTTPStatus.GONE, f"the {name} is gone, or not there yet")
         return bytes(data)
 
     def keep(self, id: str, name: str, data: bytes) -> None:

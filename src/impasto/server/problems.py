@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +14,8 @@ from starlette.exceptions import HTTPException
 from impasto.errors import ImpastoError
 
 MEDIA_TYPE = "application/problem+json"
+_PLACE = re.compile(r"(?<!\S)(?:/|[A-Za-z]:\\)\S*[/\\](?=[^/\\\s])")
+"""The folder before a file's name, which is nobody's business."""
 
 
 class Refusal(ImpastoError):  # noqa: N818 - not a fault
@@ -35,7 +38,7 @@ def problem(error: ImpastoError) -> dict[str, Any]:
         "type": "about:blank",
         "title": title,
         "status": int(status),
-        "detail": error.message,
+        "detail": _PLACE.sub("", error.message),
         "hint": error.hint,
         "code": code,
     }

@@ -17,6 +17,11 @@ async def received(
     request: Request, query: BaseModel | None
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """The files of a request, ``image`` at least, and its fields as they were sent."""
+    if query is None and request.query_params:
+        name = next(iter(request.query_params))
+        raise OptionError(
+            f"{name!r} stands in the address", hint="send the fields of a job in its form"
+        )
     given = query.model_dump(exclude_unset=True) if query else {}
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     found: dict[str, bytes] = {}

@@ -6,9 +6,12 @@ import json
 import logging
 import os
 import re
+import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from http import HTTPStatus
 from importlib.util import find_spec
@@ -30,7 +33,7 @@ _log = logging.getLogger("impasto.server")
 
 _POLL = 0.2
 _TOLD = "told.json"
-_SENT = "film"
+_SENT = "the film"
 _FAILED = 1
 """Python's exit code for what nobody expected: the place of the jobs is away, the disk is full."""
 _TELL = 0.25
@@ -106,7 +109,7 @@ class Worker(threading.Thread):
         jobs.close()
 
     def _do(self, jobs: Jobs, job: Job) -> None:
-        with tempfile.TemporaryDirectory(prefix="impasto-") as folder:
+        with _place(job.id) as folder:
             process = processes().Process(
                 target=_perform, args=(self._options, job, folder), daemon=True
             )
@@ -147,6 +150,18 @@ class Worker(threading.Thread):
         )
 
 
+@contextmanager
+def _place(id: str) -> Iterator[str]:
+    """A folder for a job, which is nowhere when it is over. Nobody but us knows its ``id``."""
+    folder = Path(tempfile.gettempdir(), f"impasto-{id}")
+    shutil.rmtree(folder, ignore_errors=True)  # of a worker that was killed at it
+    folder.mkdir(mode=0o700)
+    try:
+        yield str(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _perform(options: ServeOptions, job: Job, folder: str) -> None:
     """Do a job; what became of it is left in a file for the worker."""
     end_with_parent()
@@ -158,9 +173,7 @@ def _perform(options: ServeOptions, job: Job, folder: str) -> None:
         jobs.keep(job.id, "result", data)
         told: dict[str, Any] = {"state": "done", "media_type": media_type, "bytes": len(data)}
     except ImpastoError as error:
-        about = problem(error)
-        about["detail"] = about["detail"].replace(str(Path(folder, _SENT)), "the film")
-        told = {"state": "failed", "error": about}
+        told = {"state": "failed", "error": problem(error)}
     jobs.close()
     files.write(Path(folder) / _TOLD, json.dumps(told).encode())
 

@@ -50,10 +50,7 @@ class Photos:
         held_out: int = 0,
         without: Path | None = None,
     ) -> None:
-        if not os.path.isdir(folder):
-            raise TrainingError(
-                f"{folder} is not a folder", hint="give one with a few hundred photographs"
-            )
+        _require_folder(folder)
         paths = files.pictures(folder)
         if without:
             apart_from = without.resolve()
@@ -137,6 +134,7 @@ def some(folder: Path, count: int, size: int) -> dict[Path, Picture]:
         OptionError: there are no pictures in it.
         TrainingError: none of them can be read.
     """
+    _require_folder(folder)
     paths = files.pictures(folder)
     found: dict[Path, Picture] = {}
     for index in np.random.default_rng(0).permutation(len(paths)):
@@ -147,6 +145,13 @@ def some(folder: Path, count: int, size: int) -> dict[Path, Picture]:
     if not found:
         raise TrainingError(f"no photograph in {folder} can be read", hint="check the folder")
     return found
+
+
+def _require_folder(folder: Path) -> None:
+    if not os.path.isdir(folder):
+        raise TrainingError(
+            f"{folder} is not a folder", hint="give one with a few hundred photographs"
+        )
 
 
 def grained(photographs: Tensor, deviation: float, seed: int, first: int) -> Tensor:

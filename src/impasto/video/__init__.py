@@ -26,7 +26,7 @@ from impasto.options import ReadOptions, StylizeOptions
 from impasto.picture import Picture
 from impasto.progress import CancelToken, OnProgress, Progress, silent
 from impasto.video.joining import join, require_room_for_sound
-from impasto.video.parts import Encoder, Work, unfinished
+from impasto.video.parts import Encoder, Work, even, unfinished
 from impasto.video.reading import Source, ahead, library, upright
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class Film:
     flicker: float
     noise: float
     whole: bool
+    missing: int = 0
+    """Frames that the file tells of beside these, and that were not to be had."""
 
 
 def paint(
@@ -95,10 +97,12 @@ def paint(
             if not painter.frames:
                 cancel.check()
                 raise PictureError(f"{source} has no frames")
+            missing = 0 if cancel.cancelled else max(0, film.stream.frames - painter.frames)
             end = painter.end if cancel.cancelled else math.inf
             work.finish(join(film, work, target, end), target, whole=not cancel.cancelled)
     engine: Any = stylizer.engine
-    return Film(painter.frames, *painter.size, engine.flicker, engine.noise, not cancel.cancelled)
+    whole = not cancel.cancelled
+    return Film(painter.frames, *painter.size, engine.flicker, engine.noise, whole, missing)
 
 
 @contextmanager
@@ -150,7 +154,7 @@ class _Painter:
                     for frame, picture in islice(chain((first,), painted), PART):
                         encoder.add(picture.pixels, frame)
                         self.frames += 1
-                        self.size = picture.width, picture.height
+                        self.size = even(picture.width), even(picture.height)
                         last = frame.pts
                         self.end = float((frame.pts + (frame.duration or 0)) * frame.time_base)
                         on_progress(Progress(self.frames, max(total, self.frames)))

@@ -120,9 +120,9 @@ class Encoder(ExitStack):
             self._waiting.pop(0).result()
 
     def _encode(self, pixels: NDArray[np.uint8], like: Any) -> None:
-        odd = pixels.shape[0] % 2, pixels.shape[1] % 2
-        if any(odd):  # chroma has half the resolution
-            pixels = np.pad(pixels, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge")
+        more = [even(side) - side for side in pixels.shape[:2]]
+        if any(more):
+            pixels = np.pad(pixels, ((0, more[0]), (0, more[1]), (0, 0)), mode="edge")
         if self._stream is None:
             self._stream = self._open(pixels.shape[1], pixels.shape[0], like)
         frame = library().VideoFrame.from_ndarray(pixels, format="rgb24")
@@ -143,6 +143,11 @@ class Encoder(ExitStack):
             for tag, value in _tags(like).items():
                 setattr(context, tag, value)
         return stream
+
+
+def even(side: int) -> int:
+    """A side of a film, whose colours have half the resolution."""
+    return side + side % 2
 
 
 def _tags(like: Any) -> dict[str, int]:
