@@ -59,12 +59,13 @@ def objective(network, painting):
     return Objective(LOSS, [StylePicture(to_tensor(pixels)[None])], network)
 
 
-def test_the_loss_is_the_one_that_the_style_was_learnt_with(evaluated, style):
+def test_the_loss_is_the_one_that_the_style_was_learnt_with(evaluated):
     found, _ = evaluated
     assert found.loss == dataclasses.replace(LOSS, style_weight=3.0)
     assert found.style_size == 96
-    bundled = evaluate.learnt_with(style)
-    assert bundled == (dataclasses.replace(TrainOptions().loss, tv_weight=1.0), 512, "whole")
+    bundled = evaluate.learnt_with(catalog.find("starry-night"))
+    loss = dataclasses.replace(TrainOptions().loss, style_weight=30)
+    assert bundled == (loss, 448, "0.01,0.01,0.97,0.97")
 
 
 def test_a_style_of_several_has_its_own_weight_and_size(painted_style):
