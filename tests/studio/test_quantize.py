@@ -283,3 +283,10 @@ def test_the_command_says_difference_size_and_speed(photos, tmp_path):
     assert done.returncode == 0, done.stderr
     assert re.search(r"levels off \(PSNR \d+\.\d dB\), \d+% of the bytes, \d", done.stderr)
     assert catalog.find(tmp_path / "eight").card.details["model"]["quantized"]["bits"] == 8
+
+
+def test_every_bundled_styles_large_convolutions_are_found():
+    for style in catalog.bundled().values():
+        found = eightbit.large(style.model())
+        assert len(found) == len(set(found)) > 0, style.name
+        assert all(found), style.name
