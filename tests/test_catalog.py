@@ -112,7 +112,7 @@ def test_styles_of_one_network_are_blended_by_parts(several, style):
         catalog.find(f"{several}/sea:0.5,udnie:0.5")
 
 
-def test_styles_of_several_networks_are_blended_into_one_network():
+def test_styles_of_several_networks_are_blended_into_one_network(style):
     blend = catalog.find("great-wave:3,udnie:1")
     assert [(part.name, share) for part, share in blend.parts] == [
         ("great-wave", 0.75),
@@ -124,7 +124,7 @@ def test_styles_of_several_networks_are_blended_into_one_network():
     assert blend.card.details["title"] == blend.card.title
     assert "training" not in blend.card.details
     store.check(blend.model(), "the blend")
-    assert len(blend.model()) < catalog.find("udnie").card.bytes
+    assert len(blend.model()) < style.card.bytes
 
 
 def test_no_blend_is_taken_for_another():
