@@ -207,6 +207,13 @@ def test_health_and_metrics(service, jpeg):
     assert "process_resident_memory_bytes" in text
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/", "/docs"])
+def test_monitors_ask_with_head(service, path):
+    asked, whole = service.http.head(path), service.http.get(path)
+    assert (asked.status_code, asked.content) == (200, b"")
+    assert asked.headers["content-length"] == whole.headers["content-length"]
+
+
 def test_the_fields_are_the_options(service):
     """No knob is defined twice: what the API takes comes from the options."""
     assert set(fields.Stylize.model_fields) == {"style", *vars(StylizeOptions())}

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
@@ -150,6 +151,8 @@ OneJob = Annotated[Job, Depends(_job)]
 
 api = APIRouter(prefix="/v1", responses=schema.ERRORS)
 pages = APIRouter(include_in_schema=False)
+_page = partial(pages.api_route, methods=["GET", "HEAD"])
+"""A route that monitors may also ask with HEAD."""
 
 
 @api.post(
@@ -300,13 +303,13 @@ def limits(options: Options) -> dict[str, Any]:
     return told | {"jobs": work.kinds(), "formats": [*MEDIA_TYPES.values(), *FILM_TYPES.values()]}
 
 
-@pages.get("/healthz")
+@_page("/healthz")
 def healthz() -> dict[str, str]:
     """The service answers."""
     return {"status": "ok"}
 
 
-@pages.get("/readyz")
+@_page("/readyz")
 def readyz(request: Request) -> dict[str, str]:
     """The service paints: each of its processes has done so."""
     painters: Painters = request.app.state.painters
@@ -318,29 +321,29 @@ def readyz(request: Request) -> dict[str, str]:
     return {"status": "ready"}
 
 
-@pages.get("/metrics")
+@_page("/metrics")
 def metrics(request: Request) -> Response:
     """Counts and times for Prometheus."""
     return Response(*request.app.state.metrics.text())
 
 
-@pages.get("/")
+@_page("/")
 def index() -> FileResponse:
     return FileResponse(PAGE / "index.html")
 
 
-@pages.get("/docs")
+@_page("/docs")
 def docs() -> FileResponse:
     return FileResponse(PAGE / "docs.html")
 
 
-@pages.get("/page/painter.js")
+@_page("/page/painter.js")
 def painter() -> FileResponse:
     """How the page paints: here, by asking the service."""
     return FileResponse(PAGE / "server.js")
 
 
-@pages.get("/page/sample.jpg")
+@_page("/page/sample.jpg")
 def sample() -> FileResponse:
     return FileResponse(assets.demo_photo())
 
