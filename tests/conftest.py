@@ -1,12 +1,22 @@
 """What all tests share: a bundled style, a photograph, a folder for the user's styles."""
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from impasto import assets, catalog, codecs, devices
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c():
+    """Commands that tests start can be interrupted, even where a shell has begun the tests in its
+    background: such a shell has SIGINT ignored, and what is ignored is so in every child."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
