@@ -60,29 +60,35 @@ def roofline(style: Style, plan: Plan) -> Iterator[Row]:
     a, b = torch.rand(2, _SIDE, _SIDE)
     source, target = torch.rand(2, _BYTES // 4)
     pixels = photograph(*FULL_HD)
-    made = engines({"": style.model()}, threads)
-    singles = {name: each for name, each in made.items() if name in RUNTIMES.values()}
+    full = export.to_onnx(networks.build(networks.preset("full")).eval())
+    models = {"light": style.model(), "full": full}  # any weights take the same time
+    tiers = {
+        f"network {tier}, {FULL_HD[0]}x{FULL_HD[1]}, {name}": (tier, engine)
+        for tier, model in models.items()
+        for name, engine in engines({"": model}, threads).items()
+        if name in RUNTIMES.values()
+    }
     runs: dict[str, Callable[[], float]] = {
         "product": timed(lambda: a @ b),
         "copy": timed(lambda: target.copy_(source)),
-        **{name: timed(partial(engine.paint, pixels)) for name, engine in singles.items()},
+        **{name: timed(partial(engine.paint, pixels)) for name, (_, engine) in tiers.items()},
     }
     times = medians(runs, plan.repeats)
     flops, rate = 2 * _SIDE**3 / times["product"], 2 * _BYTES / times["copy"]
-    macs, moved = _work(*FULL_HD)
-    bound = max(2 * macs / flops, moved / rate)
     yield Row("peak of matrix products", "GFLOP/s", flops / 1e9)
     yield Row("peak of copying", "GB/s", rate / 1e9)
-    for name in singles:
+    for name, (tier, _) in tiers.items():
+        macs, moved = _work(tier, *FULL_HD)
+        bound = max(2 * macs / flops, moved / rate)
         yield Row(
-            f"share of the roofline, network light, {FULL_HD[0]}x{FULL_HD[1]}, {name}",
+            f"share of the roofline, {name}",
             "ms", times[name] * 1000, bound * 1000, bound / times[name], 0.6, at_least=True,
         )  # fmt: skip
 
 
-def _work(width: int, height: int) -> tuple[int, int]:
-    """Multiply-accumulates of ``light``, and bytes that its convolutions take and give."""
-    network = networks.build(networks.preset("light")).eval()
+def _work(tier: str, width: int, height: int) -> tuple[int, int]:
+    """Multiply-accumulates of a network, and bytes that its convolutions take and give."""
+    network = networks.build(networks.preset(tier)).eval()
     moved = 0
 
     def count(_: nn.Module, given: tuple[torch.Tensor, ...], made: torch.Tensor) -> None:

@@ -41,6 +41,27 @@ def test_every_bundled_style_is_whole():
         assert files == {"card.json", "style.onnx", style.preview.name}
 
 
+def test_a_tiny_twin_looks_as_its_style_and_is_no_look_of_its_own(copy, user_styles):
+    names = set(catalog.bundled())
+    assert {"great-wave", "great-wave-tiny"} <= names
+    for name in ("my-wave", "lone-tiny"):
+        edit(copy, lambda d, name=name: d.update(name=name))
+        shutil.copytree(copy, user_styles / name)
+    assert set(catalog.looks(catalog.styles())) == {"my-wave", "lone-tiny"} | {
+        name for name in names if not name.endswith("-tiny")
+    }
+
+
+def test_every_look_has_a_tiny_twin_that_learnt_from_it():
+    for name, style in catalog.bundled().items():
+        if name.endswith("-tiny"):
+            large = catalog.bundled()[name.removesuffix("-tiny")]
+            assert style.card.artwork == large.card.artwork
+            assert style.card.parameters < large.card.parameters / 5
+        else:
+            assert f"{name}-tiny" in catalog.bundled()
+
+
 def test_a_style_is_found_by_name_folder_card_network_and_itself(copy, style):
     assert catalog.find("great-wave").folder == style.folder
     for place in (copy, str(copy), copy / "card.json", copy / "style.onnx"):

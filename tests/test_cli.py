@@ -17,7 +17,7 @@ from PIL import Image
 from typer.main import get_command
 
 import hostile
-from impasto import __version__, cli, codecs
+from impasto import __version__, catalog, cli, codecs
 from impasto.knobs import doc
 from impasto.options import OptimizeOptions, StylizeOptions, TrainOptions, WriteOptions
 
@@ -323,6 +323,7 @@ def test_a_sheet_and_the_demo(folder):
     assert run("demo", "-o", "demo", cwd=folder).returncode == 0
     names = {path.name for path in (folder / "demo").iterdir()}
     assert {"sheet.jpg", "demo.great-wave.jpg", "demo.the-scream.jpg"} <= names
+    assert len(names) == 1 + len(catalog.looks(catalog.bundled()))
     again = run("demo", "-o", "demo", cwd=folder)
     assert (again.returncode, again.stdout) == (1, b"")
     assert b"sheet.jpg is there already" in again.stderr

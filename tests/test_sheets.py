@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from impasto import sheets
+from impasto import catalog, sheets
 from impasto.picture import Picture
 
 
@@ -24,6 +24,13 @@ def test_pictures_stand_in_rows_and_columns():
     assert several.shape[1] > 3 * 200
     assert several.shape[0] > 2 * 40
     assert (several[one.shape[0] :, 2 * one.shape[1] :] == sheets._PAPER).all()
+
+
+def test_a_sheet_shows_each_look_once(photo):
+    told = []
+    sheets.sheet(photo, cell=64, on_progress=told.append)
+    assert [each.message for each in told] == list(catalog.looks(catalog.styles()))
+    assert len(told) < len(catalog.styles())
 
 
 def test_a_long_label_stays_below_its_picture():

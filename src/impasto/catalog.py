@@ -26,6 +26,9 @@ CARD = "card.json"
 FORMAT = 1
 """Version of the card's layout; a newer one is refused with a sentence."""
 
+TINY = "-tiny"
+"""Ends the name of a style that paints as another does, in a smaller network."""
+
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _BLEND = re.compile(r"[^,:]+:\d*\.?\d+(,[^,:]+:\d*\.?\d+)*")
 _BUNDLED = Path(__file__).parent / "styles"
@@ -142,6 +145,12 @@ def styles() -> dict[str, Style]:
 def bundled() -> dict[str, Style]:
     """The styles that came with impasto, by name."""
     return _in(_BUNDLED)
+
+
+def looks(found: Mapping[str, Style]) -> dict[str, Style]:
+    """These styles without tiny twins: what NAME-tiny paints looks as what NAME does."""
+    twins = {f"{name}{TINY}" for name in found}
+    return {name: style for name, style in found.items() if name not in twins}
 
 
 def _in(place: Path) -> dict[str, Style]:

@@ -226,6 +226,25 @@ class TrainOptions(Checked):
 
 
 @dataclass(frozen=True)
+class DistillOptions(Checked):
+    """How a smaller network learns to paint as a style does."""
+
+    steps: int = knob(2000, "Training steps.", low=1)
+    batch: int = knob(2, "Photographs per step.", low=1, high=1024)
+    crop: int = knob(256, "Side of the training crops in pixels.", low=64, high=2048)
+    grain: float = knob(
+        StylizeOptions.grain,
+        "Grain of every other photograph, in levels of 255; films are painted without.",
+        low=0,
+        high=64,
+    )
+    learning_rate: float = knob(6e-3, "Peak learning rate.", low=1e-6, high=1)
+    held_out: int = knob(8, "Photographs kept apart to compare on.", low=0, high=1000)
+    seed: int = knob(0, "Same seed, same photographs, same network.", low=0)
+    network: NetworkOptions = knob(NetworkOptions(width=8, blocks=2), "Shape of the network.")
+
+
+@dataclass(frozen=True)
 class QuantizeOptions(Checked):
     """How a style's network is brought to 8 bits."""
 

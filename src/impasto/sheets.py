@@ -34,11 +34,11 @@ def sheet(
 
     Args:
         photo: anything that :func:`impasto.stylize` takes.
-        styles: names or folders; all styles at hand by default.
+        styles: names or folders; all styles at hand by default, but for tiny twins.
         cell: long side of each picture in pixels.
         on_progress: called after each style.
     """
-    chosen = [catalog.find(style) for style in styles or catalog.styles()]
+    chosen = [catalog.find(style) for style in styles or catalog.looks(catalog.styles())]
     small = codecs.open_any(photo).resized(cell)
     cells = [("Photograph", small)]
     for number, style in enumerate(chosen, 1):

@@ -23,9 +23,10 @@ from impasto.progress import CancelToken
 from impasto.studio import checkpoint, curves
 from impasto.studio.log import Log
 from impasto.studio.losses import TOTAL_VARIATIONS
+from impasto.studio.muon import schedule
 from impasto.studio.objective import KINDS
 from impasto.studio.paintings import Painting
-from impasto.studio.train import schedule, train
+from impasto.studio.train import train
 
 TINY = TrainOptions(
     steps=6,

@@ -37,6 +37,7 @@ for command in (
     studio.train,
     studio.layers,
     studio.networks,
+    quality.distill,
     quality.quantize,
     quality.evaluate,
     lab.lab,

@@ -228,7 +228,7 @@ def demo(
     from impasto import assets, batch, files, sheets
 
     terminal = Terminal()
-    chosen = catalog.bundled()
+    chosen = catalog.looks(catalog.bundled())
     photo, side_by_side = assets.demo_photo(), out / "sheet.jpg"
     files.require_places([side_by_side], [photo], overwrite=overwrite)
     plan = files.plan(files.find([photo]), list(chosen), f"{out}/")

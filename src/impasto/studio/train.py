@@ -35,7 +35,7 @@ from impasto.studio import checkpoint, curves, export, networks, origins
 from impasto.studio.checkpoint import Checkpoint, Training
 from impasto.studio.crops import Crops
 from impasto.studio.log import Log
-from impasto.studio.muon import Muon
+from impasto.studio.muon import Muon, schedule
 from impasto.studio.networks import TransformNetwork
 from impasto.studio.objective import KINDS, Objective, StylePicture
 from impasto.studio.paintings import Painting, Paintings, entries, wanted_of
@@ -43,7 +43,6 @@ from impasto.studio.photos import Photos, grained, to_pixels, to_tensor
 
 _CLIP = 1.0
 """Largest norm of a gradient: one odd batch must not undo an hour."""
-_WARM_UP = 0.05
 _SAMPLES = 6
 """Photographs, and styles, on a sample picture."""
 
@@ -297,14 +296,6 @@ class _Run:
         raise TrainingError(
             f"the {' and '.join(bad)} loss stopped being a number at step {step + 1}", hint=hint
         )
-
-
-def schedule(step: int, steps: int) -> float:
-    """Factor of the learning rate: a short rise, then half a cosine down to zero."""
-    part = (step + 1) / steps
-    if part < _WARM_UP:
-        return part / _WARM_UP
-    return 0.5 + 0.5 * math.cos(math.pi * (part - _WARM_UP) / (1 - _WARM_UP))
 
 
 def _objectives(

@@ -21,6 +21,8 @@ from browser import (
 )
 from PIL import Image
 
+from impasto import catalog
+
 # ---- Pictures come in --------------------------------------------------------------------------
 
 
@@ -164,22 +166,43 @@ def test_two_styles_are_blended(refused):
     expect(refused.locator("#busy")).to_be_hidden()
 
 
-def test_only_networks_of_one_shape_are_offered_for_a_blend(sample):
+def test_only_networks_of_one_shape_are_offered_for_a_blend(browser, server):
     def offered():
         found = "all => all.filter((one) => !one.disabled).map((one) => one.value)"
-        return set(sample.eval_on_selector_all("#second option", found))
+        return set(page.eval_on_selector_all("#second option", found))
 
-    assert {"", "udnie", "mondrian"} <= offered()
-    assert not any(name.endswith("-tiny") for name in offered())
-    with painting(sample):
-        sample.select_option("#second", "udnie")
-    expect(sample.locator("#share")).to_be_enabled()
-    asked = requests(sample, "/v1/stylize")
-    with painting(sample):
-        choose(sample, "starry-night-tiny")
-    expect(sample.locator("#share")).to_be_disabled()
-    assert query(asked[-1])["style"] == "starry-night-tiny"
-    assert all(not name or name.endswith("-tiny") for name in offered())
+    def reshape(route):
+        answer = route.fetch()
+        told = answer.json()
+        for style in told["styles"]:
+            style["parameters"] += style["name"] in ("mondrian", "parasol")
+        route.fulfill(response=answer, json=told)
+
+    with visit(browser, server) as page:
+        page.route("**/v1/styles", reshape)
+        page.reload()
+        with painting(page):
+            page.click("#sample")
+        assert {"", "udnie", "seine"} <= offered()
+        assert not {"mondrian", "parasol"} & offered()
+        with painting(page):
+            page.select_option("#second", "udnie")
+        expect(page.locator("#share")).to_be_enabled()
+        asked = requests(page, "/v1/stylize")
+        with painting(page):
+            choose(page, "mondrian")
+        expect(page.locator("#share")).to_be_disabled()
+        assert query(asked[-1])["style"] == "mondrian"
+        assert offered() == {"", "mondrian", "parasol"}
+
+
+def test_what_paints_as_another_does_is_not_shown_twice(sample):
+    shown = sample.eval_on_selector_all("input[name=style]", "all => all.map((one) => one.value)")
+    names = catalog.bundled().keys()
+    assert {"great-wave", "great-wave-tiny"} <= names
+    assert shown == [name for name in names if name.removesuffix("-tiny") == name]
+    options = sample.eval_on_selector_all("#second option", "all => all.map((one) => one.value)")
+    assert options == ["", *shown]
 
 
 def test_a_refusal_is_shown_with_its_hint(refused):

@@ -1,7 +1,18 @@
 """The camera on the web page, painted live."""
 
 import pytest
-from browser import choose, downloaded, expect, painting, pixels, size, until, visit
+from browser import (
+    choose,
+    downloaded,
+    expect,
+    painting,
+    pixels,
+    query,
+    requests,
+    size,
+    until,
+    visit,
+)
 
 LATE = """() => {
   navigator.mediaDevices.getUserMedia = () => new Promise((_, reject) => {
@@ -31,6 +42,20 @@ def test_the_camera_is_painted_live_and_a_frame_is_kept(page):
     assert max(size(page)) > 480
     expect(page.locator("#busy")).to_be_hidden()
     assert downloaded(page)[0] == "camera.great-wave.jpg"
+
+
+def test_what_moves_is_painted_by_the_tiny_network_that_paints_alike(page):
+    asked = requests(page, "/v1/stylize")
+    watch(page)
+    assert {query(each)["style"] for each in asked} == {"great-wave-tiny"}
+    expect(page.locator("#command")).to_contain_text("-s great-wave ")
+    with painting(page):
+        page.click("#keep")
+    assert query(asked[-1])["style"] == "great-wave"
+    watch(page)
+    page.select_option("#second", "udnie")
+    until(page, lambda: query(asked[-1])["style"] == "great-wave:0.5,udnie:0.5")
+    page.click("#cancel")
 
 
 def test_what_is_asked_before_the_styles_have_come_waits_for_them(browser, server, photo):

@@ -14,6 +14,7 @@ const DRAFT = 512;
 const LIVE = 480;
 const KEPT = 16; // paintings that are kept, so that going back to a style is instant
 const ENDING = { 'image/png': 'png', 'image/webp': 'webp', 'image/avif': 'avif', 'video/mp4': 'mp4' };
+const TINY = '-tiny'; // great-wave-tiny paints as great-wave does, and faster
 const FILM = /\.(mp4|m4v|mov|mkv|webm|avi)$/i;
 
 const $ = (id) => document.getElementById(id);
@@ -47,13 +48,15 @@ function partner() {
   return other && other !== style() && blends(other) ? other.name : '';
 }
 
-function settings() {
+/** What to ask for; what is ``moving`` is painted by the tiny network that paints alike, if there is one. */
+function settings(moving = false) {
   const { name } = style();
   const other = partner();
+  const tiny = moving && !other && styles.has(name + TINY) ? TINY : ''; // few of these can be blended
   const part = Number(share.value).toFixed(2).replace(/0$/, '');
   const rest = (1 - share.value).toFixed(2).replace(/0$/, '');
   return {
-    style: other ? `${name}:${rest},${other}:${part}` : name,
+    style: other ? `${name}:${rest},${other}:${part}` : name + tiny,
     stroke: photo?.film ? undefined : Number((2 ** brush.value).toFixed(2)), // films have none
     grain: grain.checked ? undefined : 0,
     keepColors: colors.checked,
@@ -410,7 +413,7 @@ async function watch() {
       if (style().own) throw problem('Your own painting cannot be painted live', 'choose another style');
       const start = performance.now();
       const small = scaled(video, ...fit(...size, LIVE), size);
-      const wanted = settings();
+      const wanted = settings(true);
       wanted.stroke = Math.min(10, (2 ** brush.value * PREVIEW) / LIVE); // painted in one pass
       wanted.grain = 0; // it would stand where the picture moves
       const made = await painter.paint(small, wanted, { signal, tell: tells }).then(visible);
@@ -541,12 +544,12 @@ async function start() {
   const [found, allowed] = await Promise.all([painter.styles(), painter.limits()]);
   limits = allowed;
   brush.min = Math.max(brush.min, Math.log2(PREVIEW / limits.stylize_side));
-  for (const one of found) {
-    styles.set(one.name, one);
-    second.append(new Option(one.title, one.name));
-  }
+  for (const one of found) styles.set(one.name, one);
+  const twin = ({ name }) => name.endsWith(TINY) && styles.has(name.slice(0, -TINY.length));
+  const shown = found.filter((one) => !twin(one));
+  second.append(...shown.map((one) => new Option(one.title, one.name)));
   const favourite = styles.has('great-wave') ? 'great-wave' : found[0]?.name;
-  $('own').before(...found.map((one) => tile(one, one.name === favourite)));
+  $('own').before(...shown.map((one) => tile(one, one.name === favourite)));
   $('own').hidden = !limits.jobs.includes('optimize');
   preview();
 }

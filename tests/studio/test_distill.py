@@ -1,0 +1,138 @@
+"""Small networks that learn from bundled styles: real paintings, real steps, real files."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+import impasto
+from impasto import catalog, codecs
+from impasto.errors import Cancelled, OptionError, OutputError, TrainingError
+from impasto.options import DistillOptions, NetworkOptions
+from impasto.progress import CancelToken
+from impasto.studio import evaluate
+from impasto.studio.distill import START, _ground, distance, distill
+
+QUICK = DistillOptions(steps=60, batch=1, crop=64, held_out=2)
+
+
+@pytest.fixture(scope="module")
+def distilled(photos, tmp_path_factory):
+    """A tiny network that has begun to paint as another style, and what was told on the way."""
+    folder, told = tmp_path_factory.mktemp("made") / "little-wave", []
+    made = distill("great-wave", photos, folder, options=QUICK, on_progress=told.append)
+    return made, told
+
+
+def off(one, other, photo):
+    """By how many levels two styles differ in the mean."""
+    painted = [np.float32(impasto.stylize(photo, style).pixels) for style in (one, other)]
+    return float(np.abs(painted[0] - painted[1]).mean())
+
+
+def test_it_comes_nearer_to_the_style_that_it_learns_from(distilled, photo):
+    made, told = distilled
+    assert off(made.folder, "great-wave", photo) < 0.7 * off(START, "great-wave", photo)
+    assert off(made.folder, START, photo) > 5
+    losses = [each.losses["total"] for each in told]
+    assert [each.step for each in told] == list(range(1, 61))
+    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
+
+
+def test_the_difference_that_is_told_is_that_of_photographs_it_has_not_seen(distilled, photos):
+    made, _ = distilled
+    style = catalog.find(made.folder)
+    training = style.card.details["training"]
+    assert training["start"] == START
+    assert training["photographs"] + 1 == len(list(photos.glob("*.jpg")))
+    assert training["losses"]["levels"] == round(made.levels, 2)
+    apart = codecs.read(sorted(photos.glob("*.jpg"))[-1])
+    assert 0.3 * made.levels < off(made.folder, "great-wave", apart) < 3 * made.levels
+
+
+def test_it_is_a_style_like_any_other(distilled, photo):
+    made, _ = distilled
+    style, wave = catalog.find(made.folder), catalog.find("great-wave")
+    assert made.parameters == style.card.parameters < wave.card.parameters / 5
+    assert style.card.name == "little-wave"
+    assert style.card.artwork == wave.card.artwork
+    assert style.card.details["distilled"] == {"style": "great-wave", "sha256": wave.card.sha256}
+    assert evaluate.learnt_with(style) == evaluate.learnt_with(wave)
+    assert style.preview.is_file()
+    blend = impasto.stylize(photo, f"{made.folder}:0.5,{START}:0.5").pixels
+    assert blend.shape == photo.pixels.shape
+
+
+def test_it_can_be_learnt_on_from(distilled, photos, tmp_path):
+    made, told = distilled
+    more, options = [], dataclasses.replace(QUICK, steps=4)
+    on = distill(
+        "great-wave", photos, tmp_path / "more", options=options, start=made.folder,
+        on_progress=more.append,
+    )  # fmt: skip
+    assert more[0].losses["total"] < 0.8 * told[0].losses["total"]
+    assert catalog.find(on.folder).card.details["training"]["start"] == "little-wave"
+
+
+def test_the_same_seed_makes_the_same_network(photos, tmp_path):
+    options = DistillOptions(steps=4, batch=1, crop=64, held_out=0)
+    one, other = (distill("udnie", photos, tmp_path / n, options=options) for n in ("one", "two"))
+    assert one.levels == other.levels > 0
+    sums = [catalog.find(made.folder).card.sha256 for made in (one, other)]
+    assert sums[0] == sums[1]
+
+
+def test_a_blend_is_learnt_by_any_network(photos, tmp_path):
+    options = DistillOptions(
+        steps=2, batch=1, crop=64, network=NetworkOptions(design="johnson", width=4, blocks=1)
+    )
+    blend = "great-wave:0.5,udnie:0.5"
+    made = distill(blend, photos, tmp_path / "both", options=options, title="Both")
+    card = json.loads((made.folder / "card.json").read_text())
+    assert (card["title"], card["network"]["design"]) == ("Both", "johnson")
+    assert "Hokusai" in card["artwork"]["artist"]
+    assert "Picabia" in card["artwork"]["artist"]
+
+
+def test_stopped_it_writes_nothing(photos, tmp_path):
+    cancel = CancelToken()
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        distill("udnie", photos, tmp_path / "none", options=QUICK, cancel=cancel)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_done_is_said_before_the_work(distilled, photos, tmp_path):
+    made, _ = distilled
+    with pytest.raises(OutputError, match="there already"):
+        distill("udnie", photos, made.folder, options=QUICK)
+    with pytest.raises(OptionError, match="replace the style itself"):
+        distill(made.folder, photos, made.folder, options=QUICK, overwrite=True)
+    with pytest.raises(OptionError, match="network of --start") as raised:
+        distill("udnie", photos, tmp_path / "x", options=QUICK, start="starry-night")
+    assert "--tier light" in raised.value.hint
+    with pytest.raises(OptionError, match="name of a style"):
+        distill("udnie", photos, "No Name", options=QUICK)
+    with pytest.raises(TrainingError, match="not a folder"):
+        distill("udnie", tmp_path / "nowhere", tmp_path / "x", options=QUICK)
+    with pytest.raises(OptionError, match="multiple of 8"):
+        distill("udnie", photos, tmp_path / "x", options=DistillOptions(crop=100))
+
+
+def test_marks_in_another_place_count_less_than_marks_that_fade():
+    noise = torch.randn(2, 1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    wanted, moved = (0.5 + noise / 10).unbind()
+    assert distance(wanted, wanted) == 0
+    assert F.l1_loss(moved, wanted) > F.l1_loss(torch.full_like(wanted, 0.5), wanted)
+    assert distance(moved, wanted) < distance(torch.full_like(wanted, 0.5), wanted)
+
+
+def test_every_other_photograph_has_grain():
+    photographs = torch.full((3, 3, 64, 64), 0.5)
+    first, second, third = _ground(photographs, DistillOptions(grain=6), first=3)
+    for plain in (first, third):
+        assert plain.unique().tolist() == pytest.approx([128 / 255])
+    assert second.std().item() * 255 == pytest.approx(6, rel=0.1)
