@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.computing import literature, roofline
 from benchmarks.lab import lab
-from benchmarks.large import TINY, film, large
+from benchmarks.large import film, large, twin
 from benchmarks.lite import lite
 from benchmarks.measure import engines, fresh, medians, stylized, timed
 from benchmarks.optimizing import optimizing
@@ -24,7 +24,7 @@ from benchmarks.serving import serving
 from benchmarks.sizes import sizes
 from benchmarks.transfer import transfer
 from benchmarks.tricks import tricks
-from impasto import catalog, codecs, devices
+from impasto import codecs, devices
 from impasto.engine import OnnxEngine
 from impasto.picture import Picture
 from impasto.studio import eightbit
@@ -37,9 +37,9 @@ _BARS = {("eager torch", False): 35.0, ("eager torch", True): 75.0, ("onnxruntim
 
 
 def network(style: Style, plan: Plan) -> Iterator[Row]:
-    """A style's network and a tiny one, bytes to bytes, beside the usual one, floats to floats: in
+    """A style's network and its twin's, bytes to bytes, beside the usual one, floats to floats: in
     floats and in 8 bits, in each runtime that is installed."""
-    models = _both_ways("", style) | _both_ways(f", {TINY}", catalog.find(TINY))
+    models = _both_ways("", style) | _both_ways(", tiny twin", twin(style))
     rival = TransformerNet().eval()
     for threads in sorted({1, devices.threads()}):
         torch.set_num_threads(threads)

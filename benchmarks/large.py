@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 HUNDRED_MEGAPIXELS = (11_547, 8_660)
 FRAMES, RATE = 250, 25
-TINY = "starry-night-tiny"
 _STEP = 8
 
 
@@ -62,12 +61,17 @@ def _steps(painting: NDArray[np.uint8], rows: int) -> tuple[float, float]:
     return float(change[borders].max()), float(np.delete(change, borders).max())
 
 
+def twin(style: Style) -> Style:
+    """What paints as a bundled style does, in a tiny network."""
+    return catalog.find(f"{style.name}{catalog.TINY}")
+
+
 def film(style: Style, _plan: Plan) -> Iterator[Row]:
-    """A film of ten seconds and 720p, from the command's start to its end, in a style and in a
-    tiny one."""
+    """A film of ten seconds and 720p, from the command's start to its end, in a style and by its
+    tiny twin."""
     with tempfile.TemporaryDirectory() as name:
         clip = _clip(Path(name, "clip.mp4"))
-        for each in (style, catalog.find(TINY)):
+        for each in (style, twin(style)):
             folder = Path(name, each.name)
             for bits, made in (("", each), (EIGHT_BITS, _in_8_bits(each, folder))):
                 for device in [device for device in RUNTIMES if device in runtimes.available()]:
