@@ -196,6 +196,24 @@ def test_a_recipe_is_trained_and_flags_win(folder, photos, user_styles):
     assert (folder / "photo.strokes-25-photo-75.jpg").exists()
 
 
+def test_a_tiny_twin_is_learnt_and_painted_with(folder, photos, user_styles):
+    small = "--steps", "2", "--batch", "1", "--crop", "64", "--held-out", "1"
+    done = run("distill", "udnie", photos, "-o", "my-twin", *small, "--title", "Twin", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "27,131 parameters" in done.stderr
+    assert "levels from udnie" in done.stderr
+    card = json.loads((user_styles / "my-twin" / "card.json").read_text())
+    assert (card["title"], card["training"]["start"]) == ("Twin", "starry-night-tiny")
+    assert run("stylize", "photo.jpg", "-s", "my-twin", cwd=folder).returncode == 0
+    again = run("distill", "udnie", photos, "-o", "my-twin", *small, cwd=folder)
+    assert (again.returncode, "there already" in again.stderr) == (1, True)
+    more = "distill", "udnie", photos, *small, "--start", user_styles / "my-twin"
+    assert run(*more, "-o", "other", "--width", "8", cwd=folder).returncode == 0
+    shaped = run(*more, "-o", "third", "--tier", "light", cwd=folder)
+    assert shaped.returncode == 2
+    assert "--tier tiny" in shaped.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
