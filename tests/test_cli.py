@@ -208,7 +208,10 @@ def test_quiet_and_verbose(folder):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("stylize", "a.jpg", "-s", "great-wav"), b"great-wave or great-wave-tiny or great-wave-bold?"),
+        (
+            ("stylize", "a.jpg", "-s", "great-wav"),
+            b"did you mean great-wave or great-wave-tiny or great-wave-bold?",
+        ),
         (("stylize", "a.jpg", "-s", "../../etc/passwd"), b"there is no style"),
         (("stylize", "a.jpg", "-s", "great-wave", "--strength", "2"), b"it must be from 0 to 1"),
         (("stylize", "a.jpg", "-s", "great-wave", "--strength", "nan"), b"strength is nan"),
