@@ -126,6 +126,16 @@ def test_out_is_a_file_for_one_picture_and_else_a_folder(tmp_path):
         target.write_bytes(b"x")
 
 
+@pytest.mark.parametrize("name", ["out.heic", "out.SVG", "out.avi"])
+def test_out_of_a_kind_that_is_not_written_becomes_no_folder(name, tmp_path):
+    target = tmp_path / name
+    with pytest.raises(OptionError, match=r"is not written - use one of \.avif, .* ends in /"):
+        outputs([Found(tmp_path / "1.jpg")], ["s"], str(target))
+    assert outputs([Found(tmp_path / "1.jpg")], ["s"], f"{target}/") == [target / "1.s.jpg"]
+    target.mkdir()
+    assert outputs([Found(tmp_path / "1.jpg")], ["s"], str(target)) == [target / "1.s.jpg"]
+
+
 def test_what_would_destroy_something_is_refused_before_any_work(tmp_path):
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(b"x")

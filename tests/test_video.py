@@ -443,6 +443,19 @@ def test_a_full_disk_is_an_error_of_the_output(painter, clip, tmp_path):
     assert video.paint(clip, tmp_path / "painted.mp4", painter).whole
 
 
+def test_a_film_that_does_not_fit_into_memory_is_a_result_that_says_so(
+    clip, style, tmp_path, monkeypatch
+):
+    def painted(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(Stylizer, "film", painted)
+    job = Job(clip, style.name, tmp_path / "painted.mp4")
+    result = batch.film(job, style, Settings(), silent, CancelToken())
+    assert "does not fit into memory - use a smaller --size" in str(result.error)
+    assert not job.output.exists()
+
+
 def test_stopped_before_the_first_frame_there_is_no_film(painter, clip, tmp_path):
     with pytest.raises(Cancelled):
         video.paint(clip, tmp_path / "painted.mp4", painter, cancel=cancelled())

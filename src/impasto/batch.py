@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, groupby
 from pathlib import Path
@@ -177,9 +178,9 @@ def _paint(
         if isinstance(photo.picture, ImpastoError):
             raise photo.picture
         _require_room(photo.picture, settings)
-        painting = stylizer(photo.picture, **asdict(settings.stylize))
-    except (ImpastoError, MemoryError) as error:
-        error = error if isinstance(error, ImpastoError) else _no_memory(job.input)
+        with _in_memory(job.input):
+            painting = stylizer(photo.picture, **asdict(settings.stylize))
+    except ImpastoError as error:
         return Result(job, seconds=time.perf_counter() - started, error=error), None
     spent = photo.seconds + time.perf_counter() - started
     return Result(job, spent, device=stylizer.device, notes=photo.picture.notes), painting
@@ -196,8 +197,14 @@ def _require_room(photo: Picture, settings: Settings) -> None:
         )
 
 
-def _no_memory(path: Path) -> PictureLimitError:
-    return PictureLimitError(f"{path} does not fit into memory", hint="use a smaller --size")
+@contextmanager
+def _in_memory(path: Path) -> Iterator[None]:
+    """Say so where there is too little for what ``path`` holds."""
+    try:
+        yield
+    except MemoryError as error:
+        said = f"{path} does not fit into memory"
+        raise PictureLimitError(said, hint="use a smaller --size") from error
 
 
 def _write(about: Result, painting: Picture | None, settings: Settings) -> Result:
@@ -206,10 +213,10 @@ def _write(about: Result, painting: Picture | None, settings: Settings) -> Resul
     started = time.perf_counter()
     output = about.job.output
     try:
-        data = codecs.encode(painting, codecs.format_of(output), settings.write)
+        with _in_memory(about.job.input):
+            data = codecs.encode(painting, codecs.format_of(output), settings.write)
         files.write(output, data, overwrite=settings.overwrite)
-    except (ImpastoError, MemoryError) as error:
-        error = error if isinstance(error, ImpastoError) else _no_memory(about.job.input)
+    except ImpastoError as error:
         return replace(about, error=error)
     return replace(
         about,
@@ -236,16 +243,17 @@ def film(
     started = time.perf_counter()
     try:
         stylizer = Stylizer(style, device=settings.device, threads=settings.threads, steady=True)
-        painted = video.paint(
-            job.input,
-            job.output,
-            stylizer,
-            settings.stylize,
-            read=settings.read,
-            overwrite=settings.overwrite,
-            on_progress=on_progress,
-            cancel=cancel,
-        )
+        with _in_memory(job.input):
+            painted = video.paint(
+                job.input,
+                job.output,
+                stylizer,
+                settings.stylize,
+                read=settings.read,
+                overwrite=settings.overwrite,
+                on_progress=on_progress,
+                cancel=cancel,
+            )
         digest = files.sha256(job.output)
     except ImpastoError as error:
         return Result(job, seconds=time.perf_counter() - started, error=error)

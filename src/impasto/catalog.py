@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from impasto import onnxfile, store
-from impasto.errors import OptionError, StyleError
+from impasto.errors import OptionError, StyleError, reason
 
 CARD = "card.json"
 FORMAT = 1
@@ -317,7 +317,7 @@ def read(folder: Path) -> tuple[Style, ...]:
     try:
         cards = _parse(json.loads(path.read_bytes()))
     except OSError as error:
-        raise StyleError(f"{path} cannot be read: {error.strerror}") from error
+        raise StyleError(f"{path} cannot be read: {reason(error)}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StyleError(f"{path} is not a style's card: {error}") from error
     count = len(cards)

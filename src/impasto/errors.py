@@ -96,5 +96,6 @@ class Cancelled(ImpastoError):  # noqa: N818 - not a fault
 
 
 def reason(error: Warning | BaseException | str) -> str:
-    """What an error of another library says, in one line."""
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    """What an error of the system or of another library says, in one line."""
+    said = getattr(error, "strerror", None) or str(error)
+    return " ".join(said.split()).rstrip(".") or type(error).__name__

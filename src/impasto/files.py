@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from impasto.codecs import SUFFIXES, valid_format
-from impasto.errors import OptionError, OutputError
+from impasto.errors import OptionError, OutputError, reason
 
 FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".gif")
 """Kinds of films that are written. A GIF is one if it is asked for: by default, its first
@@ -29,6 +29,7 @@ _OTHER_FILMS = {
 """Kinds that are read only; they become ``.mp4``."""
 _NO_PICTURES = {*FILMS, *_OTHER_FILMS} - {".gif"}
 _WRITTEN = {*SUFFIXES, *FILMS}
+_NOT_WRITTEN = _OTHER_FILMS | {".heic", ".heif", ".jxl", ".jp2", ".psd", ".svg", ".pdf"}
 _READ_SUFFIXES = (_WRITTEN | _OTHER_FILMS) - {".ts"}
 """What counts in a folder, where ``.ts`` is more often a program than a film."""
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -170,9 +171,10 @@ def plan(
     target = Path(out) if out else None
     suffix = f".{valid_format(format).lower()}" if format else None
     found = _without_results(found, {*styles, *known})
-    single = target is not None and len(found) == len(styles) == 1 and _names_file(str(out), target)
+    named = target is not None and _names_file(str(out), target)
+    single = named and len(found) == len(styles) == 1
     is_file = target is not None and os.path.exists(target) and not os.path.isdir(target)
-    if target and not single and (is_file or _names_file(str(out), target)):
+    if target and not single and (is_file or named):
         raise OptionError(
             f"{target} is a file; a folder is needed for {len(found) * len(styles)} results",
             hint=f"name one, such as {target.with_suffix('')}{os.sep}",
@@ -201,9 +203,16 @@ def _without_results(found: Sequence[Found], styles: Collection[str]) -> list[Fo
 
 
 def _names_file(out: str, target: Path) -> bool:
+    """Raises: OptionError: it names one of a kind that is not written."""
     if out.endswith(("/", os.sep)) or os.path.isdir(target):
         return False
-    return target.suffix.lower() in _WRITTEN
+    suffix = target.suffix.lower()
+    if suffix in _NOT_WRITTEN:
+        raise OptionError(
+            f"{suffix} is not written",
+            hint=f"use one of {', '.join(sorted(_WRITTEN))}; a folder's name ends in {os.sep}",
+        )
+    return suffix in _WRITTEN
 
 
 def _output(item: Found, style: str, folder: Path | None, suffix: str | None) -> Path:
@@ -352,4 +361,4 @@ def refused(path: Path, error: OSError) -> OutputError:
         with contextlib.suppress(OSError):
             free = shutil.disk_usage(path.parent).free
             hint = f"{free / 1e6:.0f} MB are free in {path.parent}"
-    return OutputError(f"{path} cannot be written: {error.strerror or error}", hint=hint)
+    return OutputError(f"{path} cannot be written: {reason(error)}", hint=hint)

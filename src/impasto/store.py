@@ -53,8 +53,7 @@ def load(path: Path, sha256: str) -> bytes:
             raise StyleError(f"{path} is {about.st_size / 2**20:.0f} MiB, too large for a style")
         data = path.read_bytes()
     except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or reason(error)
-        raise StyleError(f"{path} cannot be read: {said}") from error
+        raise StyleError(f"{path} cannot be read: {reason(error)}") from error
     if hashlib.sha256(data).hexdigest() != sha256:
         raise StyleError(
             f"{path} is damaged: it is not the file that its card describes",

@@ -16,7 +16,7 @@ import typer
 
 from impasto import __version__
 from impasto.cli import lab, paint, quality, serve, studio, styles
-from impasto.errors import ImpastoError, OutputError
+from impasto.errors import ImpastoError, OutputError, reason
 from impasto.terminal import Terminal, error_record
 
 app = typer.Typer(
@@ -82,6 +82,6 @@ def main() -> NoReturn:
         with suppress(AttributeError, OSError):  # what waits to be written would fail once more
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         what = error.filename or "standard output"
-        Terminal().error(OutputError(f"{what} cannot be used: {error.strerror or error}"))
+        Terminal().error(OutputError(f"{what} cannot be used: {reason(error)}"))
         sys.exit(1)
     sys.exit(0)

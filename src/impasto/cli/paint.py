@@ -35,7 +35,7 @@ from impasto.cli.flags import (
     style_names,
 )
 from impasto.cli.studio import stop_gently
-from impasto.errors import OptionError, OutputError
+from impasto.errors import OptionError, OutputError, reason
 from impasto.options import ReadOptions, StylizeOptions, WriteOptions
 from impasto.progress import CancelToken, Progress
 from impasto.terminal import Terminal
@@ -189,7 +189,7 @@ def _put(data: bytes) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OutputError(f"standard output cannot be written: {error.strerror}") from error
+        raise OutputError(f"standard output cannot be written: {reason(error)}") from error
 
 
 def sheet(

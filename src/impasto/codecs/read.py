@@ -76,8 +76,7 @@ def _open_file(path: Path, options: ReadOptions) -> IO[bytes]:
     try:
         handle = os.open(path, _OPEN_FLAGS)
     except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or reason(error)
-        raise PictureError(f"{path} cannot be opened: {said}") from error
+        raise PictureError(f"{path} cannot be opened: {reason(error)}") from error
     about = os.fstat(handle)
     if not stat.S_ISREG(about.st_mode):
         os.close(handle)
@@ -105,7 +104,7 @@ def _decode(file: IO[bytes], name: str, options: ReadOptions) -> Picture:
         head = file.read(1024)
         file.seek(0)
     except OSError as error:
-        raise PictureError(f"{name} cannot be read: {error.strerror or reason(error)}") from error
+        raise PictureError(f"{name} cannot be read: {reason(error)}") from error
     format = recognise(head, name)
     notes: list[str] = []
     try:

