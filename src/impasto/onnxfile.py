@@ -29,7 +29,7 @@ _FLOATS = {FLOAT, HALF}
 _RELATED = 0.55
 """Mean cosine between the convolutions of two networks from which on they are relatives.
 
-The bundled ones, learnt from one start, have 0.57 to 0.91, what was learnt further from it
+The bundled ones, learnt from one start, have 0.55 to 0.90, what was learnt further from it
 0.5 to 0.7, and tiny ones, which go further still, 0.4 to 0.8. Of two that shared their first
 random numbers only, with 0.5, the mean paints blotches; strangers have 0.
 """

@@ -408,3 +408,28 @@ def test_a_job_is_cancelled_on_the_server(sample, service, photo):
     sample.click("#cancel")
     expect(sample.locator("#status")).to_have_text("Stopped")
     assert service.ended(location)["state"] == "cancelled"
+
+
+def test_a_job_is_cancelled_whose_place_the_page_does_not_know_yet(sample, service, photo):
+    if "optimize" not in service.http.get("/v1/limits").json()["jobs"]:
+        pytest.skip("needs torch")
+    sample.evaluate(
+        """() => {
+            const ask = window.fetch;
+            window.fetch = async (path, init) => {
+                const answer = await ask(path, init);
+                if (path === 'v1/jobs') {
+                    await new Promise((resolve) => { window.release = resolve; });
+                }
+                return answer;
+            };
+        }"""
+    )
+    with sample.expect_response("**/v1/jobs") as waiting:
+        sample.set_input_files("#painting", photo("own.jpg"))
+    location = waiting.value.headers["location"]
+    until(sample, lambda: sample.evaluate("Boolean(window.release)"))
+    sample.click("#cancel")
+    expect(sample.locator("#status")).to_have_text("Stopped")
+    sample.evaluate("window.release()")
+    assert service.ended(location)["state"] == "cancelled"

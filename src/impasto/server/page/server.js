@@ -48,7 +48,8 @@ export async function job(files, settings, { signal, tell, show, format } = {}) 
     body.append(name, value);
   }
   for (const [name, file] of Object.entries(files)) body.append(name, file, file.name);
-  const answer = await call('v1/jobs', { method: 'POST', body }, signal, tell);
+  // Not given up half-way: whoever stops now has a job on the server that nobody could name.
+  const answer = await call('v1/jobs', { method: 'POST', body, signal: null }, signal, tell);
   let now = await answer.json();
   const path = `v1/jobs/${now.id}`;
   let shown = null;
@@ -59,6 +60,10 @@ export async function job(files, settings, { signal, tell, show, format } = {}) 
     call(shown.slice(1), {}, signal).then((answer) => answer.blob()).then(show).catch(() => {});
   };
   const stop = () => call(path, { method: 'DELETE', keepalive: true }).catch(() => {});
+  if (signal?.aborted) {
+    stop();
+    throw signal.reason;
+  }
   signal?.addEventListener('abort', stop);
   addEventListener('pagehide', stop);
   try {
@@ -122,7 +127,7 @@ async function call(path, init = {}, signal, tell) {
     const headers = { ...init.headers, ...(token && { Authorization: `Bearer ${token}` }) };
     let answer;
     try {
-      answer = await fetch(path, { ...init, headers, signal });
+      answer = await fetch(path, { signal, ...init, headers });
     } catch (error) {
       if (signal?.aborted) throw error;
       throw problem('The server does not answer.', 'is “impasto serve” still running?');
@@ -145,6 +150,7 @@ async function call(path, init = {}, signal, tell) {
 }
 
 function pause(seconds, signal) {
+  signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, 1000 * seconds);
     signal?.addEventListener('abort', () => {
