@@ -238,6 +238,9 @@ class DistillOptions(Checked):
         low=0,
         high=64,
     )
+    calm: bool = knob(
+        False, "Learn what the style paints without grain: noise then hardly changes a painting."
+    )
     learning_rate: float = knob(6e-3, "Peak learning rate.", low=1e-6, high=1)
     held_out: int = knob(8, "Photographs kept apart to compare on.", low=0, high=1000)
     seed: int = knob(0, "Same seed, same photographs, same network.", low=0)

@@ -14,7 +14,7 @@ from impasto.errors import Cancelled, OptionError, OutputError, TrainingError
 from impasto.options import DistillOptions, NetworkOptions
 from impasto.progress import CancelToken
 from impasto.studio import evaluate
-from impasto.studio.distill import START, _ground, distance, distill
+from impasto.studio.distill import START, _grounds, distance, distill
 
 QUICK = DistillOptions(steps=60, batch=1, crop=64, held_out=2)
 
@@ -130,9 +130,24 @@ def test_marks_in_another_place_count_less_than_marks_that_fade():
     assert distance(moved, wanted) < distance(torch.full_like(wanted, 0.5), wanted)
 
 
-def test_every_other_photograph_has_grain():
+def test_every_other_photograph_has_grain_and_for_a_calm_network_that_alone_gets_it():
     photographs = torch.full((3, 3, 64, 64), 0.5)
-    first, second, third = _ground(photographs, DistillOptions(grain=6), first=3)
+    ground, taught = _grounds(photographs, DistillOptions(grain=6), first=3)
+    assert torch.equal(ground, taught)
+    first, second, third = ground
     for plain in (first, third):
         assert plain.unique().tolist() == pytest.approx([128 / 255])
     assert second.std().item() * 255 == pytest.approx(6, rel=0.1)
+    calm, clean = _grounds(photographs, DistillOptions(grain=6, calm=True), first=3)
+    assert torch.equal(calm, ground)
+    assert clean.unique().tolist() == pytest.approx([128 / 255])
+
+
+def test_noise_changes_the_paintings_of_a_calm_network_less(photos, photo, tmp_path):
+    def restless(calm):
+        options = dataclasses.replace(QUICK, steps=100, grain=40, calm=calm)
+        made = distill("great-wave", photos, tmp_path / f"calm-{calm}".lower(), options=options)
+        plain, noisy = (impasto.stylize(photo, made.folder, grain=grain) for grain in (0, 40))
+        return np.abs(np.float32(plain.pixels) - noisy.pixels).mean()
+
+    assert restless(calm=True) < 0.95 * restless(calm=False)

@@ -167,8 +167,8 @@ def _learn(
     for step in range(options.steps):
         for group in optimiser.param_groups:
             group["lr"] = options.learning_rate * schedule(step, options.steps)
-        ground = _ground(batches.batch(step), options, step * options.batch)
-        loss = distance(network(ground), paint(ground))
+        ground, taught = _grounds(batches.batch(step), options, step * options.batch)
+        loss = distance(network(ground), paint(taught))
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"the loss stopped being a number at step {step + 1}",
@@ -206,13 +206,15 @@ def _strength(slopes: Tensor) -> Tensor:
     return (F.avg_pool2d(slopes.square(), _WINDOW, _WINDOW // 2) + 1e-4).sqrt()
 
 
-def _ground(photographs: Tensor, options: DistillOptions, first: int) -> Tensor:
-    """What both networks get, in whole levels: every other photograph with grain, as pictures
-    have it, the rest without, as frames of films are."""
+def _grounds(photographs: Tensor, options: DistillOptions, first: int) -> tuple[Tensor, Tensor]:
+    """What the new network and the old one get, in whole levels: every other photograph with
+    grain, as pictures have it, the rest without, as frames of films are; none for the old one of
+    a calm network."""
     grain = grained(photographs, options.grain, options.seed, first)
     odd = torch.tensor([(first + number) % 2 for number in range(len(photographs))])
     mixed = torch.where(odd.bool()[:, None, None, None], photographs, grain)
-    return mixed.mul(255).round().div(255)
+    ground, clean = (each.mul(255).round().div(255) for each in (mixed, photographs))
+    return ground, clean if options.calm else ground
 
 
 def _difference(
@@ -221,7 +223,7 @@ def _difference(
     """By how many levels paintings of these photographs differ in the mean."""
     total = 0.0
     for number, photograph in enumerate(photographs):
-        ground = _ground(photograph[None], options, number)
+        ground, taught = _grounds(photograph[None], options, number)
         with torch.no_grad():
-            total += float(F.l1_loss(network(ground).clamp(0, 1), paint(ground)))
+            total += float(F.l1_loss(network(ground).clamp(0, 1), paint(taught)))
     return total * 255 / len(photographs)
