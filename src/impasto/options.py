@@ -239,7 +239,7 @@ class DistillOptions(Checked):
         high=64,
     )
     calm: bool = knob(
-        False, "Learn what the style paints without grain: noise then hardly changes a painting."
+        False, "Learn what the style paints without grain: noise changes the paintings less."
     )
     learning_rate: float = knob(6e-3, "Peak learning rate.", low=1e-6, high=1)
     held_out: int = knob(8, "Photographs kept apart to compare on.", low=0, high=1000)
