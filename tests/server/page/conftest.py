@@ -35,6 +35,13 @@ def sample(page):
 
 
 @pytest.fixture
+def optimizing(service):
+    """The service paints in one's own paintings."""
+    if "optimize" not in service.http.get("/v1/limits").json()["jobs"]:
+        pytest.skip("needs torch")
+
+
+@pytest.fixture
 def photo(tmp_path):
     """Writes the bundled photograph in some size."""
 

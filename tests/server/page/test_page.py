@@ -357,9 +357,8 @@ def test_a_film_is_painted_and_downloaded(page, service, tmp_path):
         assert sum(1 for _ in film.decode(video=0)) == 4
 
 
+@pytest.mark.usefixtures("optimizing")
 def test_a_painting_of_ones_own_is_a_style(refused, service, photo):
-    if "optimize" not in service.http.get("/v1/limits").json()["jobs"]:
-        pytest.skip("needs torch")
     with painting(refused):  # a picture of the run may be asked for when the run is over
         refused.click("#sample")
 
@@ -384,9 +383,8 @@ def test_a_painting_of_ones_own_is_a_style(refused, service, photo):
     assert (name, max(picture(data).size)) == ("sample.my painting.jpg", 64)
 
 
-def test_ones_own_painting_is_downloaded_when_it_is_there(sample, service, photo):
-    if "optimize" not in service.http.get("/v1/limits").json()["jobs"]:
-        pytest.skip("needs torch")
+@pytest.mark.usefixtures("optimizing")
+def test_ones_own_painting_is_downloaded_when_it_is_there(sample, photo):
     asked = requests(sample, "/v1/jobs")
     sample.route("**/v1/jobs", lambda route: None)  # never answered
     sample.set_input_files("#painting", photo("own.jpg"))
@@ -399,9 +397,8 @@ def test_ones_own_painting_is_downloaded_when_it_is_there(sample, service, photo
     expect(sample.locator("#message")).to_be_empty()
 
 
+@pytest.mark.usefixtures("optimizing")
 def test_a_job_is_cancelled_on_the_server(sample, service, photo):
-    if "optimize" not in service.http.get("/v1/limits").json()["jobs"]:
-        pytest.skip("needs torch")
     with sample.expect_response("**/v1/jobs") as waiting:
         sample.set_input_files("#painting", photo("own.jpg"))
     location = waiting.value.headers["location"]
@@ -410,9 +407,8 @@ def test_a_job_is_cancelled_on_the_server(sample, service, photo):
     assert service.ended(location)["state"] == "cancelled"
 
 
+@pytest.mark.usefixtures("optimizing")
 def test_a_job_is_cancelled_whose_place_the_page_does_not_know_yet(sample, service, photo):
-    if "optimize" not in service.http.get("/v1/limits").json()["jobs"]:
-        pytest.skip("needs torch")
     sample.evaluate(
         """() => {
             const ask = window.fetch;

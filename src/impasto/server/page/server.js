@@ -60,11 +60,6 @@ export async function job(files, settings, { signal, tell, show, format } = {}) 
     call(shown.slice(1), {}, signal).then((answer) => answer.blob()).then(show).catch(() => {});
   };
   const stop = () => call(path, { method: 'DELETE', keepalive: true }).catch(() => {});
-  if (signal?.aborted) {
-    stop();
-    throw signal.reason;
-  }
-  signal?.addEventListener('abort', stop);
   addEventListener('pagehide', stop);
   try {
     while (now.state === 'queued' || now.state === 'running') {
@@ -74,8 +69,8 @@ export async function job(files, settings, { signal, tell, show, format } = {}) 
     if (now.state !== 'done') throw problem('The server stopped this job.');
     return await (await call(`${path}/result`, {}, signal, tell)).blob();
   } finally {
-    signal?.removeEventListener('abort', stop);
     removeEventListener('pagehide', stop);
+    if (signal?.aborted) stop();
   }
 }
 
