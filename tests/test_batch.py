@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from impasto import batch, cli, codecs, files
+from impasto import batch, cli, codecs, files, runtimes
 from impasto.batch import Settings
 from impasto.errors import MissingExtraError, PictureLimitError
 from impasto.options import StylizeOptions
@@ -100,12 +100,13 @@ def test_films_without_pyav_end_it_before_any_picture_is_painted(folder, style, 
     assert next(batch.run([film], {style.name: style}, Settings())).skipped
 
 
-def test_what_does_not_fit_into_memory_stops_nothing(folder, style, monkeypatch):
+@pytest.mark.parametrize("error", [MemoryError, runtimes.OutOfMemoryError("no room")])
+def test_what_does_not_fit_into_memory_stops_nothing(folder, style, monkeypatch, error):
     real = codecs.encode
 
     def encode(picture, *more):
         if picture.width == 71:
-            raise MemoryError
+            raise error
         return real(picture, *more)
 
     monkeypatch.setattr(codecs, "encode", encode)

@@ -5,7 +5,7 @@
     ImpastoError                what happened; .hint says what to do next
     ├── OptionError             a value or a name that impasto does not take
     ├── PictureError            a file or an object that is not a usable picture
-    │   └── PictureLimitError   a picture above the limits
+    │   └── PictureLimitError   a picture above the limits, or above what memory holds
     ├── OutputError             a result that could not be written
     ├── StyleError              a style file that is damaged or not impasto's
     ├── DeviceError             a device that does not work here
@@ -18,6 +18,9 @@ with ``http_status``.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class ImpastoError(Exception):
@@ -49,7 +52,8 @@ class PictureError(ImpastoError, ValueError):
 
 
 class PictureLimitError(PictureError):
-    """A picture above the limits, refused before its pixels are read."""
+    """A picture above the limits, refused before its pixels are read, or one that memory does
+    not hold."""
 
     http_status = 413
 
@@ -93,6 +97,26 @@ class Cancelled(ImpastoError):  # noqa: N818 - not a fault
 
     exit_code = 130
     http_status = 499
+
+
+@contextmanager
+def in_memory(what: str, *, hint: str) -> Iterator[None]:
+    """Say that there is too little memory for ``what``, whichever library finds it out.
+
+    Raises:
+        PictureLimitError: it does not fit.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:  # torch has a RuntimeError for it
+        if not is_of_memory(error):
+            raise
+        raise PictureLimitError(f"{what} does not fit into memory", hint=hint) from error
+
+
+def is_of_memory(error: Exception) -> bool:
+    """Whether an error means too little memory; those of the libraries share no class."""
+    return isinstance(error, MemoryError) or "alloc" in str(error).lower()
 
 
 def reason(error: Warning | BaseException | str) -> str:

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from impasto.codecs import SUFFIXES, valid_format
 from impasto.errors import OptionError, OutputError, reason
@@ -298,8 +299,9 @@ def require_places(
             raise refused(path, error) from error
 
 
-def write(path: Path, data: bytes, *, overwrite: bool = False) -> Path:
-    """Write a file whole, or leave everything as it was; its folder is made if need be.
+def write(path: Path, data: bytes | IO[bytes], *, overwrite: bool = False) -> Path:
+    """Write a file whole, or leave everything as it was; its folder is made if need be. What is
+    in a file is copied piece by piece.
 
     Raises:
         OutputError: it is there already and ``overwrite`` is off, or the disk refuses.
@@ -318,13 +320,16 @@ def write(path: Path, data: bytes, *, overwrite: bool = False) -> Path:
     return path
 
 
-def _write(path: Path, data: bytes, overwrite: bool) -> None:
+def _write(path: Path, data: bytes | IO[bytes], overwrite: bool) -> None:
     """Through a temporary file beside it: renaming within a folder is atomic."""
     name = path.parent / f".impasto-{secrets.token_hex(8)}.part"
     handle = os.open(name, _CREATE, 0o666)  # less what the user's umask forbids
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            if isinstance(data, bytes):
+                file.write(data)
+            else:
+                shutil.copyfileobj(data, file)
             file.flush()
             if hasattr(os, "fchmod"):
                 with contextlib.suppress(FileNotFoundError):

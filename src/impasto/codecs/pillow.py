@@ -13,7 +13,7 @@ from PIL import Image
 
 from impasto.codecs.color import split, to_srgb
 from impasto.codecs.metadata import extract
-from impasto.errors import PictureError, reason
+from impasto.errors import PictureError, in_memory, reason
 from impasto.picture import Picture
 
 BICUBIC = Image.Resampling.BICUBIC
@@ -29,7 +29,7 @@ def from_pil(image: Image.Image) -> Picture:
     """
     notes: list[str] = []
     try:
-        with noted(notes):
+        with in_memory("the Pillow image", hint="make it smaller first"), noted(notes):
             image.load()  # a TIFF is turned by this, and says no more that it is to be
             picture = to_picture(image, notes)
     except PictureError:
