@@ -127,6 +127,30 @@ def _changed(options: Any, values: Mapping[str, Any]) -> Any:
     return replace(options, **changes)
 
 
+def restored(kind: type, record: Any) -> Any:
+    """Options of ``kind`` from what :func:`dataclasses.asdict` and JSON made of them.
+
+    Options that the record lacks are those by default.
+
+    Raises:
+        OptionError: it has an option that does not exist here, or a value that is not allowed.
+    """
+    known = {each.name: getattr(kind(), each.name) for each in fields(kind)}
+    if not isinstance(record, dict):
+        raise OptionError("its options are damaged")
+    if strange := record.keys() - known.keys():
+        raise OptionError(f"it has options that do not exist here: {', '.join(sorted(strange))}")
+    made = {
+        name: restored(type(known[name]), value)
+        if is_dataclass(known[name])
+        else _several(value)
+        if isinstance(known[name], tuple)
+        else value
+        for name, value in record.items()
+    }
+    return kind(**made)
+
+
 def _several(given: Any) -> Any:
     """A text with commas, or a list, as a tuple; what is neither is refused later."""
     if isinstance(given, str):

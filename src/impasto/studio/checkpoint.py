@@ -21,12 +21,15 @@ from torch import Tensor, optim
 
 from impasto import catalog, files
 from impasto.errors import OptionError, TrainingError
-from impasto.knobs import flattened
+from impasto.knobs import flattened, restored
 from impasto.options import NetworkOptions
 from impasto.studio.networks import NETWORKS, TransformNetwork, norms
 
 NETWORK = "network.safetensors"
 """In a style's folder: the network alone, to learn on from."""
+
+FORMAT = 1
+"""Version of the header; 0 is a file that does not name one. A newer one is refused."""
 
 _KEEP = 2
 _FREE = {"save every", "tensorboard"}
@@ -34,6 +37,10 @@ _FREE = {"save every", "tensorboard"}
 
 Entries = Sequence[dict[str, Any]]
 """What the card says of each style of a network."""
+
+
+class DamagedError(TrainingError):
+    """A file that is not a checkpoint, or not a whole one."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,15 @@ class Checkpoint:
 
     @property
     def network(self) -> NetworkOptions:
-        return NetworkOptions(**self.training.options["network"])
+        """Raises: TrainingError: it has options of a network that this version does not know."""
+        try:
+            made: NetworkOptions = restored(NetworkOptions, self.training.options["network"])
+        except (OptionError, KeyError) as error:
+            raise TrainingError(
+                f"the checkpoint describes a network that is not known here: {error}",
+                hint="train it anew, or use the version of impasto that wrote it",
+            ) from error
+        return made
 
     @property
     def strength(self) -> bool:
@@ -168,6 +183,7 @@ def write(
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     tensors = {name: each.contiguous() for name, each in (tensors | (more or {})).items()}
     header = {
+        "format": str(FORMAT),
         "step": str(step),
         "options": json.dumps(training.options),
         "styles": json.dumps(list(training.styles)),
@@ -186,7 +202,7 @@ def latest(folder: Path, training: Training) -> Checkpoint | None:
     for path in reversed(paths(folder)):
         try:
             checkpoint = read(path)
-        except TrainingError:
+        except DamagedError:
             continue  # cut short by a crash of the disk; the one before it is whole
         checkpoint.training.require_same(training)
         return checkpoint
@@ -219,11 +235,13 @@ def read(path: Path) -> Checkpoint:
     """The checkpoint in ``path``.
 
     Raises:
-        TrainingError: the file is not a checkpoint, or damaged.
+        DamagedError: the file is not a checkpoint, or not a whole one.
+        TrainingError: a newer version has written it.
     """
     try:
         with safetensors.safe_open(path, "pt") as file:
             header = file.metadata() or {}
+            _require_known(path, int(header.get("format", 0)))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         training = Training(
             json.loads(header["options"]),
@@ -232,7 +250,16 @@ def read(path: Path) -> Checkpoint:
         )
         return Checkpoint(int(header["step"]), tensors, training)
     except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
-        raise TrainingError(f"{path} is not a checkpoint: {error}") from error
+        raise DamagedError(f"{path} is not a checkpoint: {error}") from error
+
+
+def _require_known(path: Path, format: int) -> None:
+    """Raises: TrainingError: a newer version has written it."""
+    if format > FORMAT:
+        raise TrainingError(
+            f"{path} was written by a newer impasto (its format is {format})",
+            hint="update with pip install -U impasto",
+        )
 
 
 def paths(folder: Path) -> list[Path]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 
 from impasto import __version__, codecs
 from impasto.errors import OptionError, PictureError
+from impasto.knobs import restored
 from impasto.options import OptimizeOptions
 from impasto.picture import Picture
 
@@ -70,26 +70,11 @@ def options(record: Mapping[str, Any]) -> OptimizeOptions:
     Raises:
         OptionError: they are of another version, or were changed.
     """
-    made: OptimizeOptions = _options(OptimizeOptions, record["options"])
+    try:
+        made: OptimizeOptions = restored(OptimizeOptions, record["options"])
+    except OptionError as error:
+        raise OptionError(f"the recipe cannot be used: {error.message}", hint=error.hint) from error
     return made
-
-
-def _options(kind: type, values: Any) -> Any:
-    known = {field.name: getattr(kind(), field.name) for field in fields(kind)}
-    if not isinstance(values, dict) or (strange := values.keys() - known.keys()):
-        raise OptionError(
-            f"the recipe has options that do not exist here: {', '.join(sorted(strange))}"
-            if isinstance(values, dict)
-            else "the recipe's options are damaged"
-        )
-    made = {}
-    for name, value in values.items():
-        default = known[name]
-        if is_dataclass(default):
-            made[name] = _options(type(default), value)
-        else:
-            made[name] = tuple(value) if isinstance(default, tuple) else value
-    return kind(**made)
 
 
 def source(entry: Mapping[str, Any], beside: Path) -> Path:
