@@ -24,9 +24,10 @@ from benchmarks.serving import serving
 from benchmarks.sizes import sizes
 from benchmarks.transfer import transfer
 from benchmarks.tricks import tricks
-from impasto import codecs, devices
-from impasto.engine import OnnxEngine
-from impasto.picture import Picture
+from impasto import images
+from impasto.images.picture import Picture
+from impasto.inference import devices
+from impasto.inference.engine import OnnxEngine
 from impasto.studio import eightbit
 
 if TYPE_CHECKING:
@@ -110,11 +111,11 @@ def end_to_end(style: Style, plan: Plan) -> Iterator[Row]:
 
 def _steps(photo: Path, style: Style) -> dict[str, Callable[[], float]]:
     engine = OnnxEngine(style.model(), device="cpu")
-    picture = codecs.read(photo)
+    picture = images.read(photo)
     return {
-        "decoding": timed(partial(codecs.read, photo)),
+        "decoding": timed(partial(images.read, photo)),
         "network": timed(partial(engine.paint, picture.pixels)),
-        "encoding": timed(partial(codecs.encode, picture, "JPEG")),
+        "encoding": timed(partial(images.encode, picture, "JPEG")),
     }
 
 

@@ -11,8 +11,8 @@ from torch import nn
 
 from benchmarks.measure import engines, medians, timed
 from benchmarks.rows import FULL_HD, RUNTIMES, Plan, Row, photograph
-from impasto import devices
-from impasto.engine import OnnxEngine
+from impasto.inference import devices
+from impasto.inference.engine import OnnxEngine
 from impasto.studio import census, export, networks
 
 if TYPE_CHECKING:

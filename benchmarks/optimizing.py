@@ -13,8 +13,9 @@ import torch
 
 from benchmarks.measure import medians, timed
 from benchmarks.rows import Plan, Row
-from impasto import codecs, devices
+from impasto import images
 from impasto.assets import demo_photo
+from impasto.inference import devices
 from impasto.options import LossOptions, OptimizeOptions
 from impasto.progress import CancelToken
 from impasto.studio import canvas, features
@@ -49,7 +50,7 @@ def optimizing(_style: Style, plan: Plan) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         photo, painting = _pictures(Path(folder), plan)
         artist = partial(PasticheArtist, str(photo), [str(painting)], size=SIDE, device="cpu")
-        size = canvas.sizes(codecs.read(photo), OptimizeOptions(size=SIDE, scales=1))[0]
+        size = canvas.sizes(images.read(photo), OptimizeOptions(size=SIDE, scales=1))[0]
         objective, content, target = _common(photo, painting, size)
         theirs = artist()
         x = content.clone()
@@ -101,9 +102,9 @@ def _race(
 
 def _common(photo: Path, painting: Path, size: tuple[int, int]) -> tuple[Objective, Tensor, Any]:
     """The objective that both are measured by, the photograph, and its features."""
-    picture, options = codecs.read(photo), OptimizeOptions(size=SIDE)
+    picture, options = images.read(photo), OptimizeOptions(size=SIDE)
     content = canvas.at(picture, size)
-    style = canvas.style(codecs.read(painting), picture, size, 1.0, options)
+    style = canvas.style(images.read(painting), picture, size, 1.0, options)
     objective = Objective(OBJECTIVE, [StylePicture(style)], features.load("vgg19"))
     return objective, content, objective.content(content)
 
@@ -128,4 +129,4 @@ def _pictures(folder: Path, plan: Plan) -> tuple[Path, Path]:
     from impasto import catalog
 
     previews = catalog.bundled()["starry-night"].preview
-    return photo, codecs.read(previews).save(folder / "painting.png")
+    return photo, images.read(previews).save(folder / "painting.png")

@@ -18,7 +18,7 @@ from benchmarks.computing import LITERATURE
 from benchmarks.measure import engines, medians, timed
 from benchmarks.rivals import TransformerNet, under_onnxruntime
 from benchmarks.rows import TWELVE_MEGAPIXELS, Plan, Row, photograph
-from impasto import devices, runtimes
+from impasto.inference import devices, runtimes
 from impasto.studio import export, networks
 
 if TYPE_CHECKING:

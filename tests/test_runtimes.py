@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from impasto import devices, doctor, runtimes
-from impasto.engine import OnnxEngine
+from impasto import doctor
 from impasto.errors import DeviceError, StyleError
+from impasto.inference import devices, runtimes
+from impasto.inference.engine import OnnxEngine
 from impasto.options import NetworkOptions
-from impasto.steady import SteadyEngine
 from impasto.studio import eightbit, export, networks
+from impasto.video.temporal import SteadyEngine
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -88,7 +89,7 @@ def test_openvino_keeps_a_network_for_the_last_few_sizes_only(style, photo):
 
 
 def test_large_pictures_leave_nothing_behind(vino, photo, monkeypatch):
-    monkeypatch.setattr("impasto.engine.KEEP_MEMORY", 1000)
+    monkeypatch.setattr("impasto.inference.engine.KEEP_MEMORY", 1000)
     vino.paint(photo.pixels)
     assert not vino._session._compiled
 
@@ -116,7 +117,7 @@ def test_in_bands_and_steadily(style, photo, monkeypatch):
     for frame in frames:
         one, other = (painter.paint(frame) for painter in painters)
         assert np.abs(one.astype(int) - other).max() <= 2
-    monkeypatch.setattr("impasto.engine.MEMORY", 500_000)
+    monkeypatch.setattr("impasto.inference.engine.MEMORY", 500_000)
     one, other = (
         OnnxEngine(style.model(), device=name).paint(photo.pixels) for name in ("cpu", "openvino")
     )

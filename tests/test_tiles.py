@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from impasto import engine, runtimes
-from impasto.engine import OnnxEngine
 from impasto.errors import DeviceError
+from impasto.inference import engine, runtimes
+from impasto.inference.banded import Tiles
+from impasto.inference.engine import OnnxEngine
 from impasto.studio import export, networks
 from impasto.studio.networks import NETWORKS
-from impasto.tiles import Tiles
 
 
 def tiles(model):

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from impasto.errors import OptionError
-from impasto.knobs import changed
 from impasto.lab import experiment
 from impasto.options import OptimizeOptions
+from impasto.options.fields import changed
 from impasto.studio import features
 from impasto.studio.presets import preset
 

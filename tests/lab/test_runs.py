@@ -13,7 +13,7 @@ import psutil
 import pytest
 import torch
 
-from impasto import codecs
+from impasto import images
 from impasto.errors import PictureError, TrainingError
 from impasto.lab import runs
 from impasto.progress import CancelToken
@@ -31,7 +31,7 @@ def test_a_run_is_what_the_optimiser_paints(experiment, tmp_path):
             trial.content, trial.style, options=trial.options,
             on_step=lambda step, losses=losses: losses.append(dict(step.losses)),
         )  # fmt: skip
-        np.testing.assert_array_equal(codecs.read(each.picture(tmp_path)).pixels, painted.pixels)
+        np.testing.assert_array_equal(images.read(each.picture(tmp_path)).pixels, painted.pixels)
         assert each.losses == losses
         assert len(each.losses) == 3
         assert each.seconds > 0

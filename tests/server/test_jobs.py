@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
-from impasto import codecs
+from impasto import images
 from impasto.errors import DeviceError
 from impasto.options import ServeOptions
 from impasto.server import work
@@ -230,7 +230,7 @@ def test_a_large_picture_is_painted_as_a_job(service, jpeg):
     found = service.http.get(f"{location}/result")
     assert found.headers["content-type"] == "image/webp"
     assert found.headers["content-disposition"] == 'attachment; filename="great-wave.webp"'
-    assert codecs.read(found.content).width == 2200
+    assert images.read(found.content).width == 2200
     assert service.http.delete(location).json()["state"] == "cancelled"
     assert service.http.get(f"{location}/result").status_code == 409
 
@@ -243,7 +243,7 @@ def test_a_painting_of_ones_own_is_optimised(service, jpeg):
     assert (told[-1]["state"], told[-1]["step"], told[-1]["total"]) == ("done", 6, 6)
     assert {"content", "style", "tv"} <= told[-1]["losses"].keys()
     found = service.http.get(told[-1]["result"])
-    assert codecs.read(found.content).width == 64
+    assert images.read(found.content).width == 64
     assert b"impasto" not in found.content  # the recipe names files: it stays here
 
 
@@ -336,7 +336,7 @@ def test_a_running_job_shows_its_picture_and_is_cancelled(service, jpeg):
     preview = until(lambda: service.job(location)["preview"], 120)
     found = service.http.get(preview)
     assert found.headers["content-type"] == "image/jpeg"
-    assert max(codecs.read(found.content).pixels.shape) <= 256
+    assert max(images.read(found.content).pixels.shape) <= 256
     assert service.http.delete(location).status_code == 200
     assert service.ended(location, 20)["state"] == "cancelled"
     assert service.job(location)["preview"] is None
@@ -361,7 +361,7 @@ def test_a_restart_forgets_nothing(tmp_path, jpeg, number):
         until(lambda: service.job(running)["step"] > 0, 120)
         service.stop(number)
     with serving(tmp_path) as service:
-        assert codecs.read(service.http.get(f"{done}/result").content).width == 64
+        assert images.read(service.http.get(f"{done}/result").content).width == 64
         for location in (waiting, running):
             assert service.ended(location)["state"] == "done"
 

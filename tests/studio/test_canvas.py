@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 
 from impasto.errors import OptionError, PictureError
+from impasto.images.picture import Picture
 from impasto.options import OptimizeOptions
-from impasto.picture import Picture
 from impasto.studio import canvas
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 import impasto
-from impasto import catalog, codecs
+from impasto import catalog, images
 from impasto.errors import Cancelled, OptionError, OutputError, TrainingError
 from impasto.options import DistillOptions, NetworkOptions
 from impasto.progress import CancelToken
@@ -49,7 +49,7 @@ def test_the_difference_that_is_told_is_that_of_photographs_it_has_not_seen(dist
     assert training["start"] == START
     assert training["photographs"] + 1 == len(list(photos.glob("*.jpg")))
     assert training["losses"]["levels"] == round(made.levels, 2)
-    apart = codecs.read(sorted(photos.glob("*.jpg"))[-1])
+    apart = images.read(sorted(photos.glob("*.jpg"))[-1])
     assert 0.3 * made.levels < off(made.folder, "great-wave", apart) < 3 * made.levels
 
 

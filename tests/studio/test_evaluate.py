@@ -12,14 +12,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from impasto import catalog, codecs, store
-from impasto.engine import OnnxEngine
+from impasto import catalog, images
+from impasto.catalog import verify
 from impasto.errors import OptionError, TrainingError
+from impasto.inference.engine import OnnxEngine
 from impasto.options import EvaluateOptions, LossOptions, TrainOptions
 from impasto.studio import evaluate, features
 from impasto.studio.objective import Objective, StylePicture
 from impasto.studio.photos import to_tensor
-from impasto.stylizer import Stylizer
+from impasto.stylization.stylizer import Stylizer
 
 QUICK = EvaluateOptions(count=2, size=64, iterations=6, start="content", grain=0, device="cpu")
 LOSS = LossOptions(content_layers=("conv2_1",), style_layers=("conv1_1", "conv2_1"))
@@ -55,7 +56,7 @@ def evaluated(painted_style, painting, photos, network):
 
 @pytest.fixture
 def objective(network, painting):
-    pixels = codecs.read(painting).resized(96).pixels
+    pixels = images.read(painting).resized(96).pixels
     return Objective(LOSS, [StylePicture(to_tensor(pixels)[None])], network)
 
 
@@ -83,16 +84,18 @@ def test_the_shipped_file_is_what_is_measured(evaluated, painted_style, painting
     """By hand, for one photograph."""
     found, _ = evaluated
     one = found.photos[0]
-    photo = codecs.read(photos / one.photo).resized(64).pixels
-    engine = OnnxEngine(store.load(painted_style / "style.onnx", _sha(painted_style)), device="cpu")
-    pixels = codecs.read(painting).resized(96).pixels
+    photo = images.read(photos / one.photo).resized(64).pixels
+    engine = OnnxEngine(
+        verify.load(painted_style / "style.onnx", _sha(painted_style)), device="cpu"
+    )
+    pixels = images.read(painting).resized(96).pixels
     objective = Objective(found.loss, [StylePicture(to_tensor(pixels)[None])], network)
     content = objective.content(to_tensor(photo)[None])
     expected = {
         "network": engine.paint(photo),
         "photograph": photo,
-        "style pasted": codecs.resize_to(
-            codecs.read(painting).resized(96), photo.shape[1::-1]
+        "style pasted": images.resize_to(
+            images.read(painting).resized(96), photo.shape[1::-1]
         ).pixels,
     }
     for kind, picture in expected.items():
@@ -121,7 +124,7 @@ def test_what_has_to_be_so_of_the_baselines(evaluated):
 
 
 def test_lbfgs_is_kept_at_marks_and_its_lowest_objective_never_rises(objective, photos):
-    photo = to_tensor(codecs.read(photos / "03.jpg").resized(64).pixels)[None]
+    photo = to_tensor(images.read(photos / "03.jpg").resized(64).pixels)[None]
     course, pictures = evaluate.lbfgs(objective, photo, photo, 52)
     assert len(course) == 53
     assert course == sorted(course, reverse=True)
@@ -136,7 +139,7 @@ def test_lbfgs_is_kept_at_marks_and_its_lowest_objective_never_rises(objective, 
 def test_equivalent_iterations_are_the_first_that_are_as_good(evaluated, objective, photos):
     objective.options = evaluated[0].loss
     for each in evaluated[0].photos:
-        photo = to_tensor(codecs.read(photos / each.photo).resized(64).pixels)[None]
+        photo = to_tensor(images.read(photos / each.photo).resized(64).pixels)[None]
         course, _ = evaluate.lbfgs(objective, photo, photo, 6)
         reached = each.scores["network"]["total"]
         as_good = [number for number, total in enumerate(course) if total <= reached]
@@ -205,7 +208,7 @@ def test_what_is_measured_has_the_grain_of_stylize(
         evaluate.evaluate(painted_style, painting, photos, options=each, network=network).photos[0]
         for each in (options, dataclasses.replace(options, grain=EvaluateOptions().grain))
     )
-    photo = codecs.read(photos / grained.photo).resized(64)
+    photo = images.read(photos / grained.photo).resized(64)
     painted = Stylizer(painted_style, device="cpu")(photo)
     content = objective.content(to_tensor(photo.pixels)[None])
     style = objective(to_tensor(painted.pixels)[None], content).numbers()["style"]

@@ -3,9 +3,9 @@ import onnx
 import pytest
 import torch
 
-from impasto import store
-from impasto.engine import OnnxEngine
+from impasto.catalog import verify
 from impasto.errors import TrainingError
+from impasto.inference.engine import OnnxEngine
 from impasto.options import NetworkOptions
 from impasto.studio import export, networks
 
@@ -48,7 +48,7 @@ def test_a_graph_that_differs_is_not_accepted(network, model):
 
 
 def test_the_file_is_small_self_contained_and_tells_nothing_of_this_machine(model):
-    store.check(model, "style.onnx")
+    verify.check(model, "style.onnx")
     parsed = onnx.load_from_string(model)
     assert not any(t.external_data for t in parsed.graph.initializer)
     assert parsed.opset_import[0].version == export.OPSET
@@ -61,7 +61,7 @@ def test_the_file_is_small_self_contained_and_tells_nothing_of_this_machine(mode
 
 def test_what_the_graph_holds_is_what_the_store_lets_through(model):
     used = {node.op_type for node in onnx.load_from_string(model).graph.node}
-    assert used <= store.OPERATORS
+    assert used <= verify.OPERATORS
 
 
 @pytest.mark.parametrize(
@@ -78,9 +78,9 @@ def test_what_the_graph_holds_is_what_the_store_lets_through(model):
 def test_several_styles_and_their_strength_are_inputs_of_one_graph(options, rng):
     network = filled(options, 3, strength=True)
     model = export.to_onnx(network)
-    store.check(model, "style.onnx")
+    verify.check(model, "style.onnx")
     used = {node.op_type for node in onnx.load_from_string(model).graph.node}
-    assert used <= store.OPERATORS
+    assert used <= verify.OPERATORS
     engine = OnnxEngine(model, device="cpu")
     photo = rng.integers(0, 256, (70, 93, 3), np.uint8)
     for weights in ([0.2, 0.5, 0.3], [0, 0, 1], [0.1, 0.2, 0.3]):

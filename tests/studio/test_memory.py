@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from impasto import devices
 from impasto.errors import OptionError, PictureError
+from impasto.inference import devices
 from impasto.options import LossOptions, OptimizeOptions
 from impasto.studio import features, memory
 from impasto.studio.objective import Objective, StylePicture

@@ -14,9 +14,10 @@ import pytest
 import torch
 from PIL import Image
 
-from impasto import assets, catalog, codecs, store
-from impasto.engine import OnnxEngine
+from impasto import assets, catalog, images
+from impasto.catalog import verify
 from impasto.errors import OptionError, OutputError, TrainingError
+from impasto.inference.engine import OnnxEngine
 from impasto.options import NetworkOptions, QuantizeOptions
 from impasto.studio import eightbit, export, networks, quantize
 from impasto.studio.halves import widened
@@ -69,7 +70,7 @@ def test_a_bundled_style_becomes_one_of_8_bits_that_paints_alike(quantised, styl
     found = catalog.find(made.folder)
     model = found.model()
     assert len(model) < 0.7 * style.card.bytes
-    pixels = codecs.read(assets.demo_photo()).resized(600).pixels
+    pixels = images.read(assets.demo_photo()).resized(600).pixels
     painted = OnnxEngine(model, device="cpu").paint(pixels)
     wanted = OnnxEngine(style.model(), device="cpu").paint(pixels)
     off = np.float64(painted) - wanted
@@ -85,7 +86,7 @@ def test_large_convolutions_are_in_8_bits_and_nothing_else_is(quantised, style):
     parsed = onnx.load_from_string(model)
     assert [opset.domain for opset in parsed.opset_import] == [""]
     by_output, used = operators(model)
-    assert set(used) <= store.OPERATORS
+    assert set(used) <= verify.OPERATORS
     fed = {
         node.name: by_output[node.input[0]].op_type == "DequantizeLinear"
         for node in parsed.graph.node
@@ -166,7 +167,7 @@ def test_the_card_says_what_was_done_and_keeps_the_rest(quantised, style):
     original = json.loads((style.folder / catalog.CARD).read_text("utf-8"))
     for key in ("title", "artwork", "training", "network", "licence"):
         assert card[key] == original[key]
-    assert codecs.read(made.folder / card["preview"]).width == 384
+    assert images.read(made.folder / card["preview"]).width == 384
 
 
 def test_progress_counts_photographs_measured_and_compared(quantised):
@@ -190,7 +191,7 @@ def test_several_styles_with_strength_stay_several(several, photos, tmp_path, ph
 
 def test_the_worst_photograph_in_the_worst_style_counts(several, photos, generous):
     model = catalog.read(several)[0].model()
-    pictures = [codecs.read(path).resized(96) for path in sorted(photos.iterdir())[:4]]
+    pictures = [images.read(path).resized(96) for path in sorted(photos.iterdir())[:4]]
     run = quantize._Run(model, pictures, 2, 2, lambda _: None)
     quantised, difference, _ = run()
     off = run._off(quantised, range(4))
@@ -223,7 +224,7 @@ def test_the_ranking_finds_the_convolution_that_is_spoilt(style, photos):
     values = onnx.numpy_helper.to_array(weight).copy()
     values[0] *= 500
     weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
-    pictures = [codecs.read(path).resized(96) for path in sorted(photos.iterdir())[:3]]
+    pictures = [images.read(path).resized(96) for path in sorted(photos.iterdir())[:3]]
     run = quantize._Run(parsed.SerializeToString(), pictures, 1, 1, lambda _: None)
     assert run._by_loss(names, 0)[0] == spoilt.name
 

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import impasto
-from impasto import catalog, codecs
+from impasto import catalog, images
 from impasto.errors import Cancelled, OptionError, OutputError, PictureError, TrainingError
 from impasto.options import NetworkOptions, TrainOptions
 from impasto.progress import CancelToken
@@ -82,16 +82,16 @@ def test_a_training_gives_a_style_that_paints(trained, photo):
     assert set(details["losses"]) == {"total", "content", "style", "tv"}
     painted = impasto.stylize(photo, trained)
     assert (painted.width, painted.height) == (photo.width, photo.height)
-    assert codecs.read(style.preview).width == 384
+    assert images.read(style.preview).width == 384
 
 
 def test_losses_and_samples_can_be_looked_at_meanwhile(trained, tmp_path):
     lines = steps(trained)
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
     assert all(np.isfinite(line["total"]) for line in lines)
-    sample = codecs.read(trained / "training" / "sample-0000006.png")
+    sample = images.read(trained / "training" / "sample-0000006.png")
     assert (sample.width, sample.height) == (64, 128)
-    assert codecs.read(trained / "training" / "losses.png").width > 500
+    assert images.read(trained / "training" / "losses.png").width > 500
     log = Log(tmp_path / "losses.jsonl", 0, here=False)
     for step in range(1, 301):
         log.append(step, dict.fromkeys(KINDS, step))

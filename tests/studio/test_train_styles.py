@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import impasto
-from impasto import assets, catalog, codecs
+from impasto import assets, catalog, images
 from impasto.errors import OptionError, TrainingError
 from impasto.options import NetworkOptions, TrainOptions
 from impasto.studio import checkpoint, export, networks
@@ -98,7 +98,7 @@ def test_a_bundled_style_is_there_to_learn_on_from(painting, photos, tmp_path):
     what is learnt from it can be blended with each of them."""
     network = networks.build(NetworkOptions())
     checkpoint.read(checkpoint.find("starry-night")).begin(network)
-    photo = codecs.read(assets.demo_photo()).resized(160)
+    photo = images.read(assets.demo_photo()).resized(160)
     began = export.reference(network.eval(), photo.pixels) * 255
     options = TrainOptions(steps=1, crop=64, style_size=64, held_out=0, learning_rate=1e-5)
     folder = train(painting, photos, tmp_path / "s", options=options, start="starry-night")

@@ -216,10 +216,10 @@ def redo(
     quiet: Quiet = False,
 ) -> None:
     """Paint a picture again by the recipe that it holds (needs impasto[train])."""
-    from impasto import codecs
+    from impasto import images
 
     recipe = studio_file("recipe")
-    record = recipe.read(codecs.read(painting))
+    record = recipe.read(images.read(painting))
     options = recipe.options(record)
     if device:
         options = replace(options, device=device)
@@ -254,12 +254,12 @@ def _paint(
     weights: list[float] | None,
     masks: list[Path],
 ) -> None:
-    from impasto import codecs, files
+    from impasto import atomic, paths
 
-    codecs.format_of(job.out)
+    paths.format_of(job.out)
     outputs = [path for path in (job.out, job.log, job.plot) if path]
     inputs: list[str | Path] = [content, *styles, *masks, options.start]
-    files.require_places(outputs, inputs, overwrite=job.overwrite)
+    atomic.require_places(outputs, inputs, overwrite=job.overwrite)
     studio, cancel = studio_file("optimize"), CancelToken()
     if job.plot:
         studio_file("curves").require()
@@ -285,9 +285,9 @@ def _paint(
     )
     if job.log:
         lines = (json.dumps({"step": n, **each}) for n, each in enumerate(losses, 1))
-        files.write(job.log, "".join(f"{line}\n" for line in lines).encode(), overwrite=True)
+        atomic.write(job.log, "".join(f"{line}\n" for line in lines).encode(), overwrite=True)
     if job.plot:
-        files.write(job.plot, studio_file("curves").png(losses, path.name), overwrite=True)
+        atomic.write(job.plot, studio_file("curves").png(losses, path.name), overwrite=True)
     terminal.say(f"{path}  {painted.width}x{painted.height}")
     for note in painted.notes:
         terminal.say(f"  {content}: {note}")

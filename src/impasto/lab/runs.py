@@ -28,11 +28,11 @@ import psutil
 import torch
 from torch import Tensor
 
-from impasto import codecs, files
+from impasto import atomic, images
 from impasto.errors import ImpastoError, MissingExtraError, TrainingError
+from impasto.images.picture import Picture
 from impasto.lab.experiment import Trial
 from impasto.options import OptimizeOptions
-from impasto.picture import Picture
 from impasto.progress import CancelToken, OnProgress, Progress, silent
 from impasto.studio import features
 from impasto.studio.optimize import Step, optimize
@@ -183,7 +183,7 @@ def _on_ray(left: Mapping[str, Trial], cancel: CancelToken) -> Iterator[tuple[st
         ray.init(log_to_driver=False, include_dashboard=False)
     # Another machine may not have the files.
     paths = {path for trial in left.values() for path in (trial.content, trial.style)}
-    pictures = {path: ray.put(codecs.read(path)) for path in paths}
+    pictures = {path: ray.put(images.read(path)) for path in paths}
     perform: Any = ray.remote(num_cpus=1, max_retries=3)(_perform)
     waiting = {
         perform.remote(pictures[trial.content], pictures[trial.style], trial.options): key
@@ -303,9 +303,9 @@ def _write(key: str, trial: Trial, result: _Result, folder: Path) -> Done:
         "memory": result.memory,
         "losses": losses,
     }
-    files.write(done.picture(folder), result.png, overwrite=True)
+    atomic.write(done.picture(folder), result.png, overwrite=True)
     data = json.dumps(record).encode()
-    files.write(folder / RUNS / f"{key}.json", data, overwrite=True)
+    atomic.write(folder / RUNS / f"{key}.json", data, overwrite=True)
     return done
 
 

@@ -20,10 +20,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from impasto import __version__, assets, catalog, runtimes
+from impasto import assets, catalog
+from impasto.distribution import VERSION
 from impasto.errors import ImpastoError, OptionError, PictureLimitError
-from impasto.knobs import changed
+from impasto.inference import runtimes
 from impasto.options import OptimizeOptions, ServeOptions, StylizeOptions
+from impasto.options.fields import changed
 from impasto.server import schema, work
 from impasto.server.fields import (
     FILM_TYPES,
@@ -41,7 +43,7 @@ from impasto.server.painters import OWN, Order, Painters, Painting
 from impasto.server.problems import Refusal, answer, from_http, from_validation
 from impasto.server.received import checked, received
 from impasto.server.static import PAGE, told_of
-from impasto.stylizer import largest_side
+from impasto.stylization.stylizer import largest_side
 
 _log = logging.getLogger("impasto.server")
 _AGAIN = 2
@@ -72,7 +74,7 @@ def create_app(options: ServeOptions | None = None) -> FastAPI:
     runtimes.require(options.device)
     app = FastAPI(
         title="impasto",
-        version=__version__,
+        version=VERSION,
         summary="Paint photographs in the style of a picture.",
         docs_url=None,
         redoc_url=None,

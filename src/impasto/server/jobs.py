@@ -21,7 +21,7 @@ from typing import Any
 from huey.exceptions import HueyException
 from huey.storage import EmptyData, RedisStorage, SqliteStorage
 
-from impasto import files
+from impasto import paths
 from impasto.errors import DeviceError, ImpastoError, reason
 from impasto.options import ServeOptions
 from impasto.server.problems import Refusal, problem
@@ -77,7 +77,7 @@ class Jobs:
                 self._files = RedisStorage("impastofiles", url=place)
                 self._records.conn.ping()
             else:
-                folder = Path(options.state) if options.state else files.cache_folder("jobs")
+                folder = Path(options.state) if options.state else paths.cache_folder("jobs")
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # others' photographs
                 path = str(folder / "jobs.sqlite")
                 self._records = SqliteStorage("impasto", filename=path)

@@ -28,12 +28,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impasto import catalog, codecs, devices, engine, runtimes
+from impasto import catalog, images, paths
 from impasto.errors import ImpastoError, PictureError, PictureLimitError
+from impasto.images.picture import Picture
+from impasto.inference import devices, engine, runtimes
 from impasto.options import ReadOptions, ServeOptions, StylizeOptions, WriteOptions
-from impasto.picture import Picture
 from impasto.server.problems import Refusal
-from impasto.stylizer import Stylizer, largest_side
+from impasto.stylization.stylizer import Stylizer, largest_side
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
@@ -244,7 +245,7 @@ def painted(order: Order, options: ServeOptions, threads: int | None = None) -> 
     """
     clock = _Clock()
     read = ReadOptions(options.max_pixels, options.max_side, options.max_bytes)
-    photo = codecs.read(BytesIO(order.data), read)
+    photo = images.read(BytesIO(order.data), read)
     side = order.options.size or max(photo.width, photo.height)
     side = largest_side(side, order.options.stroke)
     if side > options.stylize_side:
@@ -259,14 +260,14 @@ def painted(order: Order, options: ServeOptions, threads: int | None = None) -> 
     format = next(iter(order.formats), OWN)
     if format == OWN:
         format = own_format(photo)
-    data = codecs.encode(painting, format, WriteOptions(strip=True))
+    data = images.encode(painting, format, WriteOptions(strip=True))
     clock("encode")
     return Painting(data, format, stylizer.device, clock.seconds)
 
 
 def own_format(photo: Picture) -> str:
     """The photograph's own format, if pictures are written in it."""
-    return photo.format if photo.format and photo.format in codecs.SUFFIXES.values() else "PNG"
+    return photo.format if photo.format and photo.format in paths.SUFFIXES.values() else "PNG"
 
 
 @lru_cache(maxsize=8)

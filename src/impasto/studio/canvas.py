@@ -11,10 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto import codecs, finish
+from impasto import images
 from impasto.errors import OptionError, PictureError
+from impasto.images import operations
+from impasto.images.picture import Picture
 from impasto.options import OptimizeOptions
-from impasto.picture import Picture
 from impasto.studio.photos import to_tensor
 
 _COARSEST = 128
@@ -66,7 +67,7 @@ def is_file(start: str) -> bool:
 
 def at(picture: Picture, size: tuple[int, int]) -> Tensor:
     """The picture at a height and width, ``(1, 3, H, W)``, 0..1."""
-    return to_tensor(codecs.resize_to(picture, (size[1], size[0])).pixels)[None]
+    return to_tensor(images.resize_to(picture, (size[1], size[0])).pixels)[None]
 
 
 def start(
@@ -92,7 +93,7 @@ def start(
         values = 0.5 + 0.15 * noise.standard_normal(shape, np.float32)
         first = torch.from_numpy(values).clamp(0, 1)
     elif is_file(name):
-        first = at(finish.opaque(codecs.read(name)), size)
+        first = at(operations.opaque(images.read(name)), size)
     else:
         raise OptionError(
             f"{name!r} is no start", hint=f"use {', '.join(STARTS)}, or a picture's file"

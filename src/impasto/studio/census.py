@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from impasto.engine import OnnxEngine
+from impasto.inference.engine import OnnxEngine
 from impasto.studio import export, networks
 from impasto.studio.networks import TransformNetwork
 

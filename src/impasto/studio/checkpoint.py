@@ -19,10 +19,10 @@ import safetensors.torch
 import torch
 from torch import Tensor, optim
 
-from impasto import catalog, files
+from impasto import atomic, catalog
 from impasto.errors import OptionError, TrainingError
-from impasto.knobs import flattened, restored
 from impasto.options import NetworkOptions
+from impasto.options.fields import flattened, restored
 from impasto.studio.networks import NETWORKS, TransformNetwork, norms
 
 NETWORK = "network.safetensors"
@@ -189,7 +189,7 @@ def write(
         "styles": json.dumps(list(training.styles)),
         "sources": json.dumps(dict(training.sources)),
     }
-    files.write(path, safetensors.torch.save(tensors, header), overwrite=True)
+    atomic.write(path, safetensors.torch.save(tensors, header), overwrite=True)
 
 
 def latest(folder: Path, training: Training) -> Checkpoint | None:

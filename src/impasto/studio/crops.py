@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from impasto import files
+from impasto import atomic, paths
 from impasto.options import TrainOptions
 from impasto.studio.objective import Features, Objective
 from impasto.studio.photos import Photos
@@ -35,7 +35,7 @@ class Crops:
 
     def __init__(self, photos: Photos, objective: Objective, options: TrainOptions) -> None:
         self._photos, self._objective, self._options = photos, objective, options
-        self._folder = files.cache_folder("crops") / _key(photos, objective, options)
+        self._folder = paths.cache_folder("crops") / _key(photos, objective, options)
         self.from_disk = False
         """Whether the last ones were."""
 
@@ -50,7 +50,7 @@ class Crops:
             photographs, content = self._computed(number % keep, device)
             kept = {layer: f.to("cpu", torch.bfloat16).contiguous() for layer, f in content.items()}
             kept["photographs"] = (photographs * 255).round().to("cpu", torch.uint8)
-            files.write(path, safetensors.torch.save(kept), overwrite=True)
+            atomic.write(path, safetensors.torch.save(kept), overwrite=True)
         # Learnt from as it was kept, so that nothing depends on whether it came from the disk.
         photographs = kept.pop("photographs").to(device).float() / 255
         return photographs, {layer: f.to(device).float() for layer, f in kept.items()}

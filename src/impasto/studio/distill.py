@@ -18,10 +18,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto import __version__, catalog, files
+from impasto import atomic, catalog
 from impasto.catalog import Style
-from impasto.engine import OnnxEngine
+from impasto.distribution import VERSION
 from impasto.errors import Cancelled, OptionError, TrainingError
+from impasto.inference.engine import OnnxEngine
 from impasto.options import DistillOptions, TrainOptions
 from impasto.progress import CancelToken, OnProgress, Progress, silent
 from impasto.studio import checkpoint, export, networks, origins
@@ -93,7 +94,7 @@ def distill(
     if target.resolve() == found.folder.resolve():
         raise OptionError(f"{target} would replace the style itself", hint="give another name")
     if (target / catalog.CARD).exists() and not overwrite:
-        raise files.there_already(target)
+        raise atomic.there_already(target)
     batches = Photos(
         Path(photos), batch=options.batch, crop=options.crop, seed=options.seed,
         held_out=options.held_out, without=target,
@@ -121,7 +122,7 @@ def distill(
         "skipped": sorted(path.name for path in batches.skipped),
         "losses": measured,
         "seconds": round(time.monotonic() - began),
-        "versions": {"impasto": __version__, "torch": str(torch.__version__)},
+        "versions": {"impasto": VERSION, "torch": str(torch.__version__)},
     }
     origin = {"style": found.name, "sha256": found.card.sha256}
     entry = {

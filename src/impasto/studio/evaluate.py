@@ -20,13 +20,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from impasto import catalog, codecs, finish
+from impasto import catalog, images
 from impasto.catalog import Style
-from impasto.engine import OnnxEngine
 from impasto.errors import TrainingError
-from impasto.knobs import changed
+from impasto.images import operations
+from impasto.images.picture import Picture
+from impasto.inference.engine import OnnxEngine
 from impasto.options import EvaluateOptions, LossOptions, TrainOptions
-from impasto.picture import Picture
+from impasto.options.fields import changed
 from impasto.progress import OnProgress, Progress, silent
 from impasto.studio import features, optimize, photos
 from impasto.studio.losses import content_loss
@@ -216,7 +217,7 @@ class _Measure:
         self._rng = np.random.default_rng(options.seed)
 
     def __call__(self, name: str, photo: Picture, on_progress: OnProgress) -> Evaluated:
-        pasted = codecs.resize_to(self._painting, (photo.width, photo.height))
+        pasted = images.resize_to(self._painting, (photo.width, photo.height))
         painted = self._paint(photo.pixels)
         x = self._tensor(photo.pixels)
         scores = {
@@ -255,7 +256,7 @@ class _Measure:
         return _apart(self._paint(noisy), painted) / _apart(noisy, pixels)
 
     def _paint(self, pixels: np.ndarray) -> np.ndarray:
-        grained = finish.grained(np.ascontiguousarray(pixels), self._options.grain)
+        grained = operations.grained(np.ascontiguousarray(pixels), self._options.grain)
         return self._engine.paint(grained, self._style.weights)
 
     def _tensor(self, pixels: np.ndarray) -> Tensor:

@@ -21,10 +21,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from impasto import catalog, codecs, files, finish, store
+from impasto import atomic, catalog, images
 from impasto.assets import demo_photo
-from impasto.engine import OnnxEngine
+from impasto.catalog import verify
 from impasto.errors import TrainingError
+from impasto.images import operations
+from impasto.inference.engine import OnnxEngine
 from impasto.options import StylizeOptions, WriteOptions
 from impasto.studio import deployed
 from impasto.studio.halves import halved
@@ -65,18 +67,18 @@ def write_folder(folder: Path, model: bytes, card: Mapping[str, Any]) -> Path:
     Raises:
         StyleError: the network is not one that the store lets through.
     """
-    store.check(model, "the network")
+    verify.check(model, "the network")
     entries = card.get("styles", [card])
     engine = OnnxEngine(model, device="cpu")
-    photo = codecs.read(demo_photo()).resized(_PREVIEW_SIDE)
-    grained = finish.grained(photo.pixels, StylizeOptions.grain)
-    files.write(folder / card["model"]["file"], model, overwrite=True)
+    photo = images.read(demo_photo()).resized(_PREVIEW_SIDE)
+    grained = operations.grained(photo.pixels, StylizeOptions.grain)
+    atomic.write(folder / card["model"]["file"], model, overwrite=True)
     for weights, entry in zip(np.eye(len(entries)), entries, strict=True):
         preview = photo.with_pixels(engine.paint(grained, weights.tolist()))
         data = preview.encode("JPEG", _PREVIEW_QUALITY)
-        files.write(folder / entry["preview"], data, overwrite=True)
+        atomic.write(folder / entry["preview"], data, overwrite=True)
     text = json.dumps(card, indent=2, ensure_ascii=False)
-    files.write(folder / catalog.CARD, f"{text}\n".encode(), overwrite=True)
+    atomic.write(folder / catalog.CARD, f"{text}\n".encode(), overwrite=True)
     return folder
 
 

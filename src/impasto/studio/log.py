@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from impasto import files
+from impasto import atomic
 from impasto.studio.objective import KINDS
 
 
@@ -26,7 +26,7 @@ class Log:
                     self._records.append(json.loads(line))
         if here:
             text = "".join(json.dumps(record) + "\n" for record in self._records)
-            files.write(path, text.encode(), overwrite=True)
+            atomic.write(path, text.encode(), overwrite=True)
 
     def append(self, step: int, numbers: Mapping[str, Any]) -> None:
         self._records.append({"step": step, **numbers})
@@ -35,7 +35,7 @@ class Log:
                 with self._path.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(self._records[-1]) + "\n")
             except OSError as error:
-                raise files.refused(self._path, error) from error
+                raise atomic.refused(self._path, error) from error
 
     def curves(self) -> dict[int, dict[str, float]]:
         """The losses to be drawn, each the mean of a hundredth of the training, by the last

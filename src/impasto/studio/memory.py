@@ -7,8 +7,8 @@ from collections.abc import Collection
 
 import torch
 
-from impasto import devices
 from impasto.errors import OptionError
+from impasto.inference import devices
 from impasto.studio import features
 from impasto.studio.features import LossNetwork
 

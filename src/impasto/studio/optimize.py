@@ -15,10 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto import codecs, finish
+from impasto import images
 from impasto.errors import DeviceError, OptionError, TrainingError
+from impasto.images import operations
+from impasto.images.picture import Picture
 from impasto.options import OptimizeOptions
-from impasto.picture import Picture
 from impasto.progress import CancelToken, Progress
 from impasto.studio import canvas, features, memory, recipe
 from impasto.studio.objective import KINDS, Objective, StylePicture
@@ -72,19 +73,24 @@ def optimize(
     """
     options = options or OptimizeOptions()
     sources = list(styles) if isinstance(styles, (list, tuple)) else [styles]
-    photo = codecs.open_any(content)
-    paintings = [codecs.open_any(source) for source in sources]
+    photo = images.open_any(content)
+    paintings = [images.open_any(source) for source in sources]
     weights = _weights(style_weights, len(paintings))
-    regions = [codecs.open_any(mask) for mask in masks]
+    regions = [images.open_any(mask) for mask in masks]
     if regions and len(regions) != len(paintings):
         raise OptionError(f"{len(regions)} masks for {len(paintings)} styles", hint="give one each")
-    start = codecs.read(options.start) if canvas.is_file(options.start) else None
+    start = images.read(options.start) if canvas.is_file(options.start) else None
     objective = Objective(options.loss, network=network)
     run = _Run(
-        finish.opaque(photo), [*map(finish.opaque, paintings)], weights, regions, options, objective
+        operations.opaque(photo),
+        [*map(operations.opaque, paintings)],
+        weights,
+        regions,
+        options,
+        objective,
     )
     painted = run(on_step, cancel or CancelToken())
-    result = codecs.resize(photo, options.size).with_pixels(painted)
+    result = images.resize(photo, options.size).with_pixels(painted)
     return recipe.write(
         result,
         (content, photo),
@@ -207,10 +213,10 @@ class _Run:
     def _finished(self, x: Tensor, size: tuple[int, int]) -> Any:
         pixels = to_pixels(x[0])
         if x.shape[2:] != size:  # stopped at a coarser scale
-            pixels = codecs.resize_to(Picture(pixels), (size[1], size[0])).pixels
+            pixels = images.resize_to(Picture(pixels), (size[1], size[0])).pixels
         if self._options.colors == "luminance":
-            photo = codecs.resize_to(self._photo, (size[1], size[0]))
-            pixels = finish.keep_colors(photo.pixels, pixels)
+            photo = images.resize_to(self._photo, (size[1], size[0]))
+            pixels = operations.keep_colors(photo.pixels, pixels)
         return pixels
 
     def _preview(self, x: Tensor) -> Picture:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from impasto import files
+from impasto import paths
 from impasto.errors import OptionError
 from impasto.options import TrainOptions
 from impasto.studio import checkpoint, networks
@@ -50,7 +50,7 @@ def named(start: str | Path | None, origin: Path | None) -> str:
     """The start in words, another for another file."""
     if origin is None:
         return "none"
-    return f"{name(start)} ({files.sha256(origin)[:12]})"
+    return f"{name(start)} ({paths.sha256(origin)[:12]})"
 
 
 def empty(work: Path, origin: Path | None) -> None:

@@ -24,12 +24,13 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from impasto import catalog, codecs, finish
+from impasto import catalog, images
 from impasto.errors import OptionError, PictureError
-from impasto.knobs import changed
-from impasto.options import TrainOptions
-from impasto.picture import Picture
-from impasto.studio import networks, tables
+from impasto.images import operations
+from impasto.images.picture import Picture
+from impasto.options import TrainOptions, tables
+from impasto.options.fields import changed
+from impasto.studio import networks
 from impasto.studio.canvas import cropped
 
 _SMALLEST = 32
@@ -77,7 +78,7 @@ class Painting:
             PictureError: it cannot be read, or is too small to learn a style from.
         """
         picture = cropped(
-            finish.opaque(codecs.open_any(self.path)), self.style_crop or crop, aspect=1
+            operations.opaque(images.open_any(self.path)), self.style_crop or crop, aspect=1
         )
         if min(picture.width, picture.height) < _SMALLEST:
             raise PictureError(

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from impasto import codecs, files
+from impasto import images, paths
 from impasto.errors import PictureError, TrainingError
-from impasto.picture import Picture
+from impasto.images.picture import Picture
 
 _ZOOM = (0.6, 2.0)
 """Range of enlargement of the crops. Photographs come at every size: in a small one a leaf
@@ -51,14 +51,14 @@ class Photos:
         without: Path | None = None,
     ) -> None:
         _require_folder(folder)
-        paths = files.pictures(folder)
+        inside = paths.pictures(folder)
         if without:
             apart_from = without.resolve()
-            paths = [path for path in paths if apart_from not in path.resolve().parents]
-        apart = min(held_out, len(paths) // 10)
-        every = len(paths) // apart if apart else 1
-        self._apart = paths[every - 1 :: every][:apart]
-        self._paths = [path for path in paths if path not in set(self._apart)]
+            inside = [path for path in inside if apart_from not in path.resolve().parents]
+        apart = min(held_out, len(inside) // 10)
+        every = len(inside) // apart if apart else 1
+        self._apart = inside[every - 1 :: every][:apart]
+        self._paths = [path for path in inside if path not in set(self._apart)]
         if len(self._paths) < batch:
             raise TrainingError(
                 f"{folder} has {len(self._paths)} photographs; one step needs {batch}",
@@ -118,11 +118,11 @@ class Photos:
 
     def _square(self, path: Path, most: float, place: tuple[float, float]) -> np.ndarray:
         """A square of up to ``most`` pixels, from left and top (0) to right and bottom (1)."""
-        image = codecs.read(path).pil().convert("RGB")
+        image = images.read(path).pil().convert("RGB")
         side = min(most, *image.size)
         left, top = (part * (length - side) for part, length in zip(place, image.size, strict=True))
         box = (left, top, left + side, top + side)
-        return np.asarray(image.resize((self._crop, self._crop), codecs.BICUBIC, box=box))
+        return np.asarray(image.resize((self._crop, self._crop), images.BICUBIC, box=box))
 
 
 def some(folder: Path, count: int, size: int) -> dict[Path, Picture]:
@@ -135,13 +135,13 @@ def some(folder: Path, count: int, size: int) -> dict[Path, Picture]:
         TrainingError: none of them can be read.
     """
     _require_folder(folder)
-    paths = files.pictures(folder)
+    inside = paths.pictures(folder)
     found: dict[Path, Picture] = {}
-    for index in np.random.default_rng(0).permutation(len(paths)):
+    for index in np.random.default_rng(0).permutation(len(inside)):
         if len(found) == count:
             break
         with contextlib.suppress(PictureError):
-            found[paths[index]] = codecs.read(paths[index]).resized(size)
+            found[inside[index]] = images.read(inside[index]).resized(size)
     if not found:
         raise TrainingError(f"no photograph in {folder} can be read", hint="check the folder")
     return found
@@ -156,8 +156,10 @@ def _require_folder(folder: Path) -> None:
 
 def grained(photographs: Tensor, deviation: float, seed: int, first: int) -> Tensor:
     """``(N, 3, H, W)``, 0..1, with grain of this deviation in levels, as
-    :func:`impasto.finish.grained` lays over a photograph; each has its own, which follows from
-    ``seed`` and its number, from ``first`` on."""
+    :func:`impasto.images.operations.grained` lays over a photograph.
+
+    Each has its own, which follows from ``seed`` and its number, from ``first`` on.
+    """
     if not deviation:
         return photographs
     count, _, height, width = photographs.shape

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impasto import catalog, files
+from impasto import atomic, catalog
 from impasto.catalog import Style
-from impasto.engine import OnnxEngine
 from impasto.errors import OptionError, TrainingError
+from impasto.inference.engine import OnnxEngine
 from impasto.options import QuantizeOptions
 from impasto.progress import OnProgress, Progress, silent
 from impasto.studio import export, photos
@@ -29,7 +29,7 @@ from impasto.studio.eightbit import Input, large, to_int8
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from impasto.picture import Picture
+    from impasto.images.picture import Picture
 
 LARGEST_DIFFERENCE = 3.0
 """Mean absolute difference from the painting in floats, in levels of 255, that is accepted
@@ -233,7 +233,7 @@ def _require_place(style: Style, target: Path, overwrite: bool) -> None:
     if target.resolve() == style.folder.resolve():
         raise OptionError(f"{target} would replace the style itself", hint="give another name")
     if (target / catalog.CARD).exists() and not overwrite:
-        raise files.there_already(target)
+        raise atomic.there_already(target)
 
 
 def _speed(model: bytes, quantized: bytes, photo: NDArray[np.uint8]) -> float:

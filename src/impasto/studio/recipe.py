@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 
-from impasto import __version__, codecs
+from impasto import images
+from impasto.distribution import VERSION
 from impasto.errors import OptionError, PictureError
-from impasto.knobs import restored
+from impasto.images.picture import Picture
 from impasto.options import OptimizeOptions
-from impasto.picture import Picture
+from impasto.options.fields import restored
 
 
 def write(
@@ -31,7 +32,7 @@ def write(
     kept as they were given.
     """
     record = {
-        "impasto": __version__,
+        "impasto": VERSION,
         "torch": str(torch.__version__),
         "content": _source(*content),
         "styles": [
@@ -43,7 +44,7 @@ def write(
     }
     if start:
         record["start"] = _source(options["start"], start)
-    return codecs.with_comment(painting, json.dumps(record))
+    return images.with_comment(painting, json.dumps(record))
 
 
 def read(painting: Picture) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def read(painting: Picture) -> dict[str, Any]:
         OptionError: there is none.
     """
     try:
-        record = json.loads(codecs.comment(painting))
+        record = json.loads(images.comment(painting))
         if not {"impasto", "content", "styles", "options"} <= record.keys():
             raise ValueError
     except (ValueError, AttributeError) as error:
@@ -87,7 +88,7 @@ def source(entry: Mapping[str, Any], beside: Path) -> Path:
         raise PictureError("the recipe was made in memory; it names no file to paint again")
     for path in (Path(entry["path"]), beside.parent / Path(entry["path"]).name):
         if path.is_file():
-            if codecs.read(path).sha256 != entry["pixels_sha256"]:
+            if images.read(path).sha256 != entry["pixels_sha256"]:
                 raise PictureError(f"{path} is not the picture that the recipe was made with")
             return path
     raise PictureError(f"{entry['path']} is not there", hint=f"put it beside {beside}")

@@ -26,10 +26,11 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from impasto import __version__, catalog, codecs, files
+from impasto import atomic, catalog, images
+from impasto.distribution import VERSION
 from impasto.errors import Cancelled, MissingExtraError, OutputError, TrainingError
+from impasto.images.picture import Picture
 from impasto.options import TrainOptions
-from impasto.picture import Picture
 from impasto.progress import CancelToken, OnProgress, Progress, silent
 from impasto.studio import checkpoint, curves, export, networks, origins
 from impasto.studio.checkpoint import Checkpoint, Training
@@ -207,7 +208,7 @@ class _Run:
             self._sample(self._work / f"sample-{done:07}.png", done)
             means = self._log.curves()
             drawn = curves.png(list(means.values()), self._folder.name, steps=list(means))
-            files.write(self._work / "losses.png", drawn, overwrite=True)
+            atomic.write(self._work / "losses.png", drawn, overwrite=True)
 
     def anyone(self, here: bool) -> bool:
         """Whether it is so in any process."""
@@ -226,7 +227,7 @@ class _Run:
                 "photographs": len(self._batches),
                 "skipped": sorted(path.name for path in self._batches.skipped),
                 **self._log.summary(),
-                "versions": {"impasto": __version__, "torch": str(torch.__version__)},
+                "versions": {"impasto": VERSION, "torch": str(torch.__version__)},
             }
             path = self._folder / checkpoint.NETWORK
             checkpoint.write(path, options.steps, network, self._training)
@@ -279,8 +280,8 @@ class _Run:
                 mix = self._mix(index)
                 rows.append(torch.cat([self._network(each[None], mix) for each in grained]))
         picture = torch.cat([torch.cat(list(row), 2) for row in rows], 1)
-        data = codecs.from_array(to_pixels(picture)).encode("PNG")
-        files.write(path, data, overwrite=True)
+        data = images.from_array(to_pixels(picture)).encode("PNG")
+        atomic.write(path, data, overwrite=True)
 
     def _require_finite(self, losses: Mapping[str, float], step: int) -> None:
         bad = [name for name in KINDS if not math.isfinite(losses[name])]

@@ -25,7 +25,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from impasto import files
+from impasto import paths
 from impasto.errors import MissingExtraError, OptionError, reason
 
 _log = logging.getLogger(__name__)
@@ -48,8 +48,8 @@ def fetch(url: str) -> Path:
     promised = re.search(r"-([0-9a-f]{8,64})\.\w+$", name)
     if promised is None:
         raise OptionError(f"{url} cannot be verified: no SHA-256 in its name")
-    path = files.cache_folder("weights") / name
-    damaged = path.is_file() and not files.sha256(path).startswith(promised[1])
+    path = paths.cache_folder("weights") / name
+    damaged = path.is_file() and not paths.sha256(path).startswith(promised[1])
     if path.is_file() and not damaged:
         return path
     _log.info("downloading %s", url)
@@ -152,6 +152,6 @@ def _download(url: str, path: Path, promised: str) -> None:
         size, length = part.stat().st_size, answer.headers.get("Content-Length")
         if length is not None and size < int(length):
             raise ValueError(f"the connection broke off after {size} of {length} bytes")
-        if not (found := files.sha256(part)).startswith(promised):
+        if not (found := paths.sha256(part)).startswith(promised):
             raise ValueError(f"its SHA-256 begins with {found[: len(promised)]}, not {promised}")
         os.replace(part, path)
