@@ -28,7 +28,7 @@ from impasto import images
 from impasto.images.picture import Picture
 from impasto.inference import devices
 from impasto.inference.engine import OnnxEngine
-from impasto.studio import eightbit
+from impasto.studio.export import int8
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
@@ -52,7 +52,7 @@ def network(style: Style, plan: Plan) -> Iterator[Row]:
 def _both_ways(name: str, style: Style) -> dict[str, bytes]:
     """Its network in floats, and with all large convolutions in 8 bits."""
     model, small = style.model(), photograph(384, 256)
-    eight = eightbit.to_int8(model, iter([(small, [1.0])]), eightbit.large(model))
+    eight = int8.to_int8(model, iter([(small, [1.0])]), int8.large(model))
     return {name: model, name + EIGHT_BITS: eight}
 
 

@@ -19,7 +19,7 @@ from impasto.inference import runtimes
 from impasto.inference.banded import band_rows
 from impasto.inference.engine import MEMORY, OnnxEngine
 from impasto.options import ReadOptions
-from impasto.studio.quantize import quantize
+from impasto.studio.export.quantize import quantize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,7 +19,7 @@ from benchmarks.tricks import trained
 from impasto import catalog, images
 from impasto.lab.search import VALUES, Judge
 from impasto.options import OptimizeOptions, TrainOptions
-from impasto.studio.optimize import optimize
+from impasto.studio.optimization.optimize import optimize
 from impasto.stylization.stylizer import Stylizer
 
 if TYPE_CHECKING:

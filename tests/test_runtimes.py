@@ -11,7 +11,9 @@ from impasto.errors import DeviceError, StyleError
 from impasto.inference import devices, runtimes
 from impasto.inference.engine import OnnxEngine
 from impasto.options import NetworkOptions
-from impasto.studio import eightbit, export, networks
+from impasto.studio import networks
+from impasto.studio.export import int8
+from impasto.studio.export import onnx as onnx_graph
 from impasto.video.temporal import SteadyEngine
 
 
@@ -99,9 +101,9 @@ def test_openvino_takes_style_weights_and_8_bits(photo):
     network = networks.build(NetworkOptions(width=8, blocks=2), 2, strength=True)
     for weight in network.parameters():
         weight.data += torch.randn_like(weight) * 0.2
-    model = export.to_onnx(network.eval())
-    eight = eightbit.to_int8(
-        model, iter([(photo.pixels, [1.0, 0.0]), (photo.pixels, [0.0, 1.0])]), eightbit.large(model)
+    model = onnx_graph.to_onnx(network.eval())
+    eight = int8.to_int8(
+        model, iter([(photo.pixels, [1.0, 0.0]), (photo.pixels, [0.0, 1.0])]), int8.large(model)
     )
     weights = [0.3, 0.5]
     for data, most in ((model, 0.01), (eight, 2.0)):

@@ -44,12 +44,12 @@ if _TYPE_CHECKING:
     from impasto.options import WriteOptions as WriteOptions
     from impasto.progress import CancelToken as CancelToken
     from impasto.progress import Progress as Progress
-    from impasto.studio.distill import distill as distill
-    from impasto.studio.evaluate import evaluate as evaluate
-    from impasto.studio.optimize import optimize as optimize
-    from impasto.studio.paintings import Painting as Painting
-    from impasto.studio.quantize import quantize as quantize
-    from impasto.studio.train import train as train
+    from impasto.studio.evaluation.evaluate import evaluate as evaluate
+    from impasto.studio.export.quantize import quantize as quantize
+    from impasto.studio.optimization.optimize import optimize as optimize
+    from impasto.studio.training.distill import distill as distill
+    from impasto.studio.training.paintings import Painting as Painting
+    from impasto.studio.training.train import train as train
     from impasto.stylization.contact_sheet import sheet as sheet
     from impasto.stylization.stylizer import Stylizer as Stylizer
     from impasto.stylization.stylizer import stylize as stylize
@@ -72,12 +72,12 @@ _HOMES = {
     "stylization.stylizer": ("Stylizer", "stylize"),
 }
 _STUDIO = {
-    "studio.distill": ("distill",),
-    "studio.evaluate": ("evaluate",),
-    "studio.optimize": ("optimize",),
-    "studio.paintings": ("Painting",),
-    "studio.quantize": ("quantize",),
-    "studio.train": ("train",),
+    "studio.training.distill": ("distill",),
+    "studio.evaluation.evaluate": ("evaluate",),
+    "studio.optimization.optimize": ("optimize",),
+    "studio.training.paintings": ("Painting",),
+    "studio.export.quantize": ("quantize",),
+    "studio.training.train": ("train",),
 }
 """What needs torch."""
 

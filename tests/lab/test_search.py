@@ -20,9 +20,10 @@ from impasto.errors import OptionError, OutputError, PictureError
 from impasto.lab import search
 from impasto.options import LossOptions, SearchOptions
 from impasto.progress import CancelToken
-from impasto.studio import features, paintings
-from impasto.studio.objective import Objective, StylePicture
-from impasto.studio.photos import to_tensor
+from impasto.studio.perceptual import loading
+from impasto.studio.perceptual.objective import Objective, StylePicture
+from impasto.studio.tensors import to_tensor
+from impasto.studio.training import paintings
 
 OPTIONS = SearchOptions(trials=5, size=64, steps=3, choices=3, judge="vgg16-hed")
 
@@ -73,7 +74,7 @@ def test_trials_are_made_until_there_are_enough(searched):
 
 def test_a_choice_is_judged_by_the_other_network(searched, pictures):
     found, _, _ = searched
-    judge = features.load("vgg16-hed", padding="replicate")
+    judge = loading.load("vgg16-hed", padding="replicate")
     photo, painting = (images.read(pictures[n]).resized(64).pixels for n in ("photo", "strokes"))
     objective = Objective(
         LossOptions(network="vgg16-hed"), [StylePicture(to_tensor(painting)[None])], judge

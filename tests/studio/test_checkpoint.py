@@ -9,8 +9,9 @@ from safetensors.torch import load_file, save_file
 
 from impasto.errors import TrainingError
 from impasto.options import NetworkOptions, TrainOptions
-from impasto.studio import checkpoint, networks
-from impasto.studio.checkpoint import Training
+from impasto.studio import networks
+from impasto.studio.training import checkpoint
+from impasto.studio.training.checkpoint import Training
 
 SHAPE = NetworkOptions(width=4, blocks=2)
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from impasto import images
 from impasto.options import LossOptions, OptimizeOptions
-from impasto.studio import recipe
+from impasto.studio.optimization import recipe
 
 SMALL = ("--size", "64", "--scales", "1", "--content-layers", "conv2_1", "--style-layers")
 SMALL = (*SMALL, "conv1_1,conv2_1:0.5")

@@ -13,8 +13,8 @@ from impasto import catalog, images
 from impasto.errors import Cancelled, OptionError, OutputError, TrainingError
 from impasto.options import DistillOptions, NetworkOptions
 from impasto.progress import CancelToken
-from impasto.studio import evaluate
-from impasto.studio.distill import START, _grounds, distance, distill
+from impasto.studio.evaluation import evaluate
+from impasto.studio.training.distill import START, _grounds, distance, distill
 
 QUICK = DistillOptions(steps=60, batch=1, crop=64, held_out=2)
 

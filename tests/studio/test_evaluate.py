@@ -17,9 +17,11 @@ from impasto.catalog import verify
 from impasto.errors import OptionError, TrainingError
 from impasto.inference.engine import OnnxEngine
 from impasto.options import EvaluateOptions, LossOptions, TrainOptions
-from impasto.studio import evaluate, features
-from impasto.studio.objective import Objective, StylePicture
-from impasto.studio.photos import to_tensor
+from impasto.studio.evaluation import evaluate
+from impasto.studio.perceptual import loading
+from impasto.studio.perceptual.objective import Objective, StylePicture
+from impasto.studio.tensors import to_tensor
+from impasto.studio.training.paintings import learnt_with
 from impasto.stylization.stylizer import Stylizer
 
 QUICK = EvaluateOptions(count=2, size=64, iterations=6, start="content", grain=0, device="cpu")
@@ -28,7 +30,7 @@ LOSS = LossOptions(content_layers=("conv2_1",), style_layers=("conv1_1", "conv2_
 
 @pytest.fixture(scope="module")
 def network():
-    return features.load("vgg19", padding=LOSS.padding)
+    return loading.load("vgg19", padding=LOSS.padding)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,7 @@ def test_the_loss_is_the_one_that_the_style_was_learnt_with(evaluated):
     found, _ = evaluated
     assert found.loss == dataclasses.replace(LOSS, style_weight=3.0)
     assert found.style_size == 96
-    bundled = evaluate.learnt_with(catalog.find("starry-night"))
+    bundled = learnt_with(catalog.find("starry-night"))
     loss = dataclasses.replace(TrainOptions().loss, style_weight=30)
     assert bundled == (loss, 448, "0.01,0.01,0.97,0.97")
 
@@ -73,11 +75,11 @@ def test_a_style_of_several_has_its_own_weight_and_size(painted_style):
     style = catalog.find(painted_style)
     details = {**style.card.details, "style_size": 80, "style_crop": "left", "style_weight": 2.5}
     own = dataclasses.replace(style, card=dataclasses.replace(style.card, details=details))
-    loss, size, crop = evaluate.learnt_with(own)
+    loss, size, crop = learnt_with(own)
     assert (loss.style_weight, size, crop) == (2.5, 80, "left")
     bare = {key: value for key, value in style.card.details.items() if key != "training"}
     none = dataclasses.replace(style, card=dataclasses.replace(style.card, details=bare))
-    assert evaluate.learnt_with(none) == (TrainOptions().loss, TrainOptions().style_size, "whole")
+    assert learnt_with(none) == (TrainOptions().loss, TrainOptions().style_size, "whole")
 
 
 def test_the_shipped_file_is_what_is_measured(evaluated, painted_style, painting, photos, network):

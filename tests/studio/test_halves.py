@@ -7,7 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 from impasto import images
 from impasto.assets import demo_photo
 from impasto.inference.engine import OnnxEngine
-from impasto.studio.halves import halved, widened
+from impasto.studio.export.fp16 import halved, widened
 
 
 @pytest.fixture(scope="module")

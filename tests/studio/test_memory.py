@@ -9,14 +9,15 @@ from torch.profiler import ProfilerActivity, profile
 from impasto.errors import OptionError, PictureError
 from impasto.inference import devices
 from impasto.options import LossOptions, OptimizeOptions
-from impasto.studio import features, memory
-from impasto.studio.objective import Objective, StylePicture
-from impasto.studio.optimize import optimize
+from impasto.studio.optimization import memory
+from impasto.studio.optimization.optimize import optimize
+from impasto.studio.perceptual import loading
+from impasto.studio.perceptual.objective import Objective, StylePicture
 
 
 @pytest.fixture(scope="module")
 def network():
-    return features.load("vgg19")
+    return loading.load("vgg19")
 
 
 @pytest.mark.parametrize("frugal", [False, True])
@@ -67,7 +68,7 @@ def test_a_style_picture_that_is_too_large_is_said_before_the_work(monkeypatch):
 
 def test_layers_that_are_not_used_need_no_room():
     """Without padding, a small picture has nothing left for the deepest layers."""
-    network = features.load("vgg19", padding="valid")
+    network = loading.load("vgg19", padding="valid")
     assert memory.forecast(network, ["conv4_1"], (171, 256), history=0) > 0
     with pytest.raises(PictureError, match="256x171 is too small"):
         memory.forecast(network, ["conv5_4"], (171, 256), history=0)

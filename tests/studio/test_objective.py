@@ -3,15 +3,15 @@ import torch
 
 from impasto.errors import OptionError
 from impasto.options import LossOptions
-from impasto.studio import features
-from impasto.studio import objective as objective_module
-from impasto.studio.losses import content_loss, gram_loss, gram_matrix
-from impasto.studio.objective import Objective, StylePicture, weighted
+from impasto.studio.perceptual import loading
+from impasto.studio.perceptual import objective as objective_module
+from impasto.studio.perceptual.losses import content_loss, gram_loss, gram_matrix
+from impasto.studio.perceptual.objective import Objective, StylePicture, weighted
 
 
 @pytest.fixture(scope="module")
 def network():
-    return features.load("vgg19")
+    return loading.load("vgg19")
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from impasto import images
 from impasto.errors import OptionError, PictureError, TrainingError
 from impasto.options import LossOptions, OptimizeOptions
 from impasto.progress import CancelToken
-from impasto.studio import features, recipe
-from impasto.studio.optimize import optimize
+from impasto.studio.optimization import recipe
+from impasto.studio.optimization.optimize import optimize
+from impasto.studio.perceptual import loading
 
 LOSS = LossOptions(content_layers=("conv2_1",), style_layers=("conv1_1", "conv2_1"))
 QUICK = OptimizeOptions(size=64, steps=12, scales=1, loss=LOSS)
@@ -17,7 +18,7 @@ QUICK = OptimizeOptions(size=64, steps=12, scales=1, loss=LOSS)
 
 @pytest.fixture(scope="module")
 def network():
-    return features.load("vgg19")
+    return loading.load("vgg19")
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import pytest
 from impasto import images
 from impasto.errors import OptionError, PictureError
 from impasto.options import NetworkOptions
-from impasto.studio import paintings
 from impasto.studio.networks import NETWORKS
-from impasto.studio.paintings import Painting
+from impasto.studio.training import paintings
+from impasto.studio.training.paintings import Painting
 
 RECIPE = """
 [train]

@@ -6,7 +6,8 @@ import torch
 
 from impasto import paths
 from impasto.errors import OptionError, TrainingError
-from impasto.studio.photos import Photos, grained, to_pixels, to_tensor
+from impasto.studio.tensors import grained, to_pixels, to_tensor
+from impasto.studio.training.dataset import Photos
 
 
 def test_a_batch_follows_from_seed_and_step_alone(photos):

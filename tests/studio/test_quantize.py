@@ -19,8 +19,10 @@ from impasto.catalog import verify
 from impasto.errors import OptionError, OutputError, TrainingError
 from impasto.inference.engine import OnnxEngine
 from impasto.options import NetworkOptions, QuantizeOptions
-from impasto.studio import eightbit, export, networks, quantize
-from impasto.studio.halves import widened
+from impasto.studio import networks
+from impasto.studio.export import int8, publish, quantize
+from impasto.studio.export import onnx as onnx_graph
+from impasto.studio.export.fp16 import widened
 
 QUICK = QuantizeOptions(count=4, held_out=2, size=128)
 
@@ -49,7 +51,7 @@ def several(tmp_path_factory):
     artwork = dict.fromkeys(("title", "artist", "year", "licence"), "unknown")
     styles = [{"name": name, "title": name, "artwork": artwork} for name in ("one", "two")]
     folder = tmp_path_factory.mktemp("styles") / "several"
-    return export.write_style(folder, network.eval(), styles, {"training": {"steps": 7}})
+    return publish.write_style(folder, network.eval(), styles, {"training": {"steps": 7}})
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +94,7 @@ def test_large_convolutions_are_in_8_bits_and_nothing_else_is(quantised, style):
         for node in parsed.graph.node
         if node.op_type == "Conv"
     }
-    large = eightbit.large(style.model())
+    large = int8.large(style.model())
     assert len(large) == 8
     assert [name for name, eight in fed.items() if eight] == [
         name for name in large if name not in made.kept
@@ -124,7 +126,7 @@ def test_8_bits_are_padded_and_not_floats(quantised, style):
     pads = [node for node in narrow.values() if node.op_type == "Pad"]
     rounded = [node for node in pads if narrow[node.input[0]].op_type == "QuantizeLinear"]
     assert len(pads) == sum(node.op_type == "Pad" for node in wide.values())
-    eight = [name for name in eightbit.large(style.model()) if name not in made.kept]
+    eight = [name for name in int8.large(style.model()) if name not in made.kept]
     assert len(rounded) == sum(
         wide[node.input[0]].op_type == "Pad" for node in wide.values() if node.name in eight
     )
@@ -134,9 +136,9 @@ def test_zeros_are_padded_as_floats():
     """In 8 bits a zero is the zero point, which the padding does not know."""
     torch.manual_seed(0)
     options = NetworkOptions(design="johnson", width=8, blocks=1, pad="zeros")
-    model = export.to_onnx(networks.build(options).eval())
+    model = onnx_graph.to_onnx(networks.build(options).eval())
     photo = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-    made, _ = operators(eightbit.to_int8(model, iter([(photo, [1.0])]), eightbit.large(model)))
+    made, _ = operators(int8.to_int8(model, iter([(photo, [1.0])]), int8.large(model)))
     pads = [node for node in made.values() if node.op_type == "Pad"]
     assert pads
     assert all(
@@ -147,7 +149,7 @@ def test_zeros_are_padded_as_floats():
 def test_a_network_that_is_too_small_is_refused():
     network = networks.build(NetworkOptions(width=4, blocks=1)).eval()
     with pytest.raises(TrainingError, match="too small"):
-        eightbit.large(export.to_onnx(network))
+        int8.large(onnx_graph.to_onnx(network))
 
 
 def test_the_card_says_what_was_done_and_keeps_the_rest(quantised, style):
@@ -218,7 +220,7 @@ def test_what_loses_most_stays_in_floats_if_all_in_8_bits_is_too_much(
 def test_the_ranking_finds_the_convolution_that_is_spoilt(style, photos):
     """One channel's weight 500 times as large hides all others of an activation's range."""
     parsed = widened(style.model())
-    names = eightbit.large(style.model())
+    names = int8.large(style.model())
     spoilt = next(node for node in parsed.graph.node if node.name == names[5])
     weight = next(t for t in parsed.graph.initializer if t.name == spoilt.input[1])
     values = onnx.numpy_helper.to_array(weight).copy()
@@ -242,7 +244,7 @@ def test_the_same_photographs_make_the_same_file(several, photo):
     model = catalog.read(several)[0].model()
     inputs = [(photo.pixels, [1.0, 0.0]), (photo.pixels[::2], [0.0, 1.0])]
     first, again, other = (
-        eightbit.to_int8(model, iter(given), eightbit.large(model))
+        int8.to_int8(model, iter(given), int8.large(model))
         for given in (inputs, inputs, inputs[:1])
     )
     assert first == again != other
@@ -288,6 +290,6 @@ def test_the_command_says_difference_size_and_speed(photos, tmp_path):
 
 def test_every_bundled_styles_large_convolutions_are_found():
     for style in catalog.bundled().values():
-        found = eightbit.large(style.model())
+        found = int8.large(style.model())
         assert len(found) == len(set(found)) > 0, style.name
         assert all(found), style.name

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from impasto import paths
 from impasto.errors import MissingExtraError, OptionError
-from impasto.studio import weights
+from impasto.studio.perceptual import weights
 
 BODY = b"weights" * 1000
 DIGEST = hashlib.sha256(BODY).hexdigest()[:8]

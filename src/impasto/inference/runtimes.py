@@ -108,6 +108,13 @@ def available() -> list[str]:
     return [device for device, runtime in devices.RUNTIMES.items() if runtime in built]
 
 
+def quantization() -> Any:
+    """onnxruntime's tools that bring a network to 8 bits."""
+    from onnxruntime import quantization as tools
+
+    return tools
+
+
 def precision(device: str) -> str:
     """The floats that a device computes with, as OpenVINO names them: f32, bf16, f16."""
     if device != "openvino":

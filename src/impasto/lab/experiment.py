@@ -37,9 +37,9 @@ from impasto import images, paths
 from impasto.errors import OptionError
 from impasto.options import OptimizeOptions, tables
 from impasto.options.fields import changed
-from impasto.studio.canvas import STARTS
-from impasto.studio.objective import KINDS
-from impasto.studio.presets import preset
+from impasto.studio.optimization.presets import preset
+from impasto.studio.optimization.pyramid import STARTS
+from impasto.studio.perceptual.objective import KINDS
 
 FORMAT = 1
 """Part of every run's key: to be raised when equal options paint another picture."""

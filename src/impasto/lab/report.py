@@ -21,8 +21,8 @@ from impasto.lab.experiment import Experiment, Trial
 from impasto.lab.runs import RUNS, Done
 from impasto.options import WriteOptions
 from impasto.options.fields import flattened
-from impasto.studio import curves
-from impasto.studio.objective import KINDS
+from impasto.studio import loss_curves
+from impasto.studio.perceptual.objective import KINDS
 
 PAGE, TABLE, RECORD, SHEET = "report.html", "results.csv", "results.json", "sheet.jpg"
 
@@ -137,10 +137,12 @@ def _page(experiment: Experiment, done: Sequence[Done], pictures: Mapping[str, P
         layers=layers,
         images={key: _data(picture) for key, picture in pictures.items()},
         curves={
-            each.key: _url("image/png", curves.png(each.losses, _label(each.trial)))
+            each.key: _url("image/png", loss_curves.png(each.losses, _label(each.trial)))
             for each in once
         },
-        overview=_url("image/png", curves.overview({_label(e.trial): e.losses for e in painted})),
+        overview=_url(
+            "image/png", loss_curves.overview({_label(e.trial): e.losses for e in painted})
+        ),
         seconds=sum(each.seconds for each in once),
     )
 

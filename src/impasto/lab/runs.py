@@ -34,8 +34,8 @@ from impasto.images.picture import Picture
 from impasto.lab.experiment import Trial
 from impasto.options import OptimizeOptions
 from impasto.progress import CancelToken, OnProgress, Progress, silent
-from impasto.studio import features
-from impasto.studio.optimize import Step, optimize
+from impasto.studio.optimization.optimize import Step, optimize
+from impasto.studio.perceptual import backbone, loading
 
 RUNS = "runs"
 
@@ -250,17 +250,17 @@ def _memory() -> Iterator[_Memory]:
 @functools.lru_cache(maxsize=2)
 def _shared(name: str, pooling: str, padding: str, weights: str) -> Remembering:
     return Remembering(
-        features.load(name, pooling=pooling, padding=padding, weights=weights or None)
+        loading.load(name, pooling=pooling, padding=padding, weights=weights or None)
     )
 
 
-class Remembering(features.LossNetwork):
+class Remembering(backbone.LossNetwork):
     """A loss network that keeps what it was asked for without gradients.
 
     That is photographs and style pictures, the same in run after run; paintings change.
     """
 
-    def __init__(self, network: features.LossNetwork) -> None:
+    def __init__(self, network: backbone.LossNetwork) -> None:
         super().__init__(
             network.name, network.layers, network.content_layers, network.style_layers,
             network.mean.flatten().tolist(), network.std.flatten().tolist(),

@@ -30,10 +30,10 @@ from impasto.errors import ImpastoError, OptionError
 from impasto.images.picture import Picture
 from impasto.options import LossOptions, OptimizeOptions, SearchOptions, WriteOptions
 from impasto.progress import CancelToken, OnProgress, Progress, silent
-from impasto.studio import features
-from impasto.studio.objective import Objective, StylePicture
-from impasto.studio.optimize import optimize
-from impasto.studio.photos import to_tensor
+from impasto.studio.optimization.optimize import optimize
+from impasto.studio.perceptual import loading
+from impasto.studio.perceptual.objective import Objective, StylePicture
+from impasto.studio.tensors import to_tensor
 
 SHEET, DATABASE = "sheet.jpg", "search.db"
 VALUES = ("content", "style", "roughness", "palette")
@@ -151,7 +151,7 @@ class _Search:
         self._base = OptimizeOptions(
             size=options.size, steps=options.steps, seed=options.seed, loss=base
         )
-        self._network = features.load(
+        self._network = loading.load(
             options.network, pooling=base.pooling, padding=base.padding, weights=options.weights
         )
         self._judge = Judge(

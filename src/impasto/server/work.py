@@ -219,7 +219,7 @@ def _film(options: ServeOptions, job: Job, image: bytes, folder: Path, tell: OnP
 def _optimized(
     options: ServeOptions, job: Job, image: bytes, painting: bytes, tell: OnProgress
 ) -> tuple[bytes, str]:
-    from impasto.studio.optimize import optimize
+    from impasto.studio.optimization.optimize import optimize
 
     read = ReadOptions(options.max_pixels, options.max_side, options.max_bytes)
     photo, style = images.read(image, read), images.read(painting, read)

@@ -14,14 +14,15 @@ from torch import Tensor
 from impasto import images
 from impasto.errors import OptionError, PictureError
 from impasto.images import operations
+from impasto.images.crop import cropped
 from impasto.images.picture import Picture
 from impasto.options import OptimizeOptions
-from impasto.studio.photos import to_tensor
+from impasto.studio.optimization.color_transfer import colored
+from impasto.studio.tensors import to_tensor
 
 _COARSEST = 128
 """Long side below which a picture has too few places for the deep layers."""
 _SMALLEST = 16
-CROPS = ("whole", "left", "center", "right", "auto")
 STARTS = ("content", "style", "uniform", "normal", "grey")
 
 
@@ -154,85 +155,6 @@ def style_size(
 
 def _part(picture: Picture, content: Picture, options: OptimizeOptions) -> Picture:
     return cropped(picture, options.style_crop, content.width / content.height)
-
-
-def cropped(picture: Picture, crop: str, aspect: float) -> Picture:
-    """A part of the picture: a word of :data:`CROPS`, or ``X,Y,WIDTH,HEIGHT`` from 0 to 1.
-
-    ``left``, ``center`` and ``right`` are squares (top, middle and bottom of an upright
-    picture); ``auto`` is the largest part in the middle with ``aspect``, width to height.
-
-    Raises:
-        OptionError: neither, or a box that is not inside.
-    """
-    width, height = picture.width, picture.height
-    if crop == "whole":
-        return picture
-    if crop == "auto":
-        w, h = min(width, round(height * aspect)), min(height, round(width / aspect))
-        box = ((width - w) // 2, (height - h) // 2, w, h)
-    elif crop in CROPS:
-        side = min(width, height)
-        place = {"left": 0.0, "center": 0.5, "right": 1.0}[crop]
-        box = (round((width - side) * place), round((height - side) * place), side, side)
-    else:
-        parts = zip(_box(crop), (width, height) * 2, strict=True)
-        left, top, w, h = (round(part * length) for part, length in parts)
-        box = (left, top, w, h)
-    left, top, w, h = box
-    pixels = picture.pixels[top : top + max(1, h), left : left + max(1, w)]
-    return Picture(np.ascontiguousarray(pixels))
-
-
-def _box(crop: str) -> tuple[float, float, float, float]:
-    try:
-        x, y, w, h = (float(part) for part in crop.split(","))
-    except ValueError:
-        x = y = w = h = -1.0
-    if not (0 <= x < 1 and 0 <= y < 1 and 0 < w <= 1 - x + 1e-9 and 0 < h <= 1 - y + 1e-9):
-        raise OptionError(
-            f"{crop!r} is no part of a picture",
-            hint=f"use {', '.join(CROPS)}, or X,Y,WIDTH,HEIGHT from 0 to 1",
-        )
-    return x, y, w, h
-
-
-def colored(style: Picture, content: Picture, colors: str) -> Picture:
-    """The style picture in the content's colours, where ``colors`` asks for that.
-
-    ``statistics``: mean and covariance (Gatys et al. 2016, arXiv 1606.05897, section 4);
-    ``histogram``: each channel's histogram.
-    """
-    if colors not in ("statistics", "histogram"):
-        return style
-    values = style.pixels.reshape(-1, 3).astype(np.float64)
-    wanted = content.pixels.reshape(-1, 3).astype(np.float64)
-    if colors == "histogram":
-        matched = np.stack([_ranked(values[:, c], wanted[:, c]) for c in range(3)], 1)
-    else:
-        spread = _root(_covariance(wanted)) @ np.linalg.inv(_root(_covariance(values)))
-        matched = (values - values.mean(0)) @ spread.T + wanted.mean(0)
-    pixels = np.clip(np.rint(matched), 0, 255).astype(np.uint8)
-    return Picture(pixels.reshape(style.pixels.shape))
-
-
-def _ranked(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """``values`` moved so that their distribution is that of ``wanted``."""
-    levels, places, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks = (counts.cumsum() - counts / 2) / len(values)
-    moved: np.ndarray = np.interp(ranks, np.linspace(0, 1, len(wanted)), np.sort(wanted))
-    assert len(moved) == len(levels)
-    return moved[places]
-
-
-def _covariance(values: np.ndarray) -> np.ndarray:
-    """Of colours; one alone does not vary."""
-    return np.cov(values.T) if len(values) > 1 else np.zeros((3, 3))
-
-
-def _root(matrix: np.ndarray) -> np.ndarray:
-    values, vectors = np.linalg.eigh(matrix)
-    return np.asarray((vectors * np.sqrt(np.maximum(values, 1e-3))) @ vectors.T)
 
 
 def mask(source: Picture, size: tuple[int, int]) -> Tensor:

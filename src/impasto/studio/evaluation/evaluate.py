@@ -11,7 +11,7 @@ stylize`` makes of the photograph, grain and all.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,18 +23,18 @@ from torch import Tensor
 from impasto import catalog, images
 from impasto.catalog import Style
 from impasto.errors import TrainingError
-from impasto.images import operations
+from impasto.images import operations, sampling
 from impasto.images.picture import Picture
 from impasto.inference.engine import OnnxEngine
-from impasto.options import EvaluateOptions, LossOptions, TrainOptions
-from impasto.options.fields import changed
+from impasto.options import EvaluateOptions, LossOptions
 from impasto.progress import OnProgress, Progress, silent
-from impasto.studio import features, optimize, photos
-from impasto.studio.losses import content_loss
-from impasto.studio.objective import Features, Objective, StylePicture
-from impasto.studio.paintings import Painting
-from impasto.studio.photos import to_tensor
-from impasto.studio.solvers import Lbfgs
+from impasto.studio.device import torch_device
+from impasto.studio.optimization.solvers import Lbfgs
+from impasto.studio.perceptual import backbone, loading
+from impasto.studio.perceptual.losses import content_loss
+from impasto.studio.perceptual.objective import Features, Objective, StylePicture
+from impasto.studio.tensors import to_tensor
+from impasto.studio.training.paintings import Painting, learnt_with
 
 MARKS = (50, 100, 200, 500)
 """Iterations of L-BFGS after which its picture is measured; the last one is, too."""
@@ -42,7 +42,7 @@ QUARTILES = (0.25, 0.5, 0.75)
 NETWORK, PHOTOGRAPH, PASTED = "network", "photograph", "style pasted"
 
 Scores = dict[str, float]
-"""Losses of one picture by name, as :class:`~impasto.studio.objective.Losses` has them;
+"""Losses of one picture by name, as :class:`~impasto.studio.perceptual.objective.Losses` has them;
 ``relative`` is the total's part of the photograph's own, ``second`` the content distance
 in the second network, if there is one."""
 
@@ -109,7 +109,7 @@ def evaluate(
     folder: str | Path,
     *,
     options: EvaluateOptions | None = None,
-    network: features.LossNetwork | None = None,
+    network: backbone.LossNetwork | None = None,
     on_progress: OnProgress = silent,
 ) -> Evaluation:
     """Measure ``style`` on photographs that it was not learnt from.
@@ -131,35 +131,20 @@ def evaluate(
     """
     options, found = options or EvaluateOptions(), catalog.find(style)
     loss, size, crop = learnt_with(found)
-    device = optimize.device(options.device)
+    device = torch_device(options.device)
     picture = Painting(Path(painting), found.name).picture(size, crop)
     objective = Objective(loss, network=network)
     objective.network.to(device)
     objective.set_styles([StylePicture(to_tensor(picture.pixels)[None].to(device))])
     second = None
     if options.second:
-        second = features.load(options.second, weights=options.second_weights).to(device)
+        second = loading.load(options.second, weights=options.second_weights).to(device)
     measure = _Measure(found, picture, objective, second, options)
-    pictures, done = photos.some(Path(folder), options.count, options.size), []
+    pictures, done = sampling.some(Path(folder), options.count, options.size), []
     for number, (path, photo) in enumerate(pictures.items()):
         move = _moved(on_progress, number, len(pictures), options.iterations)
         done.append(measure(path.name, photo, move))
     return Evaluation(found.name, loss, size, options, done)
-
-
-def learnt_with(style: Style) -> tuple[LossOptions, int, str]:
-    """Loss, and long side and part of the painting, that the style's card tells of."""
-    details, defaults = style.card.details, TrainOptions()
-    training: Mapping[str, Any] = details.get("training", {})
-    knobs = dict(training.get("loss", {}))
-    if "style_weight" in details:  # one style of several may have its own
-        knobs["style_weight"] = details["style_weight"]
-    loss: LossOptions = changed(defaults.loss, knobs)
-    size, crop = (
-        details.get(name, training.get(name, getattr(defaults, name)))
-        for name in ("style_size", "style_crop")
-    )
-    return loss, int(size), str(crop)
 
 
 def lbfgs(
@@ -208,7 +193,7 @@ class _Measure:
         style: Style,
         painting: Picture,
         objective: Objective,
-        second: features.LossNetwork | None,
+        second: backbone.LossNetwork | None,
         options: EvaluateOptions,
     ) -> None:
         self._style, self._painting, self._options = style, painting, options

@@ -11,7 +11,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from impasto.inference.engine import OnnxEngine
-from impasto.studio import export, networks
+from impasto.studio import networks
+from impasto.studio.export import onnx as onnx_graph
 from impasto.studio.networks import TransformNetwork
 
 _RUNS = 3
@@ -30,7 +31,7 @@ def measure(
     for name in names:
         torch.manual_seed(0)
         network = networks.build(networks.preset(name)).eval()
-        engine = OnnxEngine(export.to_onnx(network), device="cpu", threads=threads)
+        engine = OnnxEngine(onnx_graph.to_onnx(network), device="cpu", threads=threads)
         yield {
             "name": name,
             "parameters": sum(weight.numel() for weight in network.parameters()),

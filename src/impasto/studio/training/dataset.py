@@ -7,11 +7,9 @@ processes see those that one would with twice the batch.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +18,8 @@ from torch import Tensor
 
 from impasto import images, paths
 from impasto.errors import PictureError, TrainingError
-from impasto.images.picture import Picture
+from impasto.images.sampling import require_folder
+from impasto.studio.tensors import to_tensor
 
 _ZOOM = (0.6, 2.0)
 """Range of enlargement of the crops. Photographs come at every size: in a small one a leaf
@@ -50,7 +49,7 @@ class Photos:
         held_out: int = 0,
         without: Path | None = None,
     ) -> None:
-        _require_folder(folder)
+        require_folder(folder)
         inside = paths.pictures(folder)
         if without:
             apart_from = without.resolve()
@@ -125,61 +124,6 @@ class Photos:
         return np.asarray(image.resize((self._crop, self._crop), images.BICUBIC, box=box))
 
 
-def some(folder: Path, count: int, size: int) -> dict[Path, Picture]:
-    """Up to ``count`` readable photographs by path, their longer side at ``size`` pixels.
-
-    Drawn from all over the folder, and the same ones each time.
-
-    Raises:
-        OptionError: there are no pictures in it.
-        TrainingError: none of them can be read.
-    """
-    _require_folder(folder)
-    inside = paths.pictures(folder)
-    found: dict[Path, Picture] = {}
-    for index in np.random.default_rng(0).permutation(len(inside)):
-        if len(found) == count:
-            break
-        with contextlib.suppress(PictureError):
-            found[inside[index]] = images.read(inside[index]).resized(size)
-    if not found:
-        raise TrainingError(f"no photograph in {folder} can be read", hint="check the folder")
-    return found
-
-
-def _require_folder(folder: Path) -> None:
-    if not os.path.isdir(folder):
-        raise TrainingError(
-            f"{folder} is not a folder", hint="give one with a few hundred photographs"
-        )
-
-
-def grained(photographs: Tensor, deviation: float, seed: int, first: int) -> Tensor:
-    """``(N, 3, H, W)``, 0..1, with grain of this deviation in levels, as
-    :func:`impasto.images.operations.grained` lays over a photograph.
-
-    Each has its own, which follows from ``seed`` and its number, from ``first`` on.
-    """
-    if not deviation:
-        return photographs
-    count, _, height, width = photographs.shape
-    chances = [np.random.default_rng([seed, first + number, 2]) for number in range(count)]
-    grain = np.stack([each.standard_normal((1, height, width), np.float32) for each in chances])
-    change = torch.from_numpy(grain).to(photographs.device) * (deviation / 255)
-    return (photographs + change).clamp(0, 1)
-
-
 def _bytes(path: Path) -> int:
     """Size of the file; 0 where there is none any more."""
     return path.stat().st_size if path.is_file() else 0
-
-
-def to_tensor(pixels: np.ndarray) -> Tensor:
-    """``(H, W, 3)`` bytes to ``(3, H, W)`` floats, 0..1."""
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float() / 255
-
-
-def to_pixels(picture: Tensor) -> np.ndarray:
-    """``(3, H, W)`` floats, 0..1, to ``(H, W, 3)`` bytes."""
-    scaled = picture.detach().clamp(0, 1).mul(255).round().to("cpu", torch.uint8)
-    return np.asarray(scaled.permute(1, 2, 0).contiguous())

@@ -2,7 +2,7 @@
 
 Knowledge distillation (Hinton et al. 2015, arXiv 1503.02531): photographs are painted by the
 style, and the smaller network learns to paint the same. That takes no painting and no loss
-network, so a step is several times as fast as one of :mod:`impasto.studio.train`, and what
+network, so a step is several times as fast as one of :mod:`impasto.studio.training.train`, and what
 the style needed an hour for is there in minutes.
 """
 
@@ -25,12 +25,16 @@ from impasto.errors import Cancelled, OptionError, TrainingError
 from impasto.inference.engine import OnnxEngine
 from impasto.options import DistillOptions, TrainOptions
 from impasto.progress import CancelToken, OnProgress, Progress, silent
-from impasto.studio import checkpoint, export, networks, origins
-from impasto.studio.checkpoint import Training
-from impasto.studio.evaluate import learnt_with
-from impasto.studio.muon import Muon, schedule
+from impasto.studio import networks
+from impasto.studio.export import publish
 from impasto.studio.networks import TransformNetwork
-from impasto.studio.photos import Photos, grained, to_pixels, to_tensor
+from impasto.studio.tensors import grained, to_pixels, to_tensor
+from impasto.studio.training import checkpoint, init_from
+from impasto.studio.training.checkpoint import Training
+from impasto.studio.training.dataset import Photos
+from impasto.studio.training.muon import Muon
+from impasto.studio.training.paintings import learnt_with
+from impasto.studio.training.schedule import schedule
 
 START = "starry-night-tiny"
 """Where the bundled tiny styles began."""
@@ -117,7 +121,7 @@ def distill(
     training = {
         **asdict(options),
         **_learnt_with(found),
-        "start": origins.name(start),
+        "start": init_from.name(start),
         "photographs": len(batches),
         "skipped": sorted(path.name for path in batches.skipped),
         "losses": measured,
@@ -132,7 +136,7 @@ def distill(
     }
     state = Training({**asdict(options), "strength": False}, [entry])
     checkpoint.write(target / checkpoint.NETWORK, options.steps, network, state)
-    export.write_style(target, network, [entry], {"distilled": origin, "training": training})
+    publish.write_style(target, network, [entry], {"distilled": origin, "training": training})
     return Distilled(target, levels, sum(weight.numel() for weight in network.parameters()))
 
 
@@ -145,7 +149,7 @@ def _learnt_with(style: Style) -> dict[str, Any]:
 def _begun(options: DistillOptions, start: str | Path | None) -> TransformNetwork:
     """The network as it begins."""
     shape = TrainOptions(network=options.network, crop=options.crop, seed=options.seed)
-    network = origins.built(shape, 1)
+    network = init_from.built(shape, 1)
     if start is not None:
         trunk = checkpoint.read(checkpoint.find(start))
         trunk.require_network(options.network)

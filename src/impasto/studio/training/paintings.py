@@ -25,13 +25,14 @@ from pathlib import Path
 from typing import Any
 
 from impasto import catalog, images
+from impasto.catalog import Style
 from impasto.errors import OptionError, PictureError
 from impasto.images import operations
+from impasto.images.crop import cropped
 from impasto.images.picture import Picture
-from impasto.options import TrainOptions, tables
+from impasto.options import LossOptions, TrainOptions, tables
 from impasto.options.fields import changed
 from impasto.studio import networks
-from impasto.studio.canvas import cropped
 
 _SMALLEST = 32
 OWN = "style_size", "style_crop", "style_weight"
@@ -132,6 +133,21 @@ def own(painting: Painting) -> dict[str, Any]:
     """The options that a painting has of its own."""
     given = {key: getattr(painting, key) for key in OWN}
     return {key: value for key, value in given.items() if value is not None}
+
+
+def learnt_with(style: Style) -> tuple[LossOptions, int, str]:
+    """Loss, and long side and part of the painting, that the style's card tells of."""
+    details, defaults = style.card.details, TrainOptions()
+    training: Mapping[str, Any] = details.get("training", {})
+    knobs = dict(training.get("loss", {}))
+    if "style_weight" in details:  # one style of several may have its own
+        knobs["style_weight"] = details["style_weight"]
+    loss: LossOptions = changed(defaults.loss, knobs)
+    size, crop = (
+        details.get(name, training.get(name, getattr(defaults, name)))
+        for name in ("style_size", "style_crop")
+    )
+    return loss, int(size), str(crop)
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,17 @@ import torch
 from torch import Tensor
 
 from impasto import images
-from impasto.errors import DeviceError, OptionError, TrainingError
+from impasto.errors import OptionError, TrainingError
 from impasto.images import operations
 from impasto.images.picture import Picture
 from impasto.options import OptimizeOptions
 from impasto.progress import CancelToken, Progress
-from impasto.studio import canvas, features, memory, recipe
-from impasto.studio.objective import KINDS, Objective, StylePicture
-from impasto.studio.photos import to_pixels
-from impasto.studio.solvers import Adam, Lbfgs, Solver
+from impasto.studio.device import torch_device
+from impasto.studio.optimization import memory, pyramid, recipe
+from impasto.studio.optimization.solvers import Adam, Lbfgs, Solver
+from impasto.studio.perceptual import backbone
+from impasto.studio.perceptual.objective import KINDS, Objective, StylePicture
+from impasto.studio.tensors import to_pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,7 @@ def optimize(
     masks: Sequence[Any] = (),
     on_step: OnStep | None = None,
     cancel: CancelToken | None = None,
-    network: features.LossNetwork | None = None,
+    network: backbone.LossNetwork | None = None,
 ) -> Picture:
     """Paint ``content`` in the style of one or more pictures.
 
@@ -65,7 +67,7 @@ def optimize(
 
     Returns:
         The painting, ``options.size`` pixels along its longer side; its metadata holds
-        the recipe (:mod:`impasto.studio.recipe`).
+        the recipe (:mod:`impasto.studio.optimization.recipe`).
 
     Raises:
         OptionError, PictureError: a value or a picture that cannot be used.
@@ -79,7 +81,7 @@ def optimize(
     regions = [images.open_any(mask) for mask in masks]
     if regions and len(regions) != len(paintings):
         raise OptionError(f"{len(regions)} masks for {len(paintings)} styles", hint="give one each")
-    start = images.read(options.start) if canvas.is_file(options.start) else None
+    start = images.read(options.start) if pyramid.is_file(options.start) else None
     objective = Objective(options.loss, network=network)
     run = _Run(
         operations.opaque(photo),
@@ -116,22 +118,22 @@ class _Run:
     ) -> None:
         self._photo, self._paintings, self._weights = photo, paintings, weights
         self._regions, self._options, self._objective = regions, options, objective
-        self._device = device(options.device)
+        self._device = torch_device(options.device)
         objective.network.to(self._device)
 
     def __call__(self, on_step: OnStep | None, cancel: CancelToken) -> Any:
         options, done = self._options, 0
-        sizes = canvas.sizes(self._photo, options)
+        sizes = pyramid.sizes(self._photo, options)
         pairs = self._fit(sizes[-1])
         solver = _solver(options, pairs)
         x: Tensor | None = None
         coarse: Tensor | None = None
-        for size, steps in zip(sizes, canvas.shares(options.steps, len(sizes)), strict=True):
-            content = canvas.at(self._photo, size).to(self._device)
+        for size, steps in zip(sizes, pyramid.shares(options.steps, len(sizes)), strict=True):
+            content = pyramid.at(self._photo, size).to(self._device)
             if x is None:
-                x = canvas.start(self._photo, self._paintings, size, options).to(self._device)
+                x = pyramid.start(self._photo, self._paintings, size, options).to(self._device)
             else:
-                x = canvas.enlarged(x, coarse, content)
+                x = pyramid.enlarged(x, coarse, content)
                 solver.resize(*size)
             coarse = content if options.start == "content" else None
             self._objective.set_styles(self._styles(size, max(size) / max(sizes[-1])))
@@ -147,19 +149,19 @@ class _Run:
         options, objective = self._options, self._objective
         free = memory.available(self._device)
         for painting in self._paintings:
-            large = canvas.style_size(painting, self._photo, size, 1.0, options)
+            large = pyramid.style_size(painting, self._photo, size, 1.0, options)
             memory.require_room_for_style(objective.network, objective.style_layers, large, free)
         return memory.fit(objective.network, objective.layers, size, options.history, free)
 
     def _styles(self, size: tuple[int, int], share: float) -> list[StylePicture]:
         pixels = [
-            canvas.style(painting, self._photo, size, share, self._options).to(self._device)
+            pyramid.style(painting, self._photo, size, share, self._options).to(self._device)
             for painting in self._paintings
         ]
         styles = [StylePicture(*each) for each in zip(pixels, self._weights, strict=True)]
         if not self._regions:
             return styles
-        masks = [canvas.mask(region, size).to(self._device) for region in self._regions]
+        masks = [pyramid.mask(region, size).to(self._device) for region in self._regions]
         return [replace(each, mask=mask) for each, mask in zip(styles, masks, strict=True)]
 
     def _scale(
@@ -237,20 +239,6 @@ class _Mean:
     @property
     def value(self) -> Tensor:
         return self._total / self._weight
-
-
-def device(name: str) -> torch.device:
-    """The device by its name, seen to be there.
-
-    Raises:
-        DeviceError: it is not.
-    """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        name = next((device for device, here in there.items() if here), "cpu")
-    if not there.get(name, True):
-        raise DeviceError(f"there is no {name} device for torch here", hint="use --device cpu")
-    return torch.device(name)
 
 
 def _solver(options: OptimizeOptions, pairs: int) -> Solver:

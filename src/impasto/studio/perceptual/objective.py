@@ -14,8 +14,8 @@ from torch import Tensor
 
 from impasto.errors import OptionError
 from impasto.options import LossOptions
-from impasto.studio import features
-from impasto.studio.losses import STATISTICS, TOTAL_VARIATIONS, Statistic, content_loss
+from impasto.studio.perceptual import backbone, loading
+from impasto.studio.perceptual.losses import STATISTICS, TOTAL_VARIATIONS, Statistic, content_loss
 
 Features = Mapping[str, Tensor]
 KINDS = ("total", "content", "style", "tv")
@@ -72,7 +72,7 @@ class Objective:
         self,
         options: LossOptions,
         styles: Sequence[StylePicture] = (),
-        network: features.LossNetwork | None = None,
+        network: backbone.LossNetwork | None = None,
     ) -> None:
         if options.statistic != "gram" and options.scale in ("gatys", "johnson"):
             raise OptionError(
@@ -80,7 +80,7 @@ class Objective:
                 hint="use --scale relative or mean",
             )
         self.options = options
-        self.network = network or features.load(
+        self.network = network or loading.load(
             options.network,
             pooling=options.pooling,
             padding=options.padding,

@@ -1,15 +1,14 @@
 """Loss networks: a picture in, named feature maps out.
 
 :func:`load` gives a frozen network by its name, with its pooling and padding changed if
-wanted: VGG (:mod:`impasto.studio.vgg`) or a network of torchvision
-(:mod:`impasto.studio.zoo`).
+wanted: VGG (:mod:`impasto.studio.perceptual.vgg`) or a network of torchvision
+(:mod:`impasto.studio.perceptual.torchvision`).
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import torch
@@ -17,9 +16,6 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from impasto.errors import OptionError, PictureError
-
-POOLINGS = ("max", "average")
-PADDINGS = ("same", "valid", "replicate")
 
 _TOO_SMALL = ("Kernel size can't be greater", "utput size is too small")
 """What torch says where a picture shrinks to nothing on its way."""
@@ -114,41 +110,6 @@ class LossNetwork(nn.Module):
             )
 
 
-def load(
-    name: str = "vgg19",
-    *,
-    pooling: str = "max",
-    padding: str = "same",
-    weights: str | Path | None = None,
-) -> LossNetwork:
-    """A loss network by its name.
-
-    Args:
-        name: ``vgg19``, whose weights are installed; ``vgg16-hed``; torchvision's
-            ``vgg16`` and ``vgg19-torchvision``; or any convolutional classifier of
-            torchvision, such as ``resnet50`` or ``inception_v3``.
-        pooling: ``max``, as trained, or ``average``, which Gatys et al. 2016 (section 2)
-            found to give smoother pictures.
-        padding: ``same``, as trained; ``replicate``, the picture's edge repeated in front
-            of the first convolution, so that no border is learnt; or ``valid``, none at
-            all (VGG only).
-        weights: a file to use instead of those that are installed, cached or downloaded.
-
-    Raises:
-        OptionError: an unknown name, a surgery that the network does not allow, or
-            weights that are not its own or cannot be had.
-        MissingExtraError: a network that needs a package that is not installed.
-    """
-    from impasto.studio import vgg, zoo
-
-    _require_one_of("pooling", pooling, POOLINGS)
-    _require_one_of("padding", padding, PADDINGS)
-    path = None if weights is None else Path(weights)
-    if name in vgg.NAMES:
-        return vgg.load(name, pooling=pooling, padding=padding, weights=path)
-    return zoo.load(name, pooling=pooling, padding=padding, weights=path)
-
-
 def shapes(
     network: LossNetwork, size: int | tuple[int, int], layers: Iterable[str] = ()
 ) -> dict[str, tuple[int, int, int]]:
@@ -173,8 +134,3 @@ def unknown_network(name: str, names: Iterable[str]) -> OptionError:
         f"there is no loss network {name}",
         hint=f"did you mean {' or '.join(near)}?" if near else "the default is vgg19",
     )
-
-
-def _require_one_of(knob: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise OptionError(f"{knob} is {value!r}", hint=f"it must be {' or '.join(choices)}")

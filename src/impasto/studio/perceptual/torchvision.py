@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, fx, nn
 
 from impasto.errors import MissingExtraError, OptionError
-from impasto.studio import graphs, vgg
-from impasto.studio import weights as store
-from impasto.studio.features import LossNetwork, unknown_network
+from impasto.studio.perceptual import fx_surgery, vgg
+from impasto.studio.perceptual import weights as store
+from impasto.studio.perceptual.backbone import LossNetwork, unknown_network
 
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 _OWN_RANGES = {"inception_v3": _HALF, "googlenet": _HALF}
@@ -86,7 +86,9 @@ class Backbone(LossNetwork):
         if not wanted:
             return {}
         if wanted not in self._extractors:
-            self._extractors[wanted] = graphs.extractor(self.model, sorted(wanted), self._average)
+            self._extractors[wanted] = fx_surgery.extractor(
+                self.model, sorted(wanted), self._average
+            )
         return dict(self._extractors[wanted](x))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
@@ -95,7 +97,7 @@ class Backbone(LossNetwork):
 
 
 def load(name: str, *, pooling: str, padding: str, weights: Path | None) -> Backbone:
-    """The network ``name`` of torchvision; see :func:`impasto.studio.features.load`.
+    """The network ``name`` of torchvision; see :func:`impasto.studio.perceptual.loading.load`.
 
     Average pooling is not scaled here, and replaces max pooling inside of blocks too.
     Where the file lacks weights, the layers before the first such place are offered.
@@ -117,19 +119,19 @@ def load(name: str, *, pooling: str, padding: str, weights: Path | None) -> Back
     published = models.get_model_weights(name)
     published = getattr(published, "IMAGENET1K_V1", published.DEFAULT)
     usual = published.transforms()
-    model = graphs.blank(models, name, **(_PLAIN if name in _OWN_RANGES else {}))
+    model = fx_surgery.blank(models, name, **(_PLAIN if name in _OWN_RANGES else {}))
     try:
-        graph, maps = graphs.survey(model)
+        graph, maps = fx_surgery.survey(model)
     except OptionError as error:
         raise OptionError(
             f"{name} cannot be a loss network: {error.message}", hint=error.hint
         ) from error
     layers = _weighted(model, graph, maps, weights or store.fetch(published.url), name)
     if pooling == "average":
-        graphs.average_pools(model)
+        fx_surgery.average_pools(model)
     if padding == "replicate":
-        graphs.replicate_edge(model)
-    ends = graphs.bottlenecks(graph)
+        fx_surgery.replicate_edge(model)
+    ends = fx_surgery.bottlenecks(graph)
     content, style = default_layers(name, {layer: maps[layer] for layer in layers}, ends)
     range = _OWN_RANGES.get(name) or (usual.mean, usual.std)
     return Backbone(name, layers, content, style, range, model, pooling == "average")
@@ -164,13 +166,13 @@ def _weighted(
     """Load ``path`` into the blank ``model``; the layers that it has weights for."""
     stored = store.read(path)
     try:
-        state = graphs.fitted(stored, model, graph)
+        state = fx_surgery.fitted(stored, model, graph)
     except OptionError as error:
         raise OptionError(f"{path} is not the weights of {name}: {error.message}") from error
-    layers, needed = graphs.covered(graph, maps.keys(), state.keys(), model.state_dict().keys())
+    layers, needed = fx_surgery.covered(graph, maps.keys(), state.keys(), model.state_dict().keys())
     if not layers:
         raise OptionError(f"{path} is not the weights of {name}: its first layer has none")
-    graphs.fill(model, state, needed)
+    fx_surgery.fill(model, state, needed)
     return layers
 
 

@@ -1,6 +1,6 @@
 """A style's network in 8 bits: a smaller file, faster where a CPU can.
 
-The network is brought to 8 bits (:mod:`impasto.studio.eightbit`), compared with the one in
+The network is brought to 8 bits (:mod:`impasto.studio.export.int8`), compared with the one in
 floats on other photographs, and, where it differs too much, tried again with less of it.
 """
 
@@ -20,11 +20,12 @@ import numpy as np
 from impasto import atomic, catalog
 from impasto.catalog import Style
 from impasto.errors import OptionError, TrainingError
+from impasto.images import sampling
 from impasto.inference.engine import OnnxEngine
 from impasto.options import QuantizeOptions
 from impasto.progress import OnProgress, Progress, silent
-from impasto.studio import export, photos
-from impasto.studio.eightbit import Input, large, to_int8
+from impasto.studio.export import publish
+from impasto.studio.export.int8 import Input, large, to_int8
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,7 +105,7 @@ def quantize(
     options, found = options or QuantizeOptions(), catalog.of_one_network(style)
     target = catalog.place(output)
     _require_place(found, target, overwrite)
-    pictures = photos.some(Path(folder), options.count + options.held_out, options.size)
+    pictures = sampling.some(Path(folder), options.count + options.held_out, options.size)
     if len(pictures) < 2:
         raise TrainingError(
             f"{folder} has one photograph; one to measure and one to compare are needed",
@@ -126,7 +127,7 @@ def quantize(
         "held_out": apart,
     }
     card = _card(found.folder, target.name, quantized, details)
-    export.write_folder(target, quantized, card)
+    publish.write_folder(target, quantized, card)
     size = len(quantized) / len(model)
     return Quantized(target, difference, kept, size, _speed(model, quantized, run.held_out[0][0]))
 

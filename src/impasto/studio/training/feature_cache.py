@@ -18,8 +18,8 @@ from torch import Tensor
 
 from impasto import atomic, paths
 from impasto.options import TrainOptions
-from impasto.studio.objective import Features, Objective
-from impasto.studio.photos import Photos
+from impasto.studio.perceptual.objective import Features, Objective
+from impasto.studio.training.dataset import Photos
 
 _FORMAT = 1
 """Part of every key: to be raised when the same photographs would be cropped in another way."""

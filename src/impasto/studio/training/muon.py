@@ -1,4 +1,4 @@
-"""The optimiser of the trainer: Muon for convolutions, Adam for all else; and its rate.
+"""The optimiser of the trainer: Muon for convolutions, Adam for all else.
 
 Adam lets a few directions of a convolution's gradient, the strongest, decide its step. Muon
 (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) makes all of them equally
@@ -8,7 +8,6 @@ strong: its step is the orthogonal matrix nearest to the momentum. What came of 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,8 +20,6 @@ _QUINTIC = 3.4445, -4.7750, 2.0315
 """Coefficients of the Newton-Schulz iteration of the source; they bring singular values
 near to one soon, not exactly."""
 _ITERATIONS = 5
-_WARM_UP = 0.05
-"""Part of a training in which the rate rises."""
 
 
 class Muon(optim.Optimizer):
@@ -73,11 +70,3 @@ def _adam(gradient: Tensor, state: dict[str, Tensor]) -> Tensor:
     mean = state["mean"].lerp_(gradient, 1 - one) / (1 - one ** state["step"])
     square = state["square"].lerp_(gradient**2, 1 - two) / (1 - two ** state["step"])
     return mean / (square.sqrt() + _EPS)
-
-
-def schedule(step: int, steps: int) -> float:
-    """Factor of the learning rate: a short rise, then half a cosine down to zero."""
-    part = (step + 1) / steps
-    if part < _WARM_UP:
-        return part / _WARM_UP
-    return 0.5 + 0.5 * math.cos(math.pi * (part - _WARM_UP) / (1 - _WARM_UP))

@@ -3,12 +3,12 @@
 The loop reads from top to bottom in :func:`train`. The method is Johnson et al. 2016
 (arXiv 1603.08155) with instance normalisation (Ulyanov et al. 2016), for several styles
 conditional (Dumoulin et al. 2017, arXiv 1610.07629); the losses are relative
-(:mod:`impasto.studio.losses`), so that no weight is tuned by hand.
+(:mod:`impasto.studio.perceptual.losses`), so that no weight is tuned by hand.
 
 Several GPUs, or machines, through accelerate; on CPUs by torch's own launcher::
 
-    accelerate launch -m impasto.studio.train PAINTING PHOTOS -o NAME
-    torchrun --nproc-per-node 2 -m impasto.studio.train PAINTING PHOTOS -o NAME
+    accelerate launch -m impasto.studio.training.train PAINTING PHOTOS -o NAME
+    torchrun --nproc-per-node 2 -m impasto.studio.training.train PAINTING PHOTOS -o NAME
 """
 
 from __future__ import annotations
@@ -32,15 +32,19 @@ from impasto.errors import Cancelled, MissingExtraError, OutputError, TrainingEr
 from impasto.images.picture import Picture
 from impasto.options import TrainOptions
 from impasto.progress import CancelToken, OnProgress, Progress, silent
-from impasto.studio import checkpoint, curves, export, networks, origins
-from impasto.studio.checkpoint import Checkpoint, Training
-from impasto.studio.crops import Crops
-from impasto.studio.log import Log
-from impasto.studio.muon import Muon, schedule
+from impasto.studio import loss_curves, networks
+from impasto.studio.export import publish
 from impasto.studio.networks import TransformNetwork
-from impasto.studio.objective import KINDS, Objective, StylePicture
-from impasto.studio.paintings import Painting, Paintings, entries, wanted_of
-from impasto.studio.photos import Photos, grained, to_pixels, to_tensor
+from impasto.studio.perceptual.objective import KINDS, Objective, StylePicture
+from impasto.studio.tensors import grained, to_pixels, to_tensor
+from impasto.studio.training import checkpoint, init_from
+from impasto.studio.training.checkpoint import Checkpoint, Training
+from impasto.studio.training.dataset import Photos
+from impasto.studio.training.feature_cache import Crops
+from impasto.studio.training.log import Log
+from impasto.studio.training.muon import Muon
+from impasto.studio.training.paintings import Painting, Paintings, entries, wanted_of
+from impasto.studio.training.schedule import schedule
 
 _CLIP = 1.0
 """Largest norm of a gradient: one odd batch must not undo an hour."""
@@ -62,7 +66,7 @@ def train(
     """Learn the styles of one or more paintings and write them as one style folder.
 
     Args:
-        paintings: pictures, or :class:`~impasto.studio.paintings.Painting` with what the
+        paintings: pictures, or :class:`~impasto.studio.training.paintings.Painting` with what the
             card shall say; several share all convolutions of one network.
         photos: a folder of photographs, a few hundred or more.
         output: the folder; its last part names the style, if there is one. A plain name
@@ -113,12 +117,12 @@ class _Run:
         start: str | Path | None,
         restart: bool,
     ) -> None:
-        self._folder, self._work, self._start = folder, folder / origins.WORK, start
+        self._folder, self._work, self._start = folder, folder / init_from.WORK, start
         wanted = wanted_of(paintings, folder.name)
         catalog.require_free([each.name for each in wanted], folder)
-        origin = origins.find(start, self._work, restart)
+        origin = init_from.find(start, self._work, restart)
         trunk = checkpoint.read(origin) if origin else None
-        self.options, kept = origins.with_trunk(options, trunk)
+        self.options, kept = init_from.with_trunk(options, trunk)
         options = self.options
         pictures = [each.picture(options.style_size, options.style_crop) for each in wanted]
         self._kept, self._styles = len(kept), kept + entries(wanted, pictures, kept)
@@ -131,11 +135,11 @@ class _Run:
         self._crops = Crops(self._batches, self._objectives[0], options)
         self._held_out = self._batches.validation().to(accelerator.device)
 
-        self._network = origins.built(options, len(self._styles))
+        self._network = init_from.built(options, len(self._styles))
         if trunk:
             trunk.begin(self._network)
         sources = {
-            "start": origins.named(start, origin),
+            "start": init_from.named(start, origin),
             "photographs": self._batches.digest(),
             "processes": str(accelerator.num_processes),
         }
@@ -155,7 +159,7 @@ class _Run:
         """Where a stopped training goes on; None: it begins."""
         self._accelerator.wait_for_everyone()  # all have read what is dropped now
         if restart and self._accelerator.is_main_process:
-            origins.empty(self._work, origin)
+            init_from.empty(self._work, origin)
         self._accelerator.wait_for_everyone()
         found = checkpoint.latest(self._work, self._training)
         if not (found or restart) and (self._folder / catalog.CARD).exists():
@@ -207,7 +211,7 @@ class _Run:
             checkpoint.save(self._work, done, self._network, self._optimiser, self._training)
             self._sample(self._work / f"sample-{done:07}.png", done)
             means = self._log.curves()
-            drawn = curves.png(list(means.values()), self._folder.name, steps=list(means))
+            drawn = loss_curves.png(list(means.values()), self._folder.name, steps=list(means))
             atomic.write(self._work / "losses.png", drawn, overwrite=True)
 
     def anyone(self, here: bool) -> bool:
@@ -223,7 +227,7 @@ class _Run:
             network, options = whole.to("cpu").eval(), self.options
             training = {
                 **asdict(options),
-                "start": origins.name(self._start),
+                "start": init_from.name(self._start),
                 "photographs": len(self._batches),
                 "skipped": sorted(path.name for path in self._batches.skipped),
                 **self._log.summary(),
@@ -231,7 +235,7 @@ class _Run:
             }
             path = self._folder / checkpoint.NETWORK
             checkpoint.write(path, options.steps, network, self._training)
-            export.write_style(self._folder, network, self._styles, {"training": training})
+            publish.write_style(self._folder, network, self._styles, {"training": training})
         self._accelerator.wait_for_everyone()
         self._accelerator.end_training()
         return self._folder

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from impasto.errors import MissingExtraError, OptionError
-from impasto.studio import weights as store
-from impasto.studio.features import LossNetwork
+from impasto.studio.perceptual import weights as store
+from impasto.studio.perceptual.backbone import LossNetwork
 
 Convolutions = Mapping[str, tuple[Tensor, Tensor]]
 """Kernels ``(out, in, 3, 3)``, for R, G, B in the first, and biases, by layer."""
@@ -98,7 +98,9 @@ class Vgg(LossNetwork):
 
 
 def load(name: str, *, pooling: str, padding: str, weights: Path | None) -> Vgg:
-    """The network ``name``, one of :data:`NAMES`; see :func:`impasto.studio.features.load`.
+    """The network ``name``, one of :data:`NAMES`.
+
+    See :func:`impasto.studio.perceptual.loading.load` for the rest.
 
     Raises:
         OptionError: weights that are not its own, or that cannot be had.

@@ -9,8 +9,8 @@ import torch
 
 from impasto.errors import OptionError
 from impasto.inference import devices
-from impasto.studio import features
-from impasto.studio.features import LossNetwork
+from impasto.studio.perceptual import backbone
+from impasto.studio.perceptual.backbone import LossNetwork
 
 _FLOAT = 4
 _COPIES = {False: 4, True: 3}
@@ -121,4 +121,4 @@ def _volumes(
     deepest = max(network.layers.index(layer) for layer in layers)
     # A layer before its ReLU is not kept: the ReLU's own output is enough for both.
     used = [layer for layer in network.layers[: deepest + 1] if not layer.endswith(".pre")]
-    return {layer: math.prod(s) for layer, s in features.shapes(network, size, used).items()}
+    return {layer: math.prod(s) for layer, s in backbone.shapes(network, size, used).items()}

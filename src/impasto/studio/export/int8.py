@@ -23,14 +23,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
-from onnxruntime import quantization
 
 from impasto.errors import TrainingError
-from impasto.studio import export
-from impasto.studio.halves import halved, widened
+from impasto.inference import runtimes
+from impasto.studio.export import onnx as onnx_graph
+from impasto.studio.export.fp16 import halved, widened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+quantization = runtimes.quantization()
 
 LARGE = 256
 """Products that a convolution sums for a number from which on 8 bits are faster."""
@@ -74,7 +76,7 @@ def to_int8(model: bytes, inputs: Iterator[Input], names: Sequence[str]) -> byte
         for node in parsed.graph.node
         if node.name not in names and not eight.intersection(node.input)
     ]
-    with tempfile.TemporaryDirectory() as folder, export.quiet("root"):
+    with tempfile.TemporaryDirectory() as folder, onnx_graph.quiet("root"):
         path = Path(folder) / "style.onnx"
         quantization.quantize_static(
             parsed,
@@ -123,7 +125,7 @@ def _repeats(node: onnx.NodeProto) -> bool:
     return node.op_type == "Pad" and len(node.input) == 2 and modes in ([b"edge"], [b"reflect"])
 
 
-class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
+class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc, name-defined]
     """Feeds the quantiser, input by input of the network."""
 
     def __init__(self, names: Sequence[str], inputs: Iterator[Input]) -> None:

@@ -2,7 +2,7 @@
 
 One safetensors file per checkpoint, network and optimiser together, with the step and the
 options in its header; written to a temporary name and renamed, the last two kept.
-Photographs and learning rate follow from the step (:mod:`impasto.studio.photos`), so
+Photographs and learning rate follow from the step (:mod:`impasto.studio.training.dataset`), so
 there is no other state.
 """
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from impasto import atomic
-from impasto.studio.objective import KINDS
+from impasto.studio.perceptual.objective import KINDS
 
 
 class Log:

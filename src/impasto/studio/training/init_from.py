@@ -12,10 +12,11 @@ import torch
 from impasto import paths
 from impasto.errors import OptionError
 from impasto.options import TrainOptions
-from impasto.studio import checkpoint, networks
-from impasto.studio.checkpoint import Checkpoint
+from impasto.studio import networks
 from impasto.studio.networks import TransformNetwork
-from impasto.studio.paintings import OWN
+from impasto.studio.training import checkpoint
+from impasto.studio.training.checkpoint import Checkpoint
+from impasto.studio.training.paintings import OWN
 
 WORK = "training"
 """In a style's folder: all that a training keeps to go on."""
