@@ -20,7 +20,7 @@ SHAPE = NetworkOptions(width=4, blocks=2)
 def written(tmp_path):
     path = tmp_path / "network.safetensors"
     training = Training(asdict(TrainOptions(network=SHAPE)), [{"name": "a"}])
-    checkpoint.write(path, 7, networks.build(SHAPE), training)
+    path.write_bytes(checkpoint.of(networks.build(SHAPE), 7, training).encoded())
     return path
 
 

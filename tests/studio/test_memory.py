@@ -41,7 +41,7 @@ def test_what_a_style_picture_takes_is_forecast_too(layers, network, tmp_path):
     objective = Objective(loss, [StylePicture(torch.rand(1, 3, 64, 64))], network)
 
     def measure():
-        objective.set_styles([StylePicture(torch.rand(1, 3, 640, 640))])
+        objective.towards([StylePicture(torch.rand(1, 3, 640, 640))])
 
     said = memory.style_forecast(network, objective.style_layers, (640, 640))
     assert 0.95 < said / _taken(measure, tmp_path) < 1.4

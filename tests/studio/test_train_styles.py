@@ -202,7 +202,7 @@ def test_two_processes_equal_one_with_twice_the_batch(tmp_path, painting, photos
     ]  # fmt: skip
     launch = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-        "-m", "impasto.studio.training.train",
+        "-m", "impasto", "train",
     ]  # fmt: skip
     command = [*launch, painting, photos, "-o", tmp_path / "s", *flags]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)

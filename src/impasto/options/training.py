@@ -75,6 +75,9 @@ class TrainOptions(Checked):
     tensorboard: bool = knob(False, "Write losses for TensorBoard as well.")
     seed: int = knob(0, "Same seed, same photographs, same network.", low=0)
     save_every: int = knob(100, "Steps between checkpoints.", low=1)
+    device: str = knob(
+        "auto", "Device: auto, cpu, cuda or mps.", choices=("auto", "cpu", "cuda", "mps")
+    )
     loss: LossOptions = knob(
         LossOptions(
             content_layers=("conv3_2",),
@@ -105,6 +108,10 @@ class DistillOptions(Checked):
     learning_rate: float = knob(6e-3, "Peak learning rate.", low=1e-6, high=1)
     held_out: int = knob(8, "Photographs kept apart to compare on.", low=0, high=1000)
     seed: int = knob(0, "Same seed, same photographs, same network.", low=0)
+    save_every: int = knob(100, "Steps between checkpoints.", low=1)
+    device: str = knob(
+        "auto", "Device: auto, cpu, cuda or mps.", choices=("auto", "cpu", "cuda", "mps")
+    )
     network: NetworkOptions = knob(NetworkOptions(width=8, blocks=2), "Shape of the network.")
 
 

@@ -1,4 +1,4 @@
-"""On which device the studio computes: one policy for all of it."""
+"""On which device the studio computes, and how precisely: one policy for all of it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import torch
 
 from impasto.errors import DeviceError
 
+_MIXED = {"cuda"}
+"""Kinds of devices that compute in bfloat16; processors without units for it are slower so."""
+
 
 def torch_device(name: str) -> torch.device:
-    """The device by its name, seen to be there.
+    """The device by its name, seen to be there; ``auto`` is the fastest that is.
 
     Raises:
         DeviceError: it is not.
@@ -19,3 +22,8 @@ def torch_device(name: str) -> torch.device:
     if not there.get(name, True):
         raise DeviceError(f"there is no {name} device for torch here", hint="use --device cpu")
     return torch.device(name)
+
+
+def in_bfloat16(kind: str) -> bool:
+    """Whether networks run in bfloat16 on a device of this kind, such as ``cuda``."""
+    return kind in _MIXED

@@ -135,7 +135,8 @@ def evaluate(
     picture = Painting(Path(painting), found.name).picture(size, crop)
     objective = Objective(loss, network=network)
     objective.network.to(device)
-    objective.set_styles([StylePicture(to_tensor(picture.pixels)[None].to(device))])
+    style_picture = StylePicture(to_tensor(picture.pixels)[None].to(device))
+    objective = objective.towards([style_picture])
     second = None
     if options.second:
         second = loading.load(options.second, weights=options.second_weights).to(device)
@@ -205,14 +206,16 @@ class _Measure:
         pasted = images.resize_to(self._painting, (photo.width, photo.height))
         painted = self._paint(photo.pixels)
         x = self._tensor(photo.pixels)
-        scores = {
-            NETWORK: self._scores(self._tensor(painted), x),
-            PHOTOGRAPH: self._scores(x, x),
-            PASTED: self._scores(self._tensor(pasted.pixels), x),
+        start = self._start(x)
+        objective = self._objective.balanced(start, self._objective.content(x))
+        course, pictures = lbfgs(objective, x, start, self._options.iterations, on_progress)
+        shown = {
+            NETWORK: self._tensor(painted),
+            PHOTOGRAPH: x,
+            PASTED: self._tensor(pasted.pixels),
+            **{f"L-BFGS {n}": y for n, y in pictures.items()},
         }
-        iterations = self._options.iterations
-        course, pictures = lbfgs(self._objective, x, self._start(x), iterations, on_progress)
-        scores |= {f"L-BFGS {n}": self._scores(y, x) for n, y in pictures.items()}
+        scores = {kind: self._scores(objective, y, x) for kind, y in shown.items()}
         own = scores[PHOTOGRAPH]["total"]
         scores = {kind: {"relative": s["total"] / own, **s} for kind, s in scores.items()}
         reached = scores[NETWORK]["total"]
@@ -225,9 +228,9 @@ class _Measure:
         noise = self._rng.standard_normal(photo.shape, np.float32) / 255
         return torch.from_numpy(0.5 + noise).to(photo.device)
 
-    def _scores(self, picture: Tensor, photo: Tensor) -> Scores:
+    def _scores(self, objective: Objective, picture: Tensor, photo: Tensor) -> Scores:
         with torch.no_grad():
-            scores = self._objective(picture, self._objective.content(photo)).numbers()
+            scores = objective(picture, objective.content(photo)).numbers()
             if self._second:
                 layers = self._second.content_layers
                 found, target = (self._second(each, layers) for each in (picture, photo))

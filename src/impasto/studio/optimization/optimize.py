@@ -25,7 +25,7 @@ from impasto.studio.device import torch_device
 from impasto.studio.optimization import memory, pyramid, recipe
 from impasto.studio.optimization.solvers import Adam, Lbfgs, Solver
 from impasto.studio.perceptual import backbone
-from impasto.studio.perceptual.objective import KINDS, Objective, StylePicture
+from impasto.studio.perceptual.objective import KINDS, Features, Objective, StylePicture
 from impasto.studio.tensors import to_pixels
 
 
@@ -40,6 +40,8 @@ class Step(Progress):
 
 
 OnStep = Callable[[Step], None]
+_Evaluated = tuple[float, dict[str, float], Tensor]
+Evaluate = Callable[[Tensor], _Evaluated]
 
 
 def optimize(
@@ -125,19 +127,22 @@ class _Run:
         options, done = self._options, 0
         sizes = pyramid.sizes(self._photo, options)
         pairs = self._fit(sizes[-1])
-        solver = _solver(options, pairs)
+        solver, objective = _solver(options, pairs), self._objective
         x: Tensor | None = None
         coarse: Tensor | None = None
         for size, steps in zip(sizes, pyramid.shares(options.steps, len(sizes)), strict=True):
             content = pyramid.at(self._photo, size).to(self._device)
+            objective = objective.towards(self._styles(size, max(size) / max(sizes[-1])))
+            target = objective.content(content)
             if x is None:
                 x = pyramid.start(self._photo, self._paintings, size, options).to(self._device)
+                objective = objective.balanced(x, target)
             else:
                 x = pyramid.enlarged(x, coarse, content)
                 solver.resize(*size)
             coarse = content if options.start == "content" else None
-            self._objective.set_styles(self._styles(size, max(size) / max(sizes[-1])))
-            x = self._scale(x, content, solver, steps, done, on_step, cancel)
+            evaluate = partial(_evaluate, objective, target)
+            x = self._scale(x, evaluate, solver, steps, done, on_step, cancel)
             done += steps
             if cancel.cancelled:
                 break
@@ -167,7 +172,7 @@ class _Run:
     def _scale(
         self,
         x: Tensor,
-        content: Tensor,
+        evaluate: Evaluate,
         solver: Solver,
         steps: int,
         done: int,
@@ -175,10 +180,10 @@ class _Run:
         cancel: CancelToken,
     ) -> Tensor:
         """The best picture of one scale, or the running mean of all."""
-        options, target = self._options, self._objective.content(content)
+        options = self._options
         best, best_loss, mean = x, math.inf, _Mean(options.average)
         for number in range(1, steps + 1):
-            loss, losses, gradient = self._evaluate(x, target)
+            loss, losses, gradient = evaluate(x)
             before = best_loss
             if loss < best_loss:
                 best, best_loss = x, loss
@@ -199,19 +204,6 @@ class _Run:
             x = solver.propose(x, loss, gradient)
         return mean.value if options.average else best
 
-    def _evaluate(self, x: Tensor, target: Any) -> tuple[float, dict[str, float], Tensor]:
-        point = x.detach().requires_grad_(True)
-        losses = self._objective(point, target)
-        (gradient,) = torch.autograd.grad(losses.total, point)
-        numbers = losses.numbers()
-        bad = [name for name in KINDS if not math.isfinite(numbers[name])]
-        if bad or not torch.isfinite(gradient).all():
-            raise TrainingError(
-                f"the {' and '.join(bad) or 'gradient'} stopped being a number",
-                hint="use smaller weights, or --optimizer adam with a lower --learning-rate",
-            )
-        return numbers["total"], numbers, gradient
-
     def _finished(self, x: Tensor, size: tuple[int, int]) -> Any:
         pixels = to_pixels(x[0])
         if x.shape[2:] != size:  # stopped at a coarser scale
@@ -223,6 +215,25 @@ class _Run:
 
     def _preview(self, x: Tensor) -> Picture:
         return Picture(self._finished(x, (x.shape[2], x.shape[3])))
+
+
+def _evaluate(objective: Objective, target: Features, x: Tensor) -> _Evaluated:
+    """Loss, losses by name, and gradient at a picture.
+
+    Raises:
+        TrainingError: one of them is not a number.
+    """
+    point = x.detach().requires_grad_(True)
+    losses = objective(point, target)
+    (gradient,) = torch.autograd.grad(losses.total, point)
+    numbers = losses.numbers()
+    bad = [name for name in KINDS if not math.isfinite(numbers[name])]
+    if bad or not torch.isfinite(gradient).all():
+        raise TrainingError(
+            f"the {' and '.join(bad) or 'gradient'} stopped being a number",
+            hint="use smaller weights, or --optimizer adam with a lower --learning-rate",
+        )
+    return numbers["total"], numbers, gradient
 
 
 class _Mean:

@@ -5,8 +5,10 @@ The optimiser and the trainer use the same one, so that their numbers compare.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -14,17 +16,16 @@ from torch import Tensor
 
 from impasto.errors import OptionError
 from impasto.options import LossOptions
+from impasto.studio.device import in_bfloat16
 from impasto.studio.perceptual import backbone, loading
 from impasto.studio.perceptual.losses import STATISTICS, TOTAL_VARIATIONS, Statistic, content_loss
 
 Features = Mapping[str, Tensor]
+_Target = tuple[float, Tensor | None, dict[str, Statistic]]
+"""Weight, region and statistics of a style that is wanted."""
+_NOTHING = 1e-6
 KINDS = ("total", "content", "style", "tv")
 """The losses that every objective has; layers' own come beside them."""
-
-
-_MIXED = {"cuda"}
-"""Devices on which the network runs in bfloat16; on processors without special units for it,
-that is slower."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,12 @@ class Losses:
 
 
 class Objective:
-    """Losses of pictures against styles and photographs.
+    """Losses of pictures against styles and photographs. It never changes: :meth:`towards` and
+    :meth:`balanced` give others.
 
     Args:
         options: network, layers, statistic, scales and weights.
-        styles: what :meth:`set_styles` takes.
+        styles: what :meth:`towards` takes.
         network: a loaded loss network that fits ``options``; loaded by default.
 
     Raises:
@@ -94,29 +96,52 @@ class Objective:
         self.network.require(self.layers)
         self._measure, self._distance = STATISTICS[options.statistic]
         self._tv = TOTAL_VARIATIONS[options.tv]
-        self._balance: dict[str, Tensor] = {}
-        self.set_styles(styles)
+        self._balance: Mapping[str, Tensor] = {}
+        self._targets = self._measured(styles)
 
     @property
     def layers(self) -> list[str]:
         """All layers in use."""
         return list(dict.fromkeys([*self.content_layers, *self.style_layers]))
 
-    def set_styles(self, styles: Sequence[StylePicture]) -> None:
-        """What style is wanted from now on.
+    def towards(self, styles: Sequence[StylePicture]) -> Self:
+        """The same, and these styles are wanted; the balance stays.
 
         Styles without a mask are blended into one target; each with a mask is a target of
         its own in its region.
         """
-        self._targets: list[tuple[float, Tensor | None, dict[str, Statistic]]] = []
+        other = copy.copy(self)
+        other._targets = self._measured(styles)
+        return other
+
+    def balanced(self, at: Tensor, content: Features) -> Self:
+        """The same, each layer's loss divided by what it is ``at`` a picture.
+
+        For options whose ``balance`` is ``none`` it is the same objective.
+        """
+        if self.options.balance == "none":
+            return self
+        other = copy.copy(self)
+        other._balance = {}
+        with torch.no_grad():
+            parts = other(at, content).parts
+        # A loss that starts at nothing (content, from the content) has no size to go by.
+        other._balance = {
+            name: loss if loss > _NOTHING else torch.ones_like(loss)
+            for name, loss in parts.items()
+            if " " in name
+        }
+        return other
+
+    def _measured(self, styles: Sequence[StylePicture]) -> list[_Target]:
         with torch.no_grad():
             measured = [self._statistics(style.pixels) for style in styles]
         blended = [(s.weight, m) for s, m in zip(styles, measured, strict=True) if s.mask is None]
-        if blended:
-            self._targets.append((1.0, None, _blend(blended)))
+        targets: list[_Target] = [(1.0, None, _blend(blended))] if blended else []
         for style, found in zip(styles, measured, strict=True):
             if style.mask is not None:
-                self._targets.append((style.weight, style.mask, found))
+                targets.append((style.weight, style.mask, found))
+        return targets
 
     def _statistics(self, pixels: Tensor) -> dict[str, Statistic]:
         found = self._features(pixels, list(self.style_layers))
@@ -133,7 +158,7 @@ class Objective:
     def _features(self, pictures: Tensor, layers: list[str]) -> dict[str, Tensor]:
         """Features in float32, of a network that may run in bfloat16."""
         kind = pictures.device.type
-        with torch.autocast(kind, torch.bfloat16, enabled=kind in _MIXED):
+        with torch.autocast(kind, torch.bfloat16, enabled=in_bfloat16(kind)):
             found = self.network(pictures, layers)
         return {layer: value.float() for layer, value in found.items()}
 
@@ -175,16 +200,7 @@ class Objective:
         return _sum(losses)
 
     def _balanced(self, name: str, loss: Tensor) -> Tensor:
-        if self.options.balance == "none":
-            return loss
-        if name not in self._balance:
-            first = loss.detach()
-            # A loss that starts at nothing (content, from the content) has no size to go by.
-            self._balance[name] = first if first > _NOTHING else torch.ones_like(first)
-        return loss / self._balance[name]
-
-
-_NOTHING = 1e-6
+        return loss / self._balance[name] if name in self._balance else loss
 
 
 def weighted(layers: Sequence[str]) -> dict[str, float]:

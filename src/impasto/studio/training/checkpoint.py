@@ -23,8 +23,11 @@ from impasto import atomic, catalog
 from impasto.errors import OptionError, TrainingError
 from impasto.options import NetworkOptions
 from impasto.options.fields import flattened, restored
+from impasto.studio import networks
 from impasto.studio.networks import NETWORKS, TransformNetwork, norms
 
+WORK = "training"
+"""In a style's folder: all that a training keeps to go on."""
 NETWORK = "network.safetensors"
 """In a style's folder: the network alone, to learn on from."""
 
@@ -32,7 +35,7 @@ FORMAT = 1
 """Version of the header; 0 is a file that does not name one. A newer one is refused."""
 
 _KEEP = 2
-_FREE = {"save every", "tensorboard"}
+_FREE = {"save every", "tensorboard", "device"}
 """Options that change nothing in what is learnt."""
 
 Entries = Sequence[dict[str, Any]]
@@ -141,6 +144,25 @@ class Checkpoint:
             rows.append(own if len(own) else mean)
         return torch.cat(rows)
 
+    def built(self) -> TransformNetwork:
+        """The network itself, as it is used."""
+        network = networks.build(self.network, len(self.styles), strength=self.strength)
+        network.load_state_dict(_part(self.tensors, "network."))
+        return network.eval()
+
+    def encoded(self) -> bytes:
+        """As a safetensors file."""
+        training = self.training
+        header = {
+            "format": str(FORMAT),
+            "step": str(self.step),
+            "options": json.dumps(training.options),
+            "styles": json.dumps(list(training.styles)),
+            "sources": json.dumps(dict(training.sources)),
+        }
+        tensors = {name: tensor.contiguous() for name, tensor in self.tensors.items()}
+        return safetensors.torch.save(tensors, header)
+
     def restore(self, network: TransformNetwork, optimiser: optim.Optimizer) -> None:
         """Put the state back, as if the training had never stopped."""
         network.load_state_dict(_part(self.tensors, "network."))
@@ -154,42 +176,28 @@ class Checkpoint:
         optimiser.load_state_dict(state)
 
 
-def save(
-    folder: Path,
-    step: int,
+def of(
     network: TransformNetwork,
-    optimiser: optim.Optimizer,
+    step: int,
     training: Training,
-) -> Path:
-    """Write the state after ``step`` steps; afterwards drop all but the last two."""
-    tensors: dict[str, Tensor] = {}
-    for index, moments in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{key}": moment for key, moment in moments.items()}
-    path = folder / f"step-{step:07}.safetensors"
-    write(path, step, network, training, tensors)
+    optimiser: optim.Optimizer | None = None,
+) -> Checkpoint:
+    """The network after ``step`` steps, on the CPU; with the optimiser's state to go on from."""
+    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    moments = optimiser.state_dict()["state"] if optimiser else {}
+    for index, each in moments.items():
+        tensors |= {f"optimiser.{index}.{key}": moment for key, moment in each.items()}
+    kept = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+    return Checkpoint(step, kept, training)
+
+
+def save(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint, and drop all but the last two."""
+    path = folder / f"step-{checkpoint.step:07}.safetensors"
+    atomic.write(path, checkpoint.encoded(), overwrite=True)
     for old in paths(folder)[:-_KEEP]:
         old.unlink(missing_ok=True)
     return path
-
-
-def write(
-    path: Path,
-    step: int,
-    network: TransformNetwork,
-    training: Training,
-    more: dict[str, Tensor] | None = None,
-) -> None:
-    """The network, with ``more`` beside it, as one safetensors file."""
-    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    tensors = {name: each.contiguous() for name, each in (tensors | (more or {})).items()}
-    header = {
-        "format": str(FORMAT),
-        "step": str(step),
-        "options": json.dumps(training.options),
-        "styles": json.dumps(list(training.styles)),
-        "sources": json.dumps(dict(training.sources)),
-    }
-    atomic.write(path, safetensors.torch.save(tensors, header), overwrite=True)
 
 
 def latest(folder: Path, training: Training) -> Checkpoint | None:
@@ -265,6 +273,11 @@ def _require_known(path: Path, format: int) -> None:
 def paths(folder: Path) -> list[Path]:
     """The checkpoints in ``folder``, the newest last."""
     return sorted(folder.glob("step-*.safetensors"))
+
+
+def steps(folder: Path) -> int:
+    """After how many steps the newest checkpoint in ``folder`` was written; 0 without one."""
+    return max((int(path.stem.removeprefix("step-")) for path in paths(folder)), default=0)
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

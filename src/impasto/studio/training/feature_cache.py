@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import safetensors.torch
@@ -21,12 +21,29 @@ from impasto.options import TrainOptions
 from impasto.studio.perceptual.objective import Features, Objective
 from impasto.studio.training.dataset import Photos
 
+_PHOTOGRAPHS = "photographs"
 _FORMAT = 1
 """Part of every key: to be raised when the same photographs would be cropped in another way."""
 
 
+@dataclass(frozen=True)
 class Crops:
-    """``crops(number)``: photographs ``(N, 3, crop, crop)`` and what is to be recognised in them.
+    """Photographs of a step, ``(N, 3, crop, crop)``, 0..1, on the CPU.
+
+    Or what was ``kept`` of them: photographs as bytes, and content features by layer.
+    """
+
+    number: int
+    photographs: Tensor | None = None
+    kept: dict[str, Tensor] | None = None
+
+    @property
+    def from_disk(self) -> bool:
+        return self.kept is not None
+
+
+class FeatureCache:
+    """Crops by number, and what is to be recognised in them.
 
     With ``options.precompute`` there are only so many, and each is computed once: kept in
     the user's cache, as bytes and bfloat16, for every training that has the same
@@ -36,28 +53,33 @@ class Crops:
     def __init__(self, photos: Photos, objective: Objective, options: TrainOptions) -> None:
         self._photos, self._objective, self._options = photos, objective, options
         self._folder = paths.cache_folder("crops") / _key(photos, objective, options)
-        self.from_disk = False
-        """Whether the last ones were."""
 
-    def __call__(self, number: int, device: torch.device) -> tuple[Tensor, Features]:
+    def fetch(self, number: int) -> Crops:
+        """The crops of this number, from the disk or from the photographs."""
         keep = self._options.precompute
-        if not keep:
-            return self._computed(number, device)
-        path = self._folder / f"{number % keep:06}.safetensors"
-        kept = _read(path)
-        self.from_disk = kept is not None
+        number = number % keep if keep else number
+        kept = _read(self._path(number)) if keep else None
+        return Crops(number, None if kept else self._photos.batch(number), kept)
+
+    def content(self, crops: Crops, device: torch.device) -> tuple[Tensor, Features]:
+        """The photographs on ``device``, and their features; computed, and kept, if need be."""
+        kept = crops.kept
         if kept is None:
-            photographs, content = self._computed(number % keep, device)
+            assert crops.photographs is not None
+            photographs = crops.photographs.to(device)
+            content = self._objective.content(photographs, style=self._options.strength)
+            if not self._options.precompute:
+                return photographs, content
             kept = {layer: f.to("cpu", torch.bfloat16).contiguous() for layer, f in content.items()}
-            kept["photographs"] = (photographs * 255).round().to("cpu", torch.uint8)
+            kept[_PHOTOGRAPHS] = (photographs * 255).round().to("cpu", torch.uint8)
+            path = self._path(crops.number)
             atomic.write(path, safetensors.torch.save(kept), overwrite=True)
         # Learnt from as it was kept, so that nothing depends on whether it came from the disk.
-        photographs = kept.pop("photographs").to(device).float() / 255
-        return photographs, {layer: f.to(device).float() for layer, f in kept.items()}
+        found = {name: each.to(device).float() for name, each in kept.items()}
+        return found.pop(_PHOTOGRAPHS) / 255, found
 
-    def _computed(self, number: int, device: torch.device) -> tuple[Tensor, Features]:
-        photographs = self._photos.batch(number).to(device)
-        return photographs, self._objective.content(photographs, style=self._options.strength)
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:06}.safetensors"
 
 
 def _read(path: Path) -> dict[str, Tensor] | None:

@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from impasto import paths
-from impasto.errors import OptionError
+from impasto import catalog, paths
+from impasto.errors import OptionError, OutputError
 from impasto.options import TrainOptions
 from impasto.studio import networks
 from impasto.studio.networks import TransformNetwork
 from impasto.studio.training import checkpoint
-from impasto.studio.training.checkpoint import Checkpoint
+from impasto.studio.training.checkpoint import WORK, Checkpoint
+from impasto.studio.training.dataset import Photos
 from impasto.studio.training.paintings import OWN
 
-WORK = "training"
-"""In a style's folder: all that a training keeps to go on."""
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from impasto.studio.training.loop import Course
+
 _ORIGIN = "start.safetensors"
 """In it: the checkpoint of a training that was begun anew from there."""
 
@@ -47,11 +51,36 @@ def name(start: str | Path | None) -> str | None:
     return path.parents[1].name if path.parent.name == WORK else path.stem
 
 
-def named(start: str | Path | None, origin: Path | None) -> str:
-    """The start in words, another for another file."""
-    if origin is None:
-        return "none"
-    return f"{name(start)} ({paths.sha256(origin)[:12]})"
+def sources(
+    start: str | Path | None, origin: Path | None, dataset: Photos, processes: int
+) -> dict[str, str]:
+    """What a training learns from, in words that are others for another start, or others
+    photographs."""
+    began = "none" if origin is None else f"{name(start)} ({paths.sha256(origin)[:12]})"
+    return {"start": began, "photographs": dataset.digest(), "processes": str(processes)}
+
+
+def resumed(
+    course: Course[Any], origin: Path | None, accelerator: Accelerator, *, restart: bool
+) -> Checkpoint | None:
+    """Where a stopped training goes on; None: it begins, and to ``restart``, anew.
+
+    Raises:
+        TrainingError: the stopped one was another training.
+    """
+    accelerator.wait_for_everyone()  # all have read what is dropped now
+    if restart and accelerator.is_main_process:
+        empty(course.work, origin)
+    accelerator.wait_for_everyone()
+    return checkpoint.latest(course.work, course.training)
+
+
+def require_no_style(folder: Path, resumed: Checkpoint | None, *, restart: bool) -> None:
+    """Raises: OutputError: there is a style in ``folder`` that nobody has asked to replace."""
+    if not (resumed or restart) and (folder / catalog.CARD).exists():
+        raise OutputError(
+            f"{folder} is a style already", hint="--restart replaces it, -o names another"
+        )
 
 
 def empty(work: Path, origin: Path | None) -> None:
@@ -93,6 +122,18 @@ def _own(options: Mapping[str, Any]) -> dict[str, Any]:
     """What a painting may have of its own, of a training that had it for all."""
     given = {**options, **options.get("loss", {})}
     return {key: given[key] for key in OWN if key in given}
+
+
+def begun(options: TrainOptions, styles: int, trunk: Checkpoint | None) -> TransformNetwork:
+    """The network as it begins, with the weights of the trunk, if there is one.
+
+    Raises:
+        OptionError, TrainingError: as :func:`built`, or a trunk of another shape.
+    """
+    network = built(options, styles)
+    if trunk:
+        trunk.begin(network)
+    return network
 
 
 def built(options: TrainOptions, styles: int) -> TransformNetwork:

@@ -49,7 +49,7 @@ class Log:
         """Hours of work, the mean losses of the last tenth, and what kept crops spare."""
         records = self._records
         last = records[-max(1, len(records) // 10) :]
-        losses = {name: round(_mean(last, name), 4) for name in KINDS}
+        losses = {name: round(_mean(last, name), 4) for name in KINDS if name in last[-1]}
         found: dict[str, Any] = {
             "losses": losses,
             "seconds": round(sum(r["seconds"] for r in records)),

@@ -1,53 +1,40 @@
-"""Learn styles: photographs and paintings in, a style folder out.
+"""Learn styles from paintings: photographs and paintings in, a style folder out.
 
-The loop reads from top to bottom in :func:`train`. The method is Johnson et al. 2016
-(arXiv 1603.08155) with instance normalisation (Ulyanov et al. 2016), for several styles
-conditional (Dumoulin et al. 2017, arXiv 1610.07629); the losses are relative
-(:mod:`impasto.studio.perceptual.losses`), so that no weight is tuned by hand.
-
-Several GPUs, or machines, through accelerate; on CPUs by torch's own launcher::
-
-    accelerate launch -m impasto.studio.training.train PAINTING PHOTOS -o NAME
-    torchrun --nproc-per-node 2 -m impasto.studio.training.train PAINTING PHOTOS -o NAME
+The method is Johnson et al. 2016 (arXiv 1603.08155) with instance normalisation (Ulyanov et
+al. 2016), for several styles conditional (Dumoulin et al. 2017, arXiv 1610.07629); the losses
+are relative (:mod:`impasto.studio.perceptual.losses`), so that no weight is tuned by hand. The
+loop is :func:`impasto.studio.training.loop.learn`.
 """
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import Tensor
 
-from impasto import atomic, catalog, images
-from impasto.distribution import VERSION
-from impasto.errors import Cancelled, MissingExtraError, OutputError, TrainingError
+from impasto import catalog
 from impasto.images.picture import Picture
 from impasto.options import TrainOptions
-from impasto.progress import CancelToken, OnProgress, Progress, silent
-from impasto.studio import loss_curves, networks
-from impasto.studio.export import publish
+from impasto.progress import CancelToken, OnProgress, silent
+from impasto.studio import networks
 from impasto.studio.networks import TransformNetwork
-from impasto.studio.perceptual.objective import KINDS, Objective, StylePicture
-from impasto.studio.tensors import grained, to_pixels, to_tensor
-from impasto.studio.training import checkpoint, init_from
-from impasto.studio.training.checkpoint import Checkpoint, Training
+from impasto.studio.perceptual.objective import Losses, Objective, StylePicture
+from impasto.studio.tensors import grained, to_tensor
+from impasto.studio.training import checkpoint, init_from, loop
+from impasto.studio.training.checkpoint import WORK, Training
 from impasto.studio.training.dataset import Photos
-from impasto.studio.training.feature_cache import Crops
-from impasto.studio.training.log import Log
-from impasto.studio.training.muon import Muon
+from impasto.studio.training.feature_cache import Crops, FeatureCache
+from impasto.studio.training.loop import Course, Painter
 from impasto.studio.training.paintings import Painting, Paintings, entries, wanted_of
-from impasto.studio.training.schedule import schedule
+from impasto.studio.training.publish import publish, record
 
-_CLIP = 1.0
-"""Largest norm of a gradient: one odd batch must not undo an hour."""
 _SAMPLES = 6
 """Photographs, and styles, on a sample picture."""
 
@@ -66,12 +53,12 @@ def train(
     """Learn the styles of one or more paintings and write them as one style folder.
 
     Args:
-        paintings: pictures, or :class:`~impasto.studio.training.paintings.Painting` with what the
-            card shall say; several share all convolutions of one network.
+        paintings: pictures, or :class:`~impasto.Painting` with what the card shall say;
+            several share all convolutions of one network.
         photos: a folder of photographs, a few hundred or more.
         output: the folder; its last part names the style, if there is one. A plain name
             goes to the user's styles, where ``-s NAME`` finds it.
-        options: every knob; see :class:`~impasto.options.TrainOptions`.
+        options: see :class:`~impasto.TrainOptions`.
         start: a style, or a checkpoint, to learn on from: several times faster than from
             nothing. With ``options.tune`` ``"norms"`` its network stays as it is, its
             styles with it, and only the norms of the new ones are learnt.
@@ -85,222 +72,164 @@ def train(
     Raises:
         OptionError, PictureError: a value, a name or a painting cannot be used.
         OutputError: the folder holds a style already, and no training to go on with.
+        DeviceError: there is no such device.
         TrainingError: no photographs, other options, photographs or another start than the
             interrupted training's, or a loss that is not a number; what had been learnt stays
             on disk.
         Cancelled: stopped by ``cancel``.
     """
-    cancel = cancel or CancelToken()
-    run = _Run(
-        paintings, Path(photos), catalog.place(output), options or TrainOptions(), start, restart
+    folder = catalog.place(output)
+    wanted = wanted_of(paintings, folder.name)
+    catalog.require_free([each.name for each in wanted], folder)
+    origin = init_from.find(start, folder / WORK, restart)
+    trunk = checkpoint.read(origin) if origin else None
+    options, kept = init_from.with_trunk(options or TrainOptions(), trunk)
+    dataset = Photos(
+        Path(photos), batch=options.batch, crop=options.crop, seed=options.seed,
+        held_out=options.held_out, without=folder,
+    )  # fmt: skip
+    pictures = [each.picture(options.style_size, options.style_crop) for each in wanted]
+    styles = kept + entries(wanted, pictures, kept)
+    accelerator = loop.accelerator(options.device, folder / WORK, tensorboard=options.tensorboard)
+    network = init_from.begun(options, len(styles), trunk).to(accelerator.device)
+    objectives = _objectives(wanted, pictures, options, accelerator.device)
+    lesson = PaintingLesson(options, dataset, objectives, len(kept), accelerator.device)
+    sources = init_from.sources(start, origin, dataset, accelerator.num_processes)
+    course = Course(
+        lesson.balanced(network), Training(asdict(options), styles, sources), folder,
+        options.steps, options.save_every, learns_norms_only=options.tune == "norms",
+    )  # fmt: skip
+    resumed = init_from.resumed(course, origin, accelerator, restart=restart)
+    init_from.require_no_style(folder, resumed, restart=restart)
+    learnt = loop.learn(
+        network, course, resumed, accelerator, on_progress=on_progress, cancel=cancel
     )
-    for step in range(run.first, run.options.steps):
-        record = run.learn(step)
-        stop = run.anyone(cancel.cancelled)
-        run.keep(step + 1, record, save=stop)
-        losses = {name: record[name] for name in KINDS}
-        on_progress(Progress(step + 1, run.options.steps, losses))
-        if stop:
-            raise Cancelled("stopped")
-    return run.finish()
+    if accelerator.is_main_process:
+        publish(learnt, folder, {"training": record(learnt, course, start, dataset)})
+    loop.end(accelerator)
+    return folder
 
 
-class _Run:
-    """One training: made ready, a step at a time, kept on disk, finished."""
+@dataclass(frozen=True)
+class PaintingLesson:
+    """What a network learns from paintings: each batch one of them, in turn."""
 
-    def __init__(
-        self,
-        paintings: Paintings,
-        photos: Path,
-        folder: Path,
-        options: TrainOptions,
-        start: str | Path | None,
-        restart: bool,
-    ) -> None:
-        self._folder, self._work, self._start = folder, folder / init_from.WORK, start
-        wanted = wanted_of(paintings, folder.name)
-        catalog.require_free([each.name for each in wanted], folder)
-        origin = init_from.find(start, self._work, restart)
-        trunk = checkpoint.read(origin) if origin else None
-        self.options, kept = init_from.with_trunk(options, trunk)
-        options = self.options
-        pictures = [each.picture(options.style_size, options.style_crop) for each in wanted]
-        self._kept, self._styles = len(kept), kept + entries(wanted, pictures, kept)
-        self._batches = Photos(
-            photos, batch=options.batch, crop=options.crop, seed=options.seed,
-            held_out=options.held_out, without=folder,
-        )  # fmt: skip
-        self._accelerator = accelerator = _accelerator(options, self._work)
-        self._objectives = _objectives(wanted, pictures, options, accelerator.device)
-        self._crops = Crops(self._batches, self._objectives[0], options)
-        self._held_out = self._batches.validation().to(accelerator.device)
+    options: TrainOptions
+    dataset: Photos
+    objectives: Sequence[Objective]
+    kept: int
+    """Styles of the trunk, before the new ones."""
+    device: torch.device
 
-        self._network = init_from.built(options, len(self._styles))
-        if trunk:
-            trunk.begin(self._network)
-        sources = {
-            "start": init_from.named(start, origin),
-            "photographs": self._batches.digest(),
-            "processes": str(accelerator.num_processes),
-        }
-        self._training = Training(asdict(options), self._styles, sources)
-        resumed = self._resumed(origin, restart)
-        self._network.to(accelerator.device).train(options.tune == "all")
-        self._balance()
-        new = range(self._kept, len(self._styles))
-        self._optimiser = Muon(_parameters(self._network, options, new))
-        if resumed:
-            resumed.restore(self._network, self._optimiser)
-        self.first = resumed.step if resumed else 0
-        self._painter, self._stepper = accelerator.prepare(self._network, self._optimiser)
-        self._log = Log(self._work / "losses.jsonl", self.first, accelerator.is_main_process)
+    @cached_property
+    def cache(self) -> FeatureCache:
+        return FeatureCache(self.dataset, self.objectives[0], self.options)
 
-    def _resumed(self, origin: Path | None, restart: bool) -> Checkpoint | None:
-        """Where a stopped training goes on; None: it begins."""
-        self._accelerator.wait_for_everyone()  # all have read what is dropped now
-        if restart and self._accelerator.is_main_process:
-            init_from.empty(self._work, origin)
-        self._accelerator.wait_for_everyone()
-        found = checkpoint.latest(self._work, self._training)
-        if not (found or restart) and (self._folder / catalog.CARD).exists():
-            there = f"{self._folder} is a style already"
-            raise OutputError(there, hint="--restart replaces it, -o names another")
-        return found
+    @cached_property
+    def held_out(self) -> Tensor:
+        """Photographs that are in no batch."""
+        return self.dataset.validation().to(self.device)
 
-    def _balance(self) -> None:
-        """Show each objective what its losses are at the start, if it divides by them: always
-        of the first photographs, in every process, and however often a training was stopped."""
+    def balanced(self, network: TransformNetwork) -> PaintingLesson:
+        """The same with losses divided by what they are at the start, if the options ask so:
+        of the first photographs, in every process, however often a training was stopped."""
         if self.options.loss.balance == "none":
-            return
-        photographs = self._batches.batch(0).to(self._accelerator.device)
+            return self
+        photographs = self.dataset.batch(0).to(self.device)
         ground = self._grained(photographs, 0)
-        with torch.no_grad():
-            for index, objective in enumerate(self._objectives):
-                painted = self._network(ground, self._mix(index))
-                objective(painted, objective.content(photographs))
+        made = []
+        for index, objective in enumerate(self.objectives):
+            with torch.no_grad():
+                painted = network(ground, self._mix(index))
+            made.append(objective.balanced(painted, objective.content(photographs)))
+        return replace(self, objectives=made)
 
-    def learn(self, step: int) -> dict[str, Any]:
-        """One step: a batch, one of the styles, the losses, the gradient."""
-        began, accelerator = time.monotonic(), self._accelerator
-        rate = schedule(step, self.options.steps)
-        for group in self._optimiser.param_groups:
-            group["lr"] = group["peak"] * rate
-        number = step * accelerator.num_processes + accelerator.process_index
-        index, strength = _draw(number, len(self._objectives), self.options)
-        photographs, content = self._crops(number, accelerator.device)
-        ground = self._grained(photographs, number * self.options.batch)
-        painted = self._painter(ground, self._mix(index, strength))
-        losses = self._objectives[index](painted, content, strength)
-        numbers = losses.numbers()
-        self._require_finite(numbers, step)
-        self._stepper.zero_grad()
-        accelerator.backward(losses.total)
-        accelerator.clip_grad_norm_(self._network.parameters(), _CLIP)
-        self._stepper.step()
-        seconds = time.monotonic() - began
-        return {**numbers, "seconds": seconds, "from_disk": self._crops.from_disk}
+    def groups(self, network: TransformNetwork) -> list[dict[str, Any]]:
+        """The norms of the new styles, and all that styles share, unless that stays.
 
-    def keep(self, done: int, record: dict[str, Any], *, save: bool) -> None:
-        """Log the step; now and then, and for ``save``, write all that is there."""
-        save = save or done % self.options.save_every == 0 or done == self.options.steps
-        if save and (validation := self._validate()) is not None:
-            record["validation"] = validation
-        self._log.append(done, record)
-        self._accelerator.log(record, step=done)
-        if save and self._accelerator.is_main_process:
-            checkpoint.save(self._work, done, self._network, self._optimiser, self._training)
-            self._sample(self._work / f"sample-{done:07}.png", done)
-            means = self._log.curves()
-            drawn = loss_curves.png(list(means.values()), self._folder.name, steps=list(means))
-            atomic.write(self._work / "losses.png", drawn, overwrite=True)
+        The norms of a style have a gradient in one of so many steps, which Adam takes for a
+        smaller and less certain one; the root of their number makes up for both.
+        """
+        own, named = set(networks.norms(network)), dict(network.named_parameters())
+        shared = [weight for name, weight in named.items() if name not in own]
+        for weight in shared:
+            weight.requires_grad_(self.options.tune == "all")
+        rate, count = self.options.learning_rate, len(self.objectives)
+        rows = [named[name] for name in sorted(own)]
+        groups: list[dict[str, Any]] = [{"params": rows, "peak": rate * count**0.5}]
+        if self.options.tune == "all":
+            return [*groups, {"params": shared, "peak": rate}]
+        for weight in rows:
+            weight.register_hook(_only(range(self.kept, self.kept + count)))  # type: ignore[no-untyped-call]
+        return groups
 
-    def anyone(self, here: bool) -> bool:
-        """Whether it is so in any process."""
-        if self._accelerator.num_processes == 1:
-            return here
-        flag = torch.tensor(float(here), device=self._accelerator.device)
-        return bool(self._accelerator.reduce(flag) > 0)
+    def fetch(self, number: int) -> _Numbered:
+        return _Numbered(number, self.cache.fetch(number))
 
-    def finish(self) -> Path:
-        if self._accelerator.is_main_process:
-            whole = self._accelerator.unwrap_model(self._painter, keep_fp32_wrapper=False)
-            network, options = whole.to("cpu").eval(), self.options
-            training = {
-                **asdict(options),
-                "start": init_from.name(self._start),
-                "photographs": len(self._batches),
-                "skipped": sorted(path.name for path in self._batches.skipped),
-                **self._log.summary(),
-                "versions": {"impasto": VERSION, "torch": str(torch.__version__)},
-            }
-            path = self._folder / checkpoint.NETWORK
-            checkpoint.write(path, options.steps, network, self._training)
-            publish.write_style(self._folder, network, self._styles, {"training": training})
-        self._accelerator.wait_for_everyone()
-        self._accelerator.end_training()
-        return self._folder
+    def losses(self, painter: Painter, batch: _Numbered) -> Losses:
+        index, strength = _draw(batch.number, len(self.objectives), self.options)
+        photographs, content = self.cache.content(batch.crops, self.device)
+        ground = self._grained(photographs, batch.number * self.options.batch)
+        painted = painter(ground, self._mix(index, strength))
+        return self.objectives[index](painted, content, strength)
+
+    def validation(self, network: TransformNetwork) -> float | None:
+        """The mean objective of photographs that are in no batch, over all new styles."""
+        photographs, objectives = self.held_out, self.objectives
+        if not len(photographs):
+            return None
+        total, count = 0.0, max(len(photographs), len(objectives))
+        with self._still(network):
+            for number in range(count):
+                index = number % len(objectives)
+                photograph = photographs[number % len(photographs)][None]
+                painted = network(self._grained(photograph, number), self._mix(index))
+                content = objectives[index].content(photograph)
+                total += float(objectives[index](painted, content).total)
+        return total / count
+
+    def sample(self, network: TransformNetwork, done: int) -> Tensor:
+        """Photographs above their paintings."""
+        photographs = self.held_out
+        if not len(photographs):
+            photographs = self.dataset.batch(done).to(self.device)
+        photographs = photographs[:_SAMPLES]
+        rows, ground = [photographs], self._grained(photographs, done)
+        with self._still(network):
+            for index in range(min(len(self.objectives), _SAMPLES)):
+                mix = self._mix(index)
+                rows.append(torch.cat([network(each[None], mix) for each in ground]))
+        return torch.cat([torch.cat(list(row), 2) for row in rows], 1)
 
     def _grained(self, photographs: Tensor, first: int) -> Tensor:
         return grained(photographs, self.options.grain, self.options.seed, first)
 
     def _mix(self, index: int, strength: float = 1.0) -> Tensor:
         """Style weights for the new style ``index``."""
-        mix = torch.zeros(self._network.styles, device=self._accelerator.device)
-        mix[self._kept + index] = strength
+        mix = torch.zeros(self.kept + len(self.objectives), device=self.device)
+        mix[self.kept + index] = strength
         return mix
 
     @contextmanager
-    def _still(self) -> Iterator[None]:
+    def _still(self, network: TransformNetwork) -> Iterator[None]:
         """The network as it will be used: nothing is learnt, and no running mean moves."""
-        self._network.eval()
+        learning = network.training
+        network.eval()
         with torch.no_grad():
             yield
-        self._network.train(self.options.tune == "all")
+        network.train(learning)
 
-    def _validate(self) -> float | None:
-        """The mean objective of photographs that are in no batch, over all new styles."""
-        photographs, objectives = self._held_out, self._objectives
-        if not len(photographs):
-            return None
-        total, count = 0.0, max(len(photographs), len(objectives))
-        with self._still():
-            for number in range(count):
-                index = number % len(objectives)
-                photograph = photographs[number % len(photographs)][None]
-                painted = self._network(self._grained(photograph, number), self._mix(index))
-                content = objectives[index].content(photograph)
-                total += float(objectives[index](painted, content).total)
-        return total / count
 
-    def _sample(self, path: Path, done: int) -> None:
-        """Photographs above their paintings, to look at while the training runs."""
-        photographs = self._held_out
-        if not len(photographs):
-            photographs = self._batches.batch(done).to(self._accelerator.device)
-        photographs = photographs[:_SAMPLES]
-        rows, grained = [photographs], self._grained(photographs, done)
-        with self._still():
-            for index in range(min(len(self._objectives), _SAMPLES)):
-                mix = self._mix(index)
-                rows.append(torch.cat([self._network(each[None], mix) for each in grained]))
-        picture = torch.cat([torch.cat(list(row), 2) for row in rows], 1)
-        data = images.from_array(to_pixels(picture)).encode("PNG")
-        atomic.write(path, data, overwrite=True)
+@dataclass(frozen=True)
+class _Numbered:
+    """Crops, and the number of their batch, which decides what is learnt from them."""
 
-    def _require_finite(self, losses: Mapping[str, float], step: int) -> None:
-        bad = [name for name in KINDS if not math.isfinite(losses[name])]
-        if not bad:
-            return
-        saved = checkpoint.paths(self._work)
-        hint = "use a lower --learning-rate, and --restart to begin anew"
-        if saved and self.options.tune == "all":
-            hint = (
-                f"learn on from the last good state with --start {saved[-1]} --restart "
-                "and a lower --learning-rate"
-            )
-        raise TrainingError(
-            f"the {' and '.join(bad)} loss stopped being a number at step {step + 1}", hint=hint
-        )
+    number: int
+    crops: Crops
+
+    @property
+    def from_disk(self) -> bool:
+        return self.crops.from_disk
 
 
 def _objectives(
@@ -317,34 +246,9 @@ def _objectives(
             loss = replace(loss, style_weight=painting.style_weight)
         objective = Objective(loss, network=objectives[0].network if objectives else None)
         objective.network.to(device)
-        objective.set_styles([StylePicture(to_tensor(picture.pixels)[None].to(device))])
-        objectives.append(objective)
+        style = StylePicture(to_tensor(picture.pixels)[None].to(device))
+        objectives.append(objective.towards([style]))
     return objectives
-
-
-def _parameters(
-    network: TransformNetwork, options: TrainOptions, new: range
-) -> list[dict[str, Any]]:
-    """What is learnt, and the peak of its learning rate; ``new`` are the rows of the norms
-    that are learnt where all else stays.
-
-    The norms of a style have a gradient in one of so many steps, which Adam takes for a
-    smaller and less certain one; the root of their number makes up for both.
-    """
-    own = set(networks.norms(network))
-    named = dict(network.named_parameters())
-    shared = [weight for name, weight in named.items() if name not in own]
-    for weight in shared:
-        weight.requires_grad_(options.tune == "all")
-    rate = options.learning_rate
-    rows = [named[name] for name in sorted(own)]
-    groups = [{"params": rows, "peak": rate * len(new) ** 0.5}]
-    if options.tune == "all":
-        groups.append({"params": shared, "peak": rate})
-    else:
-        for weight in rows:
-            weight.register_hook(_only(new))  # type: ignore[no-untyped-call]
-    return groups
 
 
 def _only(rows: range) -> Callable[[Tensor], Tensor]:
@@ -364,27 +268,3 @@ def _draw(number: int, styles: int, options: TrainOptions) -> tuple[int, float]:
         return number % styles, 1.0
     rng = np.random.default_rng([options.seed, number, 1])
     return number % styles, 1.0 if rng.random() < 0.5 else float(rng.random())
-
-
-def _accelerator(options: TrainOptions, work: Path) -> Accelerator:
-    """Devices and processes; bfloat16 on CUDA, for on the CPUs at hand it is slower."""
-    there: dict[str, Any] = {
-        "cpu": not (torch.cuda.is_available() or torch.backends.mps.is_available()),
-        "mixed_precision": "bf16" if torch.cuda.is_available() else "no",
-    }
-    if not options.tensorboard:
-        return Accelerator(**there)
-    try:
-        accelerator = Accelerator(**there, log_with="tensorboard", project_dir=work)
-        accelerator.init_trackers("tensorboard")
-    except (ImportError, ValueError) as error:
-        raise MissingExtraError("tensorboard", "tensorboard") from error
-    return accelerator
-
-
-if __name__ == "__main__":
-    import runpy
-    import sys
-
-    sys.argv[:1] = ["impasto", "train"]
-    runpy.run_module("impasto", run_name="__main__")
