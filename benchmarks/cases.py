@@ -24,10 +24,11 @@ from benchmarks.serving import serving
 from benchmarks.sizes import sizes
 from benchmarks.transfer import transfer
 from benchmarks.tricks import tricks
-from impasto import codecs, devices
-from impasto.engine import OnnxEngine
-from impasto.picture import Picture
-from impasto.studio import eightbit
+from impasto import images
+from impasto.images.picture import Picture
+from impasto.inference import devices
+from impasto.inference.engine import OnnxEngine
+from impasto.studio.export import int8
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
@@ -51,7 +52,7 @@ def network(style: Style, plan: Plan) -> Iterator[Row]:
 def _both_ways(name: str, style: Style) -> dict[str, bytes]:
     """Its network in floats, and with all large convolutions in 8 bits."""
     model, small = style.model(), photograph(384, 256)
-    eight = eightbit.to_int8(model, iter([(small, [1.0])]), eightbit.large(model))
+    eight = int8.to_int8(model, iter([(small, [1.0])]), int8.large(model))
     return {name: model, name + EIGHT_BITS: eight}
 
 
@@ -110,11 +111,11 @@ def end_to_end(style: Style, plan: Plan) -> Iterator[Row]:
 
 def _steps(photo: Path, style: Style) -> dict[str, Callable[[], float]]:
     engine = OnnxEngine(style.model(), device="cpu")
-    picture = codecs.read(photo)
+    picture = images.read(photo)
     return {
-        "decoding": timed(partial(codecs.read, photo)),
+        "decoding": timed(partial(images.read, photo)),
         "network": timed(partial(engine.paint, picture.pixels)),
-        "encoding": timed(partial(codecs.encode, picture, "JPEG")),
+        "encoding": timed(partial(images.encode, picture, "JPEG")),
     }
 
 

@@ -11,9 +11,11 @@ from torch import nn
 
 from benchmarks.measure import engines, medians, timed
 from benchmarks.rows import FULL_HD, RUNTIMES, Plan, Row, photograph
-from impasto import devices
-from impasto.engine import OnnxEngine
-from impasto.studio import census, export, networks
+from impasto.inference import devices
+from impasto.inference.engine import OnnxEngine
+from impasto.studio import networks
+from impasto.studio.evaluation import complexity
+from impasto.studio.export import onnx as onnx_graph
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
@@ -32,7 +34,7 @@ def literature(style: Style, plan: Plan) -> Iterator[Row]:
     threads = devices.threads()
     engines = {"ours": OnnxEngine(style.model(), device="cpu", threads=threads)}
     for name in LITERATURE:
-        model = export.to_onnx(networks.build(networks.preset(name)).eval())
+        model = onnx_graph.to_onnx(networks.build(networks.preset(name)).eval())
         engines[name] = OnnxEngine(model, device="cpu", threads=threads)
     for size in plan.sizes:
         pixels = photograph(*size)
@@ -60,7 +62,7 @@ def roofline(style: Style, plan: Plan) -> Iterator[Row]:
     a, b = torch.rand(2, _SIDE, _SIDE)
     source, target = torch.rand(2, _BYTES // 4)
     pixels = photograph(*FULL_HD)
-    full = export.to_onnx(networks.build(networks.preset("full")).eval())
+    full = onnx_graph.to_onnx(networks.build(networks.preset("full")).eval())
     models = {"light": style.model(), "full": full}  # any weights take the same time
     tiers = {
         f"network {tier}, {FULL_HD[0]}x{FULL_HD[1]}, {name}": (tier, engine)
@@ -102,4 +104,4 @@ def _work(tier: str, width: int, height: int) -> tuple[int, int]:
         if isinstance(module, nn.Conv2d):
             module.register_forward_hook(count)
     ghost(photo, torch.empty(1, device="meta"))
-    return census.macs(network, width, height), moved
+    return complexity.macs(network, width, height), moved

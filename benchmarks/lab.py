@@ -13,7 +13,7 @@ from impasto.assets import demo_photo
 from impasto.lab import report, runs
 from impasto.lab.experiment import Axis, Experiment, Value
 from impasto.options import OptimizeOptions
-from impasto.studio.optimize import optimize
+from impasto.studio.optimization.optimize import optimize
 
 if TYPE_CHECKING:
     from impasto.catalog import Style

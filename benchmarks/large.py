@@ -13,12 +13,13 @@ import numpy as np
 
 from benchmarks.measure import named, stylized
 from benchmarks.rows import EIGHT_BITS, HD, RUNTIMES, Plan, Row, photograph
-from impasto import catalog, codecs, runtimes
-from impasto.engine import MEMORY, OnnxEngine
+from impasto import catalog, images
+from impasto.images.picture import Picture
+from impasto.inference import runtimes
+from impasto.inference.banded import band_rows
+from impasto.inference.engine import MEMORY, OnnxEngine
 from impasto.options import ReadOptions
-from impasto.picture import Picture
-from impasto.studio.quantize import quantize
-from impasto.tiles import band_rows
+from impasto.studio.export.quantize import quantize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +39,7 @@ def large(style: Style, plan: Plan) -> Iterator[Row]:
         photo = Picture(photograph(*HUNDRED_MEGAPIXELS)).save(Path(folder, "photo.jpg"))
         out = Path(folder, "painting.jpg")
         process = stylized(photo, out, style)
-        painting = codecs.read(out, ReadOptions()).pixels
+        painting = images.read(out, ReadOptions()).pixels
     what = "impasto stylize, 100 megapixel JPEG"
     yield Row(what, "s", process.seconds)
     yield Row(f"{what}, peak memory", "MB", process.peak_bytes / 1e6, bar=2000)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from benchmarks.measure import Process, fresh, medians, stylized, timed
 from benchmarks.rows import TWELVE_MEGAPIXELS, Plan, Row, photograph
 from benchmarks.sizes import LITE, lite_network
-from impasto import devices
-from impasto.engine import OnnxEngine
-from impasto.picture import Picture
+from impasto.images.picture import Picture
+from impasto.inference import devices
+from impasto.inference.engine import OnnxEngine
 
 if TYPE_CHECKING:
     from impasto.catalog import Style

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 from benchmarks.rows import EIGHT_BITS, RUNTIMES
-from impasto import devices, runtimes
-from impasto.engine import OnnxEngine
+from impasto.inference import devices, runtimes
+from impasto.inference.engine import OnnxEngine
 
 if TYPE_CHECKING:
     from impasto.catalog import Style

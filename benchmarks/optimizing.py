@@ -13,13 +13,15 @@ import torch
 
 from benchmarks.measure import medians, timed
 from benchmarks.rows import Plan, Row
-from impasto import codecs, devices
+from impasto import images
 from impasto.assets import demo_photo
+from impasto.inference import devices
 from impasto.options import LossOptions, OptimizeOptions
 from impasto.progress import CancelToken
-from impasto.studio import canvas, features
-from impasto.studio.objective import Objective, StylePicture
-from impasto.studio.optimize import Step, optimize
+from impasto.studio.optimization import pyramid
+from impasto.studio.optimization.optimize import Step, optimize
+from impasto.studio.perceptual import loading
+from impasto.studio.perceptual.objective import Objective, StylePicture
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,7 +51,7 @@ def optimizing(_style: Style, plan: Plan) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         photo, painting = _pictures(Path(folder), plan)
         artist = partial(PasticheArtist, str(photo), [str(painting)], size=SIDE, device="cpu")
-        size = canvas.sizes(codecs.read(photo), OptimizeOptions(size=SIDE, scales=1))[0]
+        size = pyramid.sizes(images.read(photo), OptimizeOptions(size=SIDE, scales=1))[0]
         objective, content, target = _common(photo, painting, size)
         theirs = artist()
         x = content.clone()
@@ -101,10 +103,10 @@ def _race(
 
 def _common(photo: Path, painting: Path, size: tuple[int, int]) -> tuple[Objective, Tensor, Any]:
     """The objective that both are measured by, the photograph, and its features."""
-    picture, options = codecs.read(photo), OptimizeOptions(size=SIDE)
-    content = canvas.at(picture, size)
-    style = canvas.style(codecs.read(painting), picture, size, 1.0, options)
-    objective = Objective(OBJECTIVE, [StylePicture(style)], features.load("vgg19"))
+    picture, options = images.read(photo), OptimizeOptions(size=SIDE)
+    content = pyramid.at(picture, size)
+    style = pyramid.style(images.read(painting), picture, size, 1.0, options)
+    objective = Objective(OBJECTIVE, [StylePicture(style)], loading.load("vgg19"))
     return objective, content, objective.content(content)
 
 
@@ -128,4 +130,4 @@ def _pictures(folder: Path, plan: Plan) -> tuple[Path, Path]:
     from impasto import catalog
 
     previews = catalog.bundled()["starry-night"].preview
-    return photo, codecs.read(previews).save(folder / "painting.png")
+    return photo, images.read(previews).save(folder / "painting.png")

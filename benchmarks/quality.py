@@ -22,16 +22,15 @@ from safetensors.torch import load_file
 from benchmarks.measure import medians, timed
 from benchmarks.rivals import FastStyleTransfer
 from benchmarks.rows import Plan, Row
-from impasto import catalog, sheets
-from impasto.engine import OnnxEngine
-from impasto.finish import grained
+from impasto import catalog, images
+from impasto.images import sampling
+from impasto.images.operations import grained
+from impasto.images.picture import Picture
+from impasto.inference.engine import OnnxEngine
 from impasto.options import StylizeOptions
-from impasto.picture import Picture
-from impasto.studio import photos
-from impasto.studio.evaluate import learnt_with
-from impasto.studio.objective import Objective, StylePicture
-from impasto.studio.paintings import Painting
-from impasto.studio.photos import to_tensor
+from impasto.studio.perceptual.objective import Objective, StylePicture
+from impasto.studio.tensors import to_tensor
+from impasto.studio.training.paintings import Painting, learnt_with
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +45,7 @@ def quality(_style: Style, plan: Plan) -> Iterator[Row]:
     """Objective and time of each bundled style that a rival has learnt as well."""
     if not (plan.rivals and plan.paintings and plan.photos):
         return
-    given = photos.some(Path(plan.photos), COUNT, SIDE).values()
+    given = sampling.some(Path(plan.photos), COUNT, SIDE).values()
     pictures = [_whole(picture) for picture in given]
     cells = []
     for file in sorted(Path(plan.rivals).glob("*.safetensors")):
@@ -73,7 +72,7 @@ def quality(_style: Style, plan: Plan) -> Iterator[Row]:
         yield Row(what, "ms", times["ours"] * 1e3, times["theirs"] * 1e3, speed, 20, at_least=True)
         cells += [("photograph", photo), (f"{name}, impasto", ours[0]), (rival, theirs[0])]
     if cells:
-        sheets.compose([(text, Picture(each)) for text, each in cells], columns=3).save(
+        images.compose([(text, Picture(each)) for text, each in cells], columns=3).save(
             SHEET, overwrite=True
         )
 

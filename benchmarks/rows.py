@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impasto import codecs
+from impasto import images
 from impasto.assets import demo_photo
 
 if TYPE_CHECKING:
@@ -63,6 +63,6 @@ class Row:
 
 def photograph(width: int, height: int) -> NDArray[np.uint8]:
     """The demo photograph enlarged, and some noise: a codec should not find it too easy."""
-    large = codecs.read(demo_photo()).pil().resize((width, height), codecs.BICUBIC)
+    large = images.read(demo_photo()).pil().resize((width, height), images.BICUBIC)
     noise = np.random.default_rng(0).standard_normal((height, width, 3), np.float32)
     return (np.asarray(large) + 5 * noise).clip(0, 255).astype(np.uint8)

@@ -21,9 +21,9 @@ import psutil
 
 from benchmarks.measure import medians
 from benchmarks.rows import TWELVE_MEGAPIXELS, Plan, Row, photograph
-from impasto.engine import OnnxEngine
+from impasto.images.picture import Picture
+from impasto.inference.engine import OnnxEngine
 from impasto.options import ServeOptions
-from impasto.picture import Picture
 
 if TYPE_CHECKING:
     from impasto.catalog import Style

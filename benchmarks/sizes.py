@@ -18,8 +18,9 @@ from benchmarks.computing import LITERATURE
 from benchmarks.measure import engines, medians, timed
 from benchmarks.rivals import TransformerNet, under_onnxruntime
 from benchmarks.rows import TWELVE_MEGAPIXELS, Plan, Row, photograph
-from impasto import devices, runtimes
-from impasto.studio import export, networks
+from impasto.inference import devices, runtimes
+from impasto.studio import networks
+from impasto.studio.export import onnx as onnx_graph
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,7 +90,7 @@ def _tensor(pixels: NDArray[np.uint8]) -> torch.Tensor:
 
 
 def _published(name: str, pixels: NDArray[np.uint8]) -> Callable[[], object]:
-    model = export.to_onnx(networks.build(networks.preset(name)).eval())
+    model = onnx_graph.to_onnx(networks.build(networks.preset(name)).eval())
     session = runtimes.start(model, "cpu")
     return partial(session.run, {session.inputs[0].name: pixels[None]})
 

@@ -16,15 +16,15 @@ import numpy as np
 
 from benchmarks.rows import Plan, Row
 from benchmarks.tricks import trained
-from impasto import catalog, codecs
+from impasto import catalog, images
 from impasto.lab.search import VALUES, Judge
 from impasto.options import OptimizeOptions, TrainOptions
-from impasto.studio.optimize import optimize
-from impasto.stylizer import Stylizer
+from impasto.studio.optimization.optimize import optimize
+from impasto.stylization.stylizer import Stylizer
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
-    from impasto.picture import Picture
+    from impasto.images.picture import Picture
 
 _LOSS = TrainOptions().loss
 LOSSES = {
@@ -41,8 +41,8 @@ def transfer(_style: Style, plan: Plan) -> Iterator[Row]:
     """Spearman's rank correlation of the two rankings, by each measure."""
     if not (plan.painting and plan.photo and plan.photos and plan.steps):
         return
-    photo = codecs.read(plan.photo).resized(SIDE)
-    painting = codecs.read(plan.painting)
+    photo = images.read(plan.photo).resized(SIDE)
+    painting = images.read(plan.painting)
     judge = Judge(photo, painting.resized(SIDE), JUDGE)
     rows = []
     for name, loss in LOSSES.items():

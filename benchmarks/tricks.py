@@ -18,9 +18,9 @@ from unittest.mock import patch
 from benchmarks.rows import FULL_HD, Plan, Row
 from impasto import catalog
 from impasto.options import TrainOptions
-from impasto.studio import census
+from impasto.studio.evaluation import complexity
 from impasto.studio.networks import preset
-from impasto.studio.train import train
+from impasto.studio.training.train import train
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
@@ -53,7 +53,7 @@ def tricks(_style: Style, plan: Plan) -> Iterator[Row]:
 def _trained(name: str, plan: Plan) -> dict[str, Any]:
     folder = trained(name, plan, TrainOptions(held_out=HELD_OUT, network=preset(name), grain=0))
     training = json.loads((folder / catalog.CARD).read_bytes())["training"]
-    (measured,) = census.measure([name], *FULL_HD)
+    (measured,) = complexity.measure([name], *FULL_HD)
     return {
         f"objective after {plan.steps} steps": training["validation"],
         "time at {}x{}".format(*FULL_HD): measured["ms"],

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from impasto import assets, catalog, codecs, devices
+from impasto import assets, catalog, images
+from impasto.inference import devices
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -33,7 +34,7 @@ def style():
 @pytest.fixture(scope="session")
 def photo():
     """The bundled photograph, small."""
-    return codecs.read(assets.demo_photo()).resized(160)
+    return images.read(assets.demo_photo()).resized(160)
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image, ImageCms
 
-from impasto.picture import Picture
+from impasto.images.picture import Picture
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 WRITTEN = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP")

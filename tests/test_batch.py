@@ -3,11 +3,13 @@ import sys
 
 import pytest
 
-from impasto import batch, cli, codecs, files, runtimes
-from impasto.batch import Settings
+from impasto import cli, images, paths
 from impasto.errors import MissingExtraError, PictureLimitError
+from impasto.inference import runtimes
 from impasto.options import StylizeOptions
 from impasto.progress import CancelToken, silent
+from impasto.stylization import batch
+from impasto.stylization.batch import Settings
 
 
 @pytest.fixture
@@ -19,8 +21,8 @@ def folder(tmp_path, photo):
 
 
 def planned(folder, style, out="out"):
-    found = files.find(sorted(folder.glob("*.png")))
-    return files.plan(found, [style.name], f"{folder / out}/")
+    found = paths.find(sorted(folder.glob("*.png")))
+    return paths.plan(found, [style.name], f"{folder / out}/")
 
 
 def test_results_come_in_order_and_a_broken_file_stops_nothing(folder, style):
@@ -29,16 +31,16 @@ def test_results_come_in_order_and_a_broken_file_stops_nothing(folder, style):
     assert [each.status for each in results] == ["done", "done", "error", "done", "done"]
     for number, each in enumerate(results):
         if not each.error:
-            assert each.width == codecs.read(each.job.output).width == 70 + number
+            assert each.width == images.read(each.job.output).width == 70 + number
             assert each.seconds > 0
     again = list(batch.run(planned(folder, style), {style.name: style}, Settings()))
     assert [each.status for each in again] == ["skipped", "skipped", "error", "skipped", "skipped"]
 
 
 def test_one_photograph_is_read_ahead_and_no_more(folder, style, monkeypatch):
-    reads, real = [], codecs.read
+    reads, real = [], images.read
     monkeypatch.setattr(
-        codecs, "read", lambda path, options: reads.append(path.name) or real(path, options)
+        images, "read", lambda path, options: reads.append(path.name) or real(path, options)
     )
     results = batch.run(planned(folder, style), {style.name: style}, Settings())
     first = next(results)
@@ -51,18 +53,18 @@ def test_one_photograph_is_read_ahead_and_no_more(folder, style, monkeypatch):
 def test_what_is_there_is_not_even_read(folder, style, monkeypatch):
     jobs = planned(folder, style)
     list(batch.run(jobs[:2], {style.name: style}, Settings()))
-    reads, real = [], codecs.read
+    reads, real = [], images.read
     monkeypatch.setattr(
-        codecs, "read", lambda path, options: reads.append(path.name) or real(path, options)
+        images, "read", lambda path, options: reads.append(path.name) or real(path, options)
     )
     list(batch.run(jobs, {style.name: style}, Settings()))
     assert reads == ["2.png", "3.png", "4.png"]
 
 
 def test_cancelled_it_reads_no_more(folder, style, monkeypatch):
-    reads, real = [], codecs.read
+    reads, real = [], images.read
     monkeypatch.setattr(
-        codecs, "read", lambda path, options: reads.append(path.name) or real(path, options)
+        images, "read", lambda path, options: reads.append(path.name) or real(path, options)
     )
     cancel = CancelToken()
     for _ in batch.run(planned(folder, style), {style.name: style}, Settings(), cancel=cancel):
@@ -83,7 +85,7 @@ def test_cancelled_it_writes_what_it_has_begun(folder, style):
 def test_films_without_pyav_end_it_before_any_picture_is_painted(folder, style, monkeypatch):
     (folder / "film.mp4").write_bytes(b"a film")
     monkeypatch.setitem(sys.modules, "av", None)
-    jobs = files.plan(files.find([folder]), [style.name], f"{folder}/out/")
+    jobs = paths.plan(paths.find([folder]), [style.name], f"{folder}/out/")
     with pytest.raises(MissingExtraError, match=r"PyAV"):
         next(batch.run(jobs, {style.name: style}, Settings()))
     assert not (folder / "out").exists()
@@ -102,14 +104,14 @@ def test_films_without_pyav_end_it_before_any_picture_is_painted(folder, style, 
 
 @pytest.mark.parametrize("error", [MemoryError, runtimes.OutOfMemoryError("no room")])
 def test_what_does_not_fit_into_memory_stops_nothing(folder, style, monkeypatch, error):
-    real = codecs.encode
+    real = images.encode
 
     def encode(picture, *more):
         if picture.width == 71:
             raise error
         return real(picture, *more)
 
-    monkeypatch.setattr(codecs, "encode", encode)
+    monkeypatch.setattr(images, "encode", encode)
     jobs = planned(folder, style)
     results = list(batch.run(jobs, {style.name: style}, Settings()))
     assert [each.status for each in results] == ["done", "error", "error", "done", "done"]

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from impasto import catalog, onnxfile, store
+from impasto import catalog
+from impasto.catalog import verify
 from impasto.errors import OptionError, StyleError
+from impasto.inference import onnx_proto
 
 
 @pytest.fixture
@@ -144,7 +146,7 @@ def test_styles_of_several_networks_are_blended_into_one_network(style):
     assert blend.card.artwork.licence == "public domain"
     assert blend.card.details["title"] == blend.card.title
     assert "training" not in blend.card.details
-    store.check(blend.model(), "the blend")
+    verify.check(blend.model(), "the blend")
     assert len(blend.model()) < style.card.bytes
 
 
@@ -161,7 +163,7 @@ def test_no_blend_is_taken_for_another():
 
 
 def test_a_blend_of_what_cannot_be_blended_says_why(copy):
-    network = onnxfile.read((copy / "style.onnx").read_bytes())
+    network = onnx_proto.read((copy / "style.onnx").read_bytes())
     model = replace(network, nodes=network.nodes[:-1]).encoded()
     (copy / "style.onnx").write_bytes(model)
     blend = f"udnie:1,{copy}:1"

@@ -17,9 +17,9 @@ from PIL import Image
 from typer.main import get_command
 
 import hostile
-from impasto import __version__, catalog, cli, codecs
-from impasto.knobs import doc
+from impasto import __version__, catalog, cli, images
 from impasto.options import OptimizeOptions, StylizeOptions, TrainOptions, WriteOptions
+from impasto.options.fields import doc
 
 
 def run(*arguments, stdin=None, cwd=None, env=None):
@@ -42,7 +42,7 @@ def test_a_photo_is_painted_beside_itself(folder, photo):
     done = run("stylize", "a.jpg", "-s", "great-wave", cwd=folder)
     assert (done.returncode, done.stdout) == (0, b"")
     assert b"a.great-wave.jpg  160x107" in done.stderr
-    painted = codecs.read(folder / "a.great-wave.jpg")
+    painted = images.read(folder / "a.great-wave.jpg")
     assert (painted.width, painted.height) == (photo.width, photo.height)
     assert np.abs(painted.pixels.astype(int) - photo.pixels).mean() > 20
 
@@ -93,20 +93,20 @@ def test_pipes(folder):
     data = (folder / "a.jpg").read_bytes()
     done = run("stylize", "-", "-s", "great-wave", stdin=data)
     assert done.returncode == 0
-    assert codecs.read(done.stdout).format == "JPEG"
+    assert images.read(done.stdout).format == "JPEG"
     done = run("stylize", "-", "-s", "great-wave", "--format", "png", "-o", "-", stdin=data)
-    assert codecs.read(done.stdout).format == "PNG"
+    assert images.read(done.stdout).format == "PNG"
     done = run("stylize", "-", "-s", "great-wave", "-o", folder / "x.webp", stdin=data)
-    assert codecs.read(folder / "x.webp").format == "WEBP"
+    assert images.read(folder / "x.webp").format == "WEBP"
     assert done.stdout == b""
     gif = io.BytesIO()
     Image.open(folder / "a.jpg").save(gif, "GIF")
     assert (
-        codecs.read(run("stylize", "-", "-s", "udnie", stdin=gif.getvalue()).stdout).format == "PNG"
+        images.read(run("stylize", "-", "-s", "udnie", stdin=gif.getvalue()).stdout).format == "PNG"
     )
     args = ("stylize", "-", "-s", "udnie", "--format", "jpeg", "-o", folder / "x.png")
     assert run(*args, stdin=data).returncode == 0
-    assert codecs.read(folder / "x.png").format == "PNG"
+    assert images.read(folder / "x.png").format == "PNG"
     assert run("stylize", "-", "-s", "great-wave", stdin=b"junk").returncode == 1
     assert run("stylize", "-", "a.jpg", "-s", "great-wave", stdin=data).returncode == 2
     both = run("stylize", "-", "-s", "great-wave", "--json", stdin=data)
@@ -320,7 +320,7 @@ def test_styles_are_listed_and_shown():
 def test_a_sheet_and_the_demo(folder):
     done = run("sheet", "a.jpg", "-s", "great-wave", "--cell", "96", cwd=folder)
     assert done.returncode == 0
-    sheet = codecs.read(folder / "a.sheet.jpg")
+    sheet = images.read(folder / "a.sheet.jpg")
     assert sheet.width > 2 * 96
     assert run("sheet", "a.jpg", "-s", "great-wave", cwd=folder).returncode == 1
     assert run("demo", "-o", "demo", cwd=folder).returncode == 0
@@ -401,7 +401,7 @@ def test_ctrl_c_in_a_batch_keeps_what_is_done_and_leaves_no_half_file(tmp_path, 
     done = list(out.iterdir())
     assert 1 <= len(done) < 12
     for path in done:
-        assert codecs.read(path).width == 3000
+        assert images.read(path).width == 3000
 
 
 # Words: flags, options and documents are the same ones.

@@ -11,7 +11,9 @@ from contextlib import redirect_stdout
 import psutil
 import pytest
 
-from impasto import assets, batch, catalog, cluster, codecs, errors, files, runtimes
+from impasto import assets, catalog, errors, images, paths
+from impasto.inference import runtimes
+from impasto.stylization import batch, ray_cluster
 
 pytest.importorskip("ray")
 pytest.importorskip("pyarrow")
@@ -20,7 +22,7 @@ pytest.importorskip("pyarrow")
 def test_a_batch_on_ray_survives_a_killed_worker_and_does_nothing_twice(tmp_path):
     photos, out = tmp_path / "photos", tmp_path / "out"
     photos.mkdir()
-    photo = codecs.read(assets.demo_photo())
+    photo = images.read(assets.demo_photo())
     for number in range(8):
         photo.resized(900 + number).save(photos / f"{number}.png")
     (photos / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
@@ -50,7 +52,7 @@ def test_a_batch_on_ray_survives_a_killed_worker_and_does_nothing_twice(tmp_path
             before.st_ino, before.st_mtime_ns,
         )  # fmt: skip
     for path in out.glob("*.png"):
-        assert codecs.read(path).width == 900 + int(path.name[0])
+        assert images.read(path).width == 900 + int(path.name[0])
     assert not list(out.glob(".*"))
 
 
@@ -81,10 +83,10 @@ def test_what_ray_says_after_the_last_result_is_no_result_either(tmp_path, capsy
     stop = ray.shutdown
     monkeypatch.setattr(ray, "shutdown", lambda: (sys.stdout.write("a worker is gone\n"), stop()))
     photo = tmp_path / "photo.png"
-    codecs.read(assets.demo_photo()).resized(64).save(photo)
+    images.read(assets.demo_photo()).resized(64).save(photo)
     settings = batch.Settings()
-    job = files.Job(photo, "great-wave", tmp_path / "painted.png")
-    results = cluster.run([job], {"great-wave": catalog.find("great-wave")}, settings)
+    job = paths.Job(photo, "great-wave", tmp_path / "painted.png")
+    results = ray_cluster.run([job], {"great-wave": catalog.find("great-wave")}, settings)
     assert [result.error for result in results] == [None]
     assert not ray.is_initialized()
     told = capsys.readouterr()
@@ -92,7 +94,7 @@ def test_what_ray_says_after_the_last_result_is_no_result_either(tmp_path, capsy
 
 
 def test_what_rays_threads_write_is_no_result(capsys):
-    with redirect_stdout(cluster._OwnOutput()):
+    with redirect_stdout(ray_cluster._OwnOutput()):
         sys.stdout.write("ours\n")
         other = threading.Thread(target=lambda: sys.stdout.write("theirs\n"))
         other.start()
@@ -109,23 +111,23 @@ def test_what_rays_threads_write_is_no_result(capsys):
     ],
 )
 def test_errors_of_workers_are_told_as_they_were(error):
-    job = files.Job(assets.demo_photo(), "great-wave", assets.demo_photo())
-    told = cluster._told(job, cluster._row(batch.Result(job, error=error))).error
+    job = paths.Job(assets.demo_photo(), "great-wave", assets.demo_photo())
+    told = ray_cluster._told(job, ray_cluster._row(batch.Result(job, error=error))).error
     assert type(told) is type(error)
     assert (str(told), told.exit_code) == (str(error), error.exit_code)
 
 
 def test_a_worker_without_memory_is_an_error_of_the_device():
-    job = files.Job(assets.demo_photo(), "great-wave", assets.demo_photo())
-    row = cluster._row(batch.Result(job, error=runtimes.OutOfMemoryError("no room")))
-    told = cluster._told(job, row).error
+    job = paths.Job(assets.demo_photo(), "great-wave", assets.demo_photo())
+    row = ray_cluster._row(batch.Result(job, error=runtimes.OutOfMemoryError("no room")))
+    told = ray_cluster._told(job, row).error
     assert (type(told), told.message) == (errors.DeviceError, "no room")
 
 
 def test_a_worker_without_the_device_says_so_of_each_job(tmp_path):
     style = catalog.find("great-wave")
-    job = files.Job(assets.demo_photo(), style.name, tmp_path / "x.jpg")
-    painter = cluster._Painter([job], {style.name: style}, batch.Settings(device="cuda"))
-    told = cluster._told(job, painter({"number": 0}))
+    job = paths.Job(assets.demo_photo(), style.name, tmp_path / "x.jpg")
+    painter = ray_cluster._Painter([job], {style.name: style}, batch.Settings(device="cuda"))
+    told = ray_cluster._told(job, painter({"number": 0}))
     assert isinstance(told.error, errors.DeviceError)
     assert "this installation has no cuda" in told.error.message

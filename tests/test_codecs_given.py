@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from hostile import corners, encoded
-from impasto import codecs
+from impasto import images
 from impasto.errors import OptionError, PictureError
 
 
@@ -24,13 +24,13 @@ from impasto.errors import OptionError, PictureError
     ],
 )
 def test_arrays_become_pictures(array, expected):
-    picture = codecs.from_array(array)
+    picture = images.from_array(array)
     assert picture.pixels.shape == (2, 2, 3)
     assert (picture.pixels == expected).all()
 
 
 def test_the_fourth_channel_of_an_array_is_alpha():
-    picture = codecs.from_array(
+    picture = images.from_array(
         np.dstack([np.zeros((2, 2, 3), np.uint8), np.full((2, 2), 9)]).astype(np.uint8)
     )
     assert (picture.alpha == 9).all()
@@ -52,35 +52,35 @@ def test_the_fourth_channel_of_an_array_is_alpha():
 )
 def test_arrays_that_are_no_pictures_are_told_what_to_do(array, reason):
     with pytest.raises(PictureError, match=reason):
-        codecs.from_array(array)
+        images.from_array(array)
 
 
 def test_everything_that_holds_a_picture_is_opened(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(encoded(corners(), "PNG"))
-    picture = codecs.read(path)
+    picture = images.read(path)
     for source in (
         picture, path, str(path), path.read_bytes(), io.BytesIO(path.read_bytes()),
         corners(), np.asarray(corners()),
     ):  # fmt: skip
-        assert np.array_equal(codecs.open_any(source).pixels, picture.pixels)
+        assert np.array_equal(images.open_any(source).pixels, picture.pixels)
     for nothing in (5, None, ["a.png"]):
         with pytest.raises(OptionError, match="is not a picture - give a path"):
-            codecs.open_any(nothing)
+            images.open_any(nothing)
 
 
 def test_pillow_images_go_through_the_same_care():
     exif = Image.Exif()
     exif[0x0112] = 6
     image = Image.open(io.BytesIO(encoded(corners(), "PNG", exif=exif)))
-    assert codecs.from_pil(image).width == 16
+    assert images.from_pil(image).width == 16
 
 
 def test_a_pillow_image_is_left_as_it_was():
     exif = Image.Exif()
     exif[0x0112] = 6
     image = Image.open(io.BytesIO(encoded(corners(), "JPEG", exif=exif)))
-    first, again = codecs.from_pil(image), codecs.from_pil(image)
+    first, again = images.from_pil(image), images.from_pil(image)
     assert (first.width, first.height) == (image.height, image.width)
     assert np.array_equal(first.pixels, again.pixels)
     assert image.getexif()[0x0112] == 6

@@ -13,7 +13,7 @@ from PIL import Image
 
 import hostile
 from hostile import BLUE, GREEN, RED, WHITE, colours, corners, encoded, near, noise
-from impasto import codecs
+from impasto import images
 from impasto.errors import PictureError, PictureLimitError
 from impasto.options import ReadOptions
 
@@ -22,7 +22,7 @@ from impasto.options import ReadOptions
 def test_hostile_content_is_refused_with_a_sentence(name):
     make, pattern = hostile.REFUSED[name]
     with pytest.raises(PictureError, match=f"(?s){pattern}"):
-        codecs.read(make())
+        images.read(make())
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP"])
@@ -30,26 +30,26 @@ def test_hostile_content_is_refused_with_a_sentence(name):
 def test_a_file_cut_short_is_refused(format, part):
     data = encoded(noise(), format)
     with pytest.raises(PictureError, match="damaged|not a picture"):
-        codecs.read(data[: int(len(data) * part)])
+        images.read(data[: int(len(data) * part)])
 
 
 def test_what_follows_the_picture_is_ignored():
     data = encoded(corners(), "PNG") + b"PK\x03\x04" + bytes(1000)
-    assert near(colours(codecs.read(data)), [RED, GREEN, BLUE, WHITE])
+    assert near(colours(images.read(data)), [RED, GREEN, BLUE, WHITE])
 
 
 BOMBS = """
 import resource, sys
 sys.path.insert(0, {tests!r})
 import hostile
-from impasto import codecs
+from impasto import images
 from impasto.errors import PictureError
-codecs.read(hostile.encoded(hostile.corners(), "PNG"))
+images.read(hostile.encoded(hostile.corners(), "PNG"))
 data = [make() for name, (make, _) in hostile.REFUSED.items() if name.endswith("-bomb")]
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for bomb in data:
     try:
-        codecs.read(bomb)
+        images.read(bomb)
     except PictureError:
         continue
     sys.exit("a bomb was read")
@@ -67,18 +67,18 @@ def test_bombs_take_no_memory():
 
 def test_limits_are_the_callers():
     data = encoded(noise(64, 48), "PNG")
-    assert codecs.read(data, ReadOptions(max_pixels=64 * 48)).width == 64
+    assert images.read(data, ReadOptions(max_pixels=64 * 48)).width == 64
     with pytest.raises(PictureLimitError, match=r"64x48.*limit"):
-        codecs.read(data, ReadOptions(max_pixels=64 * 48 - 1))
+        images.read(data, ReadOptions(max_pixels=64 * 48 - 1))
     with pytest.raises(PictureLimitError, match="63 pixels a side"):
-        codecs.read(data, ReadOptions(max_side=63))
+        images.read(data, ReadOptions(max_side=63))
     with pytest.raises(PictureLimitError, match=r"larger than 0\.0001 MB"):
-        codecs.read(io.BytesIO(data), ReadOptions(max_bytes=100))
+        images.read(io.BytesIO(data), ReadOptions(max_bytes=100))
 
 
 def test_a_picture_beyond_pillows_own_limit_is_read(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
-    assert codecs.read(encoded(noise(), "PNG")).width == 64
+    assert images.read(encoded(noise(), "PNG")).width == 64
 
 
 def test_things_that_are_not_files_are_refused_without_waiting(tmp_path):
@@ -97,7 +97,7 @@ def test_things_that_are_not_files_are_refused_without_waiting(tmp_path):
         (tmp_path / "nul\0.jpg", "cannot be opened"),
     ]:
         with pytest.raises(PictureError, match=reason):
-            codecs.read(path)
+            images.read(path)
 
 
 def test_a_large_file_is_refused_before_it_is_read(tmp_path):
@@ -105,20 +105,20 @@ def test_a_large_file_is_refused_before_it_is_read(tmp_path):
     with path.open("wb") as file:
         file.truncate(3 * 2**30)
     with pytest.raises(PictureLimitError, match="larger than 1000 MB"):
-        codecs.read(path)
+        images.read(path)
 
 
 def test_raw_files_of_cameras_are_named(tmp_path):
     path = tmp_path / "photo.nef"
     path.write_bytes(encoded(corners(), "TIFF"))
     with pytest.raises(PictureError, match="raw file - develop it"):
-        codecs.read(path)
+        images.read(path)
 
 
 def test_reading_leaves_the_callers_warnings_alone():
     before = warnings.filters[:]
     threads = [
-        threading.Thread(target=codecs.read, args=(encoded(corners(), "JPEG"),)) for _ in range(16)
+        threading.Thread(target=images.read, args=(encoded(corners(), "JPEG"),)) for _ in range(16)
     ]
     for thread in threads:
         thread.start()
@@ -130,6 +130,6 @@ def test_reading_leaves_the_callers_warnings_alone():
 def test_text_is_recognised_without_searching_long():
     for text in (b"<!---->" * 146, b"<?xml " * 170, b" " * 1024):
         with pytest.raises(PictureError, match="not a picture"):
-            codecs.read(text)
+            images.read(text)
     with pytest.raises(PictureError, match="SVG"):
-        codecs.read(b'<?xml version="1.0"?>\n<!-- a -->\n<svg xmlns="http://www.w3.org/2000/svg"/>')
+        images.read(b'<?xml version="1.0"?>\n<!-- a -->\n<svg xmlns="http://www.w3.org/2000/svg"/>')

@@ -8,14 +8,14 @@ from PIL import Image
 
 import hostile
 from hostile import BLUE, GREEN, LOSSLESS, RED, WHITE, colours, corners, encoded, near, noise
-from impasto import codecs
+from impasto import images, paths
 from impasto.errors import OptionError, OutputError
+from impasto.images.picture import Picture
 from impasto.options import ReadOptions, WriteOptions
-from impasto.picture import Picture
 
 
 def test_jpeg_is_written_at_444_with_an_srgb_profile():
-    image = Image.open(io.BytesIO(codecs.encode(Picture(np.asarray(noise())), "JPEG")))
+    image = Image.open(io.BytesIO(images.encode(Picture(np.asarray(noise())), "JPEG")))
     assert [part[1:3] for part in image.layer] == [(1, 1)] * 3
     assert "sRGB" in image.info["icc_profile"].decode("latin-1").replace("\0", "")
 
@@ -23,7 +23,7 @@ def test_jpeg_is_written_at_444_with_an_srgb_profile():
 @pytest.mark.parametrize("format", hostile.WRITTEN)
 def test_what_is_written_is_read_again(format):
     picture = Picture(np.asarray(corners(64, 48)))
-    again = codecs.read(picture.encode(format))
+    again = images.read(picture.encode(format))
     assert again.format == format
     assert near(colours(again), [RED, GREEN, BLUE, WHITE], by=6)
     if format in LOSSLESS and format != "WEBP":
@@ -35,14 +35,14 @@ def test_metadata_is_kept_and_stripped():
     exif[0x010F] = "Camera"
     exif.get_ifd(0x8825)[1] = "N"
     source = encoded(corners(), "JPEG", exif=exif, xmp=b"<x:xmpmeta/>", dpi=(300, 300))
-    picture = codecs.read(source)
+    picture = images.read(source)
     for format in ("JPEG", "PNG", "WEBP", "AVIF", "TIFF"):
-        kept = codecs.read(picture.encode(format)).metadata
+        kept = images.read(picture.encode(format)).metadata
         assert b"Camera" in kept["exif"], format
         assert b"xmpmeta" in kept["xmp"], format
         stripped = picture.encode(format, WriteOptions(strip=True))
         assert b"Camera" not in stripped
-        assert set(codecs.read(stripped).metadata) <= {"dpi", "exif"}
+        assert set(images.read(stripped).metadata) <= {"dpi", "exif"}
         left = Image.open(io.BytesIO(stripped)).getexif()
         assert 0x8825 not in left
         assert 0x010F not in left
@@ -53,13 +53,13 @@ def test_metadata_too_long_for_a_jpeg_is_left_out():
     picture = Picture(
         np.asarray(corners()), metadata={"exif": b"Exif\0\0" + bytes(70_000), "xmp": bytes(70_000)}
     )
-    assert codecs.read(picture.encode("JPEG")).width == 24
+    assert images.read(picture.encode("JPEG")).width == 24
 
 
 def test_without_alpha_in_the_format_the_picture_lies_on_white():
     picture = Picture(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8))
     for format in ("JPEG", "BMP"):
-        assert near(codecs.read(picture.encode(format)).pixels[4, 4], WHITE)
+        assert near(images.read(picture.encode(format)).pixels[4, 4], WHITE)
 
 
 def test_sizes_that_a_format_cannot_hold_are_refused():
@@ -67,17 +67,17 @@ def test_sizes_that_a_format_cannot_hold_are_refused():
     for format in ("JPEG", "WEBP"):
         with pytest.raises(OutputError, match="use PNG or TIFF"):
             long.encode(format)
-    assert codecs.read(long.encode("PNG"), ReadOptions(max_side=70_000)).width == 70_000
+    assert images.read(long.encode("PNG"), ReadOptions(max_side=70_000)).width == 70_000
 
 
 def test_formats_and_suffixes():
-    assert codecs.format_of("a/b.JPG") == codecs.format_of("x.jpeg") == "JPEG"
-    assert codecs.valid_format("webp") == "WEBP"
+    assert paths.format_of("a/b.JPG") == paths.format_of("x.jpeg") == "JPEG"
+    assert paths.valid_format("webp") == "WEBP"
     for bad in ("a.gif", "a.heic", "a", "a.jpg.txt"):
         with pytest.raises(OptionError, match=r"\.jpg"):
-            codecs.format_of(bad)
+            paths.format_of(bad)
     with pytest.raises(OptionError, match="jpeg, png"):
-        codecs.valid_format("exe")
+        paths.valid_format("exe")
 
 
 # Resizing
@@ -88,7 +88,7 @@ def test_formats_and_suffixes():
     ((64, 48), 64, (64, 48)),
 ])  # fmt: skip
 def test_the_long_side_is_met(size, long, expected):
-    picture = codecs.resize(Picture(np.asarray(noise(*size))), long)
+    picture = images.resize(Picture(np.asarray(noise(*size))), long)
     assert (picture.width, picture.height) == expected
 
 
@@ -96,16 +96,16 @@ def test_resizing_makes_no_dark_fringe():
     pixels = np.zeros((64, 64, 3), np.uint8)
     alpha = np.zeros((64, 64), np.uint8)
     pixels[:, :32], alpha[:, :32] = 255, 255
-    small = codecs.resize(Picture(pixels, alpha), 16)
+    small = images.resize(Picture(pixels, alpha), 16)
     assert small.pixels[small.alpha > 8].min() >= 250
 
 
 def test_how_a_fax_lays_out_its_bits_does_not_travel():
     exif = Image.Exif()
     exif[0x010F], exif[266], exif[292], exif[513] = "Camera", 2, 1, 8
-    picture = codecs.read(encoded(corners(), "TIFF", exif=exif))
+    picture = images.read(encoded(corners(), "TIFF", exif=exif))
     written = picture.encode("TIFF")
-    assert np.array_equal(codecs.read(written).pixels, picture.pixels)
+    assert np.array_equal(images.read(written).pixels, picture.pixels)
     kept = Image.open(io.BytesIO(written)).getexif()
     assert kept[0x010F] == "Camera"
     assert not {292, 513} & set(kept)

@@ -2,8 +2,8 @@ import os
 
 import pytest
 
-from impasto import devices
 from impasto.errors import OptionError
+from impasto.inference import devices
 
 
 def write(path, text):

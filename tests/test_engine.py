@@ -5,9 +5,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from impasto import devices, runtimes
-from impasto.engine import OnnxEngine
 from impasto.errors import DeviceError, OptionError, StyleError
+from impasto.inference import devices, runtimes
+from impasto.inference.engine import OnnxEngine
 
 
 @pytest.fixture(scope="module")

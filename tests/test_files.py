@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impasto import files
+from impasto import atomic, paths
 from impasto.errors import OptionError, OutputError
-from impasto.files import Found, Job
+from impasto.paths import Found, Job
 
 
 @pytest.fixture
@@ -32,16 +32,16 @@ def names(found):
 
 
 def test_a_folder_means_the_pictures_in_it_and_below(tree):
-    found = files.find([tree])
+    found = paths.find([tree])
     assert names(found) == ["a.PNG", "b.jpg", "c.webp"]
     assert {item.root for item in found} == {tree}
 
 
 def test_a_glob_that_the_shell_left_alone(tree):
-    assert names(files.find([f"{tree}/*.jpg"])) == ["b.jpg"]
-    assert names(files.find([f"{tree}/**/*.webp"])) == ["c.webp"]
+    assert names(paths.find([f"{tree}/*.jpg"])) == ["b.jpg"]
+    assert names(paths.find([f"{tree}/**/*.webp"])) == ["c.webp"]
     with pytest.raises(OptionError, match="no file matches"):
-        files.find([f"{tree}/*.gif"])
+        paths.find([f"{tree}/*.gif"])
 
 
 def test_a_glob_with_links_shows_each_file_once_and_links_to_files(tmp_path):
@@ -50,30 +50,30 @@ def test_a_glob_with_links_shows_each_file_once_and_links_to_files(tmp_path):
     (tmp_path / "in" / "a.png").touch()
     (tmp_path / "in" / "c.png").symlink_to("b.png")
     (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
-    found = files.find([tmp_path / "in" / "**"])
+    found = paths.find([tmp_path / "in" / "**"])
     assert [item.path.name for item in found] == ["a.png", "b.png", "c.png"]
-    found = files.find([tmp_path / "in" / "**" / "*.png"])
+    found = paths.find([tmp_path / "in" / "**" / "*.png"])
     assert [item.path.name for item in found] == ["a.png", "b.png", "c.png"]
 
 
 def test_a_name_with_brackets_is_not_a_glob(tmp_path):
     path = tmp_path / "photo[1].jpg"
     path.write_bytes(b"x")
-    assert files.find([path]) == [Found(path)]
+    assert paths.find([path]) == [Found(path)]
 
 
 def test_what_does_not_exist_is_left_to_the_reader_and_twice_is_once(tree):
     missing = tree / "none.jpg"
-    assert names(files.find([missing, tree / "b.jpg", tree / "b.jpg"])) == ["none.jpg", "b.jpg"]
+    assert names(paths.find([missing, tree / "b.jpg", tree / "b.jpg"])) == ["none.jpg", "b.jpg"]
 
 
 def test_a_folder_without_pictures_is_said(tmp_path):
     with pytest.raises(OptionError, match="no pictures in"):
-        files.find([tmp_path])
+        paths.find([tmp_path])
 
 
 def outputs(*arguments, **options):
-    return [job.output for job in files.plan(*arguments, **options)]
+    return [job.output for job in paths.plan(*arguments, **options)]
 
 
 def test_results_lie_beside_the_photo_with_the_styles_name(tmp_path):
@@ -86,7 +86,7 @@ def test_results_lie_beside_the_photo_with_the_styles_name(tmp_path):
 
 
 def test_a_folders_tree_is_mirrored(tree):
-    found = files.find([tree])
+    found = paths.find([tree])
     out = tree / "out"
     assert outputs(found, ["s"], str(out)) == [
         out / "a.s.PNG", out / "b.s.jpg", out / "sub" / "c.s.webp",
@@ -98,7 +98,7 @@ def test_a_folder_is_painted_again_and_its_results_are_no_inputs(tree):
 
     def painted(inputs, out=None, style="a", **options):
         known = ("a", "b")
-        plan = files.plan(files.find(inputs), [style], out and str(out), known=known, **options)
+        plan = paths.plan(paths.find(inputs), [style], out and str(out), known=known, **options)
         for job in plan:
             job.output.parent.mkdir(exist_ok=True, parents=True)
             job.output.write_bytes(b"x")
@@ -144,10 +144,10 @@ def test_what_would_destroy_something_is_refused_before_any_work(tmp_path):
     link.symlink_to(photo)
     for out in (photo, link, tmp_path / "." / "photo.jpg"):
         with pytest.raises(OptionError, match="is an input"):
-            files.plan([Found(photo)], ["s"], str(out))
+            paths.plan([Found(photo)], ["s"], str(out))
     twins = [Found(tmp_path / "x" / "p.jpg"), Found(tmp_path / "y" / "p.jpg")]
     with pytest.raises(OptionError, match=r"x/p\.jpg and .*y/p\.jpg would both become"):
-        files.plan(twins, ["s"], f"{tmp_path}/out")
+        paths.plan(twins, ["s"], f"{tmp_path}/out")
 
 
 def test_blends_are_results_too_and_a_format_is_of_pictures(tmp_path):
@@ -155,7 +155,7 @@ def test_blends_are_results_too_and_a_format_is_of_pictures(tmp_path):
     for name in ("a.jpg", blend, "a.udnie-66-67-great-wave-33-33.jpg", "a.b-70.jpg", "clip.mov"):
         (tmp_path / name).touch()
     known = {"great-wave", "udnie"}
-    plan = files.plan(files.find([tmp_path]), ["mondrian"], known=known, format="webp")
+    plan = paths.plan(paths.find([tmp_path]), ["mondrian"], known=known, format="webp")
     painted = {job.input.name: job.output.name for job in plan}
     assert painted == {
         "a.jpg": "a.mondrian.webp",
@@ -175,8 +175,8 @@ def test_names_of_255_bytes_and_of_no_encoding(tmp_path):
     for stem in ("x" * 251, "é" * 125, os.fsdecode(b"\xff\xfe odd")):
         photo = tmp_path / f"{stem}.jpg"
         photo.write_bytes(b"x")
-        (job,) = files.plan(files.find([photo]), ["great-wave"])
-        assert files.write(job.output, b"y").read_bytes() == b"y"
+        (job,) = paths.plan(paths.find([photo]), ["great-wave"])
+        assert atomic.write(job.output, b"y").read_bytes() == b"y"
 
 
 # Writing
@@ -188,7 +188,7 @@ def leftovers(folder):
 
 def test_a_file_is_written_with_its_folders(tmp_path):
     path = tmp_path / "a" / "b" / "c.jpg"
-    assert files.write(path, b"data") == path
+    assert atomic.write(path, b"data") == path
     assert path.read_bytes() == b"data"
     umask = os.umask(0)
     os.umask(umask)
@@ -213,11 +213,11 @@ def test_what_is_in_a_file_is_written_piece_by_piece_and_whole(tmp_path):
 
     data = bytes(range(256)) * 8192
     source = Source(data)
-    path = files.write(tmp_path / "copy", source)
+    path = atomic.write(tmp_path / "copy", source)
     assert path.read_bytes() == data
     assert source.most < len(data)
     with pytest.raises(OutputError, match="Input/output error"):
-        files.write(path, Broken(data[::-1]), overwrite=True)
+        atomic.write(path, Broken(data[::-1]), overwrite=True)
     assert path.read_bytes() == data
     assert list(tmp_path.iterdir()) == [path]
 
@@ -227,9 +227,9 @@ def test_nothing_is_overwritten_unasked_and_the_mode_is_kept(tmp_path):
     path.write_bytes(b"old")
     path.chmod(0o640)
     with pytest.raises(OutputError, match="is there already - --overwrite replaces it"):
-        files.write(path, b"new")
+        atomic.write(path, b"new")
     assert path.read_bytes() == b"old"
-    files.write(path, b"new", overwrite=True)
+    atomic.write(path, b"new", overwrite=True)
     assert path.read_bytes() == b"new"
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
@@ -244,7 +244,7 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path, monkeypatch)
 
     monkeypatch.setattr(os, "fsync", fsync)
     with pytest.raises(OutputError, match="already"):
-        files.write(path, b"ours")
+        atomic.write(path, b"ours")
     assert path.read_bytes() == b"theirs"
     assert not leftovers(tmp_path)
 
@@ -266,7 +266,7 @@ def test_when_the_disk_refuses_the_old_file_stays(tmp_path, monkeypatch, code, s
 
     monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(OutputError, match=said):
-        files.write(path, b"new", overwrite=True)
+        atomic.write(path, b"new", overwrite=True)
     assert path.read_bytes() == b"old"
     assert not leftovers(tmp_path)
 
@@ -277,23 +277,23 @@ def test_ctrl_c_while_writing_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        files.write(tmp_path / "a.jpg", b"new")
+        atomic.write(tmp_path / "a.jpg", b"new")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_is_a_file_is_said(tmp_path):
     (tmp_path / "a").write_bytes(b"x")
     with pytest.raises(OutputError, match="cannot be written|is a file, not a folder"):
-        files.write(tmp_path / "a" / "b.jpg", b"new")
+        atomic.write(tmp_path / "a" / "b.jpg", b"new")
 
 
 FOREVER = """
 import sys
 from pathlib import Path
-from impasto import files
+from impasto import atomic
 path, size = Path(sys.argv[1]), 3_000_000
 for turn in range(10**9):
-    files.write(path, bytes([turn % 251]) * size, overwrite=True)
+    atomic.write(path, bytes([turn % 251]) * size, overwrite=True)
     print(turn, flush=True)
 """
 
@@ -314,7 +314,7 @@ def test_killed_while_writing_the_file_is_the_old_or_the_new_one(tmp_path):
 
 
 def test_a_job_says_what_becomes_what(tmp_path):
-    (job,) = files.plan([Found(tmp_path / "p.jpg")], ["s"])
+    (job,) = paths.plan([Found(tmp_path / "p.jpg")], ["s"])
     assert job == Job(tmp_path / "p.jpg", "s", tmp_path / "p.s.jpg")
 
 
@@ -327,22 +327,22 @@ def test_a_folder_that_cannot_be_looked_into_is_an_input_that_fails(tree, monkey
         return real(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    assert names(files.find([tree])) == ["a.PNG", "b.jpg", "sub"]
-    assert names(files.find([tree / "sub"])) == ["sub"]
+    assert names(paths.find([tree])) == ["a.PNG", "b.jpg", "sub"]
+    assert names(paths.find([tree / "sub"])) == ["sub"]
 
 
 def test_a_name_too_long_for_the_disk_is_only_a_file_that_is_not_there(tmp_path):
-    (found,) = files.find([tmp_path / f"{'x' * 300}.jpg"])
-    (job,) = files.plan([found], ["great-wave"])
+    (found,) = paths.find([tmp_path / f"{'x' * 300}.jpg"])
+    (job,) = paths.plan([found], ["great-wave"])
     assert len(job.output.name) <= 255
     with pytest.raises(OptionError, match=r"too long.*-o"):
-        files.plan([found], ["s" * 260])
-    assert files.plan([found], ["s" * 260], str(tmp_path / "short.jpg"))[0].output.stem == "short"
+        paths.plan([found], ["s" * 260])
+    assert paths.plan([found], ["s" * 260], str(tmp_path / "short.jpg"))[0].output.stem == "short"
 
 
 def test_an_empty_name_is_not_the_folder_one_is_in(tree, monkeypatch):
     monkeypatch.chdir(tree)
     with pytest.raises(OptionError, match="empty name"):
-        files.find([""])
+        paths.find([""])
     with pytest.raises(OptionError, match="empty name"):
-        files.plan(files.find(["b.jpg"]), ["great-wave"], "")
+        paths.plan(paths.find(["b.jpg"]), ["great-wave"], "")

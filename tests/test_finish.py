@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from impasto import finish
+from impasto.images import operations
 
 
 @pytest.fixture
@@ -15,33 +15,33 @@ def painting(rng):
 
 
 def test_blend_at_the_ends_is_each_picture_itself(photo, painting):
-    assert finish.blend(photo, painting, 1.0) is painting
-    assert finish.blend(photo, painting, 0.0) is photo
+    assert operations.blend(photo, painting, 1.0) is painting
+    assert operations.blend(photo, painting, 0.0) is photo
 
 
 def test_blend_in_between_is_the_rounded_mean(photo, painting):
     expected = np.rint(photo * 0.75 + painting * 0.25)
-    assert np.abs(finish.blend(photo, painting, 0.25) - expected).max() <= 1
+    assert np.abs(operations.blend(photo, painting, 0.25) - expected).max() <= 1
 
 
 def test_grain_has_its_deviation_and_no_colour(photo):
-    grained = finish.grained(np.full((600, 400, 3), 128, np.uint8), 6)
+    grained = operations.grained(np.full((600, 400, 3), 128, np.uint8), 6)
     assert grained[..., 0].std() == pytest.approx(6, rel=0.03)
     assert grained[..., 0].mean() == pytest.approx(128, abs=0.1)
     assert (grained == grained[..., :1]).all()
-    assert finish.grained(photo, 0) is photo
+    assert operations.grained(photo, 0) is photo
 
 
 def test_grain_is_the_same_for_all_photographs_of_a_size_and_repeats_nowhere(photo):
     dark, light = (np.full((600, 400, 3), level, np.uint8) for level in (90, 160))
-    grain = finish.grained(dark, 6).astype(int) - 90
-    assert np.array_equal(finish.grained(light, 6).astype(int) - 160, grain)
+    grain = operations.grained(dark, 6).astype(int) - 90
+    assert np.array_equal(operations.grained(light, 6).astype(int) - 160, grain)
     one, other = grain[:256, :, 0].ravel(), grain[256:512, :, 0].ravel()  # bands
     assert abs(np.corrcoef(one, other)[0, 1]) < 0.02
     expected = np.clip(
-        photo.astype(int) + (finish.grained(np.full_like(photo, 99), 6) - 99.0), 0, 255
+        photo.astype(int) + (operations.grained(np.full_like(photo, 99), 6) - 99.0), 0, 255
     )
-    assert np.array_equal(finish.grained(photo, 6), expected)
+    assert np.array_equal(operations.grained(photo, 6), expected)
 
 
 def test_keep_colors_keeps_chroma_and_takes_luma():
@@ -49,30 +49,30 @@ def test_keep_colors_keeps_chroma_and_takes_luma():
     photo = rng.integers(90, 160, (40, 40, 3), np.uint8)  # far from the ends: nothing clips
     painting = rng.integers(90, 160, (40, 40, 3), np.uint8)
     luma = np.array([0.299, 0.587, 0.114])
-    result = finish.keep_colors(photo, painting).astype(float)
+    result = operations.keep_colors(photo, painting).astype(float)
     assert np.abs(result @ luma - painting @ luma).max() < 1
     chroma = photo - (photo @ luma)[..., None]
     assert np.abs(result - (result @ luma)[..., None] - chroma).max() < 1
 
 
 def test_keep_colors_of_a_painting_equal_to_the_photo_changes_nothing(photo):
-    assert np.array_equal(finish.keep_colors(photo, photo), photo)
+    assert np.array_equal(operations.keep_colors(photo, photo), photo)
 
 
 def test_keep_tones_takes_large_tones_and_leaves_what_is_fine(rng):
     fine = rng.integers(-20, 21, (301, 402, 3))
     slope = np.linspace(60, 190, 402)[:, None]
     model = np.full((301, 402, 3), slope).astype(np.uint8)
-    result = finish.keep_tones(model, (125 + fine).astype(np.uint8)).astype(int)
+    result = operations.keep_tones(model, (125 + fine).astype(np.uint8)).astype(int)
     assert np.abs(result - (slope + fine)).mean() < 4
     cells = result[:300, :400].reshape(10, 30, 10, 40, 3).mean((1, 3))
     assert np.abs(cells - model[:300, :400].reshape(10, 30, 10, 40, 3).mean((1, 3))).max() < 3
 
 
 def test_keep_tones_of_a_picture_with_its_own_changes_nothing(photo):
-    assert np.array_equal(finish.keep_tones(photo, photo), photo)
+    assert np.array_equal(operations.keep_tones(photo, photo), photo)
     dot = np.full((1, 1, 3), 7, np.uint8)
-    assert np.array_equal(finish.keep_tones(dot, dot + 9), dot)
+    assert np.array_equal(operations.keep_tones(dot, dot + 9), dot)
 
 
 def test_transparent_parts_take_the_colour_of_the_nearest_visible_ones():
@@ -80,12 +80,12 @@ def test_transparent_parts_take_the_colour_of_the_nearest_visible_ones():
     alpha = np.zeros((65, 33), np.uint8)
     pixels[:20], alpha[:20] = (200, 10, 60), 255
     pixels[20:30], alpha[20:30] = (10, 200, 60), 1  # barely visible still counts
-    filled = finish.fill_transparent(pixels, alpha)
+    filled = operations.fill_transparent(pixels, alpha)
     assert np.array_equal(filled[:30], pixels[:30])
     assert np.abs(filled[31].astype(int) - (10, 200, 60)).max() <= 1
     assert filled[30:].min() >= 9  # nothing of the black underneath is left
 
 
 def test_nothing_to_fill_or_nothing_to_fill_from_changes_nothing(photo):
-    assert finish.fill_transparent(photo, np.full(photo.shape[:2], 255, np.uint8)) is photo
-    assert finish.fill_transparent(photo, np.zeros(photo.shape[:2], np.uint8)) is photo
+    assert operations.fill_transparent(photo, np.full(photo.shape[:2], 255, np.uint8)) is photo
+    assert operations.fill_transparent(photo, np.zeros(photo.shape[:2], np.uint8)) is photo

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from impasto.errors import OptionError
-from impasto.knobs import changed, doc
 from impasto.options import (
     EvaluateOptions,
     LossOptions,
@@ -16,6 +15,7 @@ from impasto.options import (
     TrainOptions,
     WriteOptions,
 )
+from impasto.options.fields import changed, doc
 
 ALL = [
     EvaluateOptions, LossOptions, OptimizeOptions, QuantizeOptions, ReadOptions, ServeOptions,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from impasto import assets, codecs
+from impasto import assets, images
 
 ROOT = Path(__file__).parents[1]
 MEGABYTE = 1e6
@@ -54,8 +54,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     assert "impasto/lab/report.html.jinja" in names
     assert "impasto/lab/recipes/pooling.toml" in names
     for style in ("great-wave", "starry-night", "the-scream", "composition-vii"):
-        assert f"impasto/styles/{style}/style.onnx" in names
-        assert f"impasto/styles/{style}/card.json" in names
+        assert f"impasto/assets/styles/{style}/style.onnx" in names
+        assert f"impasto/assets/styles/{style}/card.json" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"impasto"}
     assert not [name for name in names if "training" in name or "__pycache__" in name]
     assert wheel.stat().st_size < 15 * MEGABYTE
@@ -66,12 +66,12 @@ def test_the_wheel_alone_paints_a_photo(installed, tmp_path):
     photo = tmp_path / "cup.jpg"
     photo.write_bytes(assets.demo_photo().read_bytes())
     call(scripts / "impasto", "stylize", photo, "-s", "great-wave", cwd=tmp_path)
-    before, after = codecs.read(photo), codecs.read(tmp_path / "cup.great-wave.jpg")
+    before, after = images.read(photo), images.read(tmp_path / "cup.great-wave.jpg")
     assert (after.width, after.height) == (before.width, before.height)
     assert abs(after.pixels.astype(float) - before.pixels).mean() > 10
     example = "import impasto; impasto.stylize('cup.jpg', 'starry-night').save('cup.png')"
     call(scripts / "python", "-c", example, cwd=tmp_path)
-    assert codecs.read(tmp_path / "cup.png").format == "PNG"
+    assert images.read(tmp_path / "cup.png").format == "PNG"
 
 
 def test_the_core_is_light_and_names_the_extra_it_lacks(installed, tmp_path):

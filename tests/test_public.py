@@ -2,25 +2,44 @@
 
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 
 import impasto
 
 NAMES = {
-    "Cancelled", "DeviceError", "ImpastoError", "MissingExtraError", "OptionError", "OutputError",
-    "Picture", "PictureError", "PictureLimitError", "Style", "StyleError", "Stylizer",
-    "TrainingError", "__version__", "optimize", "sheet", "styles", "stylize",
+    "CancelToken", "Cancelled", "DeviceError", "DistillOptions", "EvaluateOptions", "ImpastoError",
+    "LossOptions", "MissingExtraError", "NetworkOptions", "OptimizeOptions", "OptionError",
+    "OutputError", "Painting", "Picture", "PictureError", "PictureLimitError", "Progress",
+    "QuantizeOptions", "ReadOptions", "SearchOptions", "ServeOptions", "Style", "StyleError",
+    "StylizeOptions", "Stylizer", "TrainOptions", "TrainingError", "WriteOptions", "__version__",
+    "distill", "evaluate", "optimize", "quantize", "sheet", "styles", "stylize", "train",
 }  # fmt: skip
 
 
+def python(script):
+    return subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=False, text=True
+    )
+
+
 def test_the_public_names_are_these():
-    assert set(impasto.__all__) == NAMES - {"optimize"}
+    assert set(impasto.__all__) == NAMES == set(dir(impasto))
     for name in NAMES:
         assert getattr(impasto, name) is not None
-        assert name in dir(impasto)
     with pytest.raises(AttributeError, match="no attribute 'paint'"):
         _ = impasto.paint
+
+
+def test_there_are_no_other_names_than_modules():
+    for name in NAMES:
+        getattr(impasto, name)
+    modules = {k for k, value in vars(impasto).items() if isinstance(value, ModuleType)}
+    assert {name for name in vars(impasto) if not name.startswith("_")} - modules == (
+        NAMES - {"__version__"}
+    )
+    assert not modules & NAMES, "a module would hide a public name once it is imported"
 
 
 def test_every_error_is_one_of_impastos():
@@ -31,25 +50,25 @@ def test_every_error_is_one_of_impastos():
 
 
 def test_importing_it_imports_nothing_heavy():
-    script = "import impasto, sys; print(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, check=True, text=True
-    )
+    done = python("import impasto, sys; print(*sys.modules)")
     heavy = {"numpy", "PIL", "onnxruntime", "torch", "typer", "rich"}
+    assert done.returncode == 0
     assert not heavy & set(done.stdout.split())
 
 
+@pytest.mark.parametrize("module", ["impasto.inference.devices", "impasto.paths"])
+def test_naming_a_file_or_a_device_needs_no_pixels(module):
+    done = python(f"import {module}, sys; print(*sys.modules)")
+    assert module in done.stdout.split()
+    assert not {"numpy", "PIL"} & set(done.stdout.split())
+
+
 def test_everything_can_be_imported_without_torch():
-    script = "import sys; sys.modules['torch'] = None\nfrom impasto import *\nprint(stylize)"
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, check=False, text=True
-    )
+    done = python("import sys; sys.modules['torch'] = None\nfrom impasto import *\nprint(stylize)")
     assert "function stylize" in done.stdout, done.stderr
 
 
-def test_without_torch_the_optimiser_names_its_extra():
-    script = "import sys; sys.modules['torch'] = None\nimport impasto\nimpasto.optimize"
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, check=False, text=True
-    )
+@pytest.mark.parametrize("name", ["optimize", "train", "distill", "evaluate", "quantize"])
+def test_without_torch_the_studio_names_its_extra(name):
+    done = python(f"import sys; sys.modules['torch'] = None\nimport impasto\nimpasto.{name}")
     assert 'pip install "impasto[train]"' in done.stderr

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from impasto import devices, doctor, runtimes
-from impasto.engine import OnnxEngine
+from impasto import doctor
 from impasto.errors import DeviceError, StyleError
+from impasto.inference import devices, runtimes
+from impasto.inference.engine import OnnxEngine
 from impasto.options import NetworkOptions
-from impasto.steady import SteadyEngine
-from impasto.studio import eightbit, export, networks
+from impasto.studio import networks
+from impasto.studio.export import int8
+from impasto.studio.export import onnx as onnx_graph
+from impasto.video.temporal import SteadyEngine
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -88,7 +91,7 @@ def test_openvino_keeps_a_network_for_the_last_few_sizes_only(style, photo):
 
 
 def test_large_pictures_leave_nothing_behind(vino, photo, monkeypatch):
-    monkeypatch.setattr("impasto.engine.KEEP_MEMORY", 1000)
+    monkeypatch.setattr("impasto.inference.engine.KEEP_MEMORY", 1000)
     vino.paint(photo.pixels)
     assert not vino._session._compiled
 
@@ -98,9 +101,9 @@ def test_openvino_takes_style_weights_and_8_bits(photo):
     network = networks.build(NetworkOptions(width=8, blocks=2), 2, strength=True)
     for weight in network.parameters():
         weight.data += torch.randn_like(weight) * 0.2
-    model = export.to_onnx(network.eval())
-    eight = eightbit.to_int8(
-        model, iter([(photo.pixels, [1.0, 0.0]), (photo.pixels, [0.0, 1.0])]), eightbit.large(model)
+    model = onnx_graph.to_onnx(network.eval())
+    eight = int8.to_int8(
+        model, iter([(photo.pixels, [1.0, 0.0]), (photo.pixels, [0.0, 1.0])]), int8.large(model)
     )
     weights = [0.3, 0.5]
     for data, most in ((model, 0.01), (eight, 2.0)):
@@ -116,7 +119,7 @@ def test_in_bands_and_steadily(style, photo, monkeypatch):
     for frame in frames:
         one, other = (painter.paint(frame) for painter in painters)
         assert np.abs(one.astype(int) - other).max() <= 2
-    monkeypatch.setattr("impasto.engine.MEMORY", 500_000)
+    monkeypatch.setattr("impasto.inference.engine.MEMORY", 500_000)
     one, other = (
         OnnxEngine(style.model(), device=name).paint(photo.pixels) for name in ("cpu", "openvino")
     )

@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
 
-from impasto import catalog, sheets
-from impasto.picture import Picture
+from impasto import catalog, images
+from impasto.images.codecs.sheet import _PAPER
+from impasto.images.picture import Picture
+from impasto.stylization.contact_sheet import sheet
 
 
 def composed(label, columns=None, count=1):
     cell = Picture(np.full((40, 200, 3), 90, np.uint8))
-    return sheets.compose([(label, cell)] * count, columns=columns).pixels
+    return images.compose([(label, cell)] * count, columns=columns).pixels
 
 
 @pytest.mark.parametrize(
@@ -23,12 +25,12 @@ def test_pictures_stand_in_rows_and_columns():
     one, several = composed("x"), composed("x", columns=3, count=5)
     assert several.shape[1] > 3 * 200
     assert several.shape[0] > 2 * 40
-    assert (several[one.shape[0] :, 2 * one.shape[1] :] == sheets._PAPER).all()
+    assert (several[one.shape[0] :, 2 * one.shape[1] :] == _PAPER).all()
 
 
 def test_a_sheet_shows_each_look_once(photo):
     told = []
-    sheets.sheet(photo, cell=64, on_progress=told.append)
+    sheet(photo, cell=64, on_progress=told.append)
     assert [each.message for each in told] == list(catalog.looks(catalog.styles()))
     assert len(told) < len(catalog.styles())
 
@@ -36,7 +38,7 @@ def test_a_sheet_shows_each_look_once(photo):
 def test_a_long_label_stays_below_its_picture():
     cell = Picture(np.full((40, 120, 3), 200, np.uint8))
     paper, long = (
-        sheets.compose([(label, cell), ("", cell)], columns=2).pixels
+        images.compose([(label, cell), ("", cell)], columns=2).pixels
         for label in ("", "The Great Wave off Kanagawa and The Scream")
     )
     changed = np.flatnonzero((paper != long).any((0, 2)))

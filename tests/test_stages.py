@@ -4,13 +4,13 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
 
-from impasto import stages
 from impasto.errors import StyleError
+from impasto.inference import partition
 
 
 @pytest.fixture(scope="module")
 def pieces(style):
-    return stages.cut(style.model())
+    return partition.cut(style.model())
 
 
 def test_each_stage_ends_where_the_whole_pictures_statistics_are_needed(style, pieces):
@@ -63,7 +63,7 @@ def test_statistics_of_a_stage_are_those_of_what_it_keeps(pieces, rng):
 
 def test_the_widest_tensor_is_found_without_running(style):
     """Sixteen channels at half the resolution: four numbers a pixel."""
-    assert stages.widest(style.model()) == 4
+    assert partition.widest(style.model()) == 4
 
 
 def test_weights_that_are_no_weights_are_refused():
@@ -74,4 +74,4 @@ def test_weights_that_are_no_weights_are_refused():
     ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in "xy"]
     model = helper.make_model(helper.make_graph(nodes, "g", ends[:1], ends[1:]))
     with pytest.raises(StyleError, match="weights of a convolution"):
-        stages.widest(model.SerializeToString())
+        partition.widest(model.SerializeToString())

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from impasto import assets, codecs
-from impasto.steady import SteadyEngine
+from impasto import assets, images
+from impasto.video.temporal import SteadyEngine
 
 
 @pytest.fixture(scope="module")
 def scene():
-    return codecs.read(assets.demo_photo()).resized(320).pixels.astype(np.float32)
+    return images.read(assets.demo_photo()).resized(320).pixels.astype(np.float32)
 
 
 def film(scene, rng, *, frames=12, noise=3.0, drift=0.0):
@@ -94,7 +94,9 @@ def test_what_is_remembered_can_be_given_to_another(style, scene, rng, stop):
 def test_frames_that_fill_the_memory_are_painted_one_by_one(style, scene, rng, monkeypatch):
     frames = list(film(scene, rng, frames=3))
     engine = SteadyEngine(style.model(), threads=4)
-    monkeypatch.setattr("impasto.engine.MEMORY", 1.5 * scene[..., 0].size * engine.bytes_per_pixel)
+    monkeypatch.setattr(
+        "impasto.inference.engine.MEMORY", 1.5 * scene[..., 0].size * engine.bytes_per_pixel
+    )
     assert engine._fitting(frames[0]) == 1
     assert len(list(engine.film(frames))) == 3
 

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from impasto import store
+from impasto.catalog import verify
 from impasto.errors import StyleError
 
 
@@ -17,32 +17,32 @@ def model(style):
 
 
 def test_a_bundled_network_passes(model):
-    store.check(model, "style.onnx")
+    verify.check(model, "style.onnx")
 
 
 def test_load_compares_the_hash(tmp_path, model):
     path = tmp_path / "style.onnx"
     path.write_bytes(model)
     sha256 = hashlib.sha256(model).hexdigest()
-    assert store.load(path, sha256) == model
+    assert verify.load(path, sha256) == model
     changed = bytearray(model)
     changed[len(model) // 2] ^= 1
     path.write_bytes(changed)
     with pytest.raises(StyleError, match="damaged.*install the style again"):
-        store.load(path, sha256)
+        verify.load(path, sha256)
     path.write_bytes(model[:-1])
     with pytest.raises(StyleError, match="damaged"):
-        store.load(path, sha256)
+        verify.load(path, sha256)
 
 
 def test_load_says_what_is_missing_or_too_large(tmp_path, monkeypatch):
     with pytest.raises(StyleError, match="cannot be read"):
-        store.load(tmp_path / "none.onnx", "")
+        verify.load(tmp_path / "none.onnx", "")
     large = tmp_path / "large.onnx"
     with large.open("wb") as file:
-        file.truncate(store.MAX_BYTES + 1)
+        file.truncate(verify.MAX_BYTES + 1)
     with pytest.raises(StyleError, match="too large"):
-        store.load(large, "")
+        verify.load(large, "")
 
 
 def hostile(nodes=None, tensors=(), **more):
@@ -102,19 +102,19 @@ def sparse():
 )
 def test_foreign_networks_are_refused_with_the_reason(model, reason):
     with pytest.raises(StyleError, match=reason):
-        store.check(model.SerializeToString(), "x.onnx")
+        verify.check(model.SerializeToString(), "x.onnx")
 
 
 @pytest.mark.parametrize("data", [b"", b"\0", b"hello, world", b"\xff" * 100, b"\x3a\xff\x7f"])
 def test_what_is_not_onnx_is_refused(data):
     with pytest.raises(StyleError, match="not a style network"):
-        store.check(data, "x.onnx")
+        verify.check(data, "x.onnx")
 
 
 @pytest.mark.parametrize("part", [0.001, 0.1, 0.5, 0.9, 0.999])
 def test_a_network_cut_short_is_refused_or_at_least_not_a_crash(model, part):
     with pytest.raises(StyleError):
-        store.check(model[: int(len(model) * part)], "x.onnx")
+        verify.check(model[: int(len(model) * part)], "x.onnx")
 
 
 class Bomb:
@@ -127,7 +127,7 @@ def test_a_pickle_is_named_and_not_opened(tmp_path, capsys, protocol):
     path = tmp_path / "style.pth"
     path.write_bytes(pickle.dumps(Bomb(), protocol))
     with pytest.raises(StyleError, match=r"pickle, which can run code .* it was not"):
-        store.refuse_foreign(path)
+        verify.refuse_foreign(path)
     assert capsys.readouterr().out == ""
 
 
@@ -136,10 +136,10 @@ def test_torchs_zip_and_a_lone_onnx_are_named(tmp_path, model):
 
     torch.save({"w": torch.zeros(1)}, tmp_path / "style.pth")
     with pytest.raises(StyleError, match="zip or PyTorch file"):
-        store.refuse_foreign(tmp_path / "style.pth")
+        verify.refuse_foreign(tmp_path / "style.pth")
     (tmp_path / "style.onnx").write_bytes(model)
     with pytest.raises(StyleError, match="is not a style - a style is a folder"):
-        store.refuse_foreign(tmp_path / "style.onnx")
+        verify.refuse_foreign(tmp_path / "style.onnx")
 
 
 def test_only_onnx_knows_more_fields_than_we_do():
@@ -166,6 +166,6 @@ def test_a_network_is_a_regular_file(tmp_path):
     (tmp_path / "endless.onnx").symlink_to("/dev/zero")
     for name in ("pipe.onnx", "endless.onnx"):
         with pytest.raises(StyleError, match="not a regular file"):
-            store.load(tmp_path / name, "")
+            verify.load(tmp_path / name, "")
     with pytest.raises(StyleError, match="cannot be read: embedded null byte"):
-        store.load(tmp_path / "m\0.onnx", "")
+        verify.load(tmp_path / "m\0.onnx", "")

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from impasto import engine, runtimes
-from impasto.engine import OnnxEngine
 from impasto.errors import DeviceError
-from impasto.studio import export, networks
+from impasto.inference import engine, runtimes
+from impasto.inference.banded import Tiles
+from impasto.inference.engine import OnnxEngine
+from impasto.studio import networks
+from impasto.studio.export import onnx as onnx_graph
 from impasto.studio.networks import NETWORKS
-from impasto.tiles import Tiles
 
 
 def tiles(model):
@@ -67,7 +68,7 @@ def test_every_network_can_be_painted_in_bands(options, styles, rng):
     network = networks.build(options, styles).eval()
     for weight in network.parameters():
         weight.data += torch.randn_like(weight) * 0.05
-    model = export.to_onnx(network)
+    model = onnx_graph.to_onnx(network)
     pixels = rng.integers(0, 256, (12, 9, 3), np.uint8).repeat(16, 0).repeat(16, 1)[:187, :139]
     whole = OnnxEngine(model, device="cpu")
     mix = [0.3, 0.7][:styles]

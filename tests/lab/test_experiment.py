@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from impasto.errors import OptionError
-from impasto.knobs import changed
 from impasto.lab import experiment
 from impasto.options import OptimizeOptions
-from impasto.studio import features
-from impasto.studio.presets import preset
+from impasto.options.fields import changed
+from impasto.studio.optimization.presets import preset
+from impasto.studio.perceptual import loading
 
 
 def test_axes_are_multiplied_and_the_last_runs_fastest(experiment):
@@ -132,7 +132,7 @@ def test_an_unknown_name_is_said():
 def test_twelve_experiments_come_with_impasto_and_name_layers_that_exist(pictures):
     names = experiment.shipped()
     assert len(names) == 12
-    layers = set(features.load("vgg19").layers)
+    layers = set(loading.load("vgg19").layers)
     for name, title in names.items():
         found = experiment.find(name).with_pictures([pictures["photo"]], [pictures["strokes"]])
         assert title == found.title

@@ -13,12 +13,12 @@ import psutil
 import pytest
 import torch
 
-from impasto import codecs
+from impasto import images
 from impasto.errors import PictureError, TrainingError
 from impasto.lab import runs
 from impasto.progress import CancelToken
-from impasto.studio import features
-from impasto.studio.optimize import optimize
+from impasto.studio.optimization.optimize import optimize
+from impasto.studio.perceptual import loading
 
 
 def test_a_run_is_what_the_optimiser_paints(experiment, tmp_path):
@@ -31,7 +31,7 @@ def test_a_run_is_what_the_optimiser_paints(experiment, tmp_path):
             trial.content, trial.style, options=trial.options,
             on_step=lambda step, losses=losses: losses.append(dict(step.losses)),
         )  # fmt: skip
-        np.testing.assert_array_equal(codecs.read(each.picture(tmp_path)).pixels, painted.pixels)
+        np.testing.assert_array_equal(images.read(each.picture(tmp_path)).pixels, painted.pixels)
         assert each.losses == losses
         assert len(each.losses) == 3
         assert each.seconds > 0
@@ -188,7 +188,7 @@ def test_a_killed_lab_goes_on_where_it_was(recipe, pictures, tmp_path):
 
 
 def test_a_network_remembers_photographs_and_not_paintings():
-    network = features.load("vgg19")
+    network = loading.load("vgg19")
     remembering = runs.Remembering(network)
     calls = []
     network.register_forward_pre_hook(lambda _, given: calls.append(list(given[1])))
@@ -208,7 +208,7 @@ def test_a_network_remembers_photographs_and_not_paintings():
 
 
 def test_what_is_remembered_is_bounded(monkeypatch):
-    remembering = runs.Remembering(features.load("vgg19"))
+    remembering = runs.Remembering(loading.load("vgg19"))
     monkeypatch.setattr(runs, "_KEPT_BYTES", 3 * 64 * 32 * 32 * 4)
     with torch.no_grad():
         for shade in np.linspace(0, 1, 8):

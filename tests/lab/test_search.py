@@ -15,14 +15,15 @@ import optuna
 import pytest
 from PIL import Image
 
-from impasto import codecs
+from impasto import images
 from impasto.errors import OptionError, OutputError, PictureError
 from impasto.lab import search
 from impasto.options import LossOptions, SearchOptions
 from impasto.progress import CancelToken
-from impasto.studio import features, paintings
-from impasto.studio.objective import Objective, StylePicture
-from impasto.studio.photos import to_tensor
+from impasto.studio.perceptual import loading
+from impasto.studio.perceptual.objective import Objective, StylePicture
+from impasto.studio.tensors import to_tensor
+from impasto.studio.training import paintings
 
 OPTIONS = SearchOptions(trials=5, size=64, steps=3, choices=3, judge="vgg16-hed")
 
@@ -73,8 +74,8 @@ def test_trials_are_made_until_there_are_enough(searched):
 
 def test_a_choice_is_judged_by_the_other_network(searched, pictures):
     found, _, _ = searched
-    judge = features.load("vgg16-hed", padding="replicate")
-    photo, painting = (codecs.read(pictures[n]).resized(64).pixels for n in ("photo", "strokes"))
+    judge = loading.load("vgg16-hed", padding="replicate")
+    photo, painting = (images.read(pictures[n]).resized(64).pixels for n in ("photo", "strokes"))
     objective = Objective(
         LossOptions(network="vgg16-hed"), [StylePicture(to_tensor(painting)[None])], judge
     )
@@ -171,7 +172,7 @@ def test_who_goes_on_with_a_search_does_not_propose_its_first_trials(searched, p
 
 
 def test_colours_are_compared_wherever_they_stand(pictures):
-    pixels = codecs.read(pictures["strokes"]).pixels
+    pixels = images.read(pictures["strokes"]).pixels
     mixed = np.random.default_rng(0).permutation(pixels.reshape(-1, 3)).reshape(pixels.shape)
     assert search.palette_distance(pixels, mixed) == pytest.approx(0, abs=0.01)
     assert search.palette_distance(pixels, pixels[:20, :30]) < 3

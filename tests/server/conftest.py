@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from impasto import assets, codecs
+from impasto import assets, images
 from impasto.errors import DeviceError
 from impasto.options import ServeOptions
 from serving import serving, until
@@ -29,7 +29,7 @@ def server(service):
 @pytest.fixture(scope="session")
 def jpeg():
     """The bundled photograph, small, as a file's content."""
-    return codecs.read(assets.demo_photo()).resized(200).encode("JPEG")
+    return images.read(assets.demo_photo()).resized(200).encode("JPEG")
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 import impasto
-from impasto import catalog, codecs, files, runtimes
+from impasto import atomic, catalog, images
 from impasto.errors import DeviceError, OptionError
+from impasto.inference import runtimes
 from impasto.options import OptimizeOptions, ServeOptions, StylizeOptions
 from impasto.server import fields
 from impasto.server.app import create_app
@@ -24,8 +25,8 @@ def test_a_picture_as_the_body_comes_back_painted(service, jpeg):
     found = service.post(jpeg, style="great-wave")
     assert found.status_code == 200
     assert found.headers["content-type"] == "image/jpeg"
-    painted = codecs.read(found.content)
-    photo = codecs.read(jpeg)
+    painted = images.read(found.content)
+    photo = images.read(jpeg)
     assert painted.pixels.shape == photo.pixels.shape
     expected = impasto.stylize(photo, "great-wave").pixels.astype(int)
     assert abs(painted.pixels - expected).mean() < 3
@@ -42,8 +43,8 @@ def test_a_form_takes_the_same_fields(service, jpeg):
     form = {"style": "udnie", "strength": "0", "size": "64", "keep_colors": "true"}
     found = service.http.post("/v1/stylize", files={"image": jpeg}, data=form)
     assert found.status_code == 200, found.text
-    photo = codecs.read(jpeg).resized(64)
-    painted = codecs.read(found.content)
+    photo = images.read(jpeg).resized(64)
+    painted = images.read(found.content)
     assert (painted.width, painted.height) == (photo.width, photo.height)
     assert abs(painted.pixels.astype(int) - photo.pixels).mean() < 3
 
@@ -63,7 +64,7 @@ def test_accept_chooses_the_format(service, jpeg, accept, kind):
     params = {"style": "great-wave", "size": 64}
     found = service.http.post("/v1/stylize", params=params, content=jpeg, headers=headers)
     assert found.headers["content-type"] == kind
-    assert fields.MEDIA_TYPES[codecs.read(found.content).format] == kind
+    assert fields.MEDIA_TYPES[images.read(found.content).format] == kind
 
 
 def test_what_no_format_satisfies_is_406(service, jpeg):
@@ -94,7 +95,7 @@ def test_metadata_of_the_photograph_is_dropped(service, jpeg):
     painted = service.post(buffer.getvalue(), style="great-wave").content
     assert b"a camera" in buffer.getvalue()
     assert b"a camera" not in painted
-    assert not codecs.read(painted).metadata.get("exif")
+    assert not images.read(painted).metadata.get("exif")
 
 
 def assert_problem(found, status, code, words):
@@ -199,9 +200,9 @@ def test_a_full_disk_is_told_without_its_place(tmp_path, jpeg, monkeypatch):
     app = create_app(ServeOptions(state=str(tmp_path)))
 
     def full(path, *_, **__):
-        raise files.refused(path, OSError(errno.ENOSPC, "No space left on device"))
+        raise atomic.refused(path, OSError(errno.ENOSPC, "No space left on device"))
 
-    monkeypatch.setattr(files, "write", full)
+    monkeypatch.setattr(atomic, "write", full)
     client = TestClient(app, "http://127.0.0.1", raise_server_exceptions=False)
     found = client.post("/v1/jobs", files={"image": jpeg}, data={"style": "udnie"})
     assert (found.status_code, found.headers["retry-after"]) == (503, "2")
@@ -216,7 +217,7 @@ def test_styles_are_listed_with_their_previews(service):
         assert style["artist"] and style["title"] and style["licence"]
         assert style["parameters"] == catalog.find(style["name"]).card.parameters
         preview = service.http.get(style["preview"])
-        assert codecs.read(preview.content).format == "JPEG"
+        assert images.read(preview.content).format == "JPEG"
         again = service.http.get(
             style["preview"], headers={"If-None-Match": preview.headers["etag"]}
         )
@@ -326,7 +327,7 @@ def test_too_many_waiting_are_sent_away(tmp_path, jpeg):
     """One painter, none may wait: of many at once some get 429 and when to come again."""
     from concurrent.futures import ThreadPoolExecutor
 
-    large = codecs.read(jpeg).resized(1600).encode("JPEG")
+    large = images.read(jpeg).resized(1600).encode("JPEG")
     with (
         serving(tmp_path, "--painters", "1", "--queue", "0") as service,
         ThreadPoolExecutor(6) as clients,
@@ -340,7 +341,7 @@ def test_too_many_waiting_are_sent_away(tmp_path, jpeg):
 
 
 def test_what_takes_too_long_is_ended_and_the_next_is_painted(tmp_path, jpeg):
-    large = codecs.read(jpeg).resized(6000).encode("JPEG")
+    large = images.read(jpeg).resized(6000).encode("JPEG")
     limits = ("--painters", "1", "--deadline", "0.6", "--stylize-side", "6000")
     with serving(tmp_path, *limits) as service:
         assert_problem(service.post(large, style="great-wave"), 504, "GatewayTimeout", "0.6 s")
@@ -350,7 +351,7 @@ def test_what_takes_too_long_is_ended_and_the_next_is_painted(tmp_path, jpeg):
 def test_a_client_that_leaves_does_not_hold_a_painter(tmp_path, jpeg):
     import httpx
 
-    large = codecs.read(jpeg).resized(1600).encode("JPEG")
+    large = images.read(jpeg).resized(1600).encode("JPEG")
     with serving(tmp_path, "--painters", "1") as service:
         for _ in range(4):
             with pytest.raises(httpx.ReadTimeout):

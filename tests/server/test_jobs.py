@@ -15,7 +15,7 @@ import psutil
 import pytest
 from fastapi.testclient import TestClient
 
-from impasto import codecs, files
+from impasto import atomic, images
 from impasto.errors import DeviceError
 from impasto.options import ServeOptions
 from impasto.server import parts, work
@@ -150,7 +150,7 @@ def ends_as_it_is_cancelled(options, job, folder):
     jobs.keep(job.id, "result", io.BytesIO(b"painted"))
     jobs.cancel(job.id)
     told = {"state": "done", "media_type": "image/png", "bytes": 7}
-    files.write(Path(folder, work._TOLD), json.dumps(told).encode())
+    atomic.write(Path(folder, work._TOLD), json.dumps(told).encode())
 
 
 def is_cancelled_before_it_ends(options, job, folder):
@@ -191,11 +191,11 @@ def test_a_job_that_is_cancelled_before_it_is_done_leaves_nothing(options, monke
 def starved(options, job, folder):
     """As a job's process for which memory ends: numpy's, torch's."""
     import torch
-
-    from impasto.studio import optimize
     from impasto.stylizer import Stylizer
 
-    Stylizer.film = codecs.encode = lambda *_: np.empty(1 << 60, np.uint8)
+    from impasto.studio import optimize
+
+    Stylizer.film = images.encode = lambda *_: np.empty(1 << 60, np.uint8)
     optimize.optimize = lambda *_, **__: torch.empty(1 << 60, dtype=torch.uint8)
     work._perform(options, job, folder)
 
@@ -364,7 +364,7 @@ def test_a_large_picture_is_painted_as_a_job(service, jpeg):
     found = service.http.get(f"{location}/result")
     assert found.headers["content-type"] == "image/webp"
     assert found.headers["content-disposition"] == 'attachment; filename="great-wave.webp"'
-    assert codecs.read(found.content).width == 2200
+    assert images.read(found.content).width == 2200
     assert service.http.delete(location).json()["state"] == "cancelled"
     assert service.http.get(f"{location}/result").status_code == 409
 
@@ -418,7 +418,7 @@ def test_a_painting_of_ones_own_is_optimised(service, jpeg):
     assert (told[-1]["state"], told[-1]["step"], told[-1]["total"]) == ("done", 6, 6)
     assert {"content", "style", "tv"} <= told[-1]["losses"].keys()
     found = service.http.get(told[-1]["result"])
-    assert codecs.read(found.content).width == 64
+    assert images.read(found.content).width == 64
     assert b"impasto" not in found.content  # the recipe names files: it stays here
 
 
@@ -511,7 +511,7 @@ def test_a_running_job_shows_its_picture_and_is_cancelled(service, jpeg):
     preview = until(lambda: service.job(location)["preview"], 120)
     found = service.http.get(preview)
     assert found.headers["content-type"] == "image/jpeg"
-    assert max(codecs.read(found.content).pixels.shape) <= 256
+    assert max(images.read(found.content).pixels.shape) <= 256
     assert service.http.delete(location).status_code == 200
     assert service.ended(location, 20)["state"] == "cancelled"
     assert service.job(location)["preview"] is None
@@ -536,7 +536,7 @@ def test_a_restart_forgets_nothing(tmp_path, jpeg, number):
         until(lambda: service.job(running)["step"] > 0, 120)
         service.stop(number)
     with serving(tmp_path) as service:
-        assert codecs.read(service.http.get(f"{done}/result").content).width == 64
+        assert images.read(service.http.get(f"{done}/result").content).width == 64
         for location in (waiting, running):
             assert service.ended(location)["state"] == "done"
 

@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from impasto import codecs
+from impasto import images
 from serving import serving
 
 CLIENTS = 200
@@ -41,7 +41,7 @@ def test_two_hundred_clients_all_get_their_own_pictures(service):
                 refused.append(number)
                 time.sleep(int(found.headers["retry-after"]))
         assert found.status_code == 200, found.text
-        painted = codecs.read(found.content)
+        painted = images.read(found.content)
         assert (painted.width, painted.height) == (80, 60)
         assert (painted.pixels == color).all()
         return number
@@ -60,7 +60,7 @@ def test_memory_does_not_grow_with_the_pictures(tmp_path, rng):
     def picture(_):
         height, width = rng.integers(32, 480, 2)
         pixels = rng.integers(0, 256, (height, width, 3), np.uint8)
-        return codecs.open_any(pixels).encode("JPEG")
+        return images.open_any(pixels).encode("JPEG")
 
     with serving(tmp_path) as service, ThreadPoolExecutor(4) as clients:
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from fastapi.testclient import TestClient
 
-from impasto import codecs
+from impasto import images
 from impasto.errors import DeviceError
 from impasto.options import ServeOptions
 from impasto.server import processes
@@ -66,10 +66,10 @@ def test_a_painter_that_cannot_start_is_not_lost(painters, jpeg, monkeypatch, ow
                 assert int(refused.value.headers["Retry-After"]) >= 1
         painted = await painters.paint(Order(jpeg, "udnie"))
         await asyncio.sleep(0)
-        return codecs.read(painted.data), painters.busy
+        return images.read(painted.data), painters.busy
 
     painted, busy = asyncio.run(ask())
-    assert (painted.width, busy) == (codecs.read(jpeg).width, 0)
+    assert (painted.width, busy) == (images.read(jpeg).width, 0)
 
 
 def test_a_painter_is_not_lost_whatever_it_raises(painters, monkeypatch):
@@ -133,7 +133,7 @@ def starved(options, threads, pipe):
     def encode(*_):
         np.empty(1 << 60, np.uint8)
 
-    codecs.encode = encode
+    images.encode = encode
     processes._serve(options, threads, pipe)
 
 

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from impasto import files
+from impasto import atomic
 from impasto.errors import OutputError
 from impasto.server import parts as kept
 from impasto.server.parts import Chunks, Folder, FolderError
@@ -103,6 +103,6 @@ def test_a_disk_that_is_full_is_no_fault_of_the_job(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OutputError("no space", hint=f"in {tmp_path}")
 
-    monkeypatch.setattr(files, "write", full)
+    monkeypatch.setattr(atomic, "write", full)
     with pytest.raises(FolderError, match="no space"):
         Folder(tmp_path / "parts").put("job", "result", io.BytesIO(DATA))

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from impasto import codecs
+from impasto import images
 from impasto.options import LossOptions, OptimizeOptions
-from impasto.studio import recipe
+from impasto.studio.optimization import recipe
 
 SMALL = ("--size", "64", "--scales", "1", "--content-layers", "conv2_1", "--style-layers")
 SMALL = (*SMALL, "conv1_1,conv2_1:0.5")
@@ -26,7 +26,7 @@ def run(*arguments, cwd, **more):
 @pytest.fixture
 def folder(tmp_path, photo, painting):
     photo.save(tmp_path / "photo.jpg")
-    codecs.read(painting).save(tmp_path / "strokes.png")
+    images.read(painting).save(tmp_path / "strokes.png")
     return tmp_path
 
 
@@ -37,17 +37,17 @@ def test_optimize_paints_and_redo_paints_the_same_again(folder):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "out.png  64x43" in done.stderr
-    painted = codecs.read(folder / "out.png")
+    painted = images.read(folder / "out.png")
     options = recipe.options(recipe.read(painted))
     layers = {"content_layers": ("conv2_1",), "style_layers": ("conv1_1", "conv2_1:0.5")}
     assert options == OptimizeOptions(size=64, scales=1, steps=6, loss=LossOptions(**layers))
     lines = [json.loads(line) for line in (folder / "losses.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
     assert lines[-1]["style conv1_1"] < lines[0]["style conv1_1"]
-    assert codecs.read(folder / "curves.png").pixels.std() > 10
+    assert images.read(folder / "curves.png").pixels.std() > 10
     again = run("redo", "out.png", cwd=folder)
     assert again.returncode == 0, again.stderr
-    assert np.array_equal(codecs.read(folder / "out.redo.png").pixels, painted.pixels)
+    assert np.array_equal(images.read(folder / "out.redo.png").pixels, painted.pixels)
     (folder / "photo.jpg").write_bytes((folder / "strokes.png").read_bytes())
     strange = run("redo", "out.png", "--overwrite", "--device", "abacus", cwd=folder)
     assert strange.returncode == 2
@@ -63,7 +63,7 @@ def test_a_preset_is_changed_by_flags_that_are_given_and_by_no_other(folder):
         "--size", "64", "--steps", "1", "--style-weight", "7", cwd=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    options = recipe.options(recipe.read(codecs.read(folder / "out.png")))
+    options = recipe.options(recipe.read(images.read(folder / "out.png")))
     assert (options.size, options.steps, options.loss.style_weight) == (64, 1, 7)
     assert (options.start, options.history, options.loss.scale) == ("grey", 100, "mean")
 
@@ -78,7 +78,7 @@ def test_ctrl_c_saves_the_picture_so_far(folder):
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "saving the picture" in said
-    assert codecs.read(folder / "out.jpg").width == 64
+    assert images.read(folder / "out.jpg").width == 64
 
 
 @pytest.mark.parametrize(
@@ -134,9 +134,9 @@ def test_redo_finds_the_start_that_it_began_with_and_no_other(folder):
     assert done.returncode == 0, done.stderr
     again = run("redo", "../out.png", cwd=elsewhere)
     assert again.returncode == 0, again.stderr
-    one, other = (codecs.read(folder / name).pixels for name in ("out.png", "out.redo.png"))
+    one, other = (images.read(folder / name).pixels for name in ("out.png", "out.redo.png"))
     assert np.array_equal(one, other)
-    codecs.read(folder / "strokes.png").resized(50).save(elsewhere / "strokes.png")
+    images.read(folder / "strokes.png").resized(50).save(elsewhere / "strokes.png")
     other = run("redo", "../out.png", "-o", "x.png", cwd=elsewhere)
     assert other.returncode == 1
     assert "strokes.png is not the picture" in other.stderr

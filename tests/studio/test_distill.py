@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 
 import impasto
-from impasto import catalog, codecs
-from impasto.errors import Cancelled, OptionError, OutputError, TrainingError
+from impasto import catalog, images
+from impasto.errors import Cancelled, DeviceError, OptionError, OutputError, TrainingError
 from impasto.options import DistillOptions, NetworkOptions
 from impasto.progress import CancelToken
-from impasto.studio import evaluate
-from impasto.studio.distill import START, _grounds, distance, distill
+from impasto.studio.training.distill import START, _grounds, distance, distill
+from impasto.studio.training.paintings import learnt_with
 
 QUICK = DistillOptions(steps=60, batch=1, crop=64, held_out=2)
 
@@ -49,7 +49,7 @@ def test_the_difference_that_is_told_is_that_of_photographs_it_has_not_seen(dist
     assert training["start"] == START
     assert training["photographs"] + 1 == len(list(photos.glob("*.jpg")))
     assert training["losses"]["levels"] == round(made.levels, 2)
-    apart = codecs.read(sorted(photos.glob("*.jpg"))[-1])
+    apart = images.read(sorted(photos.glob("*.jpg"))[-1])
     assert 0.3 * made.levels < off(made.folder, "great-wave", apart) < 3 * made.levels
 
 
@@ -60,7 +60,7 @@ def test_it_is_a_style_like_any_other(distilled, photo):
     assert style.card.name == "little-wave"
     assert style.card.artwork == wave.card.artwork
     assert style.card.details["distilled"] == {"style": "great-wave", "sha256": wave.card.sha256}
-    assert evaluate.learnt_with(style) == evaluate.learnt_with(wave)
+    assert learnt_with(style) == learnt_with(wave)
     assert style.preview.is_file()
     blend = impasto.stylize(photo, f"{made.folder}:0.5,{START}:0.5").pixels
     assert blend.shape == photo.pixels.shape
@@ -97,12 +97,63 @@ def test_a_blend_is_learnt_by_any_network(photos, tmp_path):
     assert "Picabia" in card["artwork"]["artist"]
 
 
-def test_stopped_it_writes_nothing(photos, tmp_path):
+def stopped(photos, folder, steps, **more):
+    """A training that was cancelled in its step ``steps``."""
     cancel = CancelToken()
-    cancel.cancel()
+
+    def stop(progress):
+        if progress.step == steps:
+            cancel.cancel()
+
     with pytest.raises(Cancelled):
-        distill("udnie", photos, tmp_path / "none", options=QUICK, cancel=cancel)
-    assert not list(tmp_path.iterdir())
+        distill("udnie", photos, folder, on_progress=stop, cancel=cancel, **more)
+
+
+def test_a_stopped_one_goes_on_and_learns_the_same(photos, tmp_path):
+    options = dataclasses.replace(QUICK, steps=6, save_every=100)
+    stopped(photos, tmp_path / "one", 3, options=options)
+    assert not (tmp_path / "one" / "card.json").exists()
+    told = []
+    made = distill("udnie", photos, tmp_path / "one", options=options, on_progress=told.append)
+    assert [each.step for each in told] == [5, 6]
+    whole = distill("udnie", photos, tmp_path / "two", options=options)
+    one, two = (catalog.find(each.folder).card for each in (made, whole))
+    assert one.sha256 == two.sha256
+    assert one.details["training"]["losses"] == two.details["training"]["losses"]
+
+
+def test_a_stopped_one_of_another_style_is_not_gone_on_with(photos, tmp_path):
+    options = dataclasses.replace(QUICK, steps=3)
+    stopped(photos, tmp_path / "one", 1, options=options)
+    with pytest.raises(TrainingError, match=r"style was \w+, is \w+ - .*--restart"):
+        distill("mondrian", photos, tmp_path / "one", options=options)
+    made = distill("mondrian", photos, tmp_path / "one", options=options, restart=True)
+    assert catalog.find(made.folder).card.details["distilled"]["style"] == "mondrian"
+
+
+def test_what_replaces_a_style_begins_anew_and_goes_on_when_it_was_stopped(photos, tmp_path):
+    options, folder, told = dataclasses.replace(QUICK, steps=3), tmp_path / "one", []
+    distill("mondrian", photos, folder, options=options)
+    stopped(photos, folder, 1, options=options, overwrite=True, restart=True)
+    assert catalog.find(folder).card.details["distilled"]["style"] == "mondrian"
+    distill("udnie", photos, folder, options=options, overwrite=True, on_progress=told.append)
+    assert [each.step for each in told] == [3]
+    assert catalog.find(folder).card.details["distilled"]["style"] == "udnie"
+
+
+def test_a_loss_that_is_no_number_stops_it(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "impasto.studio.training.distill.distance", lambda one, _: one.sum() * float("nan")
+    )
+    with pytest.raises(TrainingError, match="total loss stopped being a number at step 1"):
+        distill("udnie", photos, tmp_path / "none", options=QUICK)
+    assert not (tmp_path / "none" / "card.json").exists()
+
+
+def test_a_device_that_is_not_there_is_said(photos, tmp_path):
+    options = dataclasses.replace(QUICK, device="mps")
+    with pytest.raises(DeviceError, match="no mps device"):
+        distill("udnie", photos, tmp_path / "none", options=options)
 
 
 def test_what_cannot_be_done_is_said_before_the_work(distilled, photos, tmp_path):

@@ -12,14 +12,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from impasto import catalog, codecs, store
-from impasto.engine import OnnxEngine
+from impasto import catalog, images
+from impasto.catalog import verify
 from impasto.errors import OptionError, TrainingError
+from impasto.inference.engine import OnnxEngine
 from impasto.options import EvaluateOptions, LossOptions, TrainOptions
-from impasto.studio import evaluate, features
-from impasto.studio.objective import Objective, StylePicture
-from impasto.studio.photos import to_tensor
-from impasto.stylizer import Stylizer
+from impasto.studio.evaluation import evaluate
+from impasto.studio.perceptual import loading
+from impasto.studio.perceptual.objective import Objective, StylePicture
+from impasto.studio.tensors import to_tensor
+from impasto.studio.training.paintings import learnt_with
+from impasto.stylization.stylizer import Stylizer
 
 QUICK = EvaluateOptions(count=2, size=64, iterations=6, start="content", grain=0, device="cpu")
 LOSS = LossOptions(content_layers=("conv2_1",), style_layers=("conv1_1", "conv2_1"))
@@ -27,7 +30,7 @@ LOSS = LossOptions(content_layers=("conv2_1",), style_layers=("conv1_1", "conv2_
 
 @pytest.fixture(scope="module")
 def network():
-    return features.load("vgg19", padding=LOSS.padding)
+    return loading.load("vgg19", padding=LOSS.padding)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,7 @@ def evaluated(painted_style, painting, photos, network):
 
 @pytest.fixture
 def objective(network, painting):
-    pixels = codecs.read(painting).resized(96).pixels
+    pixels = images.read(painting).resized(96).pixels
     return Objective(LOSS, [StylePicture(to_tensor(pixels)[None])], network)
 
 
@@ -63,7 +66,7 @@ def test_the_loss_is_the_one_that_the_style_was_learnt_with(evaluated):
     found, _ = evaluated
     assert found.loss == dataclasses.replace(LOSS, style_weight=3.0)
     assert found.style_size == 96
-    bundled = evaluate.learnt_with(catalog.find("starry-night"))
+    bundled = learnt_with(catalog.find("starry-night"))
     loss = dataclasses.replace(TrainOptions().loss, style_weight=30)
     assert bundled == (loss, 448, "0.01,0.01,0.97,0.97")
 
@@ -72,27 +75,29 @@ def test_a_style_of_several_has_its_own_weight_and_size(painted_style):
     style = catalog.find(painted_style)
     details = {**style.card.details, "style_size": 80, "style_crop": "left", "style_weight": 2.5}
     own = dataclasses.replace(style, card=dataclasses.replace(style.card, details=details))
-    loss, size, crop = evaluate.learnt_with(own)
+    loss, size, crop = learnt_with(own)
     assert (loss.style_weight, size, crop) == (2.5, 80, "left")
     bare = {key: value for key, value in style.card.details.items() if key != "training"}
     none = dataclasses.replace(style, card=dataclasses.replace(style.card, details=bare))
-    assert evaluate.learnt_with(none) == (TrainOptions().loss, TrainOptions().style_size, "whole")
+    assert learnt_with(none) == (TrainOptions().loss, TrainOptions().style_size, "whole")
 
 
 def test_the_shipped_file_is_what_is_measured(evaluated, painted_style, painting, photos, network):
     """By hand, for one photograph."""
     found, _ = evaluated
     one = found.photos[0]
-    photo = codecs.read(photos / one.photo).resized(64).pixels
-    engine = OnnxEngine(store.load(painted_style / "style.onnx", _sha(painted_style)), device="cpu")
-    pixels = codecs.read(painting).resized(96).pixels
+    photo = images.read(photos / one.photo).resized(64).pixels
+    engine = OnnxEngine(
+        verify.load(painted_style / "style.onnx", _sha(painted_style)), device="cpu"
+    )
+    pixels = images.read(painting).resized(96).pixels
     objective = Objective(found.loss, [StylePicture(to_tensor(pixels)[None])], network)
     content = objective.content(to_tensor(photo)[None])
     expected = {
         "network": engine.paint(photo),
         "photograph": photo,
-        "style pasted": codecs.resize_to(
-            codecs.read(painting).resized(96), photo.shape[1::-1]
+        "style pasted": images.resize_to(
+            images.read(painting).resized(96), photo.shape[1::-1]
         ).pixels,
     }
     for kind, picture in expected.items():
@@ -121,7 +126,7 @@ def test_what_has_to_be_so_of_the_baselines(evaluated):
 
 
 def test_lbfgs_is_kept_at_marks_and_its_lowest_objective_never_rises(objective, photos):
-    photo = to_tensor(codecs.read(photos / "03.jpg").resized(64).pixels)[None]
+    photo = to_tensor(images.read(photos / "03.jpg").resized(64).pixels)[None]
     course, pictures = evaluate.lbfgs(objective, photo, photo, 52)
     assert len(course) == 53
     assert course == sorted(course, reverse=True)
@@ -136,7 +141,7 @@ def test_lbfgs_is_kept_at_marks_and_its_lowest_objective_never_rises(objective, 
 def test_equivalent_iterations_are_the_first_that_are_as_good(evaluated, objective, photos):
     objective.options = evaluated[0].loss
     for each in evaluated[0].photos:
-        photo = to_tensor(codecs.read(photos / each.photo).resized(64).pixels)[None]
+        photo = to_tensor(images.read(photos / each.photo).resized(64).pixels)[None]
         course, _ = evaluate.lbfgs(objective, photo, photo, 6)
         reached = each.scores["network"]["total"]
         as_good = [number for number, total in enumerate(course) if total <= reached]
@@ -205,7 +210,7 @@ def test_what_is_measured_has_the_grain_of_stylize(
         evaluate.evaluate(painted_style, painting, photos, options=each, network=network).photos[0]
         for each in (options, dataclasses.replace(options, grain=EvaluateOptions().grain))
     )
-    photo = codecs.read(photos / grained.photo).resized(64)
+    photo = images.read(photos / grained.photo).resized(64)
     painted = Stylizer(painted_style, device="cpu")(photo)
     content = objective.content(to_tensor(photo.pixels)[None])
     style = objective(to_tensor(painted.pixels)[None], content).numbers()["style"]

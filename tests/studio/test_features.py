@@ -4,16 +4,16 @@ import pytest
 import torch
 
 from impasto.errors import OptionError, PictureError
-from impasto.studio import features
+from impasto.studio.perceptual import backbone, loading
 
 
 @pytest.fixture(scope="module")
 def vgg():
-    return features.load()
+    return loading.load()
 
 
 def test_the_default_is_vgg19_with_sensible_layers(vgg):
-    assert isinstance(vgg, features.LossNetwork)
+    assert isinstance(vgg, backbone.LossNetwork)
     assert vgg.name == "vgg19"
     assert {*vgg.content_layers, *vgg.style_layers} <= set(vgg.layers)
 
@@ -36,11 +36,11 @@ def test_it_is_frozen_but_lets_gradients_through(vgg):
 
 
 def test_shapes_are_those_of_the_maps_and_cost_nothing(vgg):
-    shapes = features.shapes(vgg, (48, 70))
+    shapes = backbone.shapes(vgg, (48, 70))
     assert list(shapes) == list(vgg.layers)
     found = vgg(torch.rand(1, 3, 48, 70), vgg.layers)
     assert shapes == {layer: tuple(maps.shape[1:]) for layer, maps in found.items()}
-    assert features.shapes(vgg, 100_000)["conv5_1"] == (512, 6250, 6250)
+    assert backbone.shapes(vgg, 100_000)["conv5_1"] == (512, 6250, 6250)
 
 
 def test_an_unknown_layer_names_the_nearest(vgg):
@@ -54,8 +54,8 @@ def test_a_picture_that_shrinks_to_nothing_is_a_sentence(vgg):
     with pytest.raises(PictureError, match="a picture of 8x9 is too small for these layers"):
         vgg(torch.rand(1, 3, 9, 8), ["conv5_1"])
     with pytest.raises(PictureError, match="8x8"):
-        features.shapes(vgg, 8)
-    valid = features.load(padding="valid")
+        backbone.shapes(vgg, 8)
+    valid = loading.load(padding="valid")
     with pytest.raises(PictureError, match="too small"):
         valid(torch.rand(1, 3, 6, 6), ["conv2_1"])
 
@@ -75,13 +75,13 @@ def test_other_faults_are_not_hidden(vgg):
 )
 def test_what_it_does_not_take_is_a_sentence(options, sentence):
     with pytest.raises(OptionError, match=sentence):
-        features.load(**options)
+        loading.load(**options)
 
 
 def test_an_unknown_network_names_the_nearest(torchvision):
     with pytest.raises(OptionError, match="no loss network resnet5 - did you mean resnet50"):
-        features.load("resnet5")
+        loading.load("resnet5")
     with pytest.raises(OptionError, match="no loss network vgg18 - did you mean vgg1"):
-        features.load("vgg18")
+        loading.load("vgg18")
     with pytest.raises(OptionError, match="no loss network ,, - the default is vgg19"):
-        features.load(",,")
+        loading.load(",,")

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from impasto import codecs
+from impasto import images
 from impasto.assets import demo_photo
-from impasto.engine import OnnxEngine
-from impasto.studio.halves import halved, widened
+from impasto.inference.engine import OnnxEngine
+from impasto.studio.export.fp16 import halved, widened
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def test_half_the_bytes_and_the_same_painting(whole):
     data = whole.SerializeToString()
     half = halved(data)
     assert len(half) < 0.56 * len(data)
-    photo = codecs.read(demo_photo()).resized(256).pixels
+    photo = images.read(demo_photo()).resized(256).pixels
     exact, found = (OnnxEngine(each, device="cpu").paint(photo) for each in (data, half))
     off = np.abs(exact.astype(int) - found)
     assert off.max() <= 1

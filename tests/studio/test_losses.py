@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from impasto.studio.losses import (
+from impasto.studio.perceptual.losses import (
     STATISTICS,
     TOTAL_VARIATIONS,
     anisotropic_tv,

@@ -6,17 +6,18 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from impasto import devices
 from impasto.errors import OptionError, PictureError
+from impasto.inference import devices
 from impasto.options import LossOptions, OptimizeOptions
-from impasto.studio import features, memory
-from impasto.studio.objective import Objective, StylePicture
-from impasto.studio.optimize import optimize
+from impasto.studio.optimization import memory
+from impasto.studio.optimization.optimize import optimize
+from impasto.studio.perceptual import loading
+from impasto.studio.perceptual.objective import Objective, StylePicture
 
 
 @pytest.fixture(scope="module")
 def network():
-    return features.load("vgg19")
+    return loading.load("vgg19")
 
 
 @pytest.mark.parametrize("frugal", [False, True])
@@ -40,7 +41,7 @@ def test_what_a_style_picture_takes_is_forecast_too(layers, network, tmp_path):
     objective = Objective(loss, [StylePicture(torch.rand(1, 3, 64, 64))], network)
 
     def measure():
-        objective.set_styles([StylePicture(torch.rand(1, 3, 640, 640))])
+        objective.towards([StylePicture(torch.rand(1, 3, 640, 640))])
 
     said = memory.style_forecast(network, objective.style_layers, (640, 640))
     assert 0.95 < said / _taken(measure, tmp_path) < 1.4
@@ -67,7 +68,7 @@ def test_a_style_picture_that_is_too_large_is_said_before_the_work(monkeypatch):
 
 def test_layers_that_are_not_used_need_no_room():
     """Without padding, a small picture has nothing left for the deepest layers."""
-    network = features.load("vgg19", padding="valid")
+    network = loading.load("vgg19", padding="valid")
     assert memory.forecast(network, ["conv4_1"], (171, 256), history=0) > 0
     with pytest.raises(PictureError, match="256x171 is too small"):
         memory.forecast(network, ["conv5_4"], (171, 256), history=0)

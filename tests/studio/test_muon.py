@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn, optim
 
-from impasto.studio.muon import Muon, orthogonal
+from impasto.studio.training.muon import Muon, orthogonal
 
 
 @pytest.mark.parametrize("shape", [(8, 27), (27, 8), (16, 16)])

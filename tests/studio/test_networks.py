@@ -6,7 +6,8 @@ import torch
 
 from impasto.errors import OptionError
 from impasto.options import NetworkOptions
-from impasto.studio import deployed, networks
+from impasto.studio import networks
+from impasto.studio.export import folding
 from impasto.studio.networks import NETWORKS, Norm, ResizeConv, build
 
 SMALL = NetworkOptions(width=8, blocks=2)
@@ -89,7 +90,7 @@ def test_a_resize_convolution_folds_exactly_up_to_the_border():
     conv = filled(ResizeConv(5, 3))
     x = torch.randn(2, 5, 6, 9)
     edges = torch.nn.functional.pad(x, (1, 1, 1, 1), mode="replicate")
-    folded = deployed.folded(conv)(edges).reshape(2, 2, 2, 3, 6, 9)
+    folded = folding.folded(conv)(edges).reshape(2, 2, 2, 3, 6, 9)
     enlarged = conv(x)
     for a in range(2):
         for b in range(2):
@@ -100,7 +101,7 @@ def test_a_resize_convolution_folds_exactly_up_to_the_border():
 def test_the_exported_network_paints_what_the_network_paints(options):
     network = filled(build(options, styles=2, strength=True))
     photo, mix = torch.randint(0, 256, (1, 40, 64, 3), dtype=torch.uint8), torch.tensor([0.3, 0.4])
-    painted = deployed.graph(network)(photo, mix)
+    painted = folding.graph(network)(photo, mix)
     assert painted.dtype == torch.uint8
     exact = network(photo.permute(0, 3, 1, 2) / 255, mix).clamp(0, 1) * 255
     assert (painted - exact.permute(0, 2, 3, 1)).abs().max() < 0.51

@@ -3,15 +3,15 @@ import torch
 
 from impasto.errors import OptionError
 from impasto.options import LossOptions
-from impasto.studio import features
-from impasto.studio import objective as objective_module
-from impasto.studio.losses import content_loss, gram_loss, gram_matrix
-from impasto.studio.objective import Objective, StylePicture, weighted
+from impasto.studio import device
+from impasto.studio.perceptual import loading
+from impasto.studio.perceptual.losses import content_loss, gram_loss, gram_matrix
+from impasto.studio.perceptual.objective import Objective, StylePicture, weighted
 
 
 @pytest.fixture(scope="module")
 def network():
-    return features.load("vgg19")
+    return loading.load("vgg19")
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_half_the_bits_are_enough_for_the_network(kind, network, pictures, monke
     """Not fast on a CPU, but the same numbers as on a GPU: losses, and where they lead down."""
     if kind == "cuda" and not torch.cuda.is_available():
         pytest.skip("needs a GPU")
-    monkeypatch.setattr(objective_module, "_MIXED", set())
+    monkeypatch.setattr(device, "_MIXED", set())
     losses, gradients = [], []
     network.to(kind)
     try:
@@ -56,7 +56,7 @@ def test_half_the_bits_are_enough_for_the_network(kind, network, pictures, monke
             loss = objective(painted.requires_grad_(True), objective.content(photo))
             losses.append(loss.numbers())
             gradients.append(torch.autograd.grad(loss.total, painted)[0].flatten())
-            monkeypatch.setattr(objective_module, "_MIXED", {kind})
+            monkeypatch.setattr(device, "_MIXED", {kind})
     finally:
         network.to("cpu")
     assert losses[1] == pytest.approx(losses[0], rel=0.03)
@@ -116,13 +116,34 @@ def test_balance_makes_every_layer_start_at_1(network, pictures):
     options = LossOptions(
         content_layers=("conv2_1",), style_layers=("conv1_1", "conv3_1"), balance="initial"
     )
-    objective = Objective(options, [StylePicture(style)], network)
-    content = objective.content(photo)
+    plain = Objective(options, [StylePicture(style)], network)
+    content = plain.content(photo)
+    before = plain(painted, content).numbers()
+    objective = plain.balanced(painted, content)
     first = objective(painted, content).numbers()
     for layer in ("content conv2_1", "style conv1_1", "style conv3_1"):
         assert first[layer] == pytest.approx(1)
     later = objective(painted * 0.5 + style * 0.5, content).numbers()
     assert later["style conv1_1"] != pytest.approx(1, abs=0.05)
+    assert plain(painted, content).numbers() == before
+    other = objective.towards([StylePicture(photo)])
+    assert other(painted, content).numbers()["content conv2_1"] == pytest.approx(1)
+    assert objective(painted, content).numbers() == first
+
+
+def test_what_asks_for_no_balance_has_none(network, pictures):
+    painted, photo, style = pictures
+    objective = Objective(OPTIONS, [StylePicture(style)], network)
+    assert objective.balanced(painted, objective.content(photo)) is objective
+
+
+def test_a_loss_that_starts_at_nothing_is_not_divided(network, pictures):
+    _, photo, style = pictures
+    options = LossOptions(content_layers=("conv2_1",), balance="initial")
+    objective = Objective(options, [StylePicture(style)], network)
+    content = objective.content(photo)
+    found = objective.balanced(photo, content)(style, content).numbers()
+    assert found["content conv2_1"] == objective(style, content).numbers()["content conv2_1"]
 
 
 @pytest.mark.parametrize("statistic", ["gram", "moments", "wasserstein"])

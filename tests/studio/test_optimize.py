@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 import impasto
-from impasto import codecs
+from impasto import images
 from impasto.errors import OptionError, PictureError, TrainingError
 from impasto.options import LossOptions, OptimizeOptions
 from impasto.progress import CancelToken
-from impasto.studio import features, recipe
-from impasto.studio.optimize import optimize
+from impasto.studio.optimization import recipe
+from impasto.studio.optimization.optimize import optimize
+from impasto.studio.perceptual import loading
 
 LOSS = LossOptions(content_layers=("conv2_1",), style_layers=("conv1_1", "conv2_1"))
 QUICK = OptimizeOptions(size=64, steps=12, scales=1, loss=LOSS)
@@ -17,12 +18,12 @@ QUICK = OptimizeOptions(size=64, steps=12, scales=1, loss=LOSS)
 
 @pytest.fixture(scope="module")
 def network():
-    return features.load("vgg19")
+    return loading.load("vgg19")
 
 
 @pytest.fixture
 def style(painting):
-    return codecs.read(painting)
+    return images.read(painting)
 
 
 def changed(**knobs):
@@ -199,7 +200,7 @@ def test_the_public_name_paints_with_defaults_of_its_own(photo, painting, tmp_pa
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
 def test_every_format_carries_the_recipe(format, photo, style, network):
     painted = optimize(photo, style, options=changed(steps=1), network=network)
-    record = recipe.read(codecs.read(painted.encode(format)))
+    record = recipe.read(images.read(painted.encode(format)))
     assert recipe.options(record) == changed(steps=1)
     assert record["styles"][0]["path"] is None
 
@@ -208,7 +209,7 @@ def test_a_recipe_that_is_none_or_of_another_time_is_told(photo, tmp_path):
     with pytest.raises(OptionError, match="holds no recipe"):
         recipe.read(photo)
     with pytest.raises(OptionError, match="holds no recipe"):
-        recipe.read(codecs.with_comment(photo, '["not", "one"]'))
+        recipe.read(images.with_comment(photo, '["not", "one"]'))
     with pytest.raises(OptionError, match="do not exist here: magic"):
         recipe.options({"options": {"magic": 1}})
     with pytest.raises(OptionError, match="steps is -1"):

@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from impasto import codecs
+from impasto import images
 from impasto.errors import OptionError, PictureError
 from impasto.options import NetworkOptions
-from impasto.studio import paintings
 from impasto.studio.networks import NETWORKS
-from impasto.studio.paintings import Painting
+from impasto.studio.training import paintings
+from impasto.studio.training.paintings import Painting
 
 RECIPE = """
 [train]
@@ -107,7 +107,7 @@ def test_its_own_size_wins(painting):
 
 
 def test_a_part_of_it_is_learnt(painting):
-    whole = codecs.read(painting)
+    whole = images.read(painting)
     left = paintings.Painting(painting).picture(64, "0,0,0.5,1")
     assert left.width / left.height == pytest.approx(whole.width / whole.height / 2, rel=0.05)
     own = paintings.Painting(painting, style_crop="center").picture(64, "whole")

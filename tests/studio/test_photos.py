@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from impasto import files
+from impasto import paths
 from impasto.errors import OptionError, TrainingError
-from impasto.studio.photos import Photos, grained, to_pixels, to_tensor
+from impasto.studio.tensors import grained, to_pixels, to_tensor
+from impasto.studio.training.dataset import Photos
 
 
 def test_a_batch_follows_from_seed_and_step_alone(photos):
@@ -59,7 +60,7 @@ def test_films_and_what_the_training_writes_are_no_photographs(photos, tmp_path)
     films.mkdir()
     shutil.move(folder / "holiday.mp4", films)
     with pytest.raises(OptionError, match="no pictures"):
-        files.pictures(films)
+        paths.pictures(films)
 
 
 def test_photographs_come_in_a_folder(photos):

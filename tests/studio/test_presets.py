@@ -8,9 +8,9 @@ import torch
 
 from impasto.errors import OptionError
 from impasto.options import OptimizeOptions
-from impasto.studio import features
-from impasto.studio.objective import Objective, StylePicture
-from impasto.studio.presets import PRESETS, preset
+from impasto.studio.optimization.presets import PRESETS, preset
+from impasto.studio.perceptual import loading
+from impasto.studio.perceptual.objective import Objective, StylePicture
 
 
 def squares(x):
@@ -75,11 +75,11 @@ SOURCES = {
 @pytest.mark.parametrize("name", SOURCES)
 def test_a_preset_has_the_objective_of_its_source(name):
     loss = preset(name).loss
-    network = features.load("vgg19", pooling=loss.pooling)
+    network = loading.load("vgg19", pooling=loss.pooling)
     generator = torch.Generator().manual_seed(0)
     pictures = [torch.rand(1, 3, 48, 48, generator=generator) for _ in range(3)]
     objective = Objective(dataclasses.replace(loss, network="vgg19"), (), network)
-    objective.set_styles([StylePicture(pictures[2])])
+    objective = objective.towards([StylePicture(pictures[2])])
     found = objective(pictures[0], objective.content(pictures[1])).numbers()["total"]
     seen = [
         {k: v[0].double().numpy() for k, v in network(x, objective.layers).items()}

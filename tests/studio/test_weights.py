@@ -10,9 +10,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from impasto import files
+from impasto import paths
 from impasto.errors import MissingExtraError, OptionError
-from impasto.studio import weights
+from impasto.studio.perceptual import weights
 
 BODY = b"weights" * 1000
 DIGEST = hashlib.sha256(BODY).hexdigest()[:8]
@@ -108,7 +108,7 @@ def test_a_name_without_a_digest_is_not_fetched(cache):
 
 def test_the_cache_is_the_users_by_default(monkeypatch):
     monkeypatch.delenv("IMPASTO_CACHE", raising=False)
-    assert files.cache_folder("weights").parts[-2:] == ("impasto", "weights")
+    assert paths.cache_folder("weights").parts[-2:] == ("impasto", "weights")
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "zip", "legacy"])

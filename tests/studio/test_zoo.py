@@ -12,8 +12,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from impasto.errors import MissingExtraError, OptionError, PictureError
-from impasto.studio import features, graphs, weights, zoo
-from impasto.studio.photos import to_tensor
+from impasto.studio.perceptual import backbone, fx_surgery, loading, weights
+from impasto.studio.perceptual import torchvision as zoo
+from impasto.studio.tensors import to_tensor
 
 pytestmark = pytest.mark.usefixtures("torchvision")
 
@@ -44,7 +45,7 @@ def require_equal(found, expected, names):
 def test_squeezenet_equals_a_plain_forward(real, picture):
     folder, reference = real
     path = folder / "squeezenet1-1.safetensors"
-    network = features.load("squeezenet1_1", weights=path)
+    network = loading.load("squeezenet1_1", weights=path)
     names = {"features.1": "conv1"} | {f"features.{n}.cat": f"fire{n}" for n in (3, 4, 6, 7, 9, 12)}
     require_equal(
         network(picture, names), reference.squeezenet1_1(reference.load(path), picture), names
@@ -61,7 +62,7 @@ def test_squeezenet_equals_a_plain_forward(real, picture):
 def test_resnet18_with_folded_norms_and_no_tail_equals_a_plain_forward(real, picture):
     folder, reference = real
     path = folder / "resnet18.safetensors"
-    network = features.load("resnet18", weights=path)
+    network = loading.load("resnet18", weights=path)
     names = {"relu": "conv1"} | {
         f"layer{n}.{b}.relu_1": f"layer{n}.{b}" for n in (1, 2, 3) for b in (0, 1)
     }
@@ -130,7 +131,7 @@ def inception(real, tmp_path_factory):
 
 def test_inception_equals_a_plain_forward(inception, picture):
     path, forward = inception
-    network = features.load("inception_v3", weights=path)
+    network = loading.load("inception_v3", weights=path)
     names = {f"{theirs}.relu": ours for ours, theirs in INCEPTION_CONVS.items()}
     found = network(picture, [*names, "Mixed_5b.cat"])
     expected = forward(picture)
@@ -154,7 +155,7 @@ def test_inception_equals_it_to_the_end_where_pools_count_alike(inception, pictu
         return F.avg_pool2d(x, **options, count_include_pad=False)
 
     monkeypatch.setattr(theirs, "F", SimpleNamespace(**functions, avg_pool2d=avg_pool2d))
-    network = features.load("inception_v3", weights=path)
+    network = loading.load("inception_v3", weights=path)
     names = {f"{theirs}.cat": ours for ours, theirs in INCEPTION_BLOCKS.items()}
     require_equal(network(picture, names), forward(picture), names)
     assert network.layers[-1] == "Mixed_7a.cat"
@@ -197,7 +198,7 @@ def test_features_equal_torchvisions_own(resnet, picture):
     with torch.no_grad():
         model((picture - mean) / std)
     names = {"conv1": "conv1", "layer1.1.relu_1": "layer1", "layer4.1.relu_1": "layer4"}
-    require_equal(features.load("resnet18", weights=path)(picture, names), expected, names)
+    require_equal(loading.load("resnet18", weights=path)(picture, names), expected, names)
 
 
 def test_folding_changes_nothing(resnet, picture, tmp_path):
@@ -213,13 +214,13 @@ def test_folding_changes_nothing(resnet, picture, tmp_path):
         folded |= {f"{name}.weight": both.weight.data, f"{name}.bias": both.bias.data}
     save_file({key: value.contiguous() for key, value in folded.items()}, tmp_path / "folded")
     names = ["relu", "layer2.0.relu_1", "layer4.1.relu_1"]
-    whole = features.load("resnet18", weights=path)(picture, names)
-    ours = features.load("resnet18", weights=tmp_path / "folded")(picture, names)
+    whole = loading.load("resnet18", weights=path)(picture, names)
+    ours = loading.load("resnet18", weights=tmp_path / "folded")(picture, names)
     require_equal(ours, whole, {name: name for name in names})
 
 
 def test_a_layer_is_the_same_alone_and_beside_what_follows_it(resnet, picture):
-    network = features.load("resnet18", weights=resnet[1])
+    network = loading.load("resnet18", weights=resnet[1])
     together = network(picture, network.layers)
     assert list(together) == list(network.layers)
     for layer in ("bn1", "layer1.0.bn2", "layer1.0.add", "layer2.0.downsample.1"):
@@ -228,7 +229,7 @@ def test_a_layer_is_the_same_alone_and_beside_what_follows_it(resnet, picture):
 
 
 def test_it_runs_no_further_than_asked_and_traces_once(resnet, picture):
-    network = features.load("resnet18", weights=resnet[1])
+    network = loading.load("resnet18", weights=resnet[1])
     network(picture, ["layer1.0.relu_1"])
     (first,) = network._extractors.values()
     network(picture, ["layer1.0.relu_1"])
@@ -237,13 +238,13 @@ def test_it_runs_no_further_than_asked_and_traces_once(resnet, picture):
 
 
 def test_what_no_layer_needs_takes_no_memory(resnet):
-    network = features.load("resnet18", weights=resnet[1])
+    network = loading.load("resnet18", weights=resnet[1])
     assert not any(key.startswith("model.fc") for key in network.state_dict())
     assert not any(weight.is_meta for weight in network.state_dict().values())
 
 
 def test_it_follows_when_it_is_moved(resnet, picture):
-    network = features.load("resnet18", weights=resnet[1])
+    network = loading.load("resnet18", weights=resnet[1])
     before = network(picture, ["layer1.0.relu_1"])["layer1.0.relu_1"]
     after = network.double()(picture.double(), ["layer1.0.relu_1"])["layer1.0.relu_1"]
     assert after.dtype == torch.float64
@@ -251,7 +252,7 @@ def test_it_follows_when_it_is_moved(resnet, picture):
 
 
 def test_gradients_reach_the_picture_and_no_weight(resnet, picture):
-    network = features.load("resnet18", weights=resnet[1]).train()
+    network = loading.load("resnet18", weights=resnet[1]).train()
     pictures = picture.clone().requires_grad_()
     network(pictures, ["layer1.0.relu_1"])["layer1.0.relu_1"].square().mean().backward()
     assert pictures.grad.abs().sum() > 0
@@ -260,25 +261,25 @@ def test_gradients_reach_the_picture_and_no_weight(resnet, picture):
 
 
 def test_shapes_are_those_of_the_maps(resnet, picture):
-    network = features.load("resnet18", weights=resnet[1])
+    network = loading.load("resnet18", weights=resnet[1])
     found = network(picture, network.layers)
-    shapes = features.shapes(network, tuple(picture.shape[2:]))
+    shapes = backbone.shapes(network, tuple(picture.shape[2:]))
     assert shapes == {layer: tuple(maps.shape[1:]) for layer, maps in found.items()}
 
 
 def test_poolings_become_averages_modules_and_functions(resnet, inception_random, picture):
     by_max, average = (
-        features.load("resnet18", weights=resnet[1], pooling=p) for p in ("max", "average")
+        loading.load("resnet18", weights=resnet[1], pooling=p) for p in ("max", "average")
     )
     layers = ["relu", "maxpool"]
     before, pooled = (average(picture, layers)[layer] for layer in layers)
     assert torch.allclose(pooled, F.avg_pool2d(before, 3, 2, 1, count_include_pad=False), atol=1e-5)
     assert (pooled <= by_max(picture, layers)["maxpool"] + 1e-5).all()
-    network = features.load("inception_v3", weights=inception_random, pooling="average")
+    network = loading.load("inception_v3", weights=inception_random, pooling="average")
     found = network(picture, ["Mixed_5d.cat", "Mixed_6a.cat"])
     pooled = F.avg_pool2d(found["Mixed_5d.cat"], 3, 2)
     assert torch.allclose(found["Mixed_6a.cat"][:, -288:], pooled, rtol=1e-4, atol=1e-4)
-    assert features.shapes(network, 299)["Mixed_6a.cat"] == (768, 17, 17)
+    assert backbone.shapes(network, 299)["Mixed_6a.cat"] == (768, 17, 17)
 
 
 @pytest.fixture(scope="module")
@@ -294,7 +295,7 @@ def test_with_the_edge_repeated_a_flat_picture_has_no_border(resnet):
     flat = torch.full((1, 3, 64, 64), 0.9)
 
     def border(padding):
-        network = features.load("resnet18", weights=resnet[1], padding=padding)
+        network = loading.load("resnet18", weights=resnet[1], padding=padding)
         maps = network(flat, ["conv1"])["conv1"]
         return float((maps - maps[..., 16:17, 16:17]).abs().max() / maps.abs().max())
 
@@ -307,7 +308,7 @@ def test_a_network_without_padding_sees_the_picture_to_its_edge(inception_random
     picture = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
 
     def edge(padding):
-        network = features.load("inception_v3", weights=inception_random, padding=padding)
+        network = loading.load("inception_v3", weights=inception_random, padding=padding)
         point = picture.clone().requires_grad_(True)
         maps = network(point, ["Conv2d_2b_3x3.relu"])["Conv2d_2b_3x3.relu"]
         (gradient,) = torch.autograd.grad(maps.square().sum(), point)
@@ -319,11 +320,11 @@ def test_a_network_without_padding_sees_the_picture_to_its_edge(inception_random
 
 def test_valid_padding_is_refused(resnet):
     with pytest.raises(OptionError, match="resnet18 cannot do without padding"):
-        features.load("resnet18", weights=resnet[1], padding="valid")
+        loading.load("resnet18", weights=resnet[1], padding="valid")
 
 
 def test_a_picture_that_shrinks_to_nothing_is_a_sentence(inception_random):
-    network = features.load("inception_v3", weights=inception_random)
+    network = loading.load("inception_v3", weights=inception_random)
     with pytest.raises(PictureError, match="a picture of 40x40 is too small"):
         network(torch.rand(1, 3, 40, 40), ["Mixed_7a.cat"])
 
@@ -346,13 +347,13 @@ def test_a_picture_that_shrinks_to_nothing_is_a_sentence(inception_random):
 def test_weights_of_another_network_are_refused(resnet, tmp_path, change, sentence):
     torch.save(change(dict(resnet[0].state_dict())), tmp_path / "other.pth")
     with pytest.raises(OptionError, match=f"not the weights of resnet18: .*{sentence}"):
-        features.load("resnet18", weights=tmp_path / "other.pth")
+        loading.load("resnet18", weights=tmp_path / "other.pth")
 
 
 def test_default_layers_of_a_cut_network_are_those_that_it_has(resnet, tmp_path):
     state = {k: v for k, v in resnet[0].state_dict().items() if not k.startswith("layer2.1")}
     torch.save(state, tmp_path / "cut.pth")
-    network = features.load("resnet18", weights=tmp_path / "cut.pth")
+    network = loading.load("resnet18", weights=tmp_path / "cut.pth")
     assert network.layers[-1] == "layer2.0.relu_1"
     assert network.content_layers == ("layer2.0.relu_1",)
     assert network.style_layers == ("relu", "layer1.1.relu_1", "layer2.0.relu_1")
@@ -360,8 +361,8 @@ def test_default_layers_of_a_cut_network_are_those_that_it_has(resnet, tmp_path)
 
 def test_default_layers_of_any_network_fall_in_resolution(torchvision):
     for name in ("mobilenet_v2", "vgg11_bn", "regnet_y_400mf"):
-        graph, maps = graphs.survey(graphs.blank(torchvision.models, name))
-        content, style = zoo.default_layers(name, maps, graphs.bottlenecks(graph))
+        graph, maps = fx_surgery.survey(fx_surgery.blank(torchvision.models, name))
+        content, style = zoo.default_layers(name, maps, fx_surgery.bottlenecks(graph))
         heights = [maps[layer][1] for layer in style]
         assert len(heights) == 4
         assert all(big == 2 * small for big, small in pairwise(heights))
@@ -371,8 +372,8 @@ def test_default_layers_of_any_network_fall_in_resolution(torchvision):
 @pytest.mark.parametrize("name", zoo._OWN_LAYERS)
 def test_layers_picked_by_hand_exist_and_do_not_grow(name, torchvision):
     options = zoo._PLAIN if name in zoo._OWN_RANGES else {}
-    graph, maps = graphs.survey(graphs.blank(torchvision.models, name, **options))
-    assert {*zoo._OWN_LAYERS[name][0], *zoo._OWN_LAYERS[name][1]} <= graphs.bottlenecks(graph)
+    graph, maps = fx_surgery.survey(fx_surgery.blank(torchvision.models, name, **options))
+    assert {*zoo._OWN_LAYERS[name][0], *zoo._OWN_LAYERS[name][1]} <= fx_surgery.bottlenecks(graph)
     content, style = zoo.default_layers(name, maps, set())
     assert (content, style) == zoo._OWN_LAYERS[name]
     heights = [maps[layer][1] for layer in style]
@@ -390,7 +391,7 @@ def test_old_names_of_densenet_are_known(torchvision, tmp_path, picture):
     torch.save(model.state_dict(), tmp_path / "new.pth")
     layer = "features.transition1.conv"
     old, new = (
-        features.load("densenet121", weights=tmp_path / f"{age}.pth")(picture, [layer])[layer]
+        loading.load("densenet121", weights=tmp_path / f"{age}.pth")(picture, [layer])[layer]
         for age in ("old", "new")
     )
     assert torch.equal(old, new)
@@ -399,15 +400,15 @@ def test_old_names_of_densenet_are_known(torchvision, tmp_path, picture):
 def test_published_weights_are_fetched(resnet, monkeypatch, picture):
     asked = []
     monkeypatch.setattr(weights, "fetch", lambda url: asked.append(url) or resnet[1])
-    features.load("resnet18")
+    loading.load("resnet18")
     assert asked == ["https://download.pytorch.org/models/resnet18-f37072fd.pth"]
 
 
 def test_networks_of_patches_are_refused():
     with pytest.raises(OptionError, match="vit_b_16 cannot be a loss network: it does not take"):
-        features.load("vit_b_16")
+        loading.load("vit_b_16")
     with pytest.raises(OptionError, match="swin_t cannot be a loss network: its layers are not"):
-        features.load("swin_t")
+        loading.load("swin_t")
 
 
 def test_without_torchvision_the_extra_is_named(monkeypatch):
@@ -416,10 +417,10 @@ def test_without_torchvision_the_extra_is_named(monkeypatch):
 
     monkeypatch.setattr(zoo, "import_module", absent)
     with pytest.raises(MissingExtraError, match=r"which has resnet50, .*impasto\[backbones\]"):
-        features.load("resnet50")
+        loading.load("resnet50")
     with pytest.raises(OptionError, match="no loss network vgg18 - did you mean vgg19"):
-        features.load("vgg18")
-    assert features.load("vgg19").name == "vgg19"
+        loading.load("vgg18")
+    assert loading.load("vgg19").name == "vgg19"
 
 
 def test_a_torchvision_of_another_torch_is_a_sentence(monkeypatch):
@@ -430,4 +431,4 @@ def test_a_torchvision_of_another_torch_is_a_sentence(monkeypatch):
     with pytest.raises(
         MissingExtraError, match="a torchvision for torch .* is not installed - install"
     ):
-        features.load("resnet50")
+        loading.load("resnet50")

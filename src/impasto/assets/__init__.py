@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+STYLES = Path(__file__).parent / "styles"
+"""The bundled styles, a folder each."""
+
 
 def demo_photo() -> Path:
     """The photograph of ``impasto demo`` and of the styles' previews."""

@@ -14,8 +14,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from impasto import __version__
 from impasto.cli import lab, paint, quality, serve, studio, styles
+from impasto.distribution import VERSION
 from impasto.errors import ImpastoError, OutputError, reason
 from impasto.terminal import Terminal, error_record
 
@@ -52,7 +52,7 @@ for command in (
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"impasto {__version__}")  # noqa: T201
+        print(f"impasto {VERSION}")  # noqa: T201
         raise typer.Exit
 
 

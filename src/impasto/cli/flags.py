@@ -9,9 +9,10 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from impasto import catalog, devices
-from impasto.knobs import changed, doc
+from impasto import catalog
+from impasto.inference import devices
 from impasto.options import ReadOptions, StylizeOptions, WriteOptions
+from impasto.options.fields import changed, doc
 
 
 def knob(options: type, name: str, *flags: str, **more: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from impasto import __version__, catalog, devices
+from impasto import catalog
 from impasto.cli.flags import (
     STYLE_HELP,
     Device,
@@ -35,15 +35,17 @@ from impasto.cli.flags import (
     style_names,
 )
 from impasto.cli.studio import stop_gently
+from impasto.distribution import VERSION
 from impasto.errors import OptionError, OutputError, reason
+from impasto.inference import devices
 from impasto.options import ReadOptions, StylizeOptions, WriteOptions
 from impasto.progress import CancelToken, Progress
 from impasto.terminal import Terminal
 
 if TYPE_CHECKING:
-    from impasto.batch import Settings
     from impasto.catalog import Style
-    from impasto.files import Job
+    from impasto.paths import Job
+    from impasto.stylization.batch import Settings
 
 
 def stylize(
@@ -76,7 +78,8 @@ def stylize(
     that fails does not stop the others. Films (needs impasto[video]) keep sound and timing; one
     that was stopped goes on with the same command.
     """
-    from impasto import batch, files
+    from impasto import paths
+    from impasto.stylization import batch
 
     terminal = Terminal(quiet=quiet, verbose=verbose, as_json=as_json)
     chosen = _by_name(map(catalog.find, style))
@@ -93,8 +96,8 @@ def stylize(
             raise OptionError("--json tells of files, and - is none", hint="leave one of them out")
         _pipe(inputs, list(chosen.values()), out, format, settings)
         return
-    found = files.find(inputs)
-    plan = files.plan(found, list(chosen), out, format=format, known=catalog.styles())
+    found = paths.find(inputs)
+    plan = paths.plan(found, list(chosen), out, format=format, known=catalog.styles())
     lone = len(found) == 1 and found[0].named
     _run(plan, chosen, settings, terminal, ray=ray, lone=lone)
 
@@ -121,7 +124,8 @@ def _run(
 ) -> None:
     """Print each result as it comes; end with the exit code that the whole batch earned. A
     ``lone`` file, named itself, is a failure where its result is there already."""
-    from impasto import batch, files
+    from impasto import atomic
+    from impasto.stylization import batch
 
     counts = {"done": 0, "skipped": 0, "error": 0}
     cancel = CancelToken()
@@ -130,9 +134,9 @@ def _run(
         gently = stop_gently(cancel, terminal, "what is painted is kept")
     with gently, terminal.bar("painting") as move:
         if ray:
-            from impasto import cluster
+            from impasto.stylization import ray_cluster
 
-            results = cluster.run(plan, styles, settings, cancel=cancel)
+            results = ray_cluster.run(plan, styles, settings, cancel=cancel)
         else:
             results = batch.run(plan, styles, settings, on_progress=move, cancel=cancel)
         for number, result in enumerate(results, 1):
@@ -147,7 +151,7 @@ def _run(
         raise typer.Exit(130)
     alone = lone and len(plan) == 1 and counts["skipped"]
     if alone and terminal.quiet:  # nothing else has said why it ends in 1
-        terminal.error(files.there_already(plan[0].output))
+        terminal.error(atomic.there_already(plan[0].output))
     if counts["error"] or alone:
         raise typer.Exit(1)
 
@@ -156,13 +160,13 @@ def _pipe(
     inputs: list[str], styles: list[Style], out: str | None, format: str | None, settings: Settings
 ) -> None:
     """One picture from standard input, to standard output, or both."""
-    from impasto import codecs, files
-    from impasto.stylizer import Stylizer
+    from impasto import atomic, images, paths
+    from impasto.stylization.stylizer import Stylizer
 
     if len(inputs) > 1 or len(styles) > 1:
         raise OptionError("- takes one picture and one style")
     target = None if out in (None, "-") else Path(str(out))
-    wanted = codecs.valid_format(format) if format else None
+    wanted = paths.valid_format(format) if format else None
     if (inputs[0] == "-" and sys.stdin is None) or (target is None and sys.stdout is None):
         raise OptionError("- is standard input or output, and that is closed")
     if target is None and sys.stdout.isatty():
@@ -170,14 +174,14 @@ def _pipe(
             "a picture cannot be shown in a terminal", hint="redirect it, or name a file with -o"
         )
     source: Any = sys.stdin.buffer if inputs[0] == "-" else inputs[0]
-    photo = codecs.read(source, settings.read)
+    photo = images.read(source, settings.read)
     stylizer = Stylizer(styles[0], device=settings.device, threads=settings.threads)
     painting = stylizer(photo, **asdict(settings.stylize))
     own = photo.format if photo.format and photo.format != "GIF" else "PNG"
-    kind = codecs.format_of(target) if target else wanted or own
-    data = codecs.encode(painting, kind, settings.write)
+    kind = paths.format_of(target) if target else wanted or own
+    data = images.encode(painting, kind, settings.write)
     if target:
-        files.write(target, data, overwrite=settings.overwrite)
+        atomic.write(target, data, overwrite=settings.overwrite)
     else:
         _put(data)
 
@@ -206,14 +210,15 @@ def sheet(
     quiet: Quiet = False,
 ) -> None:
     """Paint one photograph in all styles, on one labelled sheet."""
-    from impasto import codecs, files, sheets
+    from impasto import atomic, images
+    from impasto.stylization import contact_sheet
 
     terminal = Terminal(quiet=quiet)
-    picture = codecs.read(photo)
+    picture = images.read(photo)
     target = Path(out) if out else Path(photo).with_suffix(".sheet.jpg")
-    files.require_places([target], [photo], overwrite=overwrite)
+    atomic.require_places([target], [photo], overwrite=overwrite)
     with terminal.bar("painting") as move:
-        made = sheets.sheet(picture, style, cell=cell, on_progress=move)
+        made = contact_sheet.sheet(picture, style, cell=cell, on_progress=move)
     terminal.say(f"{made.save(target, overwrite=overwrite)}  {made.width}x{made.height}")
 
 
@@ -225,16 +230,17 @@ def demo(
     overwrite: Overwrite = False,
 ) -> None:
     """Paint a bundled photograph in every bundled style, and say where."""
-    from impasto import assets, batch, files, sheets
+    from impasto import assets, atomic, paths
+    from impasto.stylization import batch, contact_sheet
 
     terminal = Terminal()
     chosen = catalog.looks(catalog.bundled())
     photo, side_by_side = assets.demo_photo(), out / "sheet.jpg"
-    files.require_places([side_by_side], [photo], overwrite=overwrite)
-    plan = files.plan(files.find([photo]), list(chosen), f"{out}/")
+    atomic.require_places([side_by_side], [photo], overwrite=overwrite)
+    plan = paths.plan(paths.find([photo]), list(chosen), f"{out}/")
     settings = batch.Settings(overwrite=overwrite)
     _run(plan, chosen, settings, terminal)
-    made = sheets.sheet(photo, [*chosen.values()])
+    made = contact_sheet.sheet(photo, [*chosen.values()])
     path = made.save(side_by_side, overwrite=overwrite)
     terminal.say(f"All of them side by side: {path.resolve()}")
     terminal.say("Now your own: impasto stylize photo.jpg -s great-wave")
@@ -252,4 +258,4 @@ def doctor(
     if bench:
         Terminal(as_json=as_json).details("milliseconds at 1280x720", {"devices": checks.bench()})
         return
-    Terminal(as_json=as_json).details(f"impasto {__version__}", checks.report())
+    Terminal(as_json=as_json).details(f"impasto {VERSION}", checks.report())

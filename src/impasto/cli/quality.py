@@ -25,7 +25,7 @@ def _distill_base(others: dict[str, Any]) -> DistillOptions:
     if others["tier"]:
         return DistillOptions(network=studio_file("networks").preset(others["tier"]))
     if others["start"]:
-        checkpoint = studio_file("checkpoint")
+        checkpoint = studio_file("training.checkpoint")
         return DistillOptions(network=checkpoint.read(checkpoint.find(others["start"])).network)
     return DistillOptions()
 
@@ -61,7 +61,7 @@ def distill(
         terminal.bar("learning") as move,
         stop_gently(cancel, terminal, "nothing is written"),
     ):
-        made = studio_file("distill").distill(
+        made = studio_file("training.distill").distill(
             style, photos, out, options=options, start=start, title=title or "",
             overwrite=overwrite, on_progress=move, cancel=cancel,
         )  # fmt: skip
@@ -86,7 +86,7 @@ def quantize(
     """
     terminal = Terminal(quiet=quiet)
     with terminal.bar("quantising") as move:
-        made = studio_file("quantize").quantize(
+        made = studio_file("export.quantize").quantize(
             style, photos, out, options=options, overwrite=overwrite, on_progress=move
         )
     terminal.say(
@@ -116,7 +116,7 @@ def evaluate(
     """
     terminal = Terminal(quiet=quiet, as_json=as_json)
     with terminal.bar("measuring") as move:
-        found = studio_file("evaluate").evaluate(
+        found = studio_file("evaluation.evaluate").evaluate(
             style, painting, photos, options=options, on_progress=move
         )
     if as_json:

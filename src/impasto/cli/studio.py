@@ -24,11 +24,11 @@ from impasto.terminal import Terminal
 
 def _train_base(others: dict[str, Any]) -> TrainOptions:
     recipe, tier, start = others["recipe"], others["tier"], others["start"]
-    options = studio_file("paintings").read(recipe).options if recipe else TrainOptions()
+    options = studio_file("training.paintings").read(recipe).options if recipe else TrainOptions()
     if tier:
         return replace(options, network=studio_file("networks").preset(tier))
     if start and not recipe:
-        checkpoint = studio_file("checkpoint")
+        checkpoint = studio_file("training.checkpoint")
         return replace(options, network=checkpoint.read(checkpoint.find(start)).network)
     return options
 
@@ -78,7 +78,7 @@ def train(
     Several paintings share one network, and can be blended. Stopped by Ctrl-C or worse,
     the same command goes on where it was.
     """
-    train_styles = studio_file("train").train
+    train_styles = studio_file("training.train").train
     first = os.environ.get("RANK", "0") == "0"  # of the processes that a launcher started
     terminal, cancel = Terminal(quiet=quiet or not first), CancelToken()
     said = {"title": title, "artist": artist, "year": year, "licence": licence}
@@ -114,7 +114,7 @@ def _paintings(
         raise OptionError(
             f"--{next(iter(said))} is of one painting", hint="use a recipe for several"
         )
-    studio = studio_file("paintings")
+    studio = studio_file("training.paintings")
     if recipe:
         found = studio.read(recipe)
         return found.paintings, found.start
@@ -132,7 +132,7 @@ def networks(
     width, height = _size(size)
     records, terminal = [], Terminal(as_json=as_json)
     with terminal.bar("measuring") as move:
-        for record in studio_file("census").measure(wanted, width, height, threads):
+        for record in studio_file("evaluation.complexity").measure(wanted, width, height, threads):
             records.append(record)
             move(Progress(len(records), len(wanted)))
     if as_json:
@@ -153,7 +153,7 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _preset(others: dict[str, Any]) -> OptimizeOptions:
-    from impasto.studio.presets import preset
+    from impasto.studio.optimization.presets import preset
 
     return preset(others["preset"])
 
@@ -216,10 +216,10 @@ def redo(
     quiet: Quiet = False,
 ) -> None:
     """Paint a picture again by the recipe that it holds (needs impasto[train])."""
-    from impasto import codecs
+    from impasto import images
 
-    recipe = studio_file("recipe")
-    record = recipe.read(codecs.read(painting))
+    recipe = studio_file("optimization.recipe")
+    record = recipe.read(images.read(painting))
     options = recipe.options(record)
     if device:
         options = replace(options, device=device)
@@ -254,15 +254,15 @@ def _paint(
     weights: list[float] | None,
     masks: list[Path],
 ) -> None:
-    from impasto import codecs, files
+    from impasto import atomic, paths
 
-    codecs.format_of(job.out)
+    paths.format_of(job.out)
     outputs = [path for path in (job.out, job.log, job.plot) if path]
     inputs: list[str | Path] = [content, *styles, *masks, options.start]
-    files.require_places(outputs, inputs, overwrite=job.overwrite)
-    studio, cancel = studio_file("optimize"), CancelToken()
+    atomic.require_places(outputs, inputs, overwrite=job.overwrite)
+    studio, cancel = studio_file("optimization.optimize"), CancelToken()
     if job.plot:
-        studio_file("curves").require()
+        studio_file("loss_curves").require()
     losses: list[dict[str, float]] = []
 
     with terminal.bar("painting") as move, stop_gently(cancel, terminal, "saving the picture"):
@@ -285,9 +285,9 @@ def _paint(
     )
     if job.log:
         lines = (json.dumps({"step": n, **each}) for n, each in enumerate(losses, 1))
-        files.write(job.log, "".join(f"{line}\n" for line in lines).encode(), overwrite=True)
+        atomic.write(job.log, "".join(f"{line}\n" for line in lines).encode(), overwrite=True)
     if job.plot:
-        files.write(job.plot, studio_file("curves").png(losses, path.name), overwrite=True)
+        atomic.write(job.plot, studio_file("loss_curves").png(losses, path.name), overwrite=True)
     terminal.say(f"{path}  {painted.width}x{painted.height}")
     for note in painted.notes:
         terminal.say(f"  {content}: {note}")
@@ -302,9 +302,8 @@ def layers(
     as_json: Json = False,
 ) -> None:
     """List a loss network's layers and their shapes (needs impasto[train])."""
-    features = studio_file("features")
-    loaded = features.load(network, weights=weights)
-    shapes = features.shapes(loaded, size)
+    loaded = studio_file("perceptual.loading").load(network, weights=weights)
+    shapes = studio_file("perceptual.backbone").shapes(loaded, size)
     terminal = Terminal(as_json=as_json)
     if as_json:
         terminal.print_json({name: list(shape) for name, shape in shapes.items()})

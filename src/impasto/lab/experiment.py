@@ -33,14 +33,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from impasto import codecs, files
+from impasto import images, paths
 from impasto.errors import OptionError
-from impasto.knobs import changed
-from impasto.options import OptimizeOptions
-from impasto.studio import tables
-from impasto.studio.canvas import STARTS
-from impasto.studio.objective import KINDS
-from impasto.studio.presets import preset
+from impasto.options import OptimizeOptions, tables
+from impasto.options.fields import changed
+from impasto.studio.optimization.presets import preset
+from impasto.studio.optimization.pyramid import STARTS
+from impasto.studio.perceptual.objective import KINDS
 
 FORMAT = 1
 """Part of every run's key: to be raised when equal options paint another picture."""
@@ -285,7 +284,7 @@ def _hash(path: Path) -> str:
 
 @functools.lru_cache
 def _hash_of(path: Path, _changed: int) -> str:
-    return codecs.read(path).sha256
+    return images.read(path).sha256
 
 
 def _content(path: Path) -> str:
@@ -295,4 +294,4 @@ def _content(path: Path) -> str:
 
 @functools.lru_cache
 def _content_of(path: Path, _changed: int) -> str:
-    return files.sha256(path)
+    return paths.sha256(path)

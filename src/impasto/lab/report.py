@@ -13,15 +13,16 @@ from typing import Any
 
 import jinja2
 
-from impasto import __version__, codecs, files, sheets
+from impasto import atomic, images
+from impasto.distribution import VERSION
 from impasto.errors import OptionError
-from impasto.knobs import flattened
+from impasto.images.picture import Picture
 from impasto.lab.experiment import Experiment, Trial
 from impasto.lab.runs import RUNS, Done
 from impasto.options import WriteOptions
-from impasto.picture import Picture
-from impasto.studio import curves
-from impasto.studio.objective import KINDS
+from impasto.options.fields import flattened
+from impasto.studio import loss_curves
+from impasto.studio.perceptual.objective import KINDS
 
 PAGE, TABLE, RECORD, SHEET = "report.html", "results.csv", "results.json", "sheet.jpg"
 
@@ -38,21 +39,21 @@ def write(experiment: Experiment, done: Sequence[Done], folder: Path) -> Path:
     if not painted:
         reason = f": {done[0].error}" if done else ""
         raise OptionError(f"no run of {experiment.title!r} came to its end{reason}")
-    pictures = {each.key: codecs.read(each.picture(folder)) for each in painted}
+    pictures = {each.key: images.read(each.picture(folder)) for each in painted}
     rows = [_row(each) for each in done]
-    files.write(folder / TABLE, _csv(rows), overwrite=True)
+    atomic.write(folder / TABLE, _csv(rows), overwrite=True)
     record = {
-        "impasto": __version__,
+        "impasto": VERSION,
         "title": experiment.title,
         "question": experiment.question,
         "contents": [str(path) for path in experiment.contents],
         "styles": [str(path) for path in experiment.styles],
         "runs": [_record(*each) for each in zip(rows, done, strict=True)],
     }
-    files.write(folder / RECORD, f"{json.dumps(record, indent=1)}\n".encode(), overwrite=True)
+    atomic.write(folder / RECORD, f"{json.dumps(record, indent=1)}\n".encode(), overwrite=True)
     _sheet(painted, pictures).save(folder / SHEET, overwrite=True, options=_EMBEDDED)
     page = _page(experiment, done, pictures)
-    return files.write(folder / PAGE, page.encode(), overwrite=True)
+    return atomic.write(folder / PAGE, page.encode(), overwrite=True)
 
 
 def _row(done: Done) -> dict[str, Any]:
@@ -94,7 +95,7 @@ def _names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _sheet(done: Sequence[Done], pictures: Mapping[str, Picture]) -> Picture:
-    return sheets.compose([(_label(each.trial), pictures[each.key]) for each in done])
+    return images.compose([(_label(each.trial), pictures[each.key]) for each in done])
 
 
 def _label(trial: Trial) -> str:
@@ -120,10 +121,10 @@ def _page(experiment: Experiment, done: Sequence[Done], pictures: Mapping[str, P
     environment.filters["number"] = _number
     return environment.get_template("report.html.jinja").render(
         experiment=experiment,
-        version=__version__,
+        version=VERSION,
         base=sorted(flattened(asdict(experiment.base))),
         sources=[
-            (kind, path.stem, _data(codecs.read(path).resized(384)))
+            (kind, path.stem, _data(images.read(path).resized(384)))
             for kind, paths in (("Photograph", experiment.contents), ("Style", experiment.styles))
             for path in paths
         ],
@@ -136,10 +137,12 @@ def _page(experiment: Experiment, done: Sequence[Done], pictures: Mapping[str, P
         layers=layers,
         images={key: _data(picture) for key, picture in pictures.items()},
         curves={
-            each.key: _url("image/png", curves.png(each.losses, _label(each.trial)))
+            each.key: _url("image/png", loss_curves.png(each.losses, _label(each.trial)))
             for each in once
         },
-        overview=_url("image/png", curves.overview({_label(e.trial): e.losses for e in painted})),
+        overview=_url(
+            "image/png", loss_curves.overview({_label(e.trial): e.losses for e in painted})
+        ),
         seconds=sum(each.seconds for each in once),
     )
 

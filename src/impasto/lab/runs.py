@@ -28,14 +28,14 @@ import psutil
 import torch
 from torch import Tensor
 
-from impasto import codecs, files
+from impasto import atomic, images
 from impasto.errors import ImpastoError, MissingExtraError, TrainingError
+from impasto.images.picture import Picture
 from impasto.lab.experiment import Trial
 from impasto.options import OptimizeOptions
-from impasto.picture import Picture
 from impasto.progress import CancelToken, OnProgress, Progress, silent
-from impasto.studio import features
-from impasto.studio.optimize import Step, optimize
+from impasto.studio.optimization.optimize import Step, optimize
+from impasto.studio.perceptual import backbone, loading
 
 RUNS = "runs"
 
@@ -183,7 +183,7 @@ def _on_ray(left: Mapping[str, Trial], cancel: CancelToken) -> Iterator[tuple[st
         ray.init(log_to_driver=False, include_dashboard=False)
     # Another machine may not have the files.
     paths = {path for trial in left.values() for path in (trial.content, trial.style)}
-    pictures = {path: ray.put(codecs.read(path)) for path in paths}
+    pictures = {path: ray.put(images.read(path)) for path in paths}
     perform: Any = ray.remote(num_cpus=1, max_retries=3)(_perform)
     waiting = {
         perform.remote(pictures[trial.content], pictures[trial.style], trial.options): key
@@ -250,17 +250,17 @@ def _memory() -> Iterator[_Memory]:
 @functools.lru_cache(maxsize=2)
 def _shared(name: str, pooling: str, padding: str, weights: str) -> Remembering:
     return Remembering(
-        features.load(name, pooling=pooling, padding=padding, weights=weights or None)
+        loading.load(name, pooling=pooling, padding=padding, weights=weights or None)
     )
 
 
-class Remembering(features.LossNetwork):
+class Remembering(backbone.LossNetwork):
     """A loss network that keeps what it was asked for without gradients.
 
     That is photographs and style pictures, the same in run after run; paintings change.
     """
 
-    def __init__(self, network: features.LossNetwork) -> None:
+    def __init__(self, network: backbone.LossNetwork) -> None:
         super().__init__(
             network.name, network.layers, network.content_layers, network.style_layers,
             network.mean.flatten().tolist(), network.std.flatten().tolist(),
@@ -303,9 +303,9 @@ def _write(key: str, trial: Trial, result: _Result, folder: Path) -> Done:
         "memory": result.memory,
         "losses": losses,
     }
-    files.write(done.picture(folder), result.png, overwrite=True)
+    atomic.write(done.picture(folder), result.png, overwrite=True)
     data = json.dumps(record).encode()
-    files.write(folder / RUNS / f"{key}.json", data, overwrite=True)
+    atomic.write(folder / RUNS / f"{key}.json", data, overwrite=True)
     return done
 
 

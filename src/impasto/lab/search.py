@@ -25,15 +25,15 @@ import torch
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError  # Optuna's own way to databases
 
-from impasto import codecs, files, sheets
+from impasto import atomic, images
 from impasto.errors import ImpastoError, OptionError
+from impasto.images.picture import Picture
 from impasto.options import LossOptions, OptimizeOptions, SearchOptions, WriteOptions
-from impasto.picture import Picture
 from impasto.progress import CancelToken, OnProgress, Progress, silent
-from impasto.studio import features
-from impasto.studio.objective import Objective, StylePicture
-from impasto.studio.optimize import optimize
-from impasto.studio.photos import to_tensor
+from impasto.studio.optimization.optimize import optimize
+from impasto.studio.perceptual import loading
+from impasto.studio.perceptual.objective import Objective, StylePicture
+from impasto.studio.tensors import to_tensor
 
 SHEET, DATABASE = "sheet.jpg", "search.db"
 VALUES = ("content", "style", "roughness", "palette")
@@ -105,7 +105,7 @@ def search(
         raise OptionError(
             f"{options.network} would judge itself", hint="give another network as --judge"
         )
-    files.require_places([folder / SHEET], [content, style], overwrite=True)
+    atomic.require_places([folder / SHEET], [content, style], overwrite=True)
     run = _Search(Path(content), Path(style), options, cancel or CancelToken())
     with _study(storage or _beside(folder), run.key) as study:
         while (count := len(_complete(study))) < options.trials and not run.cancel.cancelled:
@@ -145,13 +145,13 @@ class _Search:
         self, content: Path, style: Path, options: SearchOptions, cancel: CancelToken
     ) -> None:
         self._options, self.cancel, self.seed = options, cancel, options.seed
-        self._content = codecs.read(content).resized(options.size)
-        self._style = codecs.read(style).resized(options.size)
+        self._content = images.read(content).resized(options.size)
+        self._style = images.read(style).resized(options.size)
         base = LossOptions(network=options.network, weights=options.weights)
         self._base = OptimizeOptions(
             size=options.size, steps=options.steps, seed=options.seed, loss=base
         )
-        self._network = features.load(
+        self._network = loading.load(
             options.network, pooling=base.pooling, padding=base.padding, weights=options.weights
         )
         self._judge = Judge(
@@ -319,8 +319,8 @@ def _write(choices: Sequence[Choice], style: Path, folder: Path) -> None:
     ]
     for each in choices:
         text = recipe(each, style)
-        files.write(folder / f"{each.name}.toml", text.encode(), overwrite=True)
-    sheets.compose(cells).save(
+        atomic.write(folder / f"{each.name}.toml", text.encode(), overwrite=True)
+    images.compose(cells).save(
         folder / SHEET, overwrite=True, options=WriteOptions(quality=90, strip=True)
     )
 

@@ -15,8 +15,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from impasto import __version__, runtimes
+from impasto.distribution import VERSION
 from impasto.errors import ImpastoError, OptionError
+from impasto.inference import runtimes
 from impasto.options import ServeOptions
 from impasto.server import schema, work
 from impasto.server.guard import Guard, is_loopback
@@ -52,7 +53,7 @@ def create_app(options: ServeOptions | None = None) -> FastAPI:
     runtimes.require(options.device)
     app = FastAPI(
         title="impasto",
-        version=__version__,
+        version=VERSION,
         summary="Paint photographs in the style of a picture.",
         docs_url=None,
         redoc_url=None,

@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from impasto import catalog, devices
+from impasto import catalog
 from impasto.errors import ImpastoError, PictureError, reason
+from impasto.images.picture import Picture
+from impasto.inference import devices
 from impasto.options import ServeOptions
-from impasto.picture import Picture
 from impasto.server.painting import Order, Painting
 from impasto.server.problems import Refusal
 from impasto.server.processes import Painter

@@ -9,11 +9,11 @@ from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from impasto import catalog, codecs
+from impasto import catalog, images, paths
 from impasto.errors import PictureLimitError, in_memory
+from impasto.images.picture import Picture
 from impasto.options import ReadOptions, ServeOptions, StylizeOptions, WriteOptions
-from impasto.picture import Picture
-from impasto.stylizer import Stylizer, largest_side
+from impasto.stylization.stylizer import Stylizer, largest_side
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
@@ -53,7 +53,7 @@ def painted(order: Order, options: ServeOptions, threads: int | None = None) -> 
     """
     clock = _Clock()
     read = ReadOptions(options.max_pixels, options.max_side, options.max_bytes)
-    photo = codecs.read(BytesIO(order.data), read)
+    photo = images.read(BytesIO(order.data), read)
     side = order.options.size or max(photo.width, photo.height)
     side = largest_side(side, order.options.stroke)
     if side > options.stylize_side:
@@ -68,14 +68,14 @@ def painted(order: Order, options: ServeOptions, threads: int | None = None) -> 
     format = next(iter(order.formats), OWN)
     if format == OWN:
         format = own_format(photo)
-    data = codecs.encode(painting, format, WriteOptions(strip=True))
+    data = images.encode(painting, format, WriteOptions(strip=True))
     clock("encode")
     return Painting(data, format, stylizer.device, clock.seconds)
 
 
 def own_format(photo: Picture) -> str:
     """The photograph's own format, if pictures are written in it."""
-    return photo.format if photo.format and photo.format in codecs.SUFFIXES.values() else "PNG"
+    return photo.format if photo.format and photo.format in paths.SUFFIXES.values() else "PNG"
 
 
 @lru_cache(maxsize=8)

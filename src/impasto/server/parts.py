@@ -16,7 +16,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from impasto import files
+from impasto import atomic
 from impasto.errors import OutputError
 from impasto.server.problems import Refusal
 
@@ -72,7 +72,7 @@ class Folder:
         """Raises: FolderError: the disk is full, or does not let it be written."""
         path = self._folder / id / name
         try:
-            files.write(path, source, overwrite=True)
+            atomic.write(path, source, overwrite=True)
         except OutputError as error:
             raise FolderError(str(error)) from error
         return path.stat().st_size

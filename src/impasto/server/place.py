@@ -10,7 +10,7 @@ from pathlib import Path
 from huey.exceptions import HueyException
 from huey.storage import BaseStorage, RedisStorage, SqliteStorage
 
-from impasto import files
+from impasto import paths
 from impasto.errors import DeviceError, reason
 from impasto.options import ServeOptions
 from impasto.server.parts import Chunks, Folder, FolderError, Parts
@@ -55,7 +55,7 @@ def _redis(address: str) -> Place:
 
 
 def _folder(options: ServeOptions) -> Place:
-    folder = Path(options.state) if options.state else files.cache_folder("jobs")
+    folder = Path(options.state) if options.state else paths.cache_folder("jobs")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # others' photographs
     path = str(folder / "jobs.sqlite")
     records, marks = (SqliteStorage(name, filename=path) for name in ("impasto", "impastomarks"))

@@ -20,8 +20,8 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from impasto import engine, runtimes
 from impasto.errors import ImpastoError, in_memory, reason
+from impasto.inference import engine, runtimes
 from impasto.options import ServeOptions
 from impasto.server.painting import SMALLER, Order, Painting, painted
 from impasto.server.problems import Refusal

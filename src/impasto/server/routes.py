@@ -17,8 +17,8 @@ from starlette.requests import ClientDisconnect
 
 from impasto import assets, catalog
 from impasto.errors import PictureLimitError
-from impasto.knobs import changed
 from impasto.options import OptimizeOptions, ServeOptions, StylizeOptions
+from impasto.options.fields import changed
 from impasto.server import schema, work
 from impasto.server.fields import (
     FILM_TYPES,
@@ -35,7 +35,7 @@ from impasto.server.painting import OWN, SMALLER, Order, Painting
 from impasto.server.problems import Refusal
 from impasto.server.received import checked, head, received
 from impasto.server.static import PAGE, told_of
-from impasto.stylizer import largest_side
+from impasto.stylization.stylizer import largest_side
 
 _WATCH = 0.25
 """Seconds between two looks at a job whose events somebody reads."""

@@ -14,8 +14,8 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from impasto import runtimes
 from impasto.errors import DeviceError, reason
+from impasto.inference import runtimes
 from impasto.options import ServeOptions
 from impasto.server.app import create_app
 from impasto.server.jobs import Jobs

@@ -13,7 +13,7 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.request import urlopen
 
-from impasto import assets, files
+from impasto import assets, atomic, paths
 from impasto.catalog import Style
 from impasto.errors import OptionError, OutputError, reason
 
@@ -45,7 +45,7 @@ def export(
     if folder.exists() and not overwrite and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder} is there already", hint="--overwrite writes into it")
     for name, data in _files(styles, archive):
-        files.write(folder / name, data, overwrite=True)
+        atomic.write(folder / name, data, overwrite=True)
     return folder
 
 
@@ -99,7 +99,7 @@ def _runtime(archive: Path | None) -> Iterator[tuple[str, bytes]]:
 
 
 def _verified(archive: Path | None) -> bytes:
-    kept = files.cache_folder("runtime") / RUNTIME
+    kept = paths.cache_folder("runtime") / RUNTIME
     source = archive or (kept if kept.is_file() else None)
     try:
         data = source.read_bytes() if source else _downloaded()
@@ -111,7 +111,7 @@ def _verified(archive: Path | None) -> bytes:
     if base64.b64encode(hashlib.sha512(data).digest()).decode() != _SHA512:
         raise OptionError(f"{source or _ADDRESS} is not {RUNTIME}: it has another SHA-512")
     if source is None:
-        files.write(kept, data, overwrite=True)
+        atomic.write(kept, data, overwrite=True)
     return data
 
 

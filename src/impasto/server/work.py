@@ -19,8 +19,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from impasto import codecs, files
-from impasto.codecs.formats import recognise
+from impasto import atomic, images, paths
 from impasto.errors import (
     ImpastoError,
     OptionError,
@@ -29,8 +28,9 @@ from impasto.errors import (
     in_memory,
     reason,
 )
-from impasto.knobs import changed
+from impasto.images.codecs.formats import recognise
 from impasto.options import OptimizeOptions, ReadOptions, ServeOptions, StylizeOptions, WriteOptions
+from impasto.options.fields import changed
 from impasto.progress import OnProgress, Progress
 from impasto.server.fields import FILM_TYPES, MEDIA_TYPES
 from impasto.server.jobs import Job, Jobs
@@ -189,7 +189,7 @@ def _perform(options: ServeOptions, job: Job, folder: str) -> None:
     except ImpastoError as error:
         told = {"state": "failed", "error": problem(error)}
     jobs.close()
-    files.write(Path(folder) / _TOLD, json.dumps(told).encode())
+    atomic.write(Path(folder) / _TOLD, json.dumps(told).encode())
 
 
 def _made(options: ServeOptions, job: Job, jobs: Jobs, folder: Path) -> dict[str, Any]:
@@ -219,8 +219,8 @@ def _stylized(options: ServeOptions, job: Job, image: bytes) -> tuple[bytes, str
 
 def _film(options: ServeOptions, job: Job, folder: Path, tell: OnProgress) -> Path:
     """The painted film of the one that was sent."""
-    from impasto import video
-    from impasto.stylizer import Stylizer
+    from impasto.stylization.film import stylize_film
+    from impasto.stylization.stylizer import Stylizer
 
     target = folder / f"painted.{job.format}"
 
@@ -232,7 +232,7 @@ def _film(options: ServeOptions, job: Job, folder: Path, tell: OnProgress) -> Pa
             )
         tell(progress)
 
-    video.paint(
+    stylize_film(
         folder / _SENT,
         target,
         Stylizer(job.style, device=options.device, steady=True),
@@ -246,15 +246,15 @@ def _film(options: ServeOptions, job: Job, folder: Path, tell: OnProgress) -> Pa
 def _optimized(
     options: ServeOptions, job: Job, image: bytes, painting: bytes, tell: OnProgress
 ) -> tuple[bytes, str]:
-    from impasto.studio.optimize import optimize
+    from impasto.studio.optimization.optimize import optimize
 
     read = ReadOptions(options.max_pixels, options.max_side, options.max_bytes)
-    photo, style = codecs.read(image, read), codecs.read(painting, read)
+    photo, style = images.read(image, read), images.read(painting, read)
     wanted: OptimizeOptions = changed(OptimizeOptions(), job.options)
     made = optimize(photo, style, options=wanted, on_step=tell)
     format = job.format.upper() or own_format(photo)
-    data = codecs.encode(made, format, WriteOptions(strip=True))
-    return data, MEDIA_TYPES[codecs.formats.valid_format(format)]
+    data = images.encode(made, format, WriteOptions(strip=True))
+    return data, MEDIA_TYPES[paths.valid_format(format)]
 
 
 def _teller(jobs: Jobs, id: str) -> OnProgress:

@@ -13,7 +13,7 @@ What differs in ours, and why, is measured in ``docs/adr/0007-network.md``:
 * features are enlarged after they were mixed down to fewer, and bilinear, so that no lattice
   can form in a flat area; the last enlargement is a *resize-convolution*, run as a *sub-pixel
   convolution* of the same cost at the low resolution, because the two are the same linear
-  map; see :mod:`impasto.studio.deployed`;
+  map; see :mod:`impasto.studio.export.folding`;
 * one skip, at a quarter of the resolution: enough for edges to stay where they were,
   too coarse for the network to copy the photograph instead of painting;
 * padding repeats the edge, so that no pale frame is learnt.

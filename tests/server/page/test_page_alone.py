@@ -98,7 +98,8 @@ def test_the_browser_blends_keeps_colours_lays_grain_and_stops(browser, alone):
 def test_a_style_of_a_network_of_several_is_painted(browser, tmp_path, photo):
     pytest.importorskip("torch", reason="needs impasto[train]")
     from impasto.options import NetworkOptions
-    from impasto.studio import export, networks
+    from impasto.studio import networks
+    from impasto.studio.export import publish
 
     artwork = {"title": "A", "artist": "A", "year": "1", "licence": "CC0"}
     entries = [{"name": name, "title": name, "artwork": artwork} for name in ("one", "two")]
@@ -106,7 +107,7 @@ def test_a_style_of_a_network_of_several_is_painted(browser, tmp_path, photo):
     for norm, weight in network.named_parameters():
         if norm in networks.norms(network):
             weight.data[1] *= 2
-    folder = export.write_style(tmp_path / "pair", network.eval(), entries, {})
+    folder = publish.write_style(tmp_path / "pair", network.eval(), entries, {})
     try:
         static.export(tmp_path / "page", [*catalog.read(folder)])
     except OptionError as error:

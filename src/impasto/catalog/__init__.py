@@ -1,0 +1,42 @@
+"""The styles at hand: bundled ones, the user's own, and any folder with a card.
+
+A folder with ``card.json``, one ONNX file and previews holds a network of one style or of
+several. The card says whose paintings they are, how they were learnt, and which file (by
+SHA-256) holds the network. Styles are blended inside of their network, or by the network
+between theirs.
+"""
+
+from impasto.catalog.card import CARD, FORMAT, Artwork, Card, valid_name
+from impasto.catalog.finding import (
+    TINY,
+    bundled,
+    find,
+    looks,
+    of_one_network,
+    place,
+    require_free,
+    styles,
+    unknown,
+    user_folder,
+)
+from impasto.catalog.style import Style, read
+
+__all__ = [
+    "CARD",
+    "FORMAT",
+    "TINY",
+    "Artwork",
+    "Card",
+    "Style",
+    "bundled",
+    "find",
+    "looks",
+    "of_one_network",
+    "place",
+    "read",
+    "require_free",
+    "styles",
+    "unknown",
+    "user_folder",
+    "valid_name",
+]

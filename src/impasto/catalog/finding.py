@@ -1,0 +1,149 @@
+"""The styles at hand: bundled ones, the user's own, and any folder with a card."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from impasto import assets
+from impasto.catalog import verify
+from impasto.catalog.blend import blend
+from impasto.catalog.card import CARD, NAME, valid_name
+from impasto.catalog.style import Style, read
+from impasto.errors import OptionError, StyleError
+
+TINY = "-tiny"
+"""Ends the name of a style that paints as another does, in a smaller network."""
+
+_BLEND = re.compile(r"[^,:]+:\d*\.?\d+(,[^,:]+:\d*\.?\d+)*")
+
+
+def user_folder() -> Path:
+    """Where the user's own styles live."""
+    if override := os.environ.get("IMPASTO_STYLES"):
+        return Path(override).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("impasto", appauthor=False)) / "styles"
+
+
+def place(output: str | Path) -> Path:
+    """The folder of a new style: ``output`` itself, or, for a bare name, of that name in the
+    user's styles.
+
+    Raises:
+        OptionError: its last part cannot be the name of a style, or a bundled one has the name.
+    """
+    path = Path(output)
+    valid_name(path.name)
+    if str(output) != path.name:
+        return path
+    folder = user_folder() / path
+    require_free([path.name], folder)
+    return folder
+
+
+def require_free(names: Iterable[str], folder: Path) -> None:
+    """Raises: OptionError: in ``folder``, styles of these names would be hidden by bundled ones."""
+    if folder.parent != user_folder():
+        return
+    for name in names:
+        if name in bundled():
+            raise OptionError(
+                f"{name} is the name of a bundled style", hint="give another, or a folder"
+            )
+
+
+def styles() -> dict[str, Style]:
+    """All styles by name, damaged ones left out; a bundled one hides the user's of its name."""
+    return {**_in(user_folder()), **bundled()}
+
+
+def bundled() -> dict[str, Style]:
+    """The styles that came with impasto, by name."""
+    return _in(assets.STYLES)
+
+
+def looks(found: Mapping[str, Style]) -> dict[str, Style]:
+    """These styles without tiny twins: what NAME-tiny paints looks as what NAME does."""
+    twins = {f"{name}{TINY}" for name in found}
+    return {name: style for name, style in found.items() if name not in twins}
+
+
+def _in(place: Path) -> dict[str, Style]:
+    found: dict[str, Style] = {}
+    for card in sorted(place.glob(f"*/{CARD}")):
+        try:
+            found |= {style.name: style for style in read(card.parent)}
+        except StyleError:
+            continue
+    return found
+
+
+def find(style: str | Path | Style) -> Style:
+    """The style of this name, or in this folder, or of this card or network file.
+
+    ``folder/name`` is one of several styles in a folder, and ``great-wave:0.7,udnie:0.3`` a
+    blend, of styles of one network or of networks with one start.
+
+    Raises:
+        OptionError: no such style, or styles that cannot be blended.
+        StyleError: the folder's card is damaged, or the file is not a style.
+    """
+    if isinstance(style, Style):
+        return style
+    if _BLEND.fullmatch(str(style)):
+        parts = (part.rsplit(":", 1) for part in str(style).split(","))
+        return blend([(find(name), float(weight)) for name, weight in parts])
+    name, path = str(style), Path(style)
+    if NAME.fullmatch(name) and (named := _named(name)):
+        return named
+    beside = os.path.isfile(path.parent / CARD)
+    if path.suffix in (".json", ".onnx") and beside and os.path.isfile(path):
+        path = path.parent
+    if os.path.isfile(path / CARD):
+        return _one(path, path.name)
+    if beside:
+        return _one(path.parent, path.name, only=False)
+    if path.suffix and os.path.isfile(path):
+        verify.refuse_foreign(path)
+    raise unknown(name)
+
+
+def of_one_network(style: str | Path | Style) -> Style:
+    """As :func:`find`, for what needs the folder of a network; also raises OptionError for a
+    blend of several."""
+    found = find(style)
+    if found.parts:
+        raise OptionError(f"{found.name} is a blend of several networks", hint="give one style")
+    return found
+
+
+def _named(name: str) -> Style | None:
+    for place in (assets.STYLES, user_folder()):
+        if os.path.isfile(place / name / CARD):  # if it is damaged, say so
+            return _one(place / name, name)
+    return styles().get(name)
+
+
+def _one(folder: Path, name: str, *, only: bool = True) -> Style:
+    """The style ``name`` in ``folder``, or its ``only`` one."""
+    found = read(folder)
+    for style in found:
+        if style.name == name or (only and len(found) == 1):
+            return style
+    names = ", ".join(style.name for style in found)
+    raise OptionError(
+        f"{folder} holds {len(found)} styles", hint=f"give one as {folder}/NAME: {names}"
+    )
+
+
+def unknown(name: str) -> OptionError:
+    """The error for a style that is not there, with the nearest names."""
+    names = list(styles())
+    near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names)}"
+    return OptionError(f"there is no style {name!r}", hint=hint)

@@ -1,0 +1,82 @@
+"""A style on disk, and the styles that a folder holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from impasto.catalog import verify
+from impasto.catalog.card import CARD, Card, parse
+from impasto.errors import OptionError, StyleError, reason
+from impasto.inference import onnx_proto
+
+
+@dataclass(frozen=True)
+class Style:
+    """A style on disk: a network, and how much it shall paint of each of its styles."""
+
+    card: Card
+    folder: Path
+    weights: tuple[float, ...] = (1.0,)
+    parts: tuple[tuple[Style, float], ...] = ()
+    """The styles, each with its share, of whose networks this one's is the mean."""
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+    @property
+    def preview(self) -> Path:
+        return self.folder / self.card.preview
+
+    def model(self) -> bytes:
+        """The verified network, as ONNX.
+
+        Raises:
+            StyleError: the file is missing, damaged or foreign.
+            OptionError: a blend of networks between which there is none.
+        """
+        if not self.parts:
+            return verify.load(self.folder / self.card.file, self.card.sha256)
+        models = [part.model() for part, _ in self.parts]
+        try:
+            return onnx_proto.between(models, [share for _, share in self.parts])
+        except ValueError as error:
+            raise unblendable([part for part, _ in self.parts], str(error)) from error
+
+
+Shares = Sequence[tuple[Style, float]]
+"""Styles of a blend, with shares that add up to 1."""
+
+
+def joined(texts: Iterable[str]) -> str:
+    return " and ".join(dict.fromkeys(texts))
+
+
+def unblendable(styles: Sequence[Style], reason: str) -> OptionError:
+    return OptionError(
+        f"{joined(style.name for style in styles)} cannot be blended: {reason}",
+        hint="blend styles of one network, or ones learnt with one --start and not quantized",
+    )
+
+
+def read(folder: Path) -> tuple[Style, ...]:
+    """The styles in ``folder``; their network is checked later, when it is loaded.
+
+    Raises:
+        StyleError: the card is damaged or from a newer version.
+    """
+    path = folder / CARD
+    try:
+        cards = parse(json.loads(path.read_bytes()))
+    except OSError as error:
+        raise StyleError(f"{path} cannot be read: {reason(error)}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StyleError(f"{path} is not a style's card: {error}") from error
+    count = len(cards)
+    return tuple(
+        Style(card, folder, tuple(float(i == index) for i in range(count)))
+        for index, card in enumerate(cards)
+    )

@@ -1,0 +1,20 @@
+"""Pictures: read, written, resized, and what happens to their pixels."""
+
+from impasto.images.codecs import BICUBIC, comment, encode, resize, resize_to, to_pil, with_comment
+from impasto.images.picture import Picture, compose, from_array, from_pil, open_any, read
+
+__all__ = [
+    "BICUBIC",
+    "Picture",
+    "comment",
+    "compose",
+    "encode",
+    "from_array",
+    "from_pil",
+    "open_any",
+    "read",
+    "resize",
+    "resize_to",
+    "to_pil",
+    "with_comment",
+]

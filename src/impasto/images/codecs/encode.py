@@ -1,0 +1,97 @@
+"""Pictures to files' content."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from PIL import Image
+
+from impasto.errors import OutputError, reason
+from impasto.images.codecs.color import srgb_profile
+from impasto.images.codecs.pillow import to_pil
+from impasto.images.raster import Raster
+from impasto.options import WriteOptions
+from impasto.paths import valid_format
+
+_MAX_JPEG_SEGMENT = 65_533
+
+
+def encode(picture: Raster, format: str, options: WriteOptions | None = None) -> bytes:
+    """The picture as a file's content, with an sRGB profile and its metadata.
+
+    JPEG is written at 4:4:4. Where a format has no alpha, the picture lies on white.
+
+    Raises:
+        OptionError: not a format that is written.
+        OutputError: the format does not hold pictures of this size.
+    """
+    options = options or WriteOptions()
+    format = valid_format(format)
+    image = to_pil(picture)
+    if format in ("JPEG", "BMP") and picture.alpha is not None:
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=image.getchannel("A"))
+        image = white
+    settings = _SETTINGS[format] | _travelling(picture, format, options)
+    if format in ("JPEG", "WEBP", "AVIF"):
+        settings["quality"] = options.quality
+    buffer = io.BytesIO()
+    try:
+        image.save(buffer, format, **settings)
+    except (OSError, ValueError) as error:
+        raise OutputError(
+            f"{picture.width}x{picture.height} cannot be written as {format}: {reason(error)}",
+            hint="use PNG or TIFF",
+        ) from error
+    return buffer.getvalue()
+
+
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "JPEG": {"subsampling": "4:4:4"},
+    "PNG": {"compress_level": 1},  # Pillow's own default takes five times as long
+    "WEBP": {"method": 2},
+    "AVIF": {"subsampling": "4:4:4", "speed": 8},
+    "TIFF": {"compression": "tiff_adobe_deflate"},
+    "BMP": {},
+}
+
+
+def _travelling(picture: Raster, format: str, options: WriteOptions) -> dict[str, Any]:
+    """Profile and metadata as the format's writer wants them."""
+    if format == "BMP":
+        return {}
+    settings: dict[str, Any] = {"icc_profile": srgb_profile()}
+    if options.strip:
+        return settings
+    exif, xmp = picture.metadata.get("exif"), picture.metadata.get("xmp")
+    too_long = format == "JPEG" and len(exif or b"") > _MAX_JPEG_SEGMENT
+    if exif and not too_long:
+        settings["exif"] = exif
+    if format == "TIFF" and (exif or xmp):
+        # The compressing writer cannot store EXIF's nested directories (GPS).
+        settings |= {"exif": _tiff_tags(exif, xmp), "compression": "raw"}
+    elif xmp and not (format == "JPEG" and len(xmp) > _MAX_JPEG_SEGMENT - 100):
+        settings |= _xmp_setting(xmp, format)
+    if "dpi" in picture.metadata and format in ("JPEG", "PNG", "TIFF"):
+        settings["dpi"] = picture.metadata["dpi"]
+    return settings
+
+
+def _tiff_tags(exif: bytes | None, xmp: bytes | None) -> Image.Exif:
+    """A TIFF's tags are its EXIF data, and XMP is one of them."""
+    tags = Image.Exif()
+    tags.load(exif or b"")
+    if xmp:
+        tags[700] = xmp
+    return tags
+
+
+def _xmp_setting(xmp: bytes, format: str) -> dict[str, Any]:
+    if format == "PNG":
+        from PIL.PngImagePlugin import PngInfo
+
+        chunk = PngInfo()
+        chunk.add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
+        return {"pnginfo": chunk}
+    return {"xmp": xmp}

@@ -1,0 +1,98 @@
+"""Pillow images to pictures and back, and resizing."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+
+from impasto.errors import PictureError, in_memory, reason
+from impasto.images.codecs.color import split, to_srgb
+from impasto.images.codecs.metadata import extract
+from impasto.images.raster import AnyRaster, Raster
+
+BICUBIC = Image.Resampling.BICUBIC
+# Pillow reports oddities as warnings; recording them changes global state, one at a time.
+_recording = threading.Lock()
+
+
+def from_pil(image: Image.Image) -> Raster:
+    """A Pillow image: upright, sRGB, 8 bits.
+
+    Raises:
+        PictureError: its pixels cannot be had.
+    """
+    notes: list[str] = []
+    try:
+        with in_memory("the Pillow image", hint="make it smaller first"), noted(notes):
+            image.load()  # a TIFF is turned by this, and says no more that it is to be
+            picture = to_picture(image, notes)
+    except PictureError:
+        raise
+    except Exception as error:
+        raise PictureError(f"the Pillow image cannot be used: {reason(error)}") from error
+    return replace(picture, format=image.format, notes=tuple(notes))
+
+
+def to_pil(picture: Raster) -> Image.Image:
+    """The picture as a Pillow image, mode RGB or RGBA."""
+    image = Image.fromarray(picture.pixels)
+    if picture.alpha is not None:
+        image.putalpha(Image.fromarray(picture.alpha))
+    return image
+
+
+def resize(picture: AnyRaster, long_side: int) -> AnyRaster:
+    """The picture with its longer side at ``long_side`` pixels; Lanczos."""
+    scale = long_side / max(picture.width, picture.height)
+    return resize_to(
+        picture, (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    )
+
+
+def resize_to(picture: AnyRaster, size: tuple[int, int]) -> AnyRaster:
+    """The picture at ``(width, height)``; Lanczos, with colours weighted by their alpha."""
+    if size == (picture.width, picture.height):
+        return picture
+    resized = to_pil(picture).resize(size, Image.Resampling.LANCZOS)
+    color, alpha = split(resized)
+    return replace(
+        picture, pixels=np.asarray(color), alpha=None if alpha is None else np.asarray(alpha)
+    )
+
+
+def to_picture(image: Image.Image, notes: list[str]) -> Raster:
+    metadata, orientation = extract(image, notes)
+    color, alpha = split(image)
+    color = to_srgb(color, image.info.get("icc_profile"), notes)
+    turn = _TURNS.get(orientation)
+    if turn is not None:
+        color = color.transpose(turn)
+        alpha = alpha.transpose(turn) if alpha else None
+    pixels = np.asarray(color)
+    return Raster(pixels, np.asarray(alpha) if alpha else None, metadata=metadata)
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@contextmanager
+def noted(notes: list[str]) -> Iterator[None]:
+    """Turn the decoder's warnings into notes."""
+    with _recording, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    notes.extend(reason(warning.message) for warning in caught)

@@ -1,0 +1,155 @@
+"""Files, bytes and streams to pictures.
+
+Seven formats are known by their signature and handed each to its own decoder; nothing
+else is ever parsed. Size limits hold in the header, before there are pixels.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from impasto.errors import OptionError, PictureError, PictureLimitError, in_memory, reason
+from impasto.images.codecs.arrays import from_array
+from impasto.images.codecs.formats import decoder, recognise
+from impasto.images.codecs.pillow import from_pil, noted, to_picture
+from impasto.images.raster import Raster
+from impasto.options import ReadOptions
+
+# Opening a FIFO would wait for its writer; not blocking, it is opened and then refused.
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def open_any(source: Any) -> Raster:
+    """A picture from whatever holds one.
+
+    Takes what has been read before, a path, a file's content as bytes, a binary file, a
+    Pillow image, or a NumPy array (see :func:`from_array`).
+
+    Raises:
+        OptionError: none of these.
+        PictureError: it holds no usable picture.
+    """
+    if isinstance(source, Raster):
+        return source
+    if isinstance(source, Image.Image):
+        return from_pil(source)
+    if isinstance(source, np.ndarray):
+        return from_array(source)
+    if isinstance(source, (str, os.PathLike, bytes, bytearray)) or hasattr(source, "read"):
+        return read(source)
+    raise OptionError(
+        f"a {type(source).__name__} is not a picture",
+        hint="give a path, bytes, a file, a Pillow image, a NumPy array or a Picture",
+    )
+
+
+def read(
+    source: str | os.PathLike[str] | bytes | bytearray | BinaryIO,
+    options: ReadOptions | None = None,
+) -> Raster:
+    """Decode a picture: upright, sRGB, 8 bits; alpha and metadata kept apart.
+
+    Raises:
+        PictureLimitError: too many pixels or bytes; said from the header alone.
+        PictureError: not a picture, one of another format, damaged, or not a file.
+    """
+    options = options or ReadOptions()
+    if isinstance(source, (bytes, bytearray)):
+        return _decode(io.BytesIO(source), "the picture", options)
+    if not isinstance(source, (str, os.PathLike)):
+        return _decode(io.BytesIO(_bounded(source, options)), "the picture", options)
+    path = Path(source)
+    with _open_file(path, options) as file:
+        return _decode(file, str(path), options)
+
+
+def _open_file(path: Path, options: ReadOptions) -> IO[bytes]:
+    """Open a regular file without ever waiting for one that is not."""
+    try:
+        handle = os.open(path, _OPEN_FLAGS)
+    except (OSError, ValueError) as error:
+        raise PictureError(f"{path} cannot be opened: {reason(error)}") from error
+    about = os.fstat(handle)
+    if not stat.S_ISREG(about.st_mode):
+        os.close(handle)
+        kind = "a folder" if stat.S_ISDIR(about.st_mode) else "not a regular file"
+        raise PictureError(f"{path} is {kind}")
+    if about.st_size > options.max_bytes:
+        os.close(handle)
+        raise _too_many_bytes(str(path), options)
+    return os.fdopen(handle, "rb")
+
+
+def _bounded(stream: BinaryIO, options: ReadOptions) -> bytes:
+    data = stream.read(options.max_bytes + 1)
+    if len(data) > options.max_bytes:
+        raise _too_many_bytes("the picture", options)
+    return data
+
+
+def _too_many_bytes(name: str, options: ReadOptions) -> PictureLimitError:
+    return PictureLimitError(f"{name} is larger than {options.max_bytes / 1e6:g} MB")
+
+
+def _decode(file: IO[bytes], name: str, options: ReadOptions) -> Raster:
+    try:
+        head = file.read(1024)
+        file.seek(0)
+    except OSError as error:
+        raise PictureError(f"{name} cannot be read: {reason(error)}") from error
+    format = recognise(head, name)
+    notes: list[str] = []
+    try:
+        with in_memory(name, hint="make it smaller first"):
+            picture = _decoded(file, format, name, options, notes)
+    except PictureError:
+        raise
+    except Exception as error:  # decoders raise anything at hostile bytes
+        raise PictureError(
+            f"{name} is damaged: {reason(error)}", hint="get a whole copy of the file"
+        ) from error
+    return replace(picture, format=format, notes=tuple(dict.fromkeys(notes)))
+
+
+def _decoded(
+    file: IO[bytes], format: str, name: str, options: ReadOptions, notes: list[str]
+) -> Raster:
+    with noted(notes):
+        image = decoder(format)(file)
+    _check_limits(image.size, name, options)
+    if _is_animated(image):
+        notes.append("only its first frame is used")
+    image.load()
+    with noted(notes):
+        return to_picture(image, notes)
+
+
+def _check_limits(size: tuple[int, int], name: str, options: ReadOptions) -> None:
+    width, height = size
+    if width < 1 or height < 1:
+        raise PictureError(f"{name} has no pixels ({width}x{height})")
+    pixels = width * height
+    if pixels > options.max_pixels or max(size) > options.max_side:
+        limit, hint = f"{options.max_side} pixels a side", "make it smaller first"
+        if pixels > options.max_pixels:
+            limit = f"{options.max_pixels / 1e6:g} megapixels"
+            hint += ", or raise --max-pixels if there is memory for it"
+        raise PictureLimitError(
+            f"{name} is {width}x{height} ({pixels / 1e6:.0f} megapixels); the limit is {limit}",
+            hint=hint,
+        )
+
+
+def _is_animated(image: Image.Image) -> bool:
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except Exception:  # only looking: what is damaged shows itself when it is loaded
+        return False

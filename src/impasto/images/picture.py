@@ -1,0 +1,110 @@
+"""The only picture type that crosses a function border, and how one is had."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from impasto import atomic, paths
+from impasto.images import codecs
+from impasto.images.raster import Raster
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from impasto.options import ReadOptions, WriteOptions
+
+
+class Picture(Raster):
+    """A picture in memory: 8-bit sRGB, upright, colours not premultiplied.
+
+    See :class:`~impasto.images.raster.Raster` for what it holds.
+    """
+
+    def pil(self) -> Image.Image:
+        """The same as a Pillow image, mode RGB or RGBA."""
+        return codecs.to_pil(self)
+
+    def encode(self, format: str = "PNG", options: WriteOptions | None = None) -> bytes:
+        """The picture as a file's content: JPEG, PNG, WEBP, AVIF, TIFF or BMP."""
+        return codecs.encode(self, format, options)
+
+    def save(
+        self, path: str | Path, *, overwrite: bool = False, options: WriteOptions | None = None
+    ) -> Path:
+        """Write the picture, whole or not at all; the format follows from the suffix.
+
+        Raises:
+            OutputError: the file is there already (``overwrite`` allows it), or the
+                disk refuses.
+        """
+        path = Path(path)
+        data = codecs.encode(self, paths.format_of(path), options)
+        return atomic.write(path, data, overwrite=overwrite)
+
+    def resized(self, long_side: int) -> Picture:
+        """The same picture with its longer side at ``long_side`` pixels."""
+        return codecs.resize(self, long_side)
+
+    def _repr_png_(self) -> bytes:
+        """How a notebook shows it: at most 1024 pixels."""
+        return self.resized(min(1024, max(self.width, self.height))).encode("PNG")
+
+
+def open_any(source: Any) -> Picture:
+    """A picture from whatever holds one.
+
+    Takes a Picture, a path, a file's content as bytes, a binary file, a Pillow image, or
+    a NumPy array (see :func:`from_array`).
+
+    Raises:
+        OptionError: none of these.
+        PictureError: it holds no usable picture.
+    """
+    return source if isinstance(source, Picture) else _picture(codecs.open_any(source))
+
+
+def read(
+    source: str | os.PathLike[str] | bytes | bytearray | BinaryIO,
+    options: ReadOptions | None = None,
+) -> Picture:
+    """Decode a picture: upright, sRGB, 8 bits; alpha and metadata kept apart.
+
+    Raises:
+        PictureLimitError: too many pixels or bytes; said from the header alone.
+        PictureError: not a picture, one of another format, damaged, or not a file.
+    """
+    return _picture(codecs.read(source, options))
+
+
+def from_array(array: NDArray[Any]) -> Picture:
+    """A NumPy array as a Picture.
+
+    Takes ``(H, W)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA; uint8 0..255, uint16
+    0..65535, bool, or floats 0..1.
+
+    Raises:
+        PictureError: another shape, type or range; the message says what to change.
+    """
+    return _picture(codecs.from_array(array))
+
+
+def from_pil(image: Image.Image) -> Picture:
+    """A Pillow image as a Picture: upright, sRGB, 8 bits.
+
+    Raises:
+        PictureError: its pixels cannot be had.
+    """
+    return _picture(codecs.from_pil(image))
+
+
+def compose(cells: Sequence[tuple[str, Raster]], *, columns: int | None = None) -> Picture:
+    """Pictures of one size under their labels, row by row; about square by default."""
+    return _picture(codecs.compose(cells, columns=columns))
+
+
+def _picture(raster: Raster) -> Picture:
+    return Picture(**vars(raster))

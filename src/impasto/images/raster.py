@@ -1,0 +1,66 @@
+"""Pixels and what travels with them: what codecs and operations work on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Raster:
+    """Pixels in memory: 8-bit sRGB, upright, colours not premultiplied.
+
+    Eight bits because that is what painted pictures are stored in, and because a
+    float picture of 100 megapixels alone takes 1.2 GB (``docs/adr/0002-picture.md``).
+    """
+
+    pixels: NDArray[np.uint8]
+    """``(height, width, 3)``, sRGB, 0..255."""
+    alpha: NDArray[np.uint8] | None = None
+    """``(height, width)``, 0 transparent .. 255 opaque; None for opaque pictures."""
+    format: str | None = None
+    """Format that the picture was read from, such as ``"JPEG"``."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """What travels with the pixels: ``exif`` and ``xmp`` (bytes), ``dpi`` (pair)."""
+    notes: tuple[str, ...] = ()
+    """What reading had to decide, one sentence each."""
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+    @property
+    def sha256(self) -> str:
+        """Of the pixels, as hexadecimal digits: equal pictures have equal ones."""
+        import hashlib
+
+        return hashlib.sha256(self.pixels.tobytes()).hexdigest()
+
+    def array(self) -> NDArray[np.uint8]:
+        """``(height, width, 3)``, or 4 with alpha; 0..255. A copy."""
+        import numpy as np
+
+        if self.alpha is None:
+            return self.pixels.copy()
+        return np.dstack((self.pixels, self.alpha))
+
+    def with_pixels(self, pixels: NDArray[np.uint8]) -> Self:
+        """The same with other pixels of the same size."""
+        return replace(self, pixels=pixels)
+
+    def __repr__(self) -> str:
+        alpha = ", alpha" if self.alpha is not None else ""
+        return f"<{type(self).__name__} {self.width}x{self.height}{alpha}>"
+
+
+AnyRaster = TypeVar("AnyRaster", bound=Raster)
+"""What is given is what comes back: a Picture for a Picture."""

@@ -1,0 +1,42 @@
+"""Some photographs of a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import numpy as np
+
+from impasto import paths
+from impasto.errors import PictureError, TrainingError
+from impasto.images.picture import Picture, read
+
+
+def some(folder: Path, count: int, size: int) -> dict[Path, Picture]:
+    """Up to ``count`` readable photographs by path, their longer side at ``size`` pixels.
+
+    Drawn from all over the folder, and the same ones each time.
+
+    Raises:
+        OptionError: there are no pictures in it.
+        TrainingError: none of them can be read.
+    """
+    require_folder(folder)
+    inside = paths.pictures(folder)
+    found: dict[Path, Picture] = {}
+    for index in np.random.default_rng(0).permutation(len(inside)):
+        if len(found) == count:
+            break
+        with contextlib.suppress(PictureError):
+            found[inside[index]] = read(inside[index]).resized(size)
+    if not found:
+        raise TrainingError(f"no photograph in {folder} can be read", hint="check the folder")
+    return found
+
+
+def require_folder(folder: Path) -> None:
+    if not os.path.isdir(folder):
+        raise TrainingError(
+            f"{folder} is not a folder", hint="give one with a few hundred photographs"
+        )

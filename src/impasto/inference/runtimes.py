@@ -1,0 +1,262 @@
+"""The runtimes that compute networks: onnxruntime, and OpenVINO where it is installed.
+
+The only file that knows them. A network comes as the verified bytes of an ONNX file, and is
+run on arrays by name.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata, util
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from impasto.errors import DeviceError, StyleError, is_of_memory
+from impasto.inference import devices
+
+if TYPE_CHECKING:
+    from impasto.inference.banded import Arrays
+
+SPIN = True
+"""Whether threads wait for work awake: faster, unless other processes need the cores too."""
+
+PRECISION: str | None = None
+"""What OpenVINO computes floats in, "f32" or "bf16"; by default what the processor multiplies
+fastest. Matrix units for bfloat16 (AMX) take a half to a third of the time, and change a painting
+by a quarter of a level or a half."""
+
+_SHAPES = 4
+"""Sizes of pictures that OpenVINO keeps a compiled network for."""
+_KINDS = {"tensor(uint8)": "uint8", "u8": "uint8", "tensor(float)": "float", "f32": "float"}
+
+_HINT = "install the onnxruntime that has it (onnxruntime-gpu for cuda), or use --device cpu"
+_HINTS = {"openvino": 'pip install "impasto[openvino]", or use --device cpu'}
+
+
+class OutOfMemoryError(DeviceError, MemoryError):
+    """The device has too little memory, to be tried again in smaller parts."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of a network; of its ``shape``, None is free."""
+
+    name: str
+    kind: str
+    shape: tuple[int | None, ...]
+
+
+class Session(Protocol):
+    """A network that has started on a device; safe to use from many threads."""
+
+    inputs: list[Port]
+    outputs: list[Port]
+
+    def run(self, given: Arrays, *, shrink: bool = False) -> Arrays:
+        """The outputs. To ``shrink``, memory goes back to the system where a runtime can.
+
+        Raises:
+            OutOfMemoryError: there was too little memory.
+            DeviceError: it failed.
+        """
+
+
+def start(
+    model: bytes,
+    device: str,
+    threads: int | None = None,
+    *,
+    arena: bool = True,
+    at_once: int = 1,
+) -> Session:
+    """A session on one of :data:`impasto.inference.devices.RUNTIMES`.
+
+    ``threads`` are all allowed ones by default, shared in onnxruntime by the runs that are to
+    be ``at_once``; an ``arena`` keeps memory for the next run.
+
+    Raises:
+        StyleError: the runtime refuses the network.
+        DeviceError: the device is not there, or does not start.
+    """
+    threads = threads or devices.threads()
+    require(device)
+    if device == "openvino":
+        return _OpenVino(model, threads)
+    return _Onnxruntime(model, device, max(1, threads // at_once), arena=arena)
+
+
+def require(device: str) -> None:
+    """Say that a device cannot be used before something is begun with it.
+
+    Raises:
+        OptionError: there is no such device.
+        DeviceError: this installation does not have it.
+    """
+    if devices.valid(device) not in {"auto", *available()}:
+        raise DeviceError(f"this installation has no {device}", hint=_HINTS.get(device, _HINT))
+
+
+def available() -> list[str]:
+    """Devices that a runtime was built for; whether they work, only a run can tell."""
+    import onnxruntime as ort
+
+    built = {*ort.get_available_providers(), *(["OpenVINO"] if util.find_spec("openvino") else [])}
+    return [device for device, runtime in devices.RUNTIMES.items() if runtime in built]
+
+
+def quantization() -> Any:
+    """onnxruntime's tools that bring a network to 8 bits."""
+    from onnxruntime import quantization as tools
+
+    return tools
+
+
+def precision(device: str) -> str:
+    """The floats that a device computes with, as OpenVINO names them: f32, bf16, f16."""
+    if device != "openvino":
+        return "f32"
+    import openvino
+
+    found = openvino.Core().get_property("CPU", "INFERENCE_PRECISION_HINT")
+    return PRECISION or str(found.get_type_name())
+
+
+def versions() -> dict[str, str]:
+    names = ("onnxruntime", *(["openvino"] if util.find_spec("openvino") else []))
+    return {name: metadata.version(name) for name in names}
+
+
+class _Onnxruntime:
+    """onnxruntime falls back to the CPU without a word when a provider cannot start, so the
+    providers are compared after the session is made."""
+
+    def __init__(self, model: bytes, device: str, threads: int, *, arena: bool) -> None:
+        import onnxruntime as ort
+
+        options, provider = ort.SessionOptions(), devices.RUNTIMES[device]
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 4  # what goes wrong is said by our own errors
+        options.enable_mem_pattern = False  # plans for sizes that may not come again
+        options.enable_cpu_mem_arena = arena
+        if not SPIN:
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = _refused("onnxruntime", device, lambda: ort.InferenceSession(
+            model, options, providers=[provider]
+        ))  # fmt: skip
+        if self._session.get_providers()[0] != provider:
+            raise DeviceError(
+                f"{device} did not start; onnxruntime fell back to the CPU",
+                hint="check the driver and its libraries, or use --device cpu",
+            )
+        self.inputs = [self._port(each) for each in self._session.get_inputs()]
+        self.outputs = [self._port(each) for each in self._session.get_outputs()]
+
+    def _port(self, found: Any) -> Port:
+        shape = tuple(side if isinstance(side, int) else None for side in found.shape)
+        return Port(found.name, _KINDS.get(found.type, found.type), shape)
+
+    def run(self, given: Arrays, *, shrink: bool = False) -> Arrays:
+        import onnxruntime as ort
+
+        options = ort.RunOptions()
+        if shrink:
+            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        found = _failed(lambda: self._session.run(None, dict(given), options))
+        return dict(zip((port.name for port in self.outputs), found, strict=True))
+
+
+class _OpenVino:
+    """OpenVINO is fastest for one size of picture, and compiles the network for each anew: a
+    tenth of a second or two. The last few are kept."""
+
+    def __init__(self, model: bytes, threads: int) -> None:
+        import openvino
+
+        self._core = openvino.Core()
+        self._options = {
+            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": precision("openvino"),
+            "PERFORMANCE_HINT": "LATENCY",
+            "ENABLE_CPU_PINNING": False,  # others may want the cores too
+        }
+        self._model = _refused("OpenVINO", "cpu", lambda: self._core.read_model(model, b""))
+        self.inputs = [self._port(each) for each in self._model.inputs]
+        self.outputs = [self._port(each) for each in self._model.outputs]
+        self._compiled: OrderedDict[tuple[Any, ...], _Requests] = OrderedDict()
+        self._lock = Lock()
+
+    def _port(self, found: Any) -> Port:
+        kind = found.element_type.get_type_name()
+        shape = tuple(side.get_length() if side.is_static else None for side in found.partial_shape)
+        return Port(found.any_name, _KINDS.get(kind, kind), shape)
+
+    def run(self, given: Arrays, *, shrink: bool = False) -> Arrays:
+        requests = self._of({port.name: given[port.name].shape for port in self.inputs})
+        found = _failed(lambda: requests.run(given, [port.name for port in self.outputs]))
+        if shrink:
+            with self._lock:
+                self._compiled.clear()
+        return found
+
+    def _of(self, shapes: dict[str, tuple[int, ...]]) -> _Requests:
+        key = tuple(shapes.items())
+        with self._lock:
+            if key not in self._compiled:
+                self._compiled[key] = _failed(lambda: self._compile(shapes))
+            self._compiled.move_to_end(key)
+            while len(self._compiled) > _SHAPES:
+                self._compiled.popitem(last=False)
+            return self._compiled[key]
+
+    def _compile(self, shapes: dict[str, tuple[int, ...]]) -> _Requests:
+        model = self._model.clone()
+        model.reshape({name: list(shape) for name, shape in shapes.items()})
+        return _Requests(self._core.compile_model(model, "CPU", self._options))
+
+
+class _Requests:
+    """A compiled network; each run that is under way needs working memory of its own."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+        self._idle: deque[Any] = deque()
+
+    def run(self, given: Arrays, wanted: list[str]) -> Arrays:
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        for name, array in given.items():  # copied here: tensors made of arrays share locks
+            np.copyto(request.get_tensor(name).data, array)
+        request.infer()
+        found = {name: np.array(request.get_tensor(name).data) for name in wanted}
+        self._idle.append(request)
+        return found
+
+
+def _refused(runtime: str, device: str, make: Callable[[], Any]) -> Any:
+    """What ``make`` makes of a network; on the CPU it is the network that is wrong."""
+    try:
+        return make()
+    except Exception as error:  # the runtimes' exceptions share no base class
+        if is_of_memory(error):
+            raise OutOfMemoryError(_first_line(error)) from error
+        if device == "cpu":
+            raise StyleError(f"{runtime} refuses the network: {_first_line(error)}") from error
+        raise DeviceError(_first_line(error), hint="use --device cpu") from error
+
+
+def _failed(run: Callable[[], Any]) -> Any:
+    try:
+        return run()
+    except Exception as error:  # the runtimes' exceptions share no base class
+        kind = OutOfMemoryError if is_of_memory(error) else DeviceError
+        raise kind(_first_line(error)) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

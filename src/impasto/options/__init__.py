@@ -1,0 +1,32 @@
+"""Every knob of impasto: its default, its range, and one line that says what it does.
+
+The command line takes its defaults and help from here, the service its fields, and the
+documentation is tested against it.
+"""
+
+from impasto.options.losses import LossOptions, OptimizeOptions
+from impasto.options.painting import ReadOptions, StylizeOptions, WriteOptions
+from impasto.options.serving import ServeOptions
+from impasto.options.training import (
+    DistillOptions,
+    EvaluateOptions,
+    NetworkOptions,
+    QuantizeOptions,
+    SearchOptions,
+    TrainOptions,
+)
+
+__all__ = [
+    "DistillOptions",
+    "EvaluateOptions",
+    "LossOptions",
+    "NetworkOptions",
+    "OptimizeOptions",
+    "QuantizeOptions",
+    "ReadOptions",
+    "SearchOptions",
+    "ServeOptions",
+    "StylizeOptions",
+    "TrainOptions",
+    "WriteOptions",
+]

@@ -1,0 +1,50 @@
+"""How pictures are read, painted and written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from impasto.options.fields import Checked, knob
+
+
+@dataclass(frozen=True)
+class StylizeOptions(Checked):
+    """How a photograph is painted."""
+
+    strength: float = knob(1.0, "How much of the painting: 0 none, 1 all.", low=0, high=1)
+    keep_colors: bool = knob(False, "Keep the photograph's colours; paint lightness only.")
+    size: int | None = knob(
+        None,
+        "Long side of the result in pixels; as it is by default.",
+        low=1,
+        high=65_500,
+    )
+    stroke: float | None = knob(
+        None,
+        "Brush size in proportion to the picture, 1 as at 1024 pixels; else fixed in pixels.",
+        low=0.1,
+        high=10,
+    )
+    grain: float = knob(
+        6.0,
+        "Grain laid over a photograph first, in levels of 255: brush marks in a clear sky, too.",
+        low=0,
+        high=64,
+    )
+
+
+@dataclass(frozen=True)
+class ReadOptions(Checked):
+    """What is read, and what is refused from the header."""
+
+    max_pixels: int = knob(200_000_000, "Largest picture that is read, in pixels.", low=1)
+    max_side: int = knob(65_500, "Longest side that is read, in pixels.", low=1)
+    max_bytes: int = knob(1_000_000_000, "Largest file that is read, in bytes.", low=1)
+
+
+@dataclass(frozen=True)
+class WriteOptions(Checked):
+    """How a picture becomes a file."""
+
+    quality: int = knob(95, "Quality of JPEG, WebP and AVIF (JPEG at 4:4:4).", low=1, high=100)
+    strip: bool = knob(False, "Drop all metadata: camera, date, place, comments.")

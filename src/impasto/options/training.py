@@ -1,0 +1,174 @@
+"""How styles are learnt, made smaller, measured, and their losses searched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from impasto.options.fields import Checked, knob
+from impasto.options.losses import LossOptions
+from impasto.options.painting import StylizeOptions
+
+
+@dataclass(frozen=True)
+class NetworkOptions(Checked):
+    """The shape of a transform network."""
+
+    design: str = knob(
+        "impasto", "Design: impasto (ours, fast) or johnson (2016).", choices=("impasto", "johnson")
+    )
+    width: int = knob(
+        16, "Channels of the first layer; doubled at each step down.", low=4, high=128
+    )
+    blocks: int = knob(4, "Residual blocks.", low=0, high=32)
+    norm: str = knob("instance", "Norm: instance or batch.", choices=("instance", "batch"))
+    activation: str = knob("relu", "Activation: relu or selu.", choices=("relu", "selu"))
+    separable: bool = knob(False, "Depthwise-separable convolutions in the residual blocks.")
+    upsampling: str = knob(
+        "bilinear",
+        "johnson enlarges by: bilinear or nearest (then convolved), or transposed.",
+        choices=("bilinear", "nearest", "transposed"),
+    )
+    shrink: int = knob(
+        1, "johnson works at a half (2) or a quarter (4) of the size.", low=1, high=4
+    )
+    pad: str = knob(
+        "replicate",
+        "johnson pads by: replicate, reflect or zeros.",
+        choices=("replicate", "reflect", "zeros"),
+    )
+    output: str = knob(
+        "linear", "johnson ends in: linear, tanh or sigmoid.", choices=("linear", "tanh", "sigmoid")
+    )
+
+
+@dataclass(frozen=True)
+class TrainOptions(Checked):
+    """How styles are learnt. The weights are of relative losses: one default serves all."""
+
+    steps: int = knob(2000, "Training steps.", low=1)
+    batch: int = knob(1, "Photographs per step.", low=1, high=1024)
+    crop: int = knob(256, "Side of the training crops in pixels.", low=64, high=2048)
+    style_size: int = knob(
+        384, "Long side of the painting: larger, bolder strokes.", low=64, high=4096
+    )
+    style_crop: str = knob(
+        "whole",
+        "Part of the painting: whole, left, center, right, or X,Y,WIDTH,HEIGHT (0 to 1).",
+    )
+    grain: float = knob(
+        StylizeOptions.grain,
+        "Grain of the photographs, in levels of 255, as impasto stylize lays over them.",
+        low=0,
+        high=64,
+    )
+    learning_rate: float = knob(6e-3, "Peak learning rate.", low=1e-6, high=1)
+    tune: str = knob(
+        "all",
+        "What is learnt: all, or only the norms of new styles in the network of --start.",
+        choices=("all", "norms"),
+    )
+    strength: bool = knob(False, "Learn the strength of the style as an input.")
+    held_out: int = knob(4, "Photographs kept apart to validate with.", low=0, high=1000)
+    precompute: int = knob(
+        0, "Crops whose content features are kept on disk and used again; 0: none.", low=0
+    )
+    tensorboard: bool = knob(False, "Write losses for TensorBoard as well.")
+    seed: int = knob(0, "Same seed, same photographs, same network.", low=0)
+    save_every: int = knob(100, "Steps between checkpoints.", low=1)
+    device: str = knob(
+        "auto", "Device: auto, cpu, cuda or mps.", choices=("auto", "cpu", "cuda", "mps")
+    )
+    loss: LossOptions = knob(
+        LossOptions(
+            content_layers=("conv3_2",),
+            style_layers=("conv1_1", "conv2_1", "conv3_1", "conv4_1"),
+            style_weight=20.0,
+        ),
+        "What is made small.",
+    )
+    network: NetworkOptions = knob(NetworkOptions(), "Shape of the network.")
+
+
+@dataclass(frozen=True)
+class DistillOptions(Checked):
+    """How a smaller network learns to paint as a style does."""
+
+    steps: int = knob(2000, "Training steps.", low=1)
+    batch: int = knob(2, "Photographs per step.", low=1, high=1024)
+    crop: int = knob(256, "Side of the training crops in pixels.", low=64, high=2048)
+    grain: float = knob(
+        StylizeOptions.grain,
+        "Grain of every other photograph, in levels of 255; films are painted without.",
+        low=0,
+        high=64,
+    )
+    calm: bool = knob(
+        False, "Learn what the style paints without grain: noise changes the paintings less."
+    )
+    learning_rate: float = knob(6e-3, "Peak learning rate.", low=1e-6, high=1)
+    held_out: int = knob(8, "Photographs kept apart to compare on.", low=0, high=1000)
+    seed: int = knob(0, "Same seed, same photographs, same network.", low=0)
+    save_every: int = knob(100, "Steps between checkpoints.", low=1)
+    device: str = knob(
+        "auto", "Device: auto, cpu, cuda or mps.", choices=("auto", "cpu", "cuda", "mps")
+    )
+    network: NetworkOptions = knob(NetworkOptions(width=8, blocks=2), "Shape of the network.")
+
+
+@dataclass(frozen=True)
+class QuantizeOptions(Checked):
+    """How a style's network is brought to 8 bits."""
+
+    count: int = knob(24, "Photographs that ranges are measured on.", low=1, high=1000)
+    held_out: int = knob(
+        12, "Other photographs, that both networks are compared on.", low=1, high=1000
+    )
+    size: int = knob(768, "Long side of the photographs in pixels.", low=64, high=2048)
+
+
+@dataclass(frozen=True)
+class EvaluateOptions(Checked):
+    """How the quality of a trained style is measured."""
+
+    count: int = knob(5, "Photographs that are measured.", low=1, high=1000)
+    size: int = knob(256, "Long side of the photographs in pixels.", low=64, high=2048)
+    iterations: int = knob(
+        500, "Iterations of L-BFGS that the network is compared with.", low=1, high=10_000
+    )
+    start: str = knob(
+        "noise",
+        "Where L-BFGS begins: noise, as published, or the content, a harder match.",
+        choices=("noise", "content"),
+    )
+    grain: float = knob(
+        StylizeOptions.grain,
+        "Grain of the photographs that the network paints, as impasto stylize lays over them.",
+        low=0,
+        high=64,
+    )
+    noise: float = knob(
+        2.0, "Deviation of the noise that tests for flicker, of 255.", low=0.5, high=64
+    )
+    second: str | None = knob(None, "Second loss network that measures content as well.")
+    second_weights: str | None = knob(None, "File with its weights; found by default.")
+    seed: int = knob(0, "Same seed, same noise.", low=0)
+    device: str = knob(
+        "auto",
+        "Device of the loss network: auto, cpu, cuda or mps.",
+        choices=("auto", "cpu", "cuda", "mps"),
+    )
+
+
+@dataclass(frozen=True)
+class SearchOptions(Checked):
+    """How layers and weights are searched, on small paintings of the optimiser."""
+
+    trials: int = knob(60, "Paintings that are tried, those of earlier calls included.", low=1)
+    size: int = knob(192, "Long side of the paintings in pixels.", low=64, high=2048)
+    steps: int = knob(60, "Evaluations of loss and gradient for each.", low=1)
+    network: str = knob("vgg19", "Loss network whose layers are searched.")
+    weights: str | None = knob(None, "File with its weights; found by default.")
+    judge: str = knob("squeezenet1_1", "Loss network that judges; another than --network.")
+    judge_weights: str | None = knob(None, "File with its weights; found by default.")
+    choices: int = knob(8, "Best balances that are shown and written.", low=1, high=26)
+    seed: int = knob(0, "Same seed, same trials, if one process makes them all.", low=0)

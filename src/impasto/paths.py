@@ -1,0 +1,293 @@
+"""File names in and out: what is painted, and what it is called. Opens no picture."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from impasto.errors import OptionError
+
+SUFFIXES = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".png": "PNG",
+    ".webp": "WEBP",
+    ".avif": "AVIF",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+}
+"""Formats that are written, by suffix; GIF is read as well."""
+
+
+FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".gif")
+"""Kinds of films that are written. A GIF is one if it is asked for: by default, its first
+frame is painted as a picture."""
+_OTHER_FILMS = {
+    *(".avi", ".wmv", ".asf", ".flv", ".ogv", ".3gp"),
+    *(".mpg", ".mpeg", ".m2v", ".vob", ".ts", ".mts", ".m2ts"),
+}
+"""Kinds that are read only; they become ``.mp4``."""
+_NO_PICTURES = {*FILMS, *_OTHER_FILMS} - {".gif"}
+_WRITTEN = {*SUFFIXES, *FILMS}
+_NOT_WRITTEN = _OTHER_FILMS | {".heic", ".heif", ".jxl", ".jp2", ".psd", ".svg", ".pdf"}
+_READ_SUFFIXES = (_WRITTEN | _OTHER_FILMS) - {".ts"}
+"""What counts in a folder, where ``.ts`` is more often a program than a film."""
+_MAX_NAME = 255  # bytes, on every file system in use
+
+
+@dataclass(frozen=True)
+class Found:
+    """An input file, and the folder that it was found in, if a folder was given; ``named`` if
+    it was named itself."""
+
+    path: Path
+    root: Path | None = None
+    named: bool = True
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture or film to paint in one style."""
+
+    input: Path
+    style: str
+    output: Path
+
+    @property
+    def is_film(self) -> bool:
+        return self.output.suffix.lower() in FILMS
+
+
+def format_of(path: str | os.PathLike[str]) -> str:
+    """The format that a file's suffix stands for.
+
+    Raises:
+        OptionError: none that is written.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise OptionError(
+            f"{path} has no suffix of a picture that can be written",
+            hint=f"use one of {', '.join(SUFFIXES)}",
+        )
+    return SUFFIXES[suffix]
+
+
+def valid_format(format: str) -> str:
+    """``format`` by its usual name: JPEG, PNG, WEBP, AVIF, TIFF or BMP.
+
+    Raises:
+        OptionError: none that is written.
+    """
+    known = {suffix[1:]: name for suffix, name in SUFFIXES.items()}
+    if format.lower() not in known:
+        names = ", ".join(dict.fromkeys(name.lower() for name in SUFFIXES.values()))
+        raise OptionError(f"{format!r} is not a format that is written", hint=f"use {names}")
+    return known[format.lower()]
+
+
+def cache_folder(kind: str) -> Path:
+    """Where things are kept that can be made or fetched again: in ``$IMPASTO_CACHE`` or the
+    user's own."""
+    root = os.environ.get("IMPASTO_CACHE")
+    if not root:
+        import platformdirs
+
+        root = platformdirs.user_cache_dir("impasto", appauthor=False)
+    return Path(root).expanduser() / kind
+
+
+def sha256(path: Path) -> str:
+    """Of what is in the file, read piece by piece."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def find(inputs: Iterable[str | Path]) -> list[Found]:
+    """The files that ``inputs`` mean: files, folders with all in them, and globs.
+
+    In folders only names of pictures and films count, hidden ones do not, and the order is that of
+    the names. A name that does not exist is kept, and so is a folder that cannot be looked into:
+    reading it will say so.
+
+    Raises:
+        OptionError: a folder without pictures, or a glob that matches nothing.
+    """
+    found: list[Found] = []
+    for entry in map(str, inputs):
+        if not entry:
+            raise OptionError("an empty name is no picture", hint="is a variable empty?")
+        path = Path(entry)
+        if os.path.isdir(path):
+            inside = [Found(file, path, named=False) for file in _walk(path)]
+            if not inside:
+                raise OptionError(f"there are no pictures in {path}")
+            found += inside
+        elif not os.path.lexists(path) and glob.has_magic(entry):
+            found += [replace(item, named=False) for item in find(_matches(entry))]
+        else:
+            found.append(Found(path))
+    once: dict[tuple[str, str], Found] = {}
+    for item in found:
+        once.setdefault(_place(item.path), item)
+    return list(once.values())
+
+
+def pictures(folder: str | Path) -> list[Path]:
+    """What :func:`find` finds, without the films.
+
+    Raises:
+        OptionError: there are no pictures.
+    """
+    found = [each.path for each in find([folder]) if each.path.suffix.lower() not in _NO_PICTURES]
+    if not found:
+        raise OptionError(f"there are no pictures in {folder}")
+    return found
+
+
+def _place(path: Path) -> tuple[str, str]:
+    """The same for one file in one folder, however one came to the folder."""
+    return os.path.realpath(path.parent), path.name
+
+
+def _matches(pattern: str) -> list[str]:
+    # ** follows links, so that a loop shows each file many times: its shortest name counts.
+    once: dict[tuple[str, str], str] = {}
+    for match in sorted(glob.glob(pattern, recursive=True), key=len):
+        once.setdefault(_place(Path(match)), match)
+    if not once:
+        raise OptionError(f"no file matches {pattern}")
+    return sorted(once.values())
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    # os.walk does not follow links to folders, so loops cannot happen.
+    closed: list[OSError] = []
+    for place, folders, names in os.walk(folder, onerror=closed.append):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and Path(name).suffix.lower() in _READ_SUFFIXES:
+                yield Path(place, name)
+    for error in closed:  # reading it will say why
+        yield Path(error.filename)
+
+
+def plan(
+    found: Sequence[Found],
+    styles: Sequence[str],
+    out: str | None = None,
+    *,
+    format: str | None = None,
+    known: Iterable[str] = (),
+) -> list[Job]:
+    """Which picture becomes which file, decided and checked before any work.
+
+    ``photo.jpg`` becomes ``photo.STYLE.jpg`` beside it, or in the folder ``out``, where the
+    tree of an input folder is mirrored. ``out`` is the file itself if there is one picture
+    and one style, and it has the suffix of a picture or a film.
+
+    A folder can be painted again: what it or a glob holds of earlier results, in one of
+    ``styles`` or of the ``known`` others, is no input.
+
+    Raises:
+        OptionError: two results with one name, a result that is an input, or an ``out``
+            that cannot be what it would have to be.
+    """
+    if out is not None and not out:
+        raise OptionError("an empty name is no place for results", hint="is a variable empty?")
+    target = Path(out) if out else None
+    suffix = f".{valid_format(format).lower()}" if format else None
+    found = _without_results(found, {*styles, *known})
+    named = target is not None and _names_file(str(out), target)
+    single = named and len(found) == len(styles) == 1
+    is_file = target is not None and os.path.exists(target) and not os.path.isdir(target)
+    if target and not single and (is_file or named):
+        raise OptionError(
+            f"{target} is a file; a folder is needed for {len(found) * len(styles)} results",
+            hint=f"name one, such as {target.with_suffix('')}{os.sep}",
+        )
+    jobs = [
+        Job(item.path, style, target if single and target else _output(item, style, target, suffix))
+        for item in found
+        for style in styles
+    ]
+    _require_distinct(jobs)
+    return jobs
+
+
+def _without_results(found: Sequence[Found], styles: Collection[str]) -> list[Found]:
+    """Without ``photo.STYLE.jpg`` where ``photo`` is there, too, and nobody named the former."""
+    stems = {item.path.stem for item in found}
+    names = "|".join(map(re.escape, sorted(styles, key=len, reverse=True)))
+    share = rf"(?:{names})-\d+(?:-\d+)?"
+    styled = re.compile(rf"(?:{names})|{share}(?:-{share})+")  # one, or a blend of several
+
+    def is_result(item: Found) -> bool:
+        stem, _, style = item.path.stem.rpartition(".")
+        return stem in stems and bool(styled.fullmatch(style))
+
+    return [item for item in found if item.named or not is_result(item)]
+
+
+def _names_file(out: str, target: Path) -> bool:
+    """Raises: OptionError: it names one of a kind that is not written."""
+    if out.endswith(("/", os.sep)) or os.path.isdir(target):
+        return False
+    suffix = target.suffix.lower()
+    if suffix in _NOT_WRITTEN:
+        raise OptionError(
+            f"{suffix} is not written",
+            hint=f"use one of {', '.join(sorted(_WRITTEN))}; a folder's name ends in {os.sep}",
+        )
+    return suffix in _WRITTEN
+
+
+def _output(item: Found, style: str, folder: Path | None, suffix: str | None) -> Path:
+    own = item.path.suffix
+    if own.lower() in _OTHER_FILMS:
+        ending = ".mp4"
+    elif own.lower() in _NO_PICTURES:
+        ending = own  # the format is of pictures
+    else:
+        ending = suffix or (own if own.lower() in SUFFIXES else ".png")
+    if folder is None:
+        place = item.path.parent
+    else:
+        place = folder / item.path.parent.relative_to(item.root) if item.root else folder
+    return place / _short(item.path.stem, f".{style}{ending}")
+
+
+def _short(stem: str, ending: str) -> str:
+    """``stem`` and ``ending``, the stem cut where the file system allows no more."""
+    room = _MAX_NAME - len(os.fsencode(ending))
+    if room < 1:
+        raise OptionError(f"{ending} is too long for the name of a file", hint="name one with -o")
+    return (
+        os.fsencode(stem)[:room].decode(
+            "utf-8", "ignore" if len(os.fsencode(stem)) > room else "surrogateescape"
+        )
+        + ending
+    )
+
+
+def _require_distinct(jobs: Sequence[Job]) -> None:
+    inputs = {os.path.realpath(job.input): job.input for job in jobs}
+    outputs: dict[str, Job] = {}
+    for job in jobs:
+        real = os.path.realpath(job.output)
+        if real in inputs:
+            raise OptionError(
+                f"{job.output} is an input; it would be destroyed", hint="name another with -o"
+            )
+        if other := outputs.get(real):
+            raise OptionError(
+                f"{other.input} and {job.input} would both become {job.output}",
+                hint="paint them in two runs, or give their folder to mirror its tree",
+            )
+        outputs[real] = job

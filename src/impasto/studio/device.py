@@ -1,0 +1,29 @@
+"""On which device the studio computes, and how precisely: one policy for all of it."""
+
+from __future__ import annotations
+
+import torch
+
+from impasto.errors import DeviceError
+
+_MIXED = {"cuda"}
+"""Kinds of devices that compute in bfloat16; processors without units for it are slower so."""
+
+
+def torch_device(name: str) -> torch.device:
+    """The device by its name, seen to be there; ``auto`` is the fastest that is.
+
+    Raises:
+        DeviceError: it is not.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = next((device for device, here in there.items() if here), "cpu")
+    if not there.get(name, True):
+        raise DeviceError(f"there is no {name} device for torch here", hint="use --device cpu")
+    return torch.device(name)
+
+
+def in_bfloat16(kind: str) -> bool:
+    """Whether networks run in bfloat16 on a device of this kind, such as ``cuda``."""
+    return kind in _MIXED

@@ -1,0 +1,58 @@
+"""The transform networks in numbers: what each has to compute, and how long that takes here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from impasto.inference.engine import OnnxEngine
+from impasto.studio import networks
+from impasto.studio.export import onnx as onnx_graph
+from impasto.studio.networks import TransformNetwork
+
+_RUNS = 3
+
+
+def measure(
+    names: Sequence[str], width: int, height: int, threads: int | None = None
+) -> Iterator[dict[str, Any]]:
+    """Of each network its ``name``, ``parameters``, billions of multiply-accumulates
+    (``gmac``) and milliseconds (``ms``), the best of three, for a picture of this size.
+
+    The weights are random: speed does not depend on them.
+    """
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (height, width, 3), np.uint8)
+    for name in names:
+        torch.manual_seed(0)
+        network = networks.build(networks.preset(name)).eval()
+        engine = OnnxEngine(onnx_graph.to_onnx(network), device="cpu", threads=threads)
+        yield {
+            "name": name,
+            "parameters": sum(weight.numel() for weight in network.parameters()),
+            "gmac": macs(network, width, height) / 1e9,
+            "ms": min(_seconds(engine, pixels) for _ in range(_RUNS)) * 1000,
+        }
+
+
+def macs(network: TransformNetwork, width: int, height: int) -> int:
+    """Multiply-accumulates for one picture; nothing is computed."""
+    stride = network.stride
+    shape = (1, 3, -(-height // stride) * stride, -(-width // stride) * stride)
+    with torch.device("meta"):
+        ghost = networks.build(network.options)
+        photo = torch.empty(shape)
+    with FlopCounterMode(display=False) as counter:
+        ghost(photo, torch.empty(1, device="meta"))
+    return counter.get_total_flops() // 2
+
+
+def _seconds(engine: OnnxEngine, pixels: np.ndarray) -> float:
+    began = time.perf_counter()
+    engine.paint(pixels)
+    return time.perf_counter() - began

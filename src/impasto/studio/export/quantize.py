@@ -1,0 +1,251 @@
+"""A style's network in 8 bits: a smaller file, faster where a CPU can.
+
+The network is brought to 8 bits (:mod:`impasto.studio.export.int8`), compared with the one in
+floats on other photographs, and, where it differs too much, tried again with less of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from impasto import atomic, catalog
+from impasto.catalog import Style
+from impasto.errors import OptionError, TrainingError
+from impasto.images import sampling
+from impasto.inference.engine import OnnxEngine
+from impasto.options import QuantizeOptions
+from impasto.progress import OnProgress, Progress, silent
+from impasto.studio.export import publish
+from impasto.studio.export.int8 import Input, large, to_int8
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from impasto.images.picture import Picture
+
+LARGEST_DIFFERENCE = 3.0
+"""Mean absolute difference from the painting in floats, in levels of 255, that is accepted
+of the worst photograph: flat ones suffer most, because normalisation enlarges what little
+they have, and the rounding with it."""
+SMALLEST_PSNR = 34.0
+"""And the peak signal-to-noise ratio, in decibels, that is needed."""
+KEPT = (0, 1 / 8, 1 / 4, 1 / 2)
+"""This part of the large convolutions stays in floats, those that lose most in 8 bits; the
+smallest part that meets the bound is taken."""
+
+_PROBES = 2
+"""Photographs that ranges are measured on where only convolutions are compared."""
+_RUNS = 5
+_SPEED_SIDE = 768
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Between paintings in 8 bits and in floats: the worst photograph's in the worst style."""
+
+    levels: float
+    psnr: float
+    worst: int = 0
+    """Which painting that is."""
+
+    @property
+    def accepted(self) -> bool:
+        return self.levels <= LARGEST_DIFFERENCE and self.psnr >= SMALLEST_PSNR
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """A style that was written, and how it compares with the one that it came from."""
+
+    folder: Path
+    difference: Difference
+    kept: list[str]
+    """Large convolutions that stayed in floats."""
+    size: float
+    """Bytes of the file, as a part of the other's."""
+    speed: float
+    """How many times as fast it paints here."""
+
+
+def quantize(
+    style: str | Path | Style,
+    folder: str | Path,
+    output: str | Path,
+    *,
+    options: QuantizeOptions | None = None,
+    overwrite: bool = False,
+    on_progress: OnProgress = silent,
+) -> Quantized:
+    """Write ``style`` in 8 bits as another style, with all styles of its network.
+
+    Args:
+        style: a name, a folder or a card; as :func:`impasto.catalog.find` takes it.
+        folder: photographs, such as it was learnt on; a few dozen are enough.
+        output: the new style's folder, or its name alone, for the user's styles. Several
+            styles of one network are named NAME-STYLE.
+        options: see :class:`~impasto.options.QuantizeOptions`.
+        overwrite: replace a style that is there.
+        on_progress: called after every photograph.
+
+    Raises:
+        OptionError: no such style, a blend of several networks, or a name that no style can have.
+        OutputError: ``output`` is there already.
+        TrainingError: too few photographs, or a painting that differs by more than
+            :data:`LARGEST_DIFFERENCE` or :data:`SMALLEST_PSNR` allow. Nothing is written.
+    """
+    options, found = options or QuantizeOptions(), catalog.of_one_network(style)
+    target = catalog.place(output)
+    _require_place(found, target, overwrite)
+    pictures = sampling.some(Path(folder), options.count + options.held_out, options.size)
+    if len(pictures) < 2:
+        raise TrainingError(
+            f"{folder} has one photograph; one to measure and one to compare are needed",
+            hint="give a folder with a few dozen photographs",
+        )
+    apart = min(options.held_out, len(pictures) // 2)
+    names, model = [path.name for path in pictures][apart:], found.model()
+    run = _Run(model, list(pictures.values()), apart, len(found.weights), on_progress)
+    quantized, difference, kept = run()
+    details = {
+        "bits": 8,
+        "kept_in_floats": kept,
+        "bound": {"levels": LARGEST_DIFFERENCE, "psnr": SMALLEST_PSNR},
+        "measured": {
+            "levels": round(difference.levels, 3),
+            "psnr": round(difference.psnr, 2) if math.isfinite(difference.psnr) else None,
+        },
+        "photographs": names,
+        "held_out": apart,
+    }
+    card = _card(found.folder, target.name, quantized, details)
+    publish.write_folder(target, quantized, card)
+    size = len(quantized) / len(model)
+    return Quantized(target, difference, kept, size, _speed(model, quantized, run.held_out[0][0]))
+
+
+class _Run:
+    """One network: brought to 8 bits, compared, and again with more of it in floats."""
+
+    def __init__(
+        self,
+        model: bytes,
+        pictures: Sequence[Picture],
+        apart: int,
+        styles: int,
+        on_progress: OnProgress,
+    ) -> None:
+        pixels = [np.ascontiguousarray(picture.pixels) for picture in pictures]
+        mixes = np.eye(styles).tolist()
+        self._model = model
+        self.held_out: list[Input] = [(photo, mix) for mix in mixes for photo in pixels[:apart]]
+        rest = pixels[apart:]
+        self._measured: list[Input] = [
+            (rest[number % len(rest)], mixes[number % styles])
+            for number in range(max(len(rest), styles))
+        ]
+        engine = OnnxEngine(model, device="cpu")
+        self._wanted = [engine.paint(*given) for given in self.held_out]
+        self._on_progress, self._step, self._total = on_progress, 0, 0
+
+    def __call__(self) -> tuple[bytes, Difference, list[str]]:
+        """The network in 8 bits, its difference, and what stayed in floats.
+
+        Raises:
+            TrainingError: none meets the bound.
+        """
+        names = large(self._model)
+        ranked: list[str] = []
+        difference = Difference(math.inf, 0)
+        for share in KEPT:
+            if share and not ranked:
+                ranked = self._by_loss(names, difference.worst)
+            kept = ranked[: math.ceil(share * len(ranked))]
+            self._total += len(self._measured) + len(self.held_out)
+            eight = [name for name in names if name not in kept]
+            quantized = to_int8(self._model, self._shown(self._measured), eight)
+            difference = difference_of(self._off(quantized, range(len(self.held_out))))
+            if difference.accepted:
+                return quantized, difference, kept
+        raise TrainingError(
+            f"in 8 bits the painting is {difference.levels:.1f} levels off, with a PSNR of "
+            f"{difference.psnr:.1f} dB; {LARGEST_DIFFERENCE} and {SMALLEST_PSNR} are allowed",
+            hint="give more photographs, or keep the style as it is",
+        )
+
+    def _by_loss(self, names: Sequence[str], probe: int) -> list[str]:
+        """These convolutions by what each alone in 8 bits makes of a painting, worst first."""
+        self._total += len(names)
+        lost = {}
+        for name in names:
+            alone = to_int8(self._model, iter(self._measured[:_PROBES]), [name])
+            (off,) = self._off(alone, [probe])
+            lost[name] = float(np.square(off).mean())
+        return sorted(names, key=lambda name: -lost[name])
+
+    def _off(self, quantized: bytes, which: Sequence[int]) -> list[NDArray[np.float32]]:
+        """By how many levels each of these held-out paintings is off."""
+        engine = OnnxEngine(quantized, device="cpu")
+        painted = [engine.paint(*given) for given in self._shown([self.held_out[n] for n in which])]
+        wanted = [self._wanted[n] for n in which]
+        return [np.float32(one) - other for one, other in zip(painted, wanted, strict=True)]
+
+    def _shown(self, inputs: list[Input]) -> Iterator[Input]:
+        for given in inputs:
+            yield given
+            self._step += 1
+            self._on_progress(Progress(self._step, self._total))
+
+
+def difference_of(off: Sequence[NDArray[np.float32]]) -> Difference:
+    """Of paintings by how many levels they are off."""
+    squares = [float(np.square(each).mean()) for each in off]
+    worst = int(np.argmax(squares))
+    psnr = 10 * math.log10(255**2 / squares[worst]) if squares[worst] else math.inf
+    return Difference(max(float(np.abs(each).mean()) for each in off), psnr, worst)
+
+
+def _card(folder: Path, name: str, model: bytes, details: Mapping[str, Any]) -> dict[str, Any]:
+    """The card of the style that it came from, with another name and network."""
+    card: dict[str, Any] = json.loads((folder / catalog.CARD).read_bytes())
+    entries = card.get("styles", [card])
+    for entry in entries:
+        entry["name"] = name if len(entries) == 1 else f"{name}-{entry['name']}"
+        entry["preview"] = f"{entry['name']}.jpg"
+    card["model"] |= {
+        "sha256": hashlib.sha256(model).hexdigest(),
+        "bytes": len(model),
+        "quantized": dict(details),
+    }
+    return card
+
+
+def _require_place(style: Style, target: Path, overwrite: bool) -> None:
+    if "quantized" in style.card.details["model"]:
+        raise OptionError(f"{style.name} is in 8 bits already", hint="give the one it came from")
+    if target.resolve() == style.folder.resolve():
+        raise OptionError(f"{target} would replace the style itself", hint="give another name")
+    if (target / catalog.CARD).exists() and not overwrite:
+        raise atomic.there_already(target)
+
+
+def _speed(model: bytes, quantized: bytes, photo: NDArray[np.uint8]) -> float:
+    """How many times as fast the second paints; in turn, so that both see the same machine."""
+    times = -(-_SPEED_SIDE // max(photo.shape))
+    large = np.tile(photo, (times, times, 1))
+    engines = [OnnxEngine(each, device="cpu") for each in (model, quantized)]
+    best = [math.inf, math.inf]
+    for _ in range(_RUNS):
+        for index, engine in enumerate(engines):
+            began = time.perf_counter()
+            engine.paint(large)
+            best[index] = min(best[index], time.perf_counter() - began)
+    return best[0] / best[1]

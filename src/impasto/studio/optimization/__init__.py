@@ -1,0 +1,1 @@
+"""Painting by moving the pixels themselves."""

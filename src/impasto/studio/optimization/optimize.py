@@ -1,0 +1,268 @@
+"""Paint by optimising the pixels themselves (Gatys et al. 2015, arXiv 1508.06576; CVPR 2016).
+
+Deviations from the paper, each an option: relative losses, a start from the content, and
+scales from coarse to fine (Gatys et al. 2017, arXiv 1611.07865, section 6).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from impasto import images
+from impasto.errors import OptionError, TrainingError
+from impasto.images import operations
+from impasto.images.picture import Picture
+from impasto.options import OptimizeOptions
+from impasto.progress import CancelToken, Progress
+from impasto.studio.device import torch_device
+from impasto.studio.optimization import memory, pyramid, recipe
+from impasto.studio.optimization.solvers import Adam, Lbfgs, Solver
+from impasto.studio.perceptual import backbone
+from impasto.studio.perceptual.objective import KINDS, Features, Objective, StylePicture
+from impasto.studio.tensors import to_pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step(Progress):
+    """One evaluation; ``losses`` holds every layer's too."""
+
+    size: tuple[int, int]
+    """Width and height of the canvas at this scale."""
+    picture: Callable[[], Picture]
+    """The picture that was evaluated."""
+
+
+OnStep = Callable[[Step], None]
+_Evaluated = tuple[float, dict[str, float], Tensor]
+Evaluate = Callable[[Tensor], _Evaluated]
+
+
+def optimize(
+    content: Any,
+    styles: Any,
+    *,
+    options: OptimizeOptions | None = None,
+    style_weights: Sequence[float] | None = None,
+    masks: Sequence[Any] = (),
+    on_step: OnStep | None = None,
+    cancel: CancelToken | None = None,
+    network: backbone.LossNetwork | None = None,
+) -> Picture:
+    """Paint ``content`` in the style of one or more pictures.
+
+    Args:
+        content: the photograph; anything that :func:`impasto.stylize` takes.
+        styles: one style picture, or several.
+        options: every knob; see :class:`~impasto.options.OptimizeOptions`.
+        style_weights: how much of each style; equal parts by default.
+        masks: for each style the region that gets it, white on black, any size.
+        on_step: called after each evaluation with the losses.
+        cancel: stops after the evaluation at hand; the picture so far is the result.
+        network: a loaded loss network to reuse; it must fit ``options.loss``.
+
+    Returns:
+        The painting, ``options.size`` pixels along its longer side; its metadata holds
+        the recipe (:mod:`impasto.studio.optimization.recipe`).
+
+    Raises:
+        OptionError, PictureError: a value or a picture that cannot be used.
+        TrainingError: a loss stopped being a number.
+    """
+    options = options or OptimizeOptions()
+    sources = list(styles) if isinstance(styles, (list, tuple)) else [styles]
+    photo = images.open_any(content)
+    paintings = [images.open_any(source) for source in sources]
+    weights = _weights(style_weights, len(paintings))
+    regions = [images.open_any(mask) for mask in masks]
+    if regions and len(regions) != len(paintings):
+        raise OptionError(f"{len(regions)} masks for {len(paintings)} styles", hint="give one each")
+    start = images.read(options.start) if pyramid.is_file(options.start) else None
+    objective = Objective(options.loss, network=network)
+    run = _Run(
+        operations.opaque(photo),
+        [*map(operations.opaque, paintings)],
+        weights,
+        regions,
+        options,
+        objective,
+    )
+    painted = run(on_step, cancel or CancelToken())
+    result = images.resize(photo, options.size).with_pixels(painted)
+    return recipe.write(
+        result,
+        (content, photo),
+        list(zip(sources, paintings, strict=True)),
+        list(zip(masks, regions, strict=True)),
+        weights,
+        asdict(options),
+        start,
+    )
+
+
+class _Run:
+    """One optimisation, scale by scale."""
+
+    def __init__(
+        self,
+        photo: Picture,
+        paintings: Sequence[Picture],
+        weights: Sequence[float],
+        regions: Sequence[Picture],
+        options: OptimizeOptions,
+        objective: Objective,
+    ) -> None:
+        self._photo, self._paintings, self._weights = photo, paintings, weights
+        self._regions, self._options, self._objective = regions, options, objective
+        self._device = torch_device(options.device)
+        objective.network.to(self._device)
+
+    def __call__(self, on_step: OnStep | None, cancel: CancelToken) -> Any:
+        options, done = self._options, 0
+        sizes = pyramid.sizes(self._photo, options)
+        pairs = self._fit(sizes[-1])
+        solver, objective = _solver(options, pairs), self._objective
+        x: Tensor | None = None
+        coarse: Tensor | None = None
+        for size, steps in zip(sizes, pyramid.shares(options.steps, len(sizes)), strict=True):
+            content = pyramid.at(self._photo, size).to(self._device)
+            objective = objective.towards(self._styles(size, max(size) / max(sizes[-1])))
+            target = objective.content(content)
+            if x is None:
+                x = pyramid.start(self._photo, self._paintings, size, options).to(self._device)
+                objective = objective.balanced(x, target)
+            else:
+                x = pyramid.enlarged(x, coarse, content)
+                solver.resize(*size)
+            coarse = content if options.start == "content" else None
+            evaluate = partial(_evaluate, objective, target)
+            x = self._scale(x, evaluate, solver, steps, done, on_step, cancel)
+            done += steps
+            if cancel.cancelled:
+                break
+        assert x is not None
+        return self._finished(x, sizes[-1])
+
+    def _fit(self, size: tuple[int, int]) -> int:
+        """How many pairs L-BFGS may remember, if the last and largest scale fits at all."""
+        options, objective = self._options, self._objective
+        free = memory.available(self._device)
+        for painting in self._paintings:
+            large = pyramid.style_size(painting, self._photo, size, 1.0, options)
+            memory.require_room_for_style(objective.network, objective.style_layers, large, free)
+        return memory.fit(objective.network, objective.layers, size, options.history, free)
+
+    def _styles(self, size: tuple[int, int], share: float) -> list[StylePicture]:
+        pixels = [
+            pyramid.style(painting, self._photo, size, share, self._options).to(self._device)
+            for painting in self._paintings
+        ]
+        styles = [StylePicture(*each) for each in zip(pixels, self._weights, strict=True)]
+        if not self._regions:
+            return styles
+        masks = [pyramid.mask(region, size).to(self._device) for region in self._regions]
+        return [replace(each, mask=mask) for each, mask in zip(styles, masks, strict=True)]
+
+    def _scale(
+        self,
+        x: Tensor,
+        evaluate: Evaluate,
+        solver: Solver,
+        steps: int,
+        done: int,
+        on_step: OnStep | None,
+        cancel: CancelToken,
+    ) -> Tensor:
+        """The best picture of one scale, or the running mean of all."""
+        options = self._options
+        best, best_loss, mean = x, math.inf, _Mean(options.average)
+        for number in range(1, steps + 1):
+            loss, losses, gradient = evaluate(x)
+            before = best_loss
+            if loss < best_loss:
+                best, best_loss = x, loss
+            mean.add(x)
+            if on_step:
+                on_step(
+                    Step(
+                        step=done + number,
+                        total=options.steps,
+                        losses=losses,
+                        size=(x.shape[3], x.shape[2]),
+                        picture=partial(self._preview, x),
+                    )
+                )
+            flat = 0 <= before - loss < options.tolerance * before < math.inf
+            if cancel.cancelled or flat or number == steps:
+                break
+            x = solver.propose(x, loss, gradient)
+        return mean.value if options.average else best
+
+    def _finished(self, x: Tensor, size: tuple[int, int]) -> Any:
+        pixels = to_pixels(x[0])
+        if x.shape[2:] != size:  # stopped at a coarser scale
+            pixels = images.resize_to(Picture(pixels), (size[1], size[0])).pixels
+        if self._options.colors == "luminance":
+            photo = images.resize_to(self._photo, (size[1], size[0]))
+            pixels = operations.keep_colors(photo.pixels, pixels)
+        return pixels
+
+    def _preview(self, x: Tensor) -> Picture:
+        return Picture(self._finished(x, (x.shape[2], x.shape[3])))
+
+
+def _evaluate(objective: Objective, target: Features, x: Tensor) -> _Evaluated:
+    """Loss, losses by name, and gradient at a picture.
+
+    Raises:
+        TrainingError: one of them is not a number.
+    """
+    point = x.detach().requires_grad_(True)
+    losses = objective(point, target)
+    (gradient,) = torch.autograd.grad(losses.total, point)
+    numbers = losses.numbers()
+    bad = [name for name in KINDS if not math.isfinite(numbers[name])]
+    if bad or not torch.isfinite(gradient).all():
+        raise TrainingError(
+            f"the {' and '.join(bad) or 'gradient'} stopped being a number",
+            hint="use smaller weights, or --optimizer adam with a lower --learning-rate",
+        )
+    return numbers["total"], numbers, gradient
+
+
+class _Mean:
+    """Exponential mean of pictures, without the bias towards its start (as Adam's)."""
+
+    def __init__(self, decay: float) -> None:
+        self._decay, self._total, self._weight = decay, torch.zeros(()), 0.0
+
+    def add(self, x: Tensor) -> None:
+        if self._decay:
+            self._total = self._decay * self._total + (1 - self._decay) * x
+            self._weight = self._decay * self._weight + 1 - self._decay
+
+    @property
+    def value(self) -> Tensor:
+        return self._total / self._weight
+
+
+def _solver(options: OptimizeOptions, pairs: int) -> Solver:
+    if options.optimizer == "adam":
+        return Adam(options.learning_rate, box=options.box)
+    return Lbfgs(pairs, box=options.box)
+
+
+def _weights(given: Sequence[float] | None, count: int) -> list[float]:
+    weights = [1.0] * count if given is None else [float(weight) for weight in given]
+    if not count or len(weights) != count:
+        raise OptionError(f"{len(weights)} style weights for {count} styles", hint="give one each")
+    total = sum(weights)
+    if min(weights) < 0 or not 0 < total < math.inf:
+        raise OptionError(f"style weights are {weights}", hint="use 0 or more, not all 0")
+    return [weight * count / total for weight in weights]

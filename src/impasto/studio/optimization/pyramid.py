@@ -1,0 +1,173 @@
+"""What is painted on and painted from: sizes, starts, and the style pictures made ready."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto import images
+from impasto.errors import OptionError, PictureError
+from impasto.images import operations
+from impasto.images.crop import cropped
+from impasto.images.picture import Picture
+from impasto.options import OptimizeOptions
+from impasto.studio.optimization.color_transfer import colored
+from impasto.studio.tensors import to_tensor
+
+_COARSEST = 128
+"""Long side below which a picture has too few places for the deep layers."""
+_SMALLEST = 16
+STARTS = ("content", "style", "uniform", "normal", "grey")
+
+
+def sizes(content: Picture, options: OptimizeOptions) -> list[tuple[int, int]]:
+    """Heights and widths from coarse to fine, each about twice the one before."""
+    longest, most = max(content.width, content.height), options.scales or 99
+    sides = [float(options.size)]
+    narrow = min(content.width, content.height) / longest
+
+    def worthwhile(side: float) -> bool:
+        return side >= _COARSEST and round(side * narrow) >= _SMALLEST
+
+    while len(sides) < most and (options.scales or worthwhile(sides[0] / 2)):
+        sides.insert(0, sides[0] / 2)
+    scales = [side / longest for side in sides]
+    found = [(max(1, round(content.height * k)), max(1, round(content.width * k))) for k in scales]
+    if min(found[0]) < _SMALLEST:
+        raise OptionError(
+            f"the coarsest scale would be {found[0][1]}x{found[0][0]}",
+            hint="use a larger --size or fewer --scales",
+        )
+    return found
+
+
+def shares(steps: int, count: int) -> list[int]:
+    """Steps of each of ``count`` scales, coarse to fine, one at least.
+
+    Half of what is left goes to each: coarse steps are cheap, and decide where all goes. But
+    a tenth of all stays for each that comes after: what a larger canvas brings new is grain
+    until it has had its own steps.
+    """
+    counted, left, least = [], steps, max(1, steps // 10)
+    for later in range(count - 1, 0, -1):
+        counted.append(max(1, min(round(left / 2), left - later * least)))
+        left -= counted[-1]
+    return [*counted, max(1, left)]
+
+
+def is_file(start: str) -> bool:
+    """Whether a start is a picture's file, and there."""
+    return start not in STARTS and os.path.exists(start)
+
+
+def at(picture: Picture, size: tuple[int, int]) -> Tensor:
+    """The picture at a height and width, ``(1, 3, H, W)``, 0..1."""
+    return to_tensor(images.resize_to(picture, (size[1], size[0])).pixels)[None]
+
+
+def start(
+    content: Picture, styles: Sequence[Picture], size: tuple[int, int], options: OptimizeOptions
+) -> Tensor:
+    """The first canvas, ``(1, 3, H, W)``, 0..1.
+
+    Raises:
+        OptionError, PictureError: ``options.start`` is neither a word nor a picture.
+    """
+    noise = np.random.default_rng(options.seed)
+    shape = (1, 3, *size)
+    name = options.start
+    if name == "content":
+        first = at(content, size)
+    elif name == "style":
+        first = at(cropped(styles[0], "auto", size[1] / size[0]), size)
+    elif name == "grey":
+        first = torch.full(shape, 0.5)
+    elif name == "uniform":
+        first = torch.from_numpy(noise.random(shape, np.float32))
+    elif name == "normal":
+        values = 0.5 + 0.15 * noise.standard_normal(shape, np.float32)
+        first = torch.from_numpy(values).clamp(0, 1)
+    elif is_file(name):
+        first = at(operations.opaque(images.read(name)), size)
+    else:
+        raise OptionError(
+            f"{name!r} is no start", hint=f"use {', '.join(STARTS)}, or a picture's file"
+        )
+    if options.noise:
+        mixed = torch.from_numpy(noise.random(shape, np.float32))
+        first = torch.lerp(first, mixed, options.noise)
+    return first
+
+
+def enlarged(canvas: Tensor, coarse: Tensor | None, content: Tensor) -> Tensor:
+    """The canvas at the size of ``content``, both ``(1, 3, H, W)``.
+
+    With ``coarse``, the content at the canvas's size, the detail that the content gains
+    by its new size is added (one level of a Laplacian pyramid, Burt & Adelson 1983).
+    """
+    size = content.shape[2:]
+    larger = F.interpolate(canvas, size, mode="bicubic", antialias=True)
+    if coarse is not None:
+        larger = larger + content - F.interpolate(coarse, size, mode="bicubic", antialias=True)
+    return larger.clamp(0, 1)
+
+
+def style(
+    picture: Picture,
+    content: Picture,
+    size: tuple[int, int],
+    share: float,
+    options: OptimizeOptions,
+) -> Tensor:
+    """A style picture for a canvas of ``size``, whose long side is ``share`` of the last one's."""
+    part = _part(picture, content, options)
+    height_width = style_size(picture, content, size, share, options)
+    return at(colored(part, content, options.colors), height_width)
+
+
+def style_size(
+    picture: Picture,
+    content: Picture,
+    size: tuple[int, int],
+    share: float,
+    options: OptimizeOptions,
+) -> tuple[int, int]:
+    """Height and width of a style picture beside a canvas of ``size``.
+
+    Its area is that of the canvas times ``style_scale`` squared, so that its marks keep
+    their size beside the picture's at every output size.
+    """
+    part = _part(picture, content, options)
+    if options.style_size:
+        scale = share * options.style_size / max(part.width, part.height)
+    else:
+        area = size[0] * size[1] / (part.width * part.height)
+        scale = options.style_scale * area**0.5
+    height, width = (max(_SMALLEST, round(side * scale)) for side in (part.height, part.width))
+    return height, width
+
+
+def _part(picture: Picture, content: Picture, options: OptimizeOptions) -> Picture:
+    return cropped(picture, options.style_crop, content.width / content.height)
+
+
+def mask(source: Picture, size: tuple[int, int]) -> Tensor:
+    """A region from a picture's lightness, ``(1, 1, H, W)``, 0..1; soft edges stay soft, and
+    what is transparent is black.
+
+    Raises:
+        PictureError: it is black everywhere.
+    """
+    if source.alpha is not None:
+        shown = source.pixels * (source.alpha[..., None] / 255)
+        source = replace(source, pixels=np.rint(shown).astype(np.uint8), alpha=None)
+    values = at(source, size).mean(1, keepdim=True)
+    if not values.max() > 0:
+        raise PictureError("a mask is black everywhere", hint="white is where its style goes")
+    return values

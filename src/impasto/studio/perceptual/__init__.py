@@ -1,0 +1,1 @@
+"""Loss networks, and what they say of two pictures."""

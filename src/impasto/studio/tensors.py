@@ -1,0 +1,33 @@
+"""Pixels to tensors and back, and the grain that both worlds lay over photographs."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def grained(photographs: Tensor, deviation: float, seed: int, first: int) -> Tensor:
+    """``(N, 3, H, W)``, 0..1, with grain of this deviation in levels, as
+    :func:`impasto.images.operations.grained` lays over a photograph.
+
+    Each has its own, which follows from ``seed`` and its number, from ``first`` on.
+    """
+    if not deviation:
+        return photographs
+    count, _, height, width = photographs.shape
+    chances = [np.random.default_rng([seed, first + number, 2]) for number in range(count)]
+    grain = np.stack([each.standard_normal((1, height, width), np.float32) for each in chances])
+    change = torch.from_numpy(grain).to(photographs.device) * (deviation / 255)
+    return (photographs + change).clamp(0, 1)
+
+
+def to_tensor(pixels: np.ndarray) -> Tensor:
+    """``(H, W, 3)`` bytes to ``(3, H, W)`` floats, 0..1."""
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float() / 255
+
+
+def to_pixels(picture: Tensor) -> np.ndarray:
+    """``(3, H, W)`` floats, 0..1, to ``(H, W, 3)`` bytes."""
+    scaled = picture.detach().clamp(0, 1).mul(255).round().to("cpu", torch.uint8)
+    return np.asarray(scaled.permute(1, 2, 0).contiguous())

@@ -1,0 +1,280 @@
+"""A smaller network that paints as a style does: for films, cameras and phones.
+
+Knowledge distillation (Hinton et al. 2015, arXiv 1503.02531): photographs are painted by the
+style, and the smaller network learns to paint the same. That takes no painting and no loss
+network, so a step is several times as fast as one of
+:mod:`impasto.studio.training.train`, and what the style needed an hour for is there in minutes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto import atomic, catalog
+from impasto.catalog import Style
+from impasto.errors import OptionError
+from impasto.inference.engine import OnnxEngine
+from impasto.options import DistillOptions, TrainOptions
+from impasto.progress import CancelToken, OnProgress, silent
+from impasto.studio import networks
+from impasto.studio.networks import TransformNetwork
+from impasto.studio.perceptual.objective import Losses
+from impasto.studio.tensors import grained, to_pixels, to_tensor
+from impasto.studio.training import checkpoint, init_from, loop
+from impasto.studio.training.checkpoint import WORK, Checkpoint, Training
+from impasto.studio.training.dataset import Photos
+from impasto.studio.training.loop import Course, Painter
+from impasto.studio.training.paintings import learnt_with
+from impasto.studio.training.publish import publish, record
+
+START = "starry-night-tiny"
+"""Where the bundled tiny styles began."""
+_SAMPLES = 6
+"""Photographs on a sample picture."""
+_SCALES = 2
+"""Sizes at which slopes are compared, each half of the one before."""
+_WINDOW = 8
+"""Side in pixels of what is around a place."""
+_STRENGTH = 3.0
+"""Weight of the slopes' strength; without it the Gram matrices are twice as far off."""
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """A style that was written, and how it compares with the one that it learnt from."""
+
+    folder: Path
+    levels: float
+    """Mean absolute difference of their paintings of photographs that it has not seen, in
+    levels of 255; of ones that it has seen, where none was kept apart."""
+    parameters: int
+
+
+def distill(
+    style: str | Path | Style,
+    photos: str | Path,
+    output: str | Path,
+    *,
+    options: DistillOptions | None = None,
+    start: str | Path | None = None,
+    title: str = "",
+    overwrite: bool = False,
+    restart: bool = False,
+    on_progress: OnProgress = silent,
+    cancel: CancelToken | None = None,
+) -> Distilled:
+    """Teach a smaller network to paint as ``style`` does, and write it as another style.
+
+    Args:
+        style: a name, a folder, a card or a blend; as :func:`impasto.catalog.find` takes it.
+        photos: a folder of photographs, a few hundred or more.
+        output: the new style's folder, or its name alone, for the user's styles.
+        options: see :class:`~impasto.options.DistillOptions`.
+        start: a style, or a checkpoint, of such a small network to learn on from; by default
+            where the bundled tiny styles began for a tiny network, and nothing for others.
+        title: what people shall call it; by default after the style's own title.
+        overwrite: replace a style that is there.
+        restart: begin anew where an interrupted training of this style would go on.
+        on_progress: called after every step with the loss.
+        cancel: stops after the step at hand, with a checkpoint; the same call goes on from it.
+
+    Raises:
+        OptionError: no such style, a name that no style can have, or a start of another network.
+        OutputError: ``output`` is there already.
+        DeviceError: there is no such device.
+        TrainingError: no photographs, other options, photographs or another style than the
+            interrupted training's, or a loss that is not a number; what had been learnt stays
+            on disk.
+        Cancelled: stopped by ``cancel``.
+    """
+    options, found = options or DistillOptions(), catalog.find(style)
+    target = catalog.place(output)
+    restart = restart or _replaces(found, target, options, overwrite=overwrite)
+    dataset = Photos(
+        Path(photos), batch=options.batch, crop=options.crop, seed=options.seed,
+        held_out=options.held_out, without=target,
+    )  # fmt: skip
+    if start is None and options.network == networks.preset("tiny"):
+        start = START
+    origin = init_from.find(start, target / WORK, restart)
+    accelerator = loop.accelerator(options.device, target / WORK)
+    network = _begun(options, origin).to(accelerator.device)
+    lesson = StyleLesson(options, dataset, found, accelerator.device)
+    entry = _entry(target.name, title or f"{found.card.title}, small", found)
+    sources = init_from.sources(start, origin, dataset, accelerator.num_processes)
+    training = Training(
+        {**asdict(options), "strength": False}, [entry], sources | {"style": found.card.sha256}
+    )
+    course = Course(lesson, training, target, options.steps, options.save_every)
+    resumed = init_from.resumed(course, origin, accelerator, restart=restart)
+    learnt = loop.learn(
+        network, course, resumed, accelerator, on_progress=on_progress, cancel=cancel
+    )
+    levels = lesson.levels(learnt.built().to(accelerator.device))
+    if accelerator.is_main_process:
+        publish(learnt, target, _details(learnt, course, start, lesson, levels))
+    loop.end(accelerator)
+    return Distilled(target, levels, sum(weight.numel() for weight in network.parameters()))
+
+
+def _replaces(style: Style, target: Path, options: DistillOptions, *, overwrite: bool) -> bool:
+    """Whether a finished style makes room, so that its training is not gone on with.
+
+    Raises:
+        OptionError: it is the style that is learnt from.
+        OutputError: nobody has asked for that.
+    """
+    if target.resolve() == style.folder.resolve():
+        raise OptionError(f"{target} would replace the style itself", hint="give another name")
+    if not (target / catalog.CARD).exists():
+        return False
+    if not overwrite:
+        raise atomic.there_already(target)
+    return not 0 < checkpoint.steps(target / WORK) < options.steps
+
+
+def _begun(options: DistillOptions, origin: Path | None) -> TransformNetwork:
+    """The network as it begins.
+
+    Raises:
+        OptionError: a start of another network.
+    """
+    shape = TrainOptions(network=options.network, crop=options.crop, seed=options.seed)
+    trunk = checkpoint.read(origin) if origin else None
+    if trunk:
+        trunk.require_network(options.network)
+    return init_from.begun(shape, 1, trunk)
+
+
+def _entry(name: str, title: str, style: Style) -> dict[str, Any]:
+    return {"name": name, "title": title, "artwork": asdict(style.card.artwork)}
+
+
+def _details(
+    learnt: Checkpoint,
+    course: Course[Any],
+    start: str | Path | None,
+    lesson: StyleLesson,
+    levels: float,
+) -> dict[str, Any]:
+    """What the card says beside the style: which one it learnt from, how, and how well.
+
+    ``impasto evaluate`` measures it by the loss that the other one had.
+    """
+    style = lesson.style
+    loss, size, crop = learnt_with(style)
+    training = record(learnt, course, start, lesson.dataset)
+    training |= {"loss": asdict(loss), "style_size": size, "style_crop": crop}
+    training["losses"] |= {"levels": round(levels, 2)}
+    origin = {"style": style.name, "sha256": style.card.sha256}
+    return {"distilled": origin, "training": training}
+
+
+@dataclass(frozen=True)
+class Taught:
+    """Photographs as the new network gets them, and what the style paints of them;
+    ``(N, 3, crop, crop)`` each, 0..1."""
+
+    ground: Tensor
+    painted: Tensor
+
+
+@dataclass(frozen=True)
+class StyleLesson:
+    """What a network learns from a style that paints the same photographs."""
+
+    options: DistillOptions
+    dataset: Photos
+    style: Style
+    device: torch.device
+
+    @cached_property
+    def _engine(self) -> OnnxEngine:
+        return OnnxEngine(self.style.model(), device="cpu")
+
+    @cached_property
+    def _held_out(self) -> list[Taught]:
+        """Photographs that are in no batch; those of the first one, where none is apart."""
+        unseen = self.dataset.validation()
+        some = unseen if len(unseen) else self.dataset.batch(0)
+        return [self._taught(photograph[None], number) for number, photograph in enumerate(some)]
+
+    def groups(self, network: TransformNetwork) -> list[dict[str, Any]]:
+        """All of the network."""
+        return [{"params": list(network.parameters()), "peak": self.options.learning_rate}]
+
+    def fetch(self, number: int) -> Taught:
+        return self._taught(self.dataset.batch(number), number * self.options.batch)
+
+    def losses(self, painter: Painter, batch: Taught) -> Losses:
+        painted = painter(batch.ground.to(self.device))
+        return Losses(distance(painted, batch.painted.to(self.device)), {})
+
+    def validation(self, network: TransformNetwork) -> float | None:
+        """By how many levels its paintings of unseen photographs differ."""
+        return self.levels(network) if self.options.held_out else None
+
+    def levels(self, network: TransformNetwork) -> float:
+        """By how many levels of 255 the paintings differ from the style's in the mean."""
+        off = [
+            float(F.l1_loss(painted, each.painted.to(self.device)))
+            for each, painted in zip(self._held_out, self._paintings(network), strict=True)
+        ]
+        return sum(off) * 255 / len(off)
+
+    def sample(self, network: TransformNetwork, done: int) -> Tensor:  # noqa: ARG002
+        """Photographs, above what the style, and what the network paints of them."""
+        some = self._held_out[:_SAMPLES]
+        paintings = [each.cpu() for each in self._paintings(network)][:_SAMPLES]
+        rows = [[each.ground for each in some], [each.painted for each in some], paintings]
+        return torch.cat([torch.cat([each[0] for each in row], 2) for row in rows], 1)
+
+    def _paintings(self, network: TransformNetwork) -> list[Tensor]:
+        learning = network.training
+        network.eval()
+        with torch.no_grad():
+            found = [network(each.ground.to(self.device)).clamp(0, 1) for each in self._held_out]
+        network.train(learning)
+        return found
+
+    def _taught(self, photographs: Tensor, first: int) -> Taught:
+        ground, seen = _grounds(photographs, self.options, first)
+        painted = [self._engine.paint(to_pixels(each), self.style.weights) for each in seen]
+        return Taught(ground, torch.stack([to_tensor(each) for each in painted]))
+
+
+def distance(painted: Tensor, wanted: Tensor) -> Tensor:
+    """Mean absolute difference of pixels, of mean colours, of slopes, and of how strong slopes
+    are around a place: without the last, marks that the small network cannot put where the
+    large one has them would fade."""
+    total = F.l1_loss(painted, wanted)
+    for _ in range(_SCALES):
+        for axis in (2, 3):
+            one, other = painted.diff(dim=axis), wanted.diff(dim=axis)
+            strength = F.l1_loss(_strength(one), _strength(other))
+            total = total + (F.l1_loss(one, other) + _STRENGTH * strength) / 2
+        painted, wanted = F.avg_pool2d(painted, 2), F.avg_pool2d(wanted, 2)
+    return total + F.l1_loss(painted, wanted)
+
+
+def _strength(slopes: Tensor) -> Tensor:
+    """The root of the mean square in windows."""
+    return (F.avg_pool2d(slopes.square(), _WINDOW, _WINDOW // 2) + 1e-4).sqrt()
+
+
+def _grounds(photographs: Tensor, options: DistillOptions, first: int) -> tuple[Tensor, Tensor]:
+    """What the new network and the old one get, in whole levels: every other photograph with
+    grain, as pictures have it, the rest without, as frames of films are; none for the old one of
+    a calm network."""
+    grain = grained(photographs, options.grain, options.seed, first)
+    odd = torch.tensor([(first + number) % 2 for number in range(len(photographs))])
+    mixed = torch.where(odd.bool()[:, None, None, None], photographs, grain)
+    ground, clean = (each.mul(255).round().div(255) for each in (mixed, photographs))
+    return ground, clean if options.calm else ground

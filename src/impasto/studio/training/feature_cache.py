@@ -1,0 +1,98 @@
+"""Training crops with their content features; on request kept on disk and used again.
+
+The features of a photograph never change, so computing them again in every epoch, and for
+every style, is waste: what it saves is measured in ``docs/training.md``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from impasto import atomic, paths
+from impasto.options import TrainOptions
+from impasto.studio.perceptual.objective import Features, Objective
+from impasto.studio.training.dataset import Photos
+
+_PHOTOGRAPHS = "photographs"
+_FORMAT = 1
+"""Part of every key: to be raised when the same photographs would be cropped in another way."""
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Photographs of a step, ``(N, 3, crop, crop)``, 0..1, on the CPU.
+
+    Or what was ``kept`` of them: photographs as bytes, and content features by layer.
+    """
+
+    number: int
+    photographs: Tensor | None = None
+    kept: dict[str, Tensor] | None = None
+
+    @property
+    def from_disk(self) -> bool:
+        return self.kept is not None
+
+
+class FeatureCache:
+    """Crops by number, and what is to be recognised in them.
+
+    With ``options.precompute`` there are only so many, and each is computed once: kept in
+    the user's cache, as bytes and bfloat16, for every training that has the same
+    photographs, crops, seed and content layers.
+    """
+
+    def __init__(self, photos: Photos, objective: Objective, options: TrainOptions) -> None:
+        self._photos, self._objective, self._options = photos, objective, options
+        self._folder = paths.cache_folder("crops") / _key(photos, objective, options)
+
+    def fetch(self, number: int) -> Crops:
+        """The crops of this number, from the disk or from the photographs."""
+        keep = self._options.precompute
+        number = number % keep if keep else number
+        kept = _read(self._path(number)) if keep else None
+        return Crops(number, None if kept else self._photos.batch(number), kept)
+
+    def content(self, crops: Crops, device: torch.device) -> tuple[Tensor, Features]:
+        """The photographs on ``device``, and their features; computed, and kept, if need be."""
+        kept = crops.kept
+        if kept is None:
+            assert crops.photographs is not None
+            photographs = crops.photographs.to(device)
+            content = self._objective.content(photographs, style=self._options.strength)
+            if not self._options.precompute:
+                return photographs, content
+            kept = {layer: f.to("cpu", torch.bfloat16).contiguous() for layer, f in content.items()}
+            kept[_PHOTOGRAPHS] = (photographs * 255).round().to("cpu", torch.uint8)
+            path = self._path(crops.number)
+            atomic.write(path, safetensors.torch.save(kept), overwrite=True)
+        # Learnt from as it was kept, so that nothing depends on whether it came from the disk.
+        found = {name: each.to(device).float() for name, each in kept.items()}
+        return found.pop(_PHOTOGRAPHS) / 255, found
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:06}.safetensors"
+
+
+def _read(path: Path) -> dict[str, Tensor] | None:
+    """What is kept, or None: nothing yet, or damaged, and then it is computed again."""
+    try:
+        return safetensors.torch.load(path.read_bytes())
+    except (OSError, SafetensorError):
+        return None
+
+
+def _key(photos: Photos, objective: Objective, options: TrainOptions) -> str:
+    loss = asdict(options.loss)
+    parts = [loss[name] for name in ("network", "weights", "pooling", "padding")]
+    own = [_FORMAT, photos.digest(), options.seed, options.batch, options.crop]
+    text = json.dumps([*own, *parts, list(objective.content_layers)])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

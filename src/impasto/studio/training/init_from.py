@@ -1,0 +1,153 @@
+"""Where a training begins: with nothing, another network, or a checkpoint of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from impasto import catalog, paths
+from impasto.errors import OptionError, OutputError
+from impasto.options import TrainOptions
+from impasto.studio import networks
+from impasto.studio.networks import TransformNetwork
+from impasto.studio.training import checkpoint
+from impasto.studio.training.checkpoint import WORK, Checkpoint
+from impasto.studio.training.dataset import Photos
+from impasto.studio.training.paintings import OWN
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from impasto.studio.training.loop import Course
+
+_ORIGIN = "start.safetensors"
+"""In it: the checkpoint of a training that was begun anew from there."""
+
+
+def find(start: str | Path | None, work: Path, restart: bool) -> Path | None:
+    """The file to learn on from.
+
+    A checkpoint from which its own training was begun anew is no longer where it was, or
+    another has its name now: it was kept.
+    """
+    if start is None:
+        return None
+    kept, path = work / _ORIGIN, Path(start)
+    own = path.resolve().parent == work.resolve()
+    if own and kept.is_file() and not (restart and path.is_file()):
+        return kept
+    return checkpoint.find(start)
+
+
+def name(start: str | Path | None) -> str | None:
+    """The style that was learnt on from, for the card."""
+    if start is None:
+        return None
+    path = Path(start).absolute()
+    return path.parents[1].name if path.parent.name == WORK else path.stem
+
+
+def sources(
+    start: str | Path | None, origin: Path | None, dataset: Photos, processes: int
+) -> dict[str, str]:
+    """What a training learns from, in words that are others for another start, or others
+    photographs."""
+    began = "none" if origin is None else f"{name(start)} ({paths.sha256(origin)[:12]})"
+    return {"start": began, "photographs": dataset.digest(), "processes": str(processes)}
+
+
+def resumed(
+    course: Course[Any], origin: Path | None, accelerator: Accelerator, *, restart: bool
+) -> Checkpoint | None:
+    """Where a stopped training goes on; None: it begins, and to ``restart``, anew.
+
+    Raises:
+        TrainingError: the stopped one was another training.
+    """
+    accelerator.wait_for_everyone()  # all have read what is dropped now
+    if restart and accelerator.is_main_process:
+        empty(course.work, origin)
+    accelerator.wait_for_everyone()
+    return checkpoint.latest(course.work, course.training)
+
+
+def require_no_style(folder: Path, resumed: Checkpoint | None, *, restart: bool) -> None:
+    """Raises: OutputError: there is a style in ``folder`` that nobody has asked to replace."""
+    if not (resumed or restart) and (folder / catalog.CARD).exists():
+        raise OutputError(
+            f"{folder} is a style already", hint="--restart replaces it, -o names another"
+        )
+
+
+def empty(work: Path, origin: Path | None) -> None:
+    """Drop what a training left, and keep the checkpoint that is learnt on from, if it is there."""
+    own = origin if origin and origin.resolve().parent == work.resolve() else None
+    for old in work.glob("*"):
+        if old.is_file() and not (own and old.name == own.name):
+            old.unlink()
+    if own:
+        own.replace(work / _ORIGIN)
+
+
+def with_trunk(
+    options: TrainOptions, trunk: Checkpoint | None
+) -> tuple[TrainOptions, list[dict[str, Any]]]:
+    """The options that the trunk allows, and the styles that stay in it."""
+    kept: list[dict[str, Any]] = []
+    if options.tune == "norms":
+        if trunk is None:
+            raise OptionError("--tune norms needs a network to tune", hint="add --start STYLE")
+        if options.strength and not trunk.strength:
+            raise OptionError(
+                "the network of --start has not learnt strengths",
+                hint="leave out --strength, or --tune norms",
+            )
+        options = replace(options, network=trunk.network, strength=trunk.strength)
+        kept = [{**_own(trunk.training.options), **style} for style in trunk.styles]
+    elif trunk:
+        trunk.require_network(options.network)
+    if options.precompute and options.strength:
+        raise OptionError(
+            "content features are not kept for networks that learn strengths",
+            hint="leave out --precompute",
+        )
+    return options, kept
+
+
+def _own(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What a painting may have of its own, of a training that had it for all."""
+    given = {**options, **options.get("loss", {})}
+    return {key: given[key] for key in OWN if key in given}
+
+
+def begun(options: TrainOptions, styles: int, trunk: Checkpoint | None) -> TransformNetwork:
+    """The network as it begins, with the weights of the trunk, if there is one.
+
+    Raises:
+        OptionError, TrainingError: as :func:`built`, or a trunk of another shape.
+    """
+    network = built(options, styles)
+    if trunk:
+        trunk.begin(network)
+    return network
+
+
+def built(options: TrainOptions, styles: int) -> TransformNetwork:
+    """The network as it begins from nothing: always the same for one seed.
+
+    Raises:
+        OptionError: crops that its stride does not divide, or what its design does not have.
+    """
+    torch.manual_seed(options.seed)
+    network = networks.build(options.network, styles, strength=options.strength)
+    over = -options.crop % network.stride
+    if over:
+        raise OptionError(
+            f"this network cannot paint crops of {options.crop} pixels",
+            hint=f"use a multiple of {network.stride}, such as --crop {options.crop + over}",
+        )
+    return network

@@ -1,0 +1,72 @@
+"""The optimiser of the trainer: Muon for convolutions, Adam for all else.
+
+Adam lets a few directions of a convolution's gradient, the strongest, decide its step. Muon
+(Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) makes all of them equally
+strong: its step is the orthogonal matrix nearest to the momentum. What came of it is in
+``docs/adr/0007-network.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, optim
+
+_MOMENTUM = 0.95
+_BETAS, _EPS = (0.9, 0.999), 1e-8
+_QUINTIC = 3.4445, -4.7750, 2.0315
+"""Coefficients of the Newton-Schulz iteration of the source; they bring singular values
+near to one soon, not exactly."""
+_ITERATIONS = 5
+
+
+class Muon(optim.Optimizer):
+    """Takes groups of parameters with a rate each, as Adam does, and the same rates."""
+
+    def __init__(self, groups: Iterable[dict[str, Any]], lr: float = 1e-3) -> None:
+        super().__init__(groups, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self, _closure: None = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                state = self.state[weight]
+                change = _adam if weight.ndim < 4 or weight.shape[1] == 1 else _muon
+                weight.sub_(change(weight.grad, state), alpha=group["lr"])
+
+
+def _muon(gradient: Tensor, state: dict[str, Tensor]) -> Tensor:
+    if not state:
+        state["momentum"] = torch.zeros_like(gradient)
+    momentum = state["momentum"].mul_(_MOMENTUM).add_(gradient)
+    ahead = gradient + _MOMENTUM * momentum
+    matrix = orthogonal(ahead.flatten(1))
+    # Entries as large as Adam's usually are (Liu et al. 2025, arXiv 2502.16982, section 2.2).
+    return matrix.mul_(0.2 * max(matrix.shape) ** 0.5).reshape(gradient.shape)
+
+
+def orthogonal(matrix: Tensor) -> Tensor:
+    """Nearly the orthogonal matrix nearest to ``matrix``: its singular values become 0.7 to 1.2."""
+    turned = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if turned else matrix
+    x = x / (x.norm() + 1e-7)
+    a, b, c = _QUINTIC
+    for _ in range(_ITERATIONS):
+        square = x @ x.T
+        x = a * x + (b * square + c * square @ square) @ x
+    return x.T if turned else x
+
+
+def _adam(gradient: Tensor, state: dict[str, Tensor]) -> Tensor:
+    if not state:
+        state["step"] = torch.zeros(())
+        state["mean"], state["square"] = torch.zeros_like(gradient), torch.zeros_like(gradient)
+    state["step"] += 1
+    one, two = _BETAS
+    mean = state["mean"].lerp_(gradient, 1 - one) / (1 - one ** state["step"])
+    square = state["square"].lerp_(gradient**2, 1 - two) / (1 - two ** state["step"])
+    return mean / (square.sqrt() + _EPS)

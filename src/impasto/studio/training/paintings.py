@@ -1,0 +1,186 @@
+"""What is to be learnt: paintings, and recipes that name them together with every knob.
+
+A recipe is a TOML file::
+
+    [train]
+    tier = "light"
+    steps = 2000                    # any option of impasto train, and start
+
+    [[style]]
+    name = "great-wave"
+    painting = "great-wave.jpg"     # beside the recipe
+    title = "The Great Wave off Kanagawa"
+    artist = "Katsushika Hokusai"
+    year = "c. 1831"
+    licence = "public domain"
+    style_size = 400                # this style's own; so may style_crop and style_weight be
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from impasto import catalog, images
+from impasto.catalog import Style
+from impasto.errors import OptionError, PictureError
+from impasto.images import operations
+from impasto.images.crop import cropped
+from impasto.images.picture import Picture
+from impasto.options import LossOptions, TrainOptions, tables
+from impasto.options.fields import changed
+from impasto.studio import networks
+
+_SMALLEST = 32
+OWN = "style_size", "style_crop", "style_weight"
+"""Options that a painting may have of its own."""
+_TEXTS = "name", "title", "artist", "year", "licence"
+
+
+@dataclass(frozen=True)
+class Painting:
+    """A picture whose style is learnt, and what the card says of it.
+
+    Without ``name`` it is called as its file; ``style_size``, ``style_crop`` and
+    ``style_weight`` replace those of the training for this style.
+    """
+
+    path: Path
+    name: str = ""
+    title: str = ""
+    artist: str = ""
+    year: str = ""
+    licence: str = ""
+    style_size: int | None = None
+    style_crop: str | None = None
+    style_weight: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
+        plain = re.sub(r"[^a-z0-9]+", "-", self.path.stem.lower()).strip("-")
+        object.__setattr__(self, "name", catalog.valid_name(self.name or plain or "painting"))
+        changed(TrainOptions(), own(self))  # of a kind and in the range that the training's have
+
+    def entry(self) -> dict[str, Any]:
+        """What the card says of it."""
+        title = self.title or self.name.replace("-", " ").title()
+        known = {key: getattr(self, key) for key in ("artist", "year", "licence")}
+        artwork = {key: str(value or "unknown") for key, value in known.items()}
+        return {"name": self.name, "title": title, "artwork": {"title": title, **artwork}}
+
+    def picture(self, size: int, crop: str = "whole") -> Picture:
+        """The part of the painting that is learnt, ``size`` pixels along its longer side.
+
+        Raises:
+            OptionError: ``crop`` is no part of a picture.
+            PictureError: it cannot be read, or is too small to learn a style from.
+        """
+        picture = cropped(
+            operations.opaque(images.open_any(self.path)), self.style_crop or crop, aspect=1
+        )
+        if min(picture.width, picture.height) < _SMALLEST:
+            raise PictureError(
+                f"{self.path} is {picture.width}x{picture.height}, too small to learn a style from",
+                hint=f"each side should have {_SMALLEST} pixels or more",
+            )
+        return picture.resized(self.style_size or size)
+
+
+Paintings = str | Path | Painting | Sequence[str | Path | Painting]
+
+
+def wanted_of(paintings: Paintings, name: str) -> list[Painting]:
+    """The paintings; if there is one alone, its style is called ``name``.
+
+    Raises:
+        OptionError: there are none, or two with one name.
+    """
+    several = [paintings] if isinstance(paintings, (str, Path, Painting)) else list(paintings)
+    wanted = [each if isinstance(each, Painting) else Painting(Path(each)) for each in several]
+    if len(wanted) == 1:
+        return [replace(wanted[0], name=name)]
+    names = [each.name for each in wanted]
+    if not names or len(set(names)) < len(names):
+        raise OptionError(
+            f"the styles are called {', '.join(names) or 'nothing'}",
+            hint="give each painting another name",
+        )
+    return wanted
+
+
+def entries(
+    wanted: Sequence[Painting], pictures: Sequence[Picture], kept: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """What the card will say of the new styles, beside those that are ``kept``.
+
+    Raises:
+        OptionError: one of those has the name already.
+    """
+    found = []
+    for painting, picture in zip(wanted, pictures, strict=True):
+        if painting.name in {style["name"] for style in kept}:
+            raise OptionError(
+                f"the network has a style {painting.name} already", hint="give it another name"
+            )
+        found.append({**painting.entry(), **own(painting), "painting_sha256": picture.sha256})
+    return found
+
+
+def own(painting: Painting) -> dict[str, Any]:
+    """The options that a painting has of its own."""
+    given = {key: getattr(painting, key) for key in OWN}
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def learnt_with(style: Style) -> tuple[LossOptions, int, str]:
+    """Loss, and long side and part of the painting, that the style's card tells of."""
+    details, defaults = style.card.details, TrainOptions()
+    training: Mapping[str, Any] = details.get("training", {})
+    knobs = dict(training.get("loss", {}))
+    if "style_weight" in details:  # one style of several may have its own
+        knobs["style_weight"] = details["style_weight"]
+    loss: LossOptions = changed(defaults.loss, knobs)
+    size, crop = (
+        details.get(name, training.get(name, getattr(defaults, name)))
+        for name in ("style_size", "style_crop")
+    )
+    return loss, int(size), str(crop)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a TOML file says of a training."""
+
+    paintings: list[Painting]
+    options: TrainOptions
+    start: str | None = None
+    """The style to learn on from."""
+
+
+def read(path: Path) -> Recipe:
+    """The recipe in ``path``.
+
+    Raises:
+        OptionError: it cannot be read, or says what cannot be understood.
+    """
+    text = tables.read(path, "a recipe", {"train", "style"})
+    styles, knobs = text.get("style"), tables.table(text, "train", path)
+    if not isinstance(styles, list) or not styles:
+        raise OptionError(f"{path} names no style", hint="add [[style]] with painting = ...")
+    paintings = [_painting(style, path) for style in styles]
+    network = networks.preset(str(knobs.pop("tier", "light")))
+    start = knobs.pop("start", None)
+    options = changed(TrainOptions(network=network), knobs)
+    return Recipe(paintings, options, start and str(start))
+
+
+def _painting(style: dict[str, Any], path: Path) -> Painting:
+    tables.only(style, {"painting", *(f.name for f in fields(Painting))} - {"path"}, path)
+    if not isinstance(style.get("painting"), str):
+        raise OptionError(f"a style in {path} has no painting", hint='add painting = "FILE"')
+    texts: dict[str, Any] = {key: str(style[key]) for key in _TEXTS if key in style}
+    numbers = {key: value for key, value in style.items() if key not in {"painting", *_TEXTS}}
+    return Painting(path.parent / style["painting"], **texts, **numbers)

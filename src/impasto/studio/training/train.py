@@ -1,0 +1,270 @@
+"""Learn styles from paintings: photographs and paintings in, a style folder out.
+
+The method is Johnson et al. 2016 (arXiv 1603.08155) with instance normalisation (Ulyanov et
+al. 2016), for several styles conditional (Dumoulin et al. 2017, arXiv 1610.07629); the losses
+are relative (:mod:`impasto.studio.perceptual.losses`), so that no weight is tuned by hand. The
+loop is :func:`impasto.studio.training.loop.learn`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from impasto import catalog
+from impasto.images.picture import Picture
+from impasto.options import TrainOptions
+from impasto.progress import CancelToken, OnProgress, silent
+from impasto.studio import networks
+from impasto.studio.networks import TransformNetwork
+from impasto.studio.perceptual.objective import Losses, Objective, StylePicture
+from impasto.studio.tensors import grained, to_tensor
+from impasto.studio.training import checkpoint, init_from, loop
+from impasto.studio.training.checkpoint import WORK, Training
+from impasto.studio.training.dataset import Photos
+from impasto.studio.training.feature_cache import Crops, FeatureCache
+from impasto.studio.training.loop import Course, Painter
+from impasto.studio.training.paintings import Painting, Paintings, entries, wanted_of
+from impasto.studio.training.publish import publish, record
+
+_SAMPLES = 6
+"""Photographs, and styles, on a sample picture."""
+
+
+def train(
+    paintings: Paintings,
+    photos: str | Path,
+    output: str | Path,
+    *,
+    options: TrainOptions | None = None,
+    start: str | Path | None = None,
+    restart: bool = False,
+    on_progress: OnProgress = silent,
+    cancel: CancelToken | None = None,
+) -> Path:
+    """Learn the styles of one or more paintings and write them as one style folder.
+
+    Args:
+        paintings: pictures, or :class:`~impasto.Painting` with what the card shall say;
+            several share all convolutions of one network.
+        photos: a folder of photographs, a few hundred or more.
+        output: the folder; its last part names the style, if there is one. A plain name
+            goes to the user's styles, where ``-s NAME`` finds it.
+        options: see :class:`~impasto.TrainOptions`.
+        start: a style, or a checkpoint, to learn on from: several times faster than from
+            nothing. With ``options.tune`` ``"norms"`` its network stays as it is, its
+            styles with it, and only the norms of the new ones are learnt.
+        restart: begin anew where an interrupted training of this style would go on.
+        on_progress: called after every step with the losses.
+        cancel: stops the training after the step at hand, with a checkpoint.
+
+    Returns:
+        The folder.
+
+    Raises:
+        OptionError, PictureError: a value, a name or a painting cannot be used.
+        OutputError: the folder holds a style already, and no training to go on with.
+        DeviceError: there is no such device.
+        TrainingError: no photographs, other options, photographs or another start than the
+            interrupted training's, or a loss that is not a number; what had been learnt stays
+            on disk.
+        Cancelled: stopped by ``cancel``.
+    """
+    folder = catalog.place(output)
+    wanted = wanted_of(paintings, folder.name)
+    catalog.require_free([each.name for each in wanted], folder)
+    origin = init_from.find(start, folder / WORK, restart)
+    trunk = checkpoint.read(origin) if origin else None
+    options, kept = init_from.with_trunk(options or TrainOptions(), trunk)
+    dataset = Photos(
+        Path(photos), batch=options.batch, crop=options.crop, seed=options.seed,
+        held_out=options.held_out, without=folder,
+    )  # fmt: skip
+    pictures = [each.picture(options.style_size, options.style_crop) for each in wanted]
+    styles = kept + entries(wanted, pictures, kept)
+    accelerator = loop.accelerator(options.device, folder / WORK, tensorboard=options.tensorboard)
+    network = init_from.begun(options, len(styles), trunk).to(accelerator.device)
+    objectives = _objectives(wanted, pictures, options, accelerator.device)
+    lesson = PaintingLesson(options, dataset, objectives, len(kept), accelerator.device)
+    sources = init_from.sources(start, origin, dataset, accelerator.num_processes)
+    course = Course(
+        lesson.balanced(network), Training(asdict(options), styles, sources), folder,
+        options.steps, options.save_every, learns_norms_only=options.tune == "norms",
+    )  # fmt: skip
+    resumed = init_from.resumed(course, origin, accelerator, restart=restart)
+    init_from.require_no_style(folder, resumed, restart=restart)
+    learnt = loop.learn(
+        network, course, resumed, accelerator, on_progress=on_progress, cancel=cancel
+    )
+    if accelerator.is_main_process:
+        publish(learnt, folder, {"training": record(learnt, course, start, dataset)})
+    loop.end(accelerator)
+    return folder
+
+
+@dataclass(frozen=True)
+class PaintingLesson:
+    """What a network learns from paintings: each batch one of them, in turn."""
+
+    options: TrainOptions
+    dataset: Photos
+    objectives: Sequence[Objective]
+    kept: int
+    """Styles of the trunk, before the new ones."""
+    device: torch.device
+
+    @cached_property
+    def cache(self) -> FeatureCache:
+        return FeatureCache(self.dataset, self.objectives[0], self.options)
+
+    @cached_property
+    def held_out(self) -> Tensor:
+        """Photographs that are in no batch."""
+        return self.dataset.validation().to(self.device)
+
+    def balanced(self, network: TransformNetwork) -> PaintingLesson:
+        """The same with losses divided by what they are at the start, if the options ask so:
+        of the first photographs, in every process, however often a training was stopped."""
+        if self.options.loss.balance == "none":
+            return self
+        photographs = self.dataset.batch(0).to(self.device)
+        ground = self._grained(photographs, 0)
+        made = []
+        for index, objective in enumerate(self.objectives):
+            with torch.no_grad():
+                painted = network(ground, self._mix(index))
+            made.append(objective.balanced(painted, objective.content(photographs)))
+        return replace(self, objectives=made)
+
+    def groups(self, network: TransformNetwork) -> list[dict[str, Any]]:
+        """The norms of the new styles, and all that styles share, unless that stays.
+
+        The norms of a style have a gradient in one of so many steps, which Adam takes for a
+        smaller and less certain one; the root of their number makes up for both.
+        """
+        own, named = set(networks.norms(network)), dict(network.named_parameters())
+        shared = [weight for name, weight in named.items() if name not in own]
+        for weight in shared:
+            weight.requires_grad_(self.options.tune == "all")
+        rate, count = self.options.learning_rate, len(self.objectives)
+        rows = [named[name] for name in sorted(own)]
+        groups: list[dict[str, Any]] = [{"params": rows, "peak": rate * count**0.5}]
+        if self.options.tune == "all":
+            return [*groups, {"params": shared, "peak": rate}]
+        for weight in rows:
+            weight.register_hook(_only(range(self.kept, self.kept + count)))  # type: ignore[no-untyped-call]
+        return groups
+
+    def fetch(self, number: int) -> _Numbered:
+        return _Numbered(number, self.cache.fetch(number))
+
+    def losses(self, painter: Painter, batch: _Numbered) -> Losses:
+        index, strength = _draw(batch.number, len(self.objectives), self.options)
+        photographs, content = self.cache.content(batch.crops, self.device)
+        ground = self._grained(photographs, batch.number * self.options.batch)
+        painted = painter(ground, self._mix(index, strength))
+        return self.objectives[index](painted, content, strength)
+
+    def validation(self, network: TransformNetwork) -> float | None:
+        """The mean objective of photographs that are in no batch, over all new styles."""
+        photographs, objectives = self.held_out, self.objectives
+        if not len(photographs):
+            return None
+        total, count = 0.0, max(len(photographs), len(objectives))
+        with self._still(network):
+            for number in range(count):
+                index = number % len(objectives)
+                photograph = photographs[number % len(photographs)][None]
+                painted = network(self._grained(photograph, number), self._mix(index))
+                content = objectives[index].content(photograph)
+                total += float(objectives[index](painted, content).total)
+        return total / count
+
+    def sample(self, network: TransformNetwork, done: int) -> Tensor:
+        """Photographs above their paintings."""
+        photographs = self.held_out
+        if not len(photographs):
+            photographs = self.dataset.batch(done).to(self.device)
+        photographs = photographs[:_SAMPLES]
+        rows, ground = [photographs], self._grained(photographs, done)
+        with self._still(network):
+            for index in range(min(len(self.objectives), _SAMPLES)):
+                mix = self._mix(index)
+                rows.append(torch.cat([network(each[None], mix) for each in ground]))
+        return torch.cat([torch.cat(list(row), 2) for row in rows], 1)
+
+    def _grained(self, photographs: Tensor, first: int) -> Tensor:
+        return grained(photographs, self.options.grain, self.options.seed, first)
+
+    def _mix(self, index: int, strength: float = 1.0) -> Tensor:
+        """Style weights for the new style ``index``."""
+        mix = torch.zeros(self.kept + len(self.objectives), device=self.device)
+        mix[self.kept + index] = strength
+        return mix
+
+    @contextmanager
+    def _still(self, network: TransformNetwork) -> Iterator[None]:
+        """The network as it will be used: nothing is learnt, and no running mean moves."""
+        learning = network.training
+        network.eval()
+        with torch.no_grad():
+            yield
+        network.train(learning)
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    """Crops, and the number of their batch, which decides what is learnt from them."""
+
+    number: int
+    crops: Crops
+
+    @property
+    def from_disk(self) -> bool:
+        return self.crops.from_disk
+
+
+def _objectives(
+    wanted: Sequence[Painting],
+    pictures: Sequence[Picture],
+    options: TrainOptions,
+    device: torch.device,
+) -> list[Objective]:
+    """One for each painting; they share the loss network."""
+    objectives: list[Objective] = []
+    for painting, picture in zip(wanted, pictures, strict=True):
+        loss = options.loss
+        if painting.style_weight is not None:
+            loss = replace(loss, style_weight=painting.style_weight)
+        objective = Objective(loss, network=objectives[0].network if objectives else None)
+        objective.network.to(device)
+        style = StylePicture(to_tensor(picture.pixels)[None].to(device))
+        objectives.append(objective.towards([style]))
+    return objectives
+
+
+def _only(rows: range) -> Callable[[Tensor], Tensor]:
+    """What leaves of a gradient, ``(rows, channels)``, that of some rows, and 0 elsewhere."""
+
+    def masked(gradient: Tensor) -> Tensor:
+        found = torch.zeros_like(gradient)
+        found[rows.start : rows.stop] = gradient[rows.start : rows.stop]
+        return found
+
+    return masked
+
+
+def _draw(number: int, styles: int, options: TrainOptions) -> tuple[int, float]:
+    """Which style a batch learns, in turn, and at which strength: half of them at all of it."""
+    if not options.strength:
+        return number % styles, 1.0
+    rng = np.random.default_rng([options.seed, number, 1])
+    return number % styles, 1.0 if rng.random() < 0.5 else float(rng.random())

@@ -1,0 +1,268 @@
+"""Many photographs and films, many styles: one result per job, and no job stops the others."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from itertools import chain, groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from impasto import atomic, images, paths
+from impasto.errors import ImpastoError, PictureLimitError, in_memory
+from impasto.options import ReadOptions, StylizeOptions, WriteOptions
+from impasto.progress import CancelToken, OnProgress, silent
+from impasto.stylization.stylizer import Stylizer
+
+if TYPE_CHECKING:
+    from impasto.catalog import Style
+    from impasto.images.picture import Picture
+    from impasto.paths import Job
+
+
+_SMALLER = "use a smaller --size"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one job: painted, skipped because its output is there, or failed.
+
+    ``seconds`` is what was spent on it: reading, painting and writing.
+    """
+
+    job: Job
+    seconds: float = 0.0
+    width: int = 0
+    height: int = 0
+    device: str = ""
+    sha256: str = ""
+    notes: tuple[str, ...] = ()
+    skipped: bool = False
+    error: ImpastoError | None = None
+
+    @property
+    def status(self) -> str:
+        """``done``, ``skipped`` or ``error``."""
+        return "error" if self.error else "skipped" if self.skipped else "done"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How all jobs of a batch are done."""
+
+    stylize: StylizeOptions = StylizeOptions()
+    read: ReadOptions = ReadOptions()
+    write: WriteOptions = WriteOptions()
+    device: str = "auto"
+    threads: int | None = None
+    overwrite: bool = False
+
+
+def run(
+    jobs: Sequence[Job],
+    styles: Mapping[str, Style],
+    settings: Settings,
+    *,
+    on_progress: OnProgress = silent,
+    cancel: CancelToken | None = None,
+) -> Iterator[Result]:
+    """Do ``jobs`` in order, with ``styles`` by the name that the jobs use.
+
+    Each photograph is read once, each style loaded once. ``on_progress`` is called after
+    each frame of a film; ``cancel`` stops after the frame or the picture at hand.
+
+    A photograph that cannot be read, or a result that cannot be written, is a result with
+    an error. Where the output is there already and ``overwrite`` is off, the job is
+    skipped before any work.
+
+    Raises:
+        StyleError, DeviceError: before any work, for a style or a device that cannot be
+            used.
+        MissingExtraError: before any work, for a film without PyAV.
+    """
+    films, pictures = ([job for job in jobs if job.is_film is kind] for kind in (True, False))
+    require_for_films(jobs, settings)
+    stylizers = {
+        name: Stylizer(style, device=settings.device, threads=settings.threads)
+        for name, style in styles.items()
+    }
+    cancel = cancel or CancelToken()
+    yield from _pictures(pictures, stylizers, settings, cancel)
+    for job in films:
+        if not cancel.cancelled:
+            yield film(job, styles[job.style], settings, on_progress, cancel)
+
+
+def require_for_films(jobs: Sequence[Job], settings: Settings) -> None:
+    """Raises: MissingExtraError: a film is to be painted, and PyAV is not installed."""
+    if any(job.is_film and not is_there(job, settings) for job in jobs):
+        from impasto.video import reading
+
+        reading.library()
+
+
+def _pictures(
+    jobs: Sequence[Job], stylizers: Mapping[str, Stylizer], settings: Settings, cancel: CancelToken
+) -> Iterator[Result]:
+    """While one photograph is painted, the next is read and the last result is written."""
+    groups = [list(group) for _, group in groupby(jobs, lambda job: job.input)]
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+
+        def read(group: list[Job]) -> Future[_Photo] | None:
+            wanted = not all(is_there(job, settings) for job in group)
+            return reader.submit(_read, group[0].input, settings.read) if wanted else None
+
+        ahead = chain(map(read, groups), (None,))
+        coming = next(ahead)
+        for group in groups:
+            if cancel.cancelled:
+                break
+            photo, coming = coming, next(ahead)
+            for job in group:
+                if cancel.cancelled:
+                    break
+                if photo is None or is_there(job, settings):
+                    found: tuple[Result, Picture | None] = Result(job, skipped=True), None
+                else:
+                    found = _paint(job, photo.result(), stylizers[job.style], settings)
+                waiting.append(writer.submit(_write, *found, settings))
+                if len(waiting) > 1:
+                    yield waiting.popleft().result()
+        for each in waiting:
+            yield each.result()
+
+
+def is_there(job: Job, settings: Settings) -> bool:
+    """Whether a job is to be skipped, as its output exists, and is no film to be gone on with."""
+    if settings.overwrite or not os.path.exists(job.output):
+        return False
+    if not job.is_film:
+        return True
+    from impasto.video import encoding
+
+    return not encoding.unfinished(job.output)
+
+
+@dataclass(frozen=True)
+class _Photo:
+    """A photograph, or what is wrong with it, to be told once for each job."""
+
+    picture: Picture | ImpastoError
+    seconds: float
+
+
+def _read(path: Path, options: ReadOptions) -> _Photo:
+    started = time.perf_counter()
+    try:
+        picture: Picture | ImpastoError = images.read(path, options)
+    except ImpastoError as error:
+        picture = error
+    return _Photo(picture, time.perf_counter() - started)
+
+
+def one(job: Job, stylizer: Stylizer, settings: Settings) -> Result:
+    """Read, paint and write one picture, whatever is there already."""
+    photo = _read(job.input, settings.read)
+    return _write(*_paint(job, photo, stylizer, settings), settings)
+
+
+def _paint(
+    job: Job, photo: _Photo, stylizer: Stylizer, settings: Settings
+) -> tuple[Result, Picture | None]:
+    started = time.perf_counter()
+    try:
+        if isinstance(photo.picture, ImpastoError):
+            raise photo.picture
+        _require_room(photo.picture, settings)
+        with in_memory(str(job.input), hint=_SMALLER):
+            painting = stylizer(photo.picture, **asdict(settings.stylize))
+    except ImpastoError as error:
+        return Result(job, seconds=time.perf_counter() - started, error=error), None
+    spent = photo.seconds + time.perf_counter() - started
+    return Result(job, spent, device=stylizer.device, notes=photo.picture.notes), painting
+
+
+def _require_room(photo: Picture, settings: Settings) -> None:
+    """Raises: PictureLimitError: the painting is to have more pixels than are read of one."""
+    limit, size = settings.read.max_pixels, settings.stylize.size
+    pixels = photo.width * photo.height * ((size or 0) / max(photo.width, photo.height)) ** 2
+    if pixels > limit:
+        raise PictureLimitError(
+            f"it would have {pixels / 1e6:.0f} megapixels; the limit is {limit / 1e6:g}",
+            hint="use a smaller --size, or raise --max-pixels if there is memory for it",
+        )
+
+
+def _write(about: Result, painting: Picture | None, settings: Settings) -> Result:
+    if painting is None:
+        return about
+    started = time.perf_counter()
+    output = about.job.output
+    try:
+        with in_memory(str(about.job.input), hint=_SMALLER):
+            data = images.encode(painting, paths.format_of(output), settings.write)
+        atomic.write(output, data, overwrite=settings.overwrite)
+    except ImpastoError as error:
+        return replace(about, error=error)
+    return replace(
+        about,
+        seconds=about.seconds + time.perf_counter() - started,
+        width=painting.width,
+        height=painting.height,
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+
+
+def film(
+    job: Job, style: Style, settings: Settings, on_progress: OnProgress, cancel: CancelToken
+) -> Result:
+    """Paint one film, or go on with it.
+
+    Raises:
+        MissingExtraError: PyAV is not installed.
+    """
+    from impasto.stylization.film import stylize_film
+    from impasto.video import reading
+
+    if is_there(job, settings):
+        return Result(job, skipped=True)
+    reading.library()
+    started = time.perf_counter()
+    try:
+        stylizer = Stylizer(style, device=settings.device, threads=settings.threads, steady=True)
+        with in_memory(str(job.input), hint=_SMALLER):
+            painted = stylize_film(
+                job.input,
+                job.output,
+                stylizer,
+                settings.stylize,
+                read=settings.read,
+                overwrite=settings.overwrite,
+                on_progress=on_progress,
+                cancel=cancel,
+            )
+        digest = paths.sha256(job.output)
+    except ImpastoError as error:
+        return Result(job, seconds=time.perf_counter() - started, error=error)
+    flicker = f"flicker {painted.flicker:.2f} levels; in the film itself {painted.noise:.2f}"
+    stopped = () if painted.whole else ("stopped; the same command goes on from here",)
+    lost = (f"the file tells of {painted.missing} more frames; it may be damaged",)
+    return Result(
+        job,
+        seconds=time.perf_counter() - started,
+        width=painted.width,
+        height=painted.height,
+        device=stylizer.device,
+        sha256=digest,
+        notes=(
+            f"{painted.frames} frames, {flicker}",
+            *stopped,
+            *(lost if painted.missing else ()),
+        ),
+    )

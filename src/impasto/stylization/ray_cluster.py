@@ -1,0 +1,154 @@
+"""Many pictures and films on many machines, by Ray Data."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+from impasto import errors
+from impasto.errors import ImpastoError, MissingExtraError
+from impasto.progress import CancelToken, silent
+from impasto.stylization import batch
+from impasto.stylization.batch import Result, Settings
+from impasto.stylization.stylizer import Stylizer
+
+if TYPE_CHECKING:
+    from impasto.catalog import Style
+    from impasto.paths import Job
+
+_TOLD = ("seconds", "width", "height", "device", "sha256", "skipped")
+
+
+def run(
+    jobs: Sequence[Job],
+    styles: Mapping[str, Style],
+    settings: Settings,
+    *,
+    cancel: CancelToken | None = None,
+) -> Iterator[Result]:
+    """Do ``jobs`` as :func:`impasto.stylization.batch.run` does, in no order.
+
+    They are shared out over the Ray cluster that ``RAY_ADDRESS`` names, or over this machine.
+
+    Inputs, outputs and styles lie where every machine sees them. A worker that dies is
+    replaced; what it had finished is not done again.
+
+    Raises:
+        MissingExtraError: Ray Data is not installed, or, for a film, PyAV.
+    """
+    try:
+        import pyarrow  # noqa: F401 - Ray Data needs it, and says so only when it runs
+        import ray
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("cluster", "--ray") from error
+    batch.require_for_films(jobs, settings)
+    left = []
+    for job in jobs:
+        if batch.is_there(job, settings):
+            yield Result(job, skipped=True)
+        else:
+            left.append(job)
+    if not left or (cancel and cancel.cancelled):
+        return
+    with redirect_stdout(cast("TextIO", _OwnOutput())):
+        ours = not ray.is_initialized()
+        if ours:
+            ray.init(log_to_driver=False, include_dashboard=False)
+        try:
+            for row in _rows(left, styles, settings):
+                yield _told(left[row["number"]], row)
+                if cancel and cancel.cancelled:
+                    return
+        finally:
+            if ours:
+                with redirect_stdout(sys.stderr):  # its last notes come now
+                    ray.shutdown()
+
+
+def _rows(
+    jobs: Sequence[Job], styles: Mapping[str, Style], settings: Settings
+) -> Iterator[dict[str, Any]]:
+    """What Ray's workers tell of each job, as a table's rows."""
+    import ray
+
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    rows: Any = ray.data.from_items(
+        [{"number": number} for number in range(len(jobs))], override_num_blocks=len(jobs)
+    )
+    resources: Any = ray.cluster_resources  # untyped
+    workers = min(len(jobs), max(1, int(resources().get("CPU", 1))))
+    painted = rows.map(
+        _Painter,
+        fn_constructor_args=(jobs, dict(styles), settings),
+        concurrency=(1, workers),
+        num_cpus=1,
+    )
+    told = iter(painted.iter_rows())
+    while True:
+        with redirect_stdout(sys.stderr):  # Ray's notes are no results
+            row = next(told, None)
+        if row is None:
+            return
+        yield row
+
+
+class _OwnOutput:
+    """Standard output for the thread that made it; for others, which are Ray's, standard error."""
+
+    def __init__(self) -> None:
+        self._thread, self._output = threading.get_ident(), sys.stdout
+
+    def __getattr__(self, name: str) -> Any:
+        own = threading.get_ident() == self._thread
+        return getattr(self._output if own else sys.stderr, name)
+
+
+class _Painter:
+    """A worker, with the styles that it has loaded."""
+
+    def __init__(
+        self, jobs: Sequence[Job], styles: Mapping[str, Style], settings: Settings
+    ) -> None:
+        self._jobs, self._styles = jobs, styles
+        self._settings = replace(settings, threads=settings.threads or 1)
+        self._loaded: dict[str, Stylizer] = {}
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        job, settings = self._jobs[row["number"]], self._settings
+        if batch.is_there(job, settings):  # by a worker that died before it could say so
+            return row | _row(Result(job))
+        if job.is_film:
+            style = self._styles[job.style]
+            return row | _row(batch.film(job, style, settings, silent, CancelToken()))
+        try:
+            if job.style not in self._loaded:
+                self._loaded[job.style] = Stylizer(
+                    self._styles[job.style], device=settings.device, threads=settings.threads
+                )
+        except ImpastoError as error:  # of this machine, perhaps; others may do better
+            return row | _row(Result(job, error=error))
+        return row | _row(batch.one(job, self._loaded[job.style], settings))
+
+
+def _row(result: Result) -> dict[str, Any]:
+    """A result as what a table can hold."""
+    told = {name: getattr(result, name) for name in _TOLD} | {"notes": list(result.notes)}
+    if error := result.error:
+        # One that the others know, for those of runtimes.py.
+        kind = next(each.__name__ for each in type(error).__mro__ if hasattr(errors, each.__name__))
+        return told | {"kind": kind, "message": error.message, "hint": error.hint}
+    return told | {"kind": "", "message": "", "hint": ""}
+
+
+def _told(job: Job, row: dict[str, Any]) -> Result:
+    error: ImpastoError | None = None
+    if row["kind"]:
+        kind: type[ImpastoError] = getattr(errors, row["kind"])
+        error = kind.__new__(kind)  # as it was: some make their messages themselves
+        ImpastoError.__init__(error, row["message"], hint=row["hint"])
+    told = {name: row[name] for name in _TOLD}
+    return Result(job, **told, notes=tuple(row["notes"]), error=error)

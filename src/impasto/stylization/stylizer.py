@@ -1,0 +1,244 @@
+"""Paint a photograph with a trained style: the pipeline, in a few steps."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from impasto import catalog, images
+from impasto.errors import OptionError, StyleError
+from impasto.images import operations
+from impasto.images.picture import Picture
+from impasto.inference.engine import Engine, OnnxEngine
+from impasto.options import StylizeOptions
+from impasto.video.temporal import SteadyEngine
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from impasto.catalog import Style
+
+
+_STROKE_SIDE = 1024
+"""Long side of a picture in which brush marks have the size 1."""
+
+_FEW = 64
+"""Pixels below which nothing is strange about a painting of a single colour."""
+
+_LEARNT_FROM = 0.25
+"""Strength from which on a network that has learnt strengths is trusted alone."""
+
+
+class Stylizer:
+    """A style that is loaded and ready; it may be used again, and from several threads.
+
+    ``style`` is a name (``impasto styles`` lists them), a blend of names
+    (``great-wave:0.7,udnie:0.3``), a folder with a card, or a
+    :class:`~impasto.catalog.Style`. ``device`` is one of
+    :data:`impasto.inference.devices.DEVICES`; ``threads`` is what the process may use by default.
+    A ``steady`` one takes the frames of a film, in their order (:mod:`impasto.video.temporal`).
+
+    Raises:
+        OptionError: no such style, no such device.
+        StyleError: the style is damaged or foreign.
+        DeviceError: the device was asked for by name and does not work here.
+    """
+
+    def __init__(
+        self,
+        style: str | Path | Style,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        steady: bool = False,
+    ) -> None:
+        self.style = catalog.find(style)
+        kind = SteadyEngine if steady else OnnxEngine
+        self.engine: Engine = kind(self.style.model(), device=device, threads=threads)
+
+    @property
+    def device(self) -> str:
+        """The device that really runs, seen to do so."""
+        return self.engine.device
+
+    @property
+    def steady_engine(self) -> SteadyEngine:
+        """The engine of a stylizer for films.
+
+        Raises:
+            OptionError: this one is not ``steady``.
+        """
+        if not isinstance(self.engine, SteadyEngine):
+            raise OptionError("only a steady Stylizer paints films", hint="give it steady=True")
+        return self.engine
+
+    @property
+    def note(self) -> str:
+        """Why ``device="auto"`` did not take a faster device; empty if it did."""
+        return self.engine.note
+
+    def __call__(
+        self,
+        source: Any,
+        *,
+        strength: float = StylizeOptions.strength,
+        keep_colors: bool = StylizeOptions.keep_colors,
+        size: int | None = StylizeOptions.size,
+        stroke: float | None = StylizeOptions.stroke,
+        grain: float = StylizeOptions.grain,
+    ) -> Picture:
+        """Paint ``source``: a path, bytes, a file, a Pillow image, an array, a Picture.
+
+        The result has the photograph's size (or ``size`` as its longer side), its
+        transparency and its metadata. With ``stroke`` it looks the same in every size; with
+        ``grain``, 0..64 levels, flat areas have brush marks, too.
+
+        Raises:
+            OptionError: a value out of range.
+            PictureError: ``source`` is not a usable picture.
+            StyleError: the network gave no usable picture.
+        """
+        options = StylizeOptions(strength, keep_colors, size, stroke, grain)
+        photo = images.open_any(source)
+        if options.size:
+            photo = photo.resized(options.size)
+        pixels = operations.opaque(photo).pixels
+        learnt, _ = self._strengths(options.strength)
+        if options.stroke is None:
+            painting = self._paint(pixels, learnt, options.grain)
+        else:
+            painting = self._brushed(pixels, learnt, options.stroke, options.grain)
+        return self._finished(photo, pixels, painting, options)
+
+    def film(
+        self, frames: Iterable[NDArray[np.uint8]], options: StylizeOptions | None = None
+    ) -> Generator[Picture, None, None]:
+        """Paint the frames of a film, ``(H, W, 3)`` 8-bit sRGB each, in their order; some are
+        read before the first comes out. Without grain, which would stand where the film moves.
+
+        Raises:
+            OptionError: this one is not ``steady``.
+            StyleError: the network gave no usable picture. Once it has, it works, and what comes
+                out in a single colour is a fade.
+        """
+        engine, options = self.steady_engine, options or StylizeOptions()
+        photos: deque[Picture] = deque()
+
+        def pixels() -> Iterator[NDArray[np.uint8]]:
+            for frame in frames:
+                photo = Picture(frame)
+                photos.append(photo.resized(options.size) if options.size else photo)
+                yield photos[-1].pixels
+
+        works = bool(engine.state)  # a film that goes on has been painted before
+        learnt, _ = self._strengths(options.strength)
+        with closing(engine.film(pixels(), self._weights(learnt))) as film:
+            for painting in film:
+                photo = photos.popleft()
+                if not works:
+                    self._check(photo.pixels, painting)
+                    works = not _flat(painting)
+                yield self._finished(photo, photo.pixels, painting, options)
+
+    def _finished(
+        self,
+        photo: Picture,
+        pixels: NDArray[np.uint8],
+        painting: NDArray[np.uint8],
+        options: StylizeOptions,
+    ) -> Picture:
+        if options.keep_colors:
+            painting = operations.keep_colors(pixels, painting)
+        _, blended = self._strengths(options.strength)
+        return replace(photo, pixels=operations.blend(photo.pixels, painting, blended))
+
+    def _strengths(self, strength: float) -> tuple[float, float]:
+        """What the network paints with, and how much of that is laid over the photograph.
+
+        A network that has learnt strengths paints them; only towards none at all, where
+        the photograph itself is sharper than any painting of it, does blending set in.
+        """
+        if not self.style.card.strength:
+            return 1.0, strength
+        return strength, min(1.0, strength / _LEARNT_FROM)
+
+    def _brushed(
+        self, pixels: NDArray[np.uint8], strength: float, stroke: float, grain: float
+    ) -> NDArray[np.uint8]:
+        """Painted at the size where brush marks have the wanted share of the picture.
+
+        Enlarged marks are blurred; painted once more, half laid over, they get edges of a
+        brush again. Tones stay, so that a preview and the final picture look the same.
+        """
+        size = pixels.shape[1], pixels.shape[0]
+        growth = max(size) / largest_side(0, stroke)
+        small = tuple(max(1, round(side / growth)) for side in size)
+        ground = images.resize_to(Picture(pixels), small).pixels
+        canvas = self._paint(ground, strength, grain)
+        canvas = images.resize_to(Picture(canvas), size).pixels
+        if growth <= 1:
+            return canvas
+        sharp = operations.blend(
+            canvas, self._paint(canvas, strength), min(1.0, math.log2(growth)) / 2
+        )
+        return operations.keep_tones(canvas, sharp)
+
+    def _paint(
+        self, pixels: NDArray[np.uint8], strength: float, grain: float = 0
+    ) -> NDArray[np.uint8]:
+        painting = self.engine.paint(operations.grained(pixels, grain), self._weights(strength))
+        self._check(pixels, painting)
+        return painting
+
+    def _weights(self, strength: float) -> list[float]:
+        return [strength * weight for weight in self.style.weights]
+
+    def _check(self, pixels: NDArray[np.uint8], painting: NDArray[np.uint8]) -> None:
+        few = pixels.shape[0] * pixels.shape[1] < _FEW
+        if _flat(painting) and not (few or _flat(pixels)):
+            raise StyleError(
+                f"{self.style.name} gave a single colour on {self.device}",
+                hint="try --device cpu; if that fails too, install the style again",
+            )
+
+
+def largest_side(side: int, stroke: float | None) -> int:
+    """Longest side at which a network works on a picture of this side: fine strokes need more."""
+    return max(side, round(_STROKE_SIDE / stroke)) if stroke else side
+
+
+def stylize(
+    source: Any,
+    style: str | Path | Style,
+    *,
+    strength: float = StylizeOptions.strength,
+    keep_colors: bool = StylizeOptions.keep_colors,
+    size: int | None = StylizeOptions.size,
+    stroke: float | None = StylizeOptions.stroke,
+    grain: float = StylizeOptions.grain,
+) -> Picture:
+    """Paint ``source`` in ``style``; see :class:`Stylizer` for both and for the errors.
+
+    The last few styles stay loaded, so calling this in a loop is not slow.
+    """
+    # Options first: a wrong one should not wait for a network to load.
+    options = StylizeOptions(strength, keep_colors, size, stroke, grain)
+    return _loaded(catalog.find(style))(source, **vars(options))
+
+
+@lru_cache(maxsize=4)
+def _loaded(style: Style) -> Stylizer:
+    return Stylizer(style)
+
+
+def _flat(pixels: NDArray[np.uint8]) -> bool:
+    sparse = pixels[:: max(1, len(pixels) // 64)]
+    return bool((sparse == sparse[0, 0]).all())

@@ -1,0 +1,126 @@
+"""The parts and the sound of a film put together, without being encoded again."""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import math
+import os
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from impasto.errors import OptionError
+from impasto.paths import FILMS
+from impasto.video.encoding import Work
+from impasto.video.reading import Source, library
+
+
+def require_room_for_sound(film: Source, target: Path) -> None:
+    if target.suffix.lower() == ".gif":
+        film.sound = []
+    if foreign := _foreign(film, target.suffix):
+        other = next((kind for kind in FILMS if not _foreign(film, kind)), None)
+        raise OptionError(
+            f"{target.suffix} cannot hold this film's sound ({', '.join(foreign)})",
+            hint=f"write a {other} instead" if other else "make its sound AAC first, with FFmpeg",
+        )
+
+
+def _foreign(film: Source, kind: str) -> list[str]:
+    """Names of the sound that a kind of file cannot hold."""
+    return sorted({each.codec_context.name for each in film.sound if not _holds(kind, film, each)})
+
+
+def _holds(kind: str, film: Source, sound: Any) -> bool:
+    """Tried with a first packet: some is refused when a file begins, some only when it ends."""
+    try:
+        with library().open(os.devnull, "w", format=_format(kind)) as output:
+            copies = {sound.index: output.add_stream_from_template(sound)}
+            with closing(_packets([film.path], copies)) as packets:
+                for _, packet in islice(packets, 1):
+                    output.mux(packet)
+    except (ValueError, library().FFmpegError):
+        return False
+    return True
+
+
+def _format(kind: str) -> str:
+    suffix = kind.lower().lstrip(".")
+    return {"mkv": "matroska", "m4v": "mp4"}.get(suffix, suffix)
+
+
+def join(film: Source, work: Work, target: Path, end: float) -> Path:
+    """All parts, and the sound that belongs to them, in one file."""
+    joined = work.folder / f"joined{target.suffix.lower()}"
+    with library().open(str(joined), "w", format=_format(target.suffix)) as output:
+        if target.suffix.lower() == ".gif":
+            _write_gif(work.parts, output)
+            return joined
+        with library().open(str(work.parts[0])) as part:
+            stream = output.add_stream_from_template(part.streams.video[0])
+        packets = [_packets(work.parts, {0: stream})]
+        if film.sound:
+            copies = {each.index: output.add_stream_from_template(each) for each in film.sound}
+            packets.append(_packets([film.path], copies, end))
+        for _, packet in heapq.merge(*packets, key=lambda entry: entry[0]):
+            output.mux(packet)
+    return joined
+
+
+def _packets(
+    paths: Iterable[Path], copies: Mapping[int, Any], end: float = math.inf
+) -> Generator[tuple[float, Any], None, None]:
+    """Packets of some streams for their copies, each with its time in seconds."""
+    for path in paths:
+        with library().open(str(path)) as container:
+            for packet in container.demux([container.streams[index] for index in copies]):
+                if packet.dts is not None and (time := float(packet.dts * packet.time_base)) < end:
+                    packet.stream = copies[packet.stream.index]
+                    yield time, packet
+
+
+def _write_gif(parts: Sequence[Path], output: Any) -> None:
+    """With one palette that suits all frames: they are read twice, and none is kept."""
+    colours, *_ = _filtered(_frames(parts), "palettegen")
+    stream: Any = None
+    for frame in _filtered(_frames(parts), "paletteuse", colours):
+        if stream is None:
+            stream = output.add_stream("gif", rate=25)
+            stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "pal8"
+            stream.codec_context.time_base = frame.time_base
+        output.mux(stream.encode(frame))
+    output.mux(stream.encode(None))
+
+
+def _frames(parts: Iterable[Path]) -> Iterator[Any]:
+    for path in parts:
+        with library().open(str(path)) as part:
+            yield from part.decode(video=0)
+
+
+def _filtered(frames: Iterator[Any], name: str, palette: Any = None) -> Iterator[Any]:
+    """Frames as a filter of FFmpeg makes them, one by one; its second input is ``palette``."""
+    graph = library().filter.Graph()
+    first = next(frames)
+    sources = [_buffer(graph, each) for each in (first, palette) if each]
+    made, sink = graph.add(name), graph.add("buffersink")
+    for index, source in enumerate(sources):
+        source.link_to(made, 0, index)
+    made.link_to(sink)
+    graph.configure()
+    if palette:
+        sources[1].push(palette)
+        sources[1].push(None)
+    for frame in chain((first,), frames, (None,)):
+        sources[0].push(frame)
+        with contextlib.suppress(library().EOFError, library().BlockingIOError):
+            while True:
+                yield sink.pull()
+
+
+def _buffer(graph: Any, like: Any) -> Any:
+    about = {"width": like.width, "height": like.height, "format": like.format}
+    return graph.add_buffer(**about, time_base=like.time_base)

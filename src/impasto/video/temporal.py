@@ -1,0 +1,317 @@
+"""Painting a film: one frame after the other, without flicker, and without optical flow.
+
+A network paints each frame anew, so that grain or a passing car changes the tone of the whole
+frame, and brush marks dance where nothing moves. Two things make it steady:
+
+* the statistics by which the network normalises are measured now and then and followed slowly,
+  instead of jumping with each frame, so that what stands still is painted alike;
+* where a frame shows what was there before, up to noise, the painting moves only a little
+  towards the new one. What counts is the distance to a memory that moves along with it, so
+  that slow changes add up until they are painted.
+
+A cut starts anew, and so does what fades in.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import deque
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from impasto.inference import devices, partition
+from impasto.inference.banded import Statistics
+from impasto.inference.engine import OnnxEngine, budget, grown
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from impasto.inference.banded import Arrays, Run
+
+    Pixels = NDArray[np.uint8]
+    Cells = NDArray[np.float32]
+    _Painted = Future[tuple[Pixels, dict[str, NDArray[Any]]]]
+
+_FOLLOW = 0.1
+"""How far the statistics go, with each frame, towards those that were measured last."""
+_MEASURED = 8
+"""Frames after which they are measured anew: that takes an eighth of a painting's time."""
+_KNOWN = 4
+"""Frames after which a measurement is used: so many are painted without waiting for it."""
+_STILL, _MOVING = 2.0, 10.0
+"""Change of a cell, in levels, up to which it stands still, and from which on it moves."""
+_SETTLE = 0.1
+"""How far the painting of what stands still goes towards the new one."""
+_CUT = 40.0
+"""Mean change of all cells from frame to frame, in levels, that is another scene."""
+_FADES_IN, _BLANK = 1.25, 2.0
+"""Contrast, over that of the frames before, from which on their statistics are no use any more;
+and the contrast, in levels, that a blank frame has at most."""
+_CELL = 4
+_MEMORY = "cells", "painting"
+_BAND = 8 * _CELL
+"""Rows that are blended at a time."""
+_SPARSE = 2 * _CELL
+"""Of so many rows, and columns, one is looked at to tell how much the painting flickers."""
+
+
+class SteadyEngine(OnnxEngine):
+    """A network that paints the frames of a film, in their order.
+
+    ``flicker`` is how much, in levels, what stood still has changed from frame to frame on
+    average, in the painting; ``noise`` the same in the film.
+    """
+
+    def __init__(self, model: bytes, *, device: str = "auto", threads: int | None = None) -> None:
+        super().__init__(model, device=device, threads=threads)
+        threads = threads or devices.threads()
+        # One at a time by OpenVINO: runs at once have been seen to wait for each other for ever.
+        self._at_once = min(threads, _KNOWN) if self.device == "cpu" else 1
+        self._runs: dict[tuple[bool, bool], Run] = {}
+        self._last: _Frame | None = None
+        self._memory: dict[str, NDArray[Any]] = {}
+        self._changes: list[tuple[float, float]] = []
+
+    @property
+    def flicker(self) -> float:
+        return float(np.mean([painted for painted, _ in self._changes] or [0]))
+
+    @property
+    def noise(self) -> float:
+        return float(np.mean([film for _, film in self._changes] or [0]))
+
+    @property
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What is remembered of the frames so far, to go on from another day."""
+        return self._memory | (self._last.state if self._last else {})
+
+    @state.setter
+    def state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        self._memory = {name: state[name] for name in _MEMORY if name in state}
+        self._last = _Frame.of(state) if state else None
+
+    def film(
+        self, frames: Iterable[Pixels], weights: Sequence[float] = ()
+    ) -> Generator[Pixels, None, None]:
+        """The frames of a film, ``(H, W, 3)`` each, painted; a few are on their way at once. The
+        next call goes on from the last that was taken."""
+        return self._film(frames, self._mix(weights))
+
+    def _paint(self, pixels: Pixels, mix: Arrays) -> Pixels:
+        with closing(self._film([pixels], mix)) as frames:
+            return next(frames)
+
+    def _film(self, frames: Iterable[Pixels], mix: Arrays) -> Generator[Pixels, None, None]:
+        begun: deque[_Frame] = deque()
+        with ExitStack() as stack:
+            for pixels in frames:
+                if not begun:
+                    most = self._fitting(pixels)
+                    pool = stack.enter_context(ThreadPoolExecutor(most))
+                begun.append(self._begun(pixels, begun[-1] if begun else self._last, mix, pool))
+                if len(begun) > most + 1:
+                    yield self._settled(begun.popleft())
+            while begun:
+                yield self._settled(begun.popleft())
+
+    def _fitting(self, pixels: Pixels) -> int:
+        """How many such frames may be painted at once."""
+        each = pixels.shape[0] * pixels.shape[1] * self.bytes_per_pixel
+        return max(1, min(self._at_once, int(budget() / each)))
+
+    def _begun(
+        self, pixels: Pixels, before: _Frame | None, mix: Arrays, pool: ThreadPoolExecutor
+    ) -> _Frame:
+        size = pixels.shape[:2]
+        pixels = grown(pixels)
+        cells = _cells(pixels)
+        contrast = float(cells.mean(-1).std())
+        course = _Course(contrast=contrast)
+        if before and not (_cut(before.cells, cells) or before.course.outgrown(contrast)):
+            course = before.course.after(before.painted, contrast)
+        run = self._run(given=course.age > 0, measured=course.measures)
+        painted = pool.submit(lambda: _both(run(pixels[None], {**mix, **course.now})))
+        return _Frame(pixels, size, cells, course, painted)
+
+    def _run(self, *, given: bool, measured: bool) -> Run:
+        if (given, measured) not in self._runs:
+            model = partition.whole(self._model, given=given, measured=measured)
+            self._runs[given, measured] = self._start(
+                model, seldom=not given, at_once=self._at_once
+            )
+        return self._runs[given, measured]
+
+    def _settled(self, frame: _Frame) -> Pixels:
+        """What moves as it is painted, what stands still nearly as it was."""
+        painted, _ = frame.painted.result()
+        last, self._last = self._last, frame
+        if last is None or frame.course.age == 0:
+            self._memory = {"cells": frame.cells.copy(), "painting": painted.astype(np.float32)}
+        else:
+            painted = self._moved(last, frame, painted)
+        return painted[: frame.size[0], : frame.size[1]]
+
+    def _moved(self, last: _Frame, frame: _Frame, painted: Pixels) -> Pixels:
+        memory, painting = self._memory["cells"], self._memory["painting"]
+        moves = np.clip((np.abs(frame.cells - memory) - _STILL) / (_MOVING - _STILL), 0, 1)
+        share = _SETTLE + (1 - _SETTLE) * _spread(moves)
+        memory += share * (frame.cells - memory)
+        before = _sparse(painting).copy()
+        settled = _moved(painting, painted, share)
+        still = share[:: _SPARSE // _CELL, :: _SPARSE // _CELL] <= _SETTLE
+        if still.any():
+            film = _sparse(frame.pixels).astype(int) - _sparse(last.pixels)
+            change = _sparse(painting) - before
+            self._changes.append(
+                (float(np.abs(change[still]).mean()), float(np.abs(film[still]).mean()))
+            )
+        return settled
+
+
+@dataclass(frozen=True)
+class _Course:
+    """By which statistics a scene's frames are painted."""
+
+    age: int = 0
+    """Frames of the scene before this one."""
+    now: Arrays = field(default_factory=dict)
+    goal: Arrays = field(default_factory=dict)
+    measured: _Painted | None = None
+    """The frame that was measured last, which gives the next goal."""
+    contrast: float = 0.0
+    """That of the frames, followed as the statistics are."""
+
+    @property
+    def measures(self) -> bool:
+        return self.age % _MEASURED == 0
+
+    def outgrown(self, contrast: float) -> bool:
+        return contrast > _FADES_IN * max(self.contrast, _BLANK)
+
+    def after(self, painted: _Painted, contrast: float) -> _Course:
+        """What follows on a frame that is painted by this one, or will be, for the next one,
+        of such a contrast."""
+        age, goal = self.age + 1, self.goal
+        measured = painted if self.measures else self.measured
+        if measured and (age == 1 or age % _MEASURED == _KNOWN):
+            goal = measured.result()[1]
+        now = {
+            name: last + np.float32(_FOLLOW) * (goal[name] - last)
+            for name, last in (self.now or goal).items()
+        }
+        return _Course(
+            age, now, goal, measured, self.contrast + _FOLLOW * (contrast - self.contrast)
+        )
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A frame on its way."""
+
+    pixels: Pixels
+    size: tuple[int, ...]
+    cells: Cells
+    course: _Course
+    painted: _Painted
+
+    @property
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that the next frame needs to know of it."""
+        course = self.course
+        measured = self.painted if course.measures else course.measured
+        found = {"now": course.now, "goal": course.goal}
+        found["next"] = measured.result()[1] if measured else {}
+        arrays = {f"{kind} {k}": v for kind, each in found.items() for k, v in each.items()}
+        about = {"age": np.array(course.age), "contrast": np.array(course.contrast)}
+        return {"pixels": self.pixels, **about, **arrays}
+
+    @classmethod
+    def of(cls, state: Mapping[str, NDArray[Any]]) -> _Frame:
+        """The frame that had this state."""
+
+        def found(kind: str) -> dict[str, NDArray[Any]]:
+            return {k.removeprefix(kind): v for k, v in state.items() if k.startswith(kind)}
+
+        pixels = state["pixels"]
+        painted: _Painted = Future()
+        painted.set_result((pixels, found("next ")))
+        contrast = float(state.get("contrast", 255))  # parts of an older version do not know
+        course = _Course(int(state["age"]), found("now "), found("goal "), painted, contrast)
+        return cls(pixels, pixels.shape[:2], _cells(pixels), course, painted)
+
+
+def _cut(one: Cells, other: Cells) -> bool:
+    """Whether another scene begins between two frames."""
+    return one.shape != other.shape or bool(np.abs(other - one).mean() > _CUT)
+
+
+def _both(found: Arrays) -> tuple[Pixels, dict[str, NDArray[Any]]]:
+    """The painting, and the statistics if the network measured them."""
+    painting = next(array for array in found.values() if array.dtype == np.uint8)
+    return painting[0], _statistics(found)
+
+
+def _statistics(found: Arrays) -> dict[str, NDArray[Any]]:
+    """Of all that the network normalises, from what it has found of one frame."""
+    known: dict[str, NDArray[Any]] = {}
+    for name in [key.removesuffix(".found") for key in found if key.endswith(".found")]:
+        statistics = Statistics()
+        statistics.add(found, name)
+        known |= statistics.known(name)
+    return known
+
+
+def _sparse(pixels: NDArray[Any]) -> NDArray[Any]:
+    return pixels[::_SPARSE, ::_SPARSE]
+
+
+def _moved(painting: Cells, painted: Pixels, share: Cells) -> Pixels:
+    """Let ``painting`` go its ``share`` of the way to what was painted; rounded.
+
+    In bands that stay in the processor's cache: a quarter of the time of whole frames.
+    """
+    settled = np.empty_like(painted)
+    width = painting.shape[1]
+    for top in range(0, len(painting), _BAND):
+        rows = slice(top, top + _BAND)
+        part = share[top // _CELL : (top + _BAND) // _CELL]
+        if part.min() == 1:  # all of it moves
+            painting[rows] = settled[rows] = painted[rows]
+            continue
+        band, change = painting[rows], painted[rows].astype(np.float32)
+        change -= band
+        fine = part.repeat(3 * _CELL, 1)[:, : 3 * width].repeat(_CELL, 0)
+        change *= fine[: len(band)].reshape(change.shape)
+        band += change
+        settled[rows] = np.rint(band, out=change)
+    return settled
+
+
+def _cells(pixels: Pixels) -> Cells:
+    """Mean lightness of small squares: what moves is seen in it, noise hardly."""
+    height, width = pixels.shape[:2]
+    below, right = -height % _CELL, -width % _CELL
+    if below or right:
+        pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="edge")
+    rows = pixels.reshape(len(pixels) // _CELL, _CELL, -1).sum(1, dtype=np.uint16)
+    # Not by a product with ones: the threads of a BLAS would wait for the next one awake.
+    squares = functools.reduce(np.add, (rows[:, n :: 3 * _CELL] for n in range(3 * _CELL)))
+    return squares / np.float32(3 * _CELL * _CELL)
+
+
+def _spread(moves: Cells) -> Cells:
+    """The neighbours of what moves move too, and at the border a little less."""
+    grown = np.pad(moves, 2, mode="edge")
+    most = _over(np.maximum, grown)
+    return _over(np.add, most) / np.float32(9)
+
+
+def _over(combine: Any, cells: Cells) -> Cells:
+    """Each cell with its eight neighbours; one row and column less at each edge."""
+    rows = combine(combine(cells[:-2], cells[1:-1]), cells[2:])
+    return combine(combine(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
