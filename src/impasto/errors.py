@@ -19,6 +19,9 @@ with ``http_status``.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class ImpastoError(Exception):
     """Base of all errors: a sentence for a person, and a hint that says what to do next."""
@@ -93,6 +96,12 @@ class Cancelled(ImpastoError):  # noqa: N818 - not a fault
 
     exit_code = 130
     http_status = 499
+
+
+def did_you_mean(name: str, names: Iterable[str], otherwise: str = "") -> str:
+    """A hint for a name that is none of ``names``: the nearest ones, up to three."""
+    near = difflib.get_close_matches(name.lower(), dict.fromkeys(names).keys(), 3, 0.5)
+    return f"did you mean {' or '.join(near)}?" if near else otherwise
 
 
 def reason(error: Warning | BaseException | str) -> str:

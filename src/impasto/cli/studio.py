@@ -8,7 +8,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +15,8 @@ import typer
 
 from impasto import catalog
 from impasto.cli.flags import Json, Overwrite, Quality, Quiet, Strip, Threads, with_options
-from impasto.errors import MissingExtraError, OptionError
+from impasto.distribution import need
+from impasto.errors import OptionError
 from impasto.options import OptimizeOptions, TrainOptions, WriteOptions
 from impasto.progress import CancelToken, Progress
 from impasto.terminal import Terminal
@@ -321,19 +321,7 @@ def studio_file(module: str) -> Any:
     Raises:
         MissingExtraError: it needs a package that is not installed.
     """
-    return extra_file(f"impasto.studio.{module}", "train")
-
-
-def extra_file(module: str, extra: str) -> Any:
-    """A module that needs an extra.
-
-    Raises:
-        MissingExtraError: it needs a package that is not installed.
-    """
-    try:
-        return import_module(module)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(extra, f"this (it needs {error.name})") from error
+    return need(f"impasto.studio.{module}", "train")
 
 
 @contextmanager

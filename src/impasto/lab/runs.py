@@ -29,7 +29,8 @@ import torch
 from torch import Tensor
 
 from impasto import atomic, images
-from impasto.errors import ImpastoError, MissingExtraError, TrainingError
+from impasto.distribution import need
+from impasto.errors import ImpastoError, TrainingError
 from impasto.images.picture import Picture
 from impasto.lab.experiment import Trial
 from impasto.options import OptimizeOptions
@@ -175,10 +176,7 @@ def _worker(threads: int) -> None:
 
 
 def _on_ray(left: Mapping[str, Trial], cancel: CancelToken) -> Iterator[tuple[str, _Result]]:
-    try:
-        import ray
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("cluster", "--ray") from error
+    ray = need("ray", "cluster", "--ray")
     if not ray.is_initialized():
         ray.init(log_to_driver=False, include_dashboard=False)
     # Another machine may not have the files.

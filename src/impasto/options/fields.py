@@ -6,14 +6,13 @@ Making one of these objects checks it: a value out of range is an
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import field, fields, is_dataclass, replace
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any
 
-from impasto.errors import OptionError
+from impasto.errors import OptionError, did_you_mean
 
 
 def knob(
@@ -99,10 +98,7 @@ def changed(options: Any, values: Mapping[str, Any]) -> Any:
     known = set(_names(options))
     for name in values:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            raise OptionError(
-                f"there is no option {name!r}", hint=f"did you mean {near[0]}?" if near else ""
-            )
+            raise OptionError(f"there is no option {name!r}", hint=did_you_mean(name, known))
     return _changed(options, values)
 
 

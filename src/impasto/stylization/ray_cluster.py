@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from impasto import errors
-from impasto.errors import ImpastoError, MissingExtraError
+from impasto.distribution import need
+from impasto.errors import ImpastoError
 from impasto.progress import CancelToken, silent
 from impasto.stylization import batch
 from impasto.stylization.batch import Result, Settings
@@ -40,11 +41,8 @@ def run(
     Raises:
         MissingExtraError: Ray Data is not installed, or, for a film, PyAV.
     """
-    try:
-        import pyarrow  # noqa: F401 - Ray Data needs it, and says so only when it runs
-        import ray
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("cluster", "--ray") from error
+    need("pyarrow", "cluster", "--ray")  # Ray Data needs it, and says so only when it runs
+    ray = need("ray", "cluster", "--ray")
     batch.require_for_films(jobs, settings)
     left = []
     for job in jobs:
@@ -59,7 +57,7 @@ def run(
         if ours:
             ray.init(log_to_driver=False, include_dashboard=False)
         try:
-            for row in _rows(left, styles, settings):
+            for row in _rows(ray, left, styles, settings):
                 yield _told(left[row["number"]], row)
                 if cancel and cancel.cancelled:
                     return
@@ -70,17 +68,14 @@ def run(
 
 
 def _rows(
-    jobs: Sequence[Job], styles: Mapping[str, Style], settings: Settings
+    ray: Any, jobs: Sequence[Job], styles: Mapping[str, Style], settings: Settings
 ) -> Iterator[dict[str, Any]]:
     """What Ray's workers tell of each job, as a table's rows."""
-    import ray
-
     ray.data.DataContext.get_current().enable_progress_bars = False
-    rows: Any = ray.data.from_items(
+    rows = ray.data.from_items(
         [{"number": number} for number in range(len(jobs))], override_num_blocks=len(jobs)
     )
-    resources: Any = ray.cluster_resources  # untyped
-    workers = min(len(jobs), max(1, int(resources().get("CPU", 1))))
+    workers = min(len(jobs), max(1, int(ray.cluster_resources().get("CPU", 1))))
     painted = rows.map(
         _Painter,
         fn_constructor_args=(jobs, dict(styles), settings),

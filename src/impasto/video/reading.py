@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impasto.errors import MissingExtraError, PictureError, PictureLimitError
+from impasto.distribution import need
+from impasto.errors import PictureError, PictureLimitError
 from impasto.options import ReadOptions
 
 if TYPE_CHECKING:
@@ -23,11 +24,12 @@ AHEAD = 4
 
 
 def library() -> Any:
-    try:
-        import av
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("video", "PyAV, which reads and writes films,") from error
-    return av
+    """PyAV.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    return need("av", "video", "PyAV, which reads and writes films,")
 
 
 class Source:
