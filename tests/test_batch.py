@@ -5,6 +5,7 @@ import pytest
 
 from impasto import cli, images, paths
 from impasto.errors import MissingExtraError, PictureLimitError
+from impasto.inference import runtimes
 from impasto.options import StylizeOptions
 from impasto.progress import CancelToken, silent
 from impasto.stylization import batch
@@ -101,12 +102,13 @@ def test_films_without_pyav_end_it_before_any_picture_is_painted(folder, style, 
     assert next(batch.run([film], {style.name: style}, Settings())).skipped
 
 
-def test_what_does_not_fit_into_memory_stops_nothing(folder, style, monkeypatch):
+@pytest.mark.parametrize("error", [MemoryError, runtimes.OutOfMemoryError("no room")])
+def test_what_does_not_fit_into_memory_stops_nothing(folder, style, monkeypatch, error):
     real = images.encode
 
     def encode(picture, *more):
         if picture.width == 71:
-            raise MemoryError
+            raise error
         return real(picture, *more)
 
     monkeypatch.setattr(images, "encode", encode)

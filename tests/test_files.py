@@ -1,4 +1,5 @@
 import errno
+import io
 import os
 import signal
 import stat
@@ -193,6 +194,32 @@ def test_a_file_is_written_with_its_folders(tmp_path):
     os.umask(umask)
     assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
     assert not leftovers(path.parent)
+
+
+def test_what_is_in_a_file_is_written_piece_by_piece_and_whole(tmp_path):
+    class Source(io.BytesIO):
+        most = 0
+
+        def read(self, size=-1):
+            found = super().read(size)
+            self.most = max(self.most, len(found))
+            return found
+
+    class Broken(Source):
+        def read(self, size=-1):
+            if self.tell():
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(size)
+
+    data = bytes(range(256)) * 8192
+    source = Source(data)
+    path = atomic.write(tmp_path / "copy", source)
+    assert path.read_bytes() == data
+    assert source.most < len(data)
+    with pytest.raises(OutputError, match="Input/output error"):
+        atomic.write(path, Broken(data[::-1]), overwrite=True)
+    assert path.read_bytes() == data
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_nothing_is_overwritten_unasked_and_the_mode_is_kept(tmp_path):

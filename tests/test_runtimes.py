@@ -141,6 +141,22 @@ def test_what_is_no_network_is_the_styles_fault(device):
         runtimes.start(b"nonsense", device)
 
 
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("Failed to allocate memory")])
+def test_too_little_memory_is_no_fault_of_the_style(style, photo, monkeypatch, error):
+    import onnxruntime
+
+    def no_room(*_, **__):
+        raise error
+
+    painter = OnnxEngine(style.model(), device="cpu")
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run", no_room)
+    with pytest.raises(runtimes.OutOfMemoryError, match="failed"):
+        painter.paint(photo.pixels)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", no_room)
+    with pytest.raises(runtimes.OutOfMemoryError):
+        runtimes.start(style.model(), "cpu")
+
+
 def test_auto_takes_openvino_where_it_was_measured_to_be_faster(style):
     assert OnnxEngine(style.model()).device == "cpu"
     found = doctor.bench((128, 96))

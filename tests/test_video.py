@@ -1,5 +1,6 @@
 """Real films, made by PyAV, painted and read again."""
 
+import errno
 import json
 import re
 import resource
@@ -448,11 +449,12 @@ def test_a_full_disk_is_an_error_of_the_output(painter, clip, tmp_path):
     assert stylize_film(clip, tmp_path / "painted.mp4", painter).whole
 
 
+@pytest.mark.parametrize("kind", [MemoryError, av.error.MemoryError])
 def test_a_film_that_does_not_fit_into_memory_is_a_result_that_says_so(
-    clip, style, tmp_path, monkeypatch
+    clip, style, tmp_path, monkeypatch, kind
 ):
     def painted(*_):
-        raise MemoryError
+        raise kind(errno.ENOMEM, "Cannot allocate memory")
 
     monkeypatch.setattr(Stylizer, "film", painted)
     job = Job(clip, style.name, tmp_path / "painted.mp4")

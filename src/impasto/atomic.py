@@ -11,6 +11,7 @@ import stat
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 from impasto.errors import OptionError, OutputError, reason
 
@@ -25,8 +26,9 @@ def there_already(path: Path) -> OutputError:
     )
 
 
-def write(path: Path, data: bytes, *, overwrite: bool = False) -> Path:
-    """Write a file whole, or leave everything as it was; its folder is made if need be.
+def write(path: Path, data: bytes | IO[bytes], *, overwrite: bool = False) -> Path:
+    """Write a file whole, or leave everything as it was; its folder is made if need be. What is
+    in a file is copied piece by piece.
 
     Raises:
         OutputError: it is there already and ``overwrite`` is off, or the disk refuses.
@@ -45,13 +47,16 @@ def write(path: Path, data: bytes, *, overwrite: bool = False) -> Path:
     return path
 
 
-def _write(path: Path, data: bytes, overwrite: bool) -> None:
+def _write(path: Path, data: bytes | IO[bytes], overwrite: bool) -> None:
     """Through a temporary file beside it: renaming within a folder is atomic."""
     name = path.parent / f".impasto-{secrets.token_hex(8)}.part"
     handle = os.open(name, _CREATE, 0o666)  # less what the user's umask forbids
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            if isinstance(data, bytes):
+                file.write(data)
+            else:
+                shutil.copyfileobj(data, file)
             file.flush()
             if hasattr(os, "fchmod"):
                 with contextlib.suppress(FileNotFoundError):

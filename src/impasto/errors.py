@@ -5,7 +5,7 @@
     ImpastoError                what happened; .hint says what to do next
     ├── OptionError             a value or a name that impasto does not take
     ├── PictureError            a file or an object that is not a usable picture
-    │   └── PictureLimitError   a picture above the limits
+    │   └── PictureLimitError   a picture above the limits, or above what memory holds
     ├── OutputError             a result that could not be written
     ├── StyleError              a style file that is damaged or not impasto's
     ├── DeviceError             a device that does not work here
@@ -20,7 +20,8 @@ with ``http_status``.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class ImpastoError(Exception):
@@ -52,7 +53,8 @@ class PictureError(ImpastoError, ValueError):
 
 
 class PictureLimitError(PictureError):
-    """A picture above the limits, refused before its pixels are read."""
+    """A picture above the limits, refused before its pixels are read, or one that memory does
+    not hold."""
 
     http_status = 413
 
@@ -102,6 +104,26 @@ def did_you_mean(name: str, names: Iterable[str], otherwise: str = "") -> str:
     """A hint for a name that is none of ``names``: the nearest ones, up to three."""
     near = difflib.get_close_matches(name.lower(), dict.fromkeys(names).keys(), 3, 0.5)
     return f"did you mean {' or '.join(near)}?" if near else otherwise
+
+
+@contextmanager
+def in_memory(what: str, *, hint: str) -> Iterator[None]:
+    """Say that there is too little memory for ``what``, whichever library finds it out.
+
+    Raises:
+        PictureLimitError: it does not fit.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:  # torch has a RuntimeError for it
+        if not is_of_memory(error):
+            raise
+        raise PictureLimitError(f"{what} does not fit into memory", hint=hint) from error
+
+
+def is_of_memory(error: Exception) -> bool:
+    """Whether an error means too little memory; those of the libraries share no class."""
+    return isinstance(error, MemoryError) or "alloc" in str(error).lower()
 
 
 def reason(error: Warning | BaseException | str) -> str:

@@ -1,20 +1,23 @@
 """The routes, asked as a client asks them."""
 
+import errno
 import json
 import re
 import shutil
 import sqlite3
+from http import HTTPStatus
 
 import pytest
 from fastapi.testclient import TestClient
 
 import impasto
-from impasto import catalog, images
+from impasto import atomic, catalog, images
 from impasto.errors import DeviceError, OptionError
 from impasto.inference import runtimes
 from impasto.options import OptimizeOptions, ServeOptions, StylizeOptions
 from impasto.server import fields
 from impasto.server.app import create_app
+from impasto.server.problems import problem
 from serving import serving, until
 
 
@@ -105,25 +108,26 @@ def assert_problem(found, status, code, words):
     assert words in told["detail"] + told["hint"]
 
 
+UNPROCESSABLE = HTTPStatus(422).phrase.replace(" ", "")  # Python 3.13 has another
+
+
 @pytest.mark.parametrize(
     ("query", "status", "code", "words"),
     [
         ({}, 422, "OptionError", "no style"),
         ({"style": "great-wav"}, 422, "OptionError", "did you mean great-wave"),
-        ({"style": "../../etc/passwd"}, 422, "UnprocessableContent", "style"),
-        ({"style": "/etc"}, 422, "UnprocessableContent", "style"),
-        ({"style": "great-wave", "strength": 2}, 422, "UnprocessableContent", "less than or equal"),
-        ({"style": "great-wave", "strength": "nan"}, 422, "UnprocessableContent", "strength"),
-        ({"style": "great-wave", "strenght": 1}, 422, "UnprocessableContent", "strenght"),
+        ({"style": "../../etc/passwd"}, 422, UNPROCESSABLE, "style"),
+        ({"style": "/etc"}, 422, UNPROCESSABLE, "style"),
+        ({"style": "great-wave", "strength": 2}, 422, UNPROCESSABLE, "less than or equal"),
+        ({"style": "great-wave", "strength": "nan"}, 422, UNPROCESSABLE, "strength"),
+        ({"style": "great-wave", "strenght": 1}, 422, UNPROCESSABLE, "strenght"),
         ({"style": "great-wave", "size": 4000}, 413, "PictureLimitError", "POST /v1/jobs"),
         ({"style": "great-wave", "stroke": 0.1}, 413, "PictureLimitError", "10240 pixels"),
         ({"style": "great-wave:0,udnie:0"}, 422, "OptionError", "blend"),
     ],
 )
 def test_wrong_options_are_problems(service, jpeg, query, status, code, words):
-    found = service.post(jpeg, **query)
-    code = code if code != "UnprocessableContent" else found.json()["code"]
-    assert_problem(found, status, code, words)
+    assert_problem(service.post(jpeg, **query), status, code, words)
 
 
 def test_what_is_no_picture_is_a_problem(service):
@@ -164,6 +168,21 @@ def test_a_device_that_does_not_start_is_told_by_readyz(tmp_path, monkeypatch):
     assert "coreml" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("hint", "told"),
+    [
+        ("make room in /var/tmp, or set TMPDIR", "make room in its folder, or set TMPDIR"),
+        ("34 MB are free in /home/me/.cache/impasto/jobs", "34 MB are free in its folder"),
+        (r"see 'C:\Users\me'", "see 'its folder'"),
+        ("give a smaller size, or use POST /v1/jobs", "give a smaller size, or use POST /v1/jobs"),
+        ("GET /docs says what is there", "GET /docs says what is there"),
+        ("use 1/2 and/or more", "use 1/2 and/or more"),
+    ],
+)
+def test_no_hint_names_a_folder_of_the_machine(hint, told):
+    assert problem(DeviceError("it cannot", hint=hint))["hint"] == told
+
+
 def test_jobs_that_cannot_be_reached_are_asked_for_again(tmp_path, monkeypatch):
     app = create_app(ServeOptions(state=str(tmp_path)))
 
@@ -175,6 +194,20 @@ def test_jobs_that_cannot_be_reached_are_asked_for_again(tmp_path, monkeypatch):
     found = client.get("/v1/jobs/x")
     assert (found.status_code, found.headers["retry-after"]) == (503, "2")
     assert found.json()["detail"] == "the jobs cannot be reached"
+
+
+def test_a_full_disk_is_told_without_its_place(tmp_path, jpeg, monkeypatch):
+    app = create_app(ServeOptions(state=str(tmp_path)))
+
+    def full(path, *_, **__):
+        raise atomic.refused(path, OSError(errno.ENOSPC, "No space left on device"))
+
+    monkeypatch.setattr(atomic, "write", full)
+    client = TestClient(app, "http://127.0.0.1", raise_server_exceptions=False)
+    found = client.post("/v1/jobs", files={"image": jpeg}, data={"style": "udnie"})
+    assert (found.status_code, found.headers["retry-after"]) == (503, "2")
+    assert str(tmp_path) not in found.text
+    assert not app.state.jobs.all()
 
 
 def test_styles_are_listed_with_their_previews(service):
@@ -225,11 +258,54 @@ def test_the_fields_are_the_options(service):
     assert fields.OptimizeJob.model_fields["size"].default == OptimizeOptions.size
 
 
+def form_of(operation):
+    """The schema of a form that an operation takes."""
+    content = operation.get("requestBody", {}).get("content", {})
+    return content.get("multipart/form-data", {}).get("schema", {"properties": {}})
+
+
 def test_no_route_takes_an_address(service):
     """Nothing is ever fetched for a client."""
-    text = json.dumps(service.http.get("/openapi.json").json()["paths"]).lower()
-    assert not re.search(r'"name": "[^"]*(url|uri|href|link)', text)
-    assert '"format": "uri"' not in text
+    paths = service.http.get("/openapi.json").json()["paths"]
+    operations = [each for item in paths.values() for each in item.values()]
+    parameters = [
+        each["name"] for operation in operations for each in operation.get("parameters", ())
+    ]
+    fields = [name for operation in operations for name in form_of(operation)["properties"]]
+    assert {"id", "name", "strength"} <= {*parameters}
+    assert {"image", "painting", "strength"} <= {*fields}
+    assert not [name for name in parameters + fields if re.search("url|uri|href|link", name)]
+    assert '"format": "uri"' not in json.dumps(paths).lower()
+
+
+def test_forms_take_the_fields_that_are_documented_and_no_others(service, jpeg):
+    stylize, submit = (
+        service.http.get("/openapi.json").json()["paths"][path]["post"]
+        for path in ("/v1/stylize", "/v1/jobs")
+    )
+    queried = {each["name"] for each in stylize["parameters"]}
+    assert queried == set(fields.Stylize.model_fields)
+    assert {*form_of(stylize)["properties"]} == queried | {"image"}
+    jobs = {*fields.StylizeJob.model_fields, *fields.OptimizeJob.model_fields}
+    assert {*form_of(submit)["properties"]} == jobs | {"image", "painting"}
+    assert "parameters" not in submit
+
+    def refusal(path, files, fields):
+        sent = {"files": {"image": jpeg, **files}, "data": {"size": "?", **fields}}
+        return service.http.post(path, **sent).json()["detail"]
+
+    kinds = {"/v1/stylize": [{}], "/v1/jobs": [{}, {"painting": jpeg}]}
+    for path, operation in (("/v1/stylize", stylize), ("/v1/jobs", submit)):
+        documented = form_of(operation)["properties"]
+        every = {*documented, *jobs, "start", "network", "device", "url"}
+        for name in every - {"image", "painting"}:
+            said = [refusal(path, files, {name: "?"}) for files in kinds[path]]
+            taken = [each for each in said if f"{name}: Extra inputs" not in each]
+            assert bool(taken) == (name in documented), (path, name, said)
+        for name in ("painting", "mask", "style"):
+            said = refusal(path, {name: jpeg}, {})
+            taken = f"no field {name!r} for a file" not in said
+            assert taken == (documented.get(name, {}).get("format") == "binary"), (path, name, said)
 
 
 def test_openapi_tells_of_bodies_errors_and_examples(service):

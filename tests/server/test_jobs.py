@@ -1,19 +1,25 @@
 """Long work: kept, done, cancelled, brought back, in SQLite and in a real Redis."""
 
+import errno
+import io
 import json
 import operator
 import re
 import signal
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+from fastapi.testclient import TestClient
 
-from impasto import images
+from impasto import atomic, images
 from impasto.errors import DeviceError
 from impasto.options import ServeOptions
-from impasto.server import work
+from impasto.server import parts, work
+from impasto.server.app import create_app
 from impasto.server.jobs import LOST, Job, Jobs
 from impasto.server.problems import Refusal
 from impasto.server.work import kind_of, kinds
@@ -41,7 +47,17 @@ def jobs(options):
 
 
 def new(jobs, image=b"image"):
-    return jobs.submit(Job("", "stylize", "udnie", "png", {"size": 64}), image)
+    job = Job("", "stylize", "udnie", "png", {"size": 64})
+    return jobs.submit(job, image=io.BytesIO(image))
+
+
+def keep(jobs, job, data, name="result"):
+    return jobs.keep(job.id, name, io.BytesIO(data))
+
+
+def kept(jobs, job):
+    """What is kept of a job, and is large."""
+    return {name for name in ("image", "painting", "result") if jobs._parts.find(job.id, name)}
 
 
 def test_a_job_is_taken_once_done_and_forgotten(jobs, monkeypatch):
@@ -51,10 +67,10 @@ def test_a_job_is_taken_once_done_and_forgotten(jobs, monkeypatch):
     taken = jobs.take()
     assert (taken.id, taken.state, dict(taken.options)) == (job.id, "running", {"size": 64})
     assert jobs.take() is None
-    assert jobs.part(job.id, "image") == b"image"
-    jobs.keep(job.id, "result", b"painted")
+    assert jobs.part(job.id, "image").read() == b"image"
+    assert keep(jobs, job, b"painted") == 7
     ended = jobs.end(taken, "done", media_type="image/png", bytes=7)
-    assert jobs.result(jobs.get(job.id)) == b"painted"
+    assert jobs.result(jobs.get(job.id)).read() == b"painted"
     with pytest.raises(Refusal, match="the image is gone"):
         jobs.part(job.id, "image")
     jobs.tidy()
@@ -65,7 +81,8 @@ def test_a_job_is_taken_once_done_and_forgotten(jobs, monkeypatch):
         jobs.get(job.id)
     jobs.tidy()
     assert not jobs.all()
-    assert not jobs._files.result_items()
+    assert not jobs._marks.result_items()
+    assert not jobs._parts.ids()
 
 
 def test_jobs_come_in_their_order_and_so_many_wait(jobs):
@@ -90,10 +107,11 @@ def test_a_running_job_is_marked_and_a_done_one_loses_its_result(jobs):
     taken = jobs.take()
     assert jobs.cancel(job.id).state == "running"
     assert jobs.cancelled(job.id)
-    jobs.keep(job.id, "result", b"painted")
+    keep(jobs, job, b"painted")
     jobs.end(taken, "done", media_type="image/png", bytes=7)
+    assert kept(jobs, job) == {"result"}
     assert jobs.cancel(job.id).state == "cancelled"
-    assert not jobs._files.has_data_for_key(f"{job.id}/result")
+    assert not kept(jobs, job)
 
 
 def test_what_a_dead_worker_had_is_done_again_but_not_for_ever(jobs, monkeypatch):
@@ -124,6 +142,121 @@ def test_what_failed_unexpectedly_is_done_again_but_not_for_ever(tmp_path, monke
     assert "died 3 times" in jobs.get(job.id).error["detail"]
     assert jobs.take() is None
     jobs.close()
+
+
+def ends_as_it_is_cancelled(options, job, folder):
+    """As a job's process that has written its result when the client cancels the job."""
+    jobs = Jobs(options)
+    jobs.keep(job.id, "result", io.BytesIO(b"painted"))
+    jobs.cancel(job.id)
+    told = {"state": "done", "media_type": "image/png", "bytes": 7}
+    atomic.write(Path(folder, work._TOLD), json.dumps(told).encode())
+
+
+def is_cancelled_before_it_ends(options, job, folder):
+    """As one that is stopped between its result and the word that it is done."""
+    jobs = Jobs(options)
+    jobs.keep(job.id, "result", io.BytesIO(b"painted"))
+    jobs.cancel(job.id)
+    time.sleep(60)
+
+
+def done_by(perform, options, monkeypatch):
+    """What becomes of a job whose process does ``perform``."""
+    options = ServeOptions(**options)
+    jobs = Jobs(options)
+    job = new(jobs)
+    monkeypatch.setattr(work, "_perform", perform)
+    work.Worker(options)._do(jobs, jobs.take())
+    monkeypatch.undo()
+    assert not Path(tempfile.gettempdir(), f"impasto-{job.id}").exists()
+    return jobs, jobs.get(job.id)
+
+
+def test_a_job_that_was_done_when_it_was_cancelled_is_done(options, monkeypatch):
+    jobs, job = done_by(ends_as_it_is_cancelled, options, monkeypatch)
+    assert (job.state, kept(jobs, job)) == ("done", {"result"})
+    assert jobs.result(job).read() == b"painted"
+    assert jobs.cancel(job.id).state == "cancelled"
+    assert not jobs._parts.ids()
+    jobs.close()
+
+
+def test_a_job_that_is_cancelled_before_it_is_done_leaves_nothing(options, monkeypatch):
+    jobs, job = done_by(is_cancelled_before_it_ends, options, monkeypatch)
+    assert (job.state, jobs._parts.ids()) == ("cancelled", set())
+    jobs.close()
+
+
+def starved(options, job, folder):
+    """As a job's process for which memory ends: numpy's, torch's."""
+    import torch
+    from impasto.stylizer import Stylizer
+
+    from impasto.studio import optimize
+
+    Stylizer.film = images.encode = lambda *_: np.empty(1 << 60, np.uint8)
+    optimize.optimize = lambda *_, **__: torch.empty(1 << 60, dtype=torch.uint8)
+    work._perform(options, job, folder)
+
+
+@pytest.mark.parametrize("kind", ["stylize", "film", "optimize"])
+def test_a_job_for_which_memory_ends_fails_at_once(tmp_path, jpeg, monkeypatch, kind):
+    options = ServeOptions(state=str(tmp_path / "jobs"))
+    jobs = Jobs(options)
+    sent = {"image": film(tmp_path / "clip.mp4", 2) if kind == "film" else jpeg}
+    sent |= {"painting": jpeg} if kind == "optimize" else {}
+    format = "mp4" if kind == "film" else ""
+    job = Job("", kind, "" if kind == "optimize" else "udnie", format, {"size": 64})
+    job = jobs.submit(job, **{name: io.BytesIO(data) for name, data in sent.items()})
+    monkeypatch.setattr(work, "_perform", starved)
+    work.Worker(options)._do(jobs, jobs.take())
+    failed = jobs.get(job.id)
+    what = "film" if kind == "film" else "picture"
+    assert (failed.state, failed.attempt, failed.error["status"]) == ("failed", 0, 413)
+    assert failed.error["detail"] == f"the {what} does not fit into memory"
+    assert failed.error["hint"] == "give a smaller size"
+    assert not jobs._parts.ids()
+    jobs.close()
+
+
+def test_a_worker_that_gets_no_process_gives_the_job_back(tmp_path, monkeypatch):
+    def refused(_):
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    options = ServeOptions(state=str(tmp_path))
+    jobs = Jobs(options)
+    job = new(jobs)
+    with monkeypatch.context() as patch, pytest.raises(BlockingIOError):
+        patch.setattr(work.processes().Process, "_Popen", staticmethod(refused))
+        work.Worker(options)._do(jobs, jobs.take())
+    again = jobs.take()
+    assert (again.id, again.attempt) == (job.id, 0)
+    jobs.close()
+
+
+def test_what_belongs_to_no_job_is_deleted_after_a_while(jobs, monkeypatch):
+    """Of one that died before it wrote the job's record."""
+    job = new(jobs)
+    jobs.keep("nobody", "image", io.BytesIO(b"a photograph"))
+    jobs.tidy()
+    assert jobs._parts.ids() == {job.id, "nobody"}  # it may be writing the record at this moment
+    later = time.monotonic() + 601
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    jobs.tidy()
+    assert jobs._parts.ids() == {job.id}
+    assert jobs.part(job.id, "image").read() == b"image"
+
+
+def test_what_cannot_be_kept_is_no_job(jobs):
+    class Broken(io.BytesIO):
+        def read(self, *_):
+            raise OSError("it cannot be read")
+
+    for sent in ({"image": Broken()}, {"image": io.BytesIO(b"image"), "painting": Broken()}):
+        with pytest.raises(Exception, match="cannot be read"):
+            jobs.submit(Job("", "optimize"), **sent)
+    assert (jobs.all(), jobs._parts.ids()) == ([], set())
 
 
 def test_a_job_whose_taker_died_before_it_said_so_is_queued_again(jobs):
@@ -160,11 +293,12 @@ def test_the_oldest_results_go_when_there_are_too_many(options):
     made = []
     for _ in range(3):
         job = new(jobs)
-        jobs.keep(job.id, "result", b"12345")
+        keep(jobs, job, b"12345")
         made.append(jobs.end(jobs.take(), "done", bytes=5))
         time.sleep(0.01)
     jobs.tidy()
     assert [job.id for job in jobs.all()] == [job.id for job in made[1:]]
+    assert jobs._parts.ids() == {job.id for job in made[1:]}
     jobs.close()
 
 
@@ -233,6 +367,47 @@ def test_a_large_picture_is_painted_as_a_job(service, jpeg):
     assert images.read(found.content).width == 2200
     assert service.http.delete(location).json()["state"] == "cancelled"
     assert service.http.get(f"{location}/result").status_code == 409
+
+
+def test_a_result_is_sent_as_the_file_that_it_is(tmp_path, jpeg):
+    """Of which there may be more than SQLite, or memory, would take."""
+    with serving(tmp_path) as service:
+        location = service.submit(jpeg, style="udnie", size="64").headers["location"]
+        path = service.ended(location)["result"]
+        (kept,) = (tmp_path / "parts").glob("*/*")
+        whole = service.http.get(path)
+        assert whole.content == kept.read_bytes()
+        asked = service.http.head(path)
+        assert (asked.status_code, asked.content) == (200, b"")
+        for name in ("content-length", "content-type", "content-disposition", "etag"):
+            assert asked.headers[name] == whole.headers[name]
+        part = service.http.get(path, headers={"Range": "bytes=3-9"})
+        assert (part.status_code, part.content) == (206, whole.content[3:10])
+        assert part.headers["content-range"] == f"bytes 3-9/{len(whole.content)}"
+        assert str(tmp_path) not in str(whole.headers)
+        assert service.http.delete(location).json()["state"] == "cancelled"
+        assert not list((tmp_path / "parts").iterdir())
+
+
+def test_a_result_in_a_redis_is_sent_in_pieces(redis, monkeypatch):
+    options = ServeOptions(redis=redis)
+    app = create_app(options)
+    jobs, data = app.state.jobs, bytes(range(256)) * 50
+    monkeypatch.setattr(parts, "PIECE", 1000)
+    job = new(jobs)
+    keep(jobs, job, data)
+    jobs.end(job, "done", media_type="video/mp4", bytes=len(data))
+    client = TestClient(app, "http://127.0.0.1")
+    with client.stream("GET", f"/v1/jobs/{job.id}/result") as found:
+        assert max(map(len, found.iter_raw())) <= 1000
+    found = client.get(f"/v1/jobs/{job.id}/result")
+    asked = client.head(f"/v1/jobs/{job.id}/result")
+    assert (found.content, asked.content) == (data, b"")
+    for answer in (found, asked):
+        assert answer.headers["content-length"] == str(len(data))
+        assert answer.headers["content-type"] == "video/mp4"
+    values = jobs._parts._redis.hvals(f"impasto.parts.{job.id}")
+    assert max(map(len, values)) == 1000
 
 
 def test_a_painting_of_ones_own_is_optimised(service, jpeg):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from impasto.errors import DeviceError, StyleError
+from impasto.errors import DeviceError, StyleError, is_of_memory
 from impasto.inference import devices
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _HINT = "install the onnxruntime that has it (onnxruntime-gpu for cuda), or use 
 _HINTS = {"openvino": 'pip install "impasto[openvino]", or use --device cpu'}
 
 
-class OutOfMemoryError(DeviceError):
+class OutOfMemoryError(DeviceError, MemoryError):
     """The device has too little memory, to be tried again in smaller parts."""
 
 
@@ -243,6 +243,8 @@ def _refused(runtime: str, device: str, make: Callable[[], Any]) -> Any:
     try:
         return make()
     except Exception as error:  # the runtimes' exceptions share no base class
+        if is_of_memory(error):
+            raise OutOfMemoryError(_first_line(error)) from error
         if device == "cpu":
             raise StyleError(f"{runtime} refuses the network: {_first_line(error)}") from error
         raise DeviceError(_first_line(error), hint="use --device cpu") from error
@@ -252,7 +254,7 @@ def _failed(run: Callable[[], Any]) -> Any:
     try:
         return run()
     except Exception as error:  # the runtimes' exceptions share no base class
-        kind = OutOfMemoryError if "alloc" in str(error).lower() else DeviceError
+        kind = OutOfMemoryError if is_of_memory(error) else DeviceError
         raise kind(_first_line(error)) from error
 
 

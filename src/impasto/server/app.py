@@ -1,58 +1,37 @@
-"""The routes of the HTTP API, and the page."""
+"""The service as an ASGI application."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
-from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse
-from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from impasto import assets, catalog
 from impasto.distribution import VERSION
-from impasto.errors import ImpastoError, OptionError, PictureLimitError
+from impasto.errors import ImpastoError, OptionError
 from impasto.inference import runtimes
-from impasto.options import OptimizeOptions, ServeOptions, StylizeOptions
-from impasto.options.fields import changed
+from impasto.options import ServeOptions
 from impasto.server import schema, work
-from impasto.server.fields import (
-    FILM_TYPES,
-    MEDIA_TYPES,
-    OptimizeJob,
-    Stylize,
-    StylizeJob,
-    accepted,
-    known_style,
-)
 from impasto.server.guard import Guard, is_loopback
-from impasto.server.jobs import Job, Jobs, unreachable
+from impasto.server.jobs import Jobs
 from impasto.server.metrics import Metrics
-from impasto.server.painters import OWN, Order, Painters, Painting
+from impasto.server.painters import Painters
+from impasto.server.place import unreachable
 from impasto.server.problems import Refusal, answer, from_http, from_validation
-from impasto.server.received import checked, received
-from impasto.server.static import PAGE, told_of
-from impasto.stylization.stylizer import largest_side
+from impasto.server.routes import api, pages
+from impasto.server.static import PAGE
 
 _log = logging.getLogger("impasto.server")
 _AGAIN = 2
 """Seconds after which a client may ask again for jobs that cannot be reached."""
-_WATCH = 0.25
-"""Seconds between two looks at a job whose events somebody reads."""
-
-
-_Made = TypeVar("_Made")
 
 
 def create_app(options: ServeOptions | None = None) -> FastAPI:
@@ -131,248 +110,3 @@ async def _told(_: Request, error: Exception) -> Response:
     elif error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("%s", error)
     return answer(error)
-
-
-def _options(request: Request) -> ServeOptions:
-    found: ServeOptions = request.app.state.options
-    return found
-
-
-def _jobs(request: Request) -> Jobs:
-    found: Jobs = request.app.state.jobs
-    return found
-
-
-def _job(id: str, jobs: Annotated[Jobs, Depends(_jobs)]) -> Job:
-    return jobs.get(id)
-
-
-Options = Annotated[ServeOptions, Depends(_options)]
-AllJobs = Annotated[Jobs, Depends(_jobs)]
-OneJob = Annotated[Job, Depends(_job)]
-
-api = APIRouter(prefix="/v1", responses=schema.ERRORS)
-pages = APIRouter(include_in_schema=False)
-_page = partial(pages.api_route, methods=["GET", "HEAD"])
-"""A route that monitors may also ask with HEAD."""
-
-
-@api.post(
-    "/stylize",
-    tags=["paint"],
-    response_class=Response,
-    responses=schema.PICTURE,
-    openapi_extra=schema.body(Stylize, image="A picture.", raw=True),
-)
-async def stylize(request: Request, query: Annotated[Stylize, Query()]) -> Response:  # type: ignore[valid-type]
-    """Paint a picture and wait for it.
-
-    The picture is the body, or the field `image` of a form; options are in the query or in
-    the form. `Accept` chooses the format; without it, it is that of the picture. Metadata
-    of the picture is dropped.
-    """
-    formats = accepted(request.headers.get("accept"), [*MEDIA_TYPES], OWN)
-    if not formats:
-        hint = f"one of {', '.join(MEDIA_TYPES.values())}"
-        raise Refusal(HTTPStatus.NOT_ACCEPTABLE, "no such format is written", hint=hint)
-    files, given = await received(request, query)
-    wanted = checked(Stylize, given)
-    style = known_style(wanted.pop("style"))
-    order = Order(files["image"], style, StylizeOptions(**wanted), formats)
-    painters: Painters = request.app.state.painters
-    made = await _unless_gone(request, painters.paint(order))
-    return Response(made.data, media_type=MEDIA_TYPES[made.format], headers=_about(made, style))
-
-
-@api.post(
-    "/jobs",
-    status_code=HTTPStatus.ACCEPTED,
-    tags=["jobs"],
-    response_model=schema.JobTold,
-    responses=schema.ACCEPTED,
-    openapi_extra=schema.body(
-        StylizeJob,
-        OptimizeJob,
-        image="A picture, or a film.",
-        painting="A painting, in whose style the picture is optimised; instead of style.",
-    ),
-)
-async def submit(
-    request: Request, response: Response, options: Options, jobs: AllJobs
-) -> dict[str, Any]:
-    """Queue what takes long: a film, a very large picture, or one that is optimised.
-
-    Fields are those of one of three kinds: a picture or a film with `style`, or a picture
-    with `painting`.
-    """
-    files, given = await received(request, None)
-    image, painting = files["image"], files.get("painting")
-    if painting is not None:
-        given.pop("style", None)
-    kind = work.kind_of(image, painting, given.get("format"))
-    wanted = checked(OptimizeJob if kind == "optimize" else StylizeJob, given)
-    format = wanted.pop("format") or ("mp4" if kind == "film" else "")
-    style = "" if kind == "optimize" else known_style(wanted.pop("style"))
-    _check_size(kind, wanted, options)
-    job = Job("", kind, style, format, wanted)
-    job = await run_in_threadpool(jobs.submit, job, image, painting)
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
-    return await run_in_threadpool(jobs.told, job)
-
-
-def _check_size(kind: str, wanted: dict[str, Any], options: ServeOptions) -> None:
-    """Refuse what would take more memory than the service means to give."""
-    if kind == "optimize":
-        limit, size = options.optimize_side, wanted["size"]
-        side = max(size, wanted["style_size"] or round(size * wanted["style_scale"]))
-    else:
-        limit, side = options.job_side, largest_side(wanted["size"] or 0, wanted["stroke"])
-    if side > limit:
-        raise PictureLimitError(
-            f"it would be painted at {side} pixels a side; the limit is {limit}",
-            hint="give a smaller size",
-        )
-    changed(OptimizeOptions() if kind == "optimize" else StylizeOptions(), wanted)
-
-
-@api.get("/jobs/{id}", tags=["jobs"], response_model=schema.JobTold)
-def state(job: OneJob, jobs: AllJobs) -> dict[str, Any]:
-    """How far a job is."""
-    return jobs.told(job)
-
-
-@api.delete("/jobs/{id}", tags=["jobs"], response_model=schema.JobTold)
-def cancel(job: OneJob, jobs: AllJobs) -> dict[str, Any]:
-    """Stop a job; the result of one that is done is deleted."""
-    return jobs.told(jobs.cancel(job.id))
-
-
-@api.get("/jobs/{id}/events", tags=["jobs"], response_class=EventSourceResponse)
-async def events(job: OneJob, jobs: AllJobs) -> AsyncIterator[ServerSentEvent]:
-    """The job whenever something about it changes, until it has ended."""
-    last: dict[str, Any] = {}
-    while True:
-        try:
-            job = await run_in_threadpool(jobs.get, job.id)
-        except Refusal:
-            return
-        told = await run_in_threadpool(jobs.told, job)
-        if told | {"seconds": 0} != last:  # that time passes is no news
-            yield ServerSentEvent(data=told, event="job")
-            last = told | {"seconds": 0}
-        if job.final:
-            return
-        await asyncio.sleep(_WATCH)
-
-
-@api.get("/jobs/{id}/preview", tags=["jobs"], response_class=Response, responses=schema.JPEG)
-def so_far(job: OneJob, jobs: AllJobs) -> Response:
-    """The picture of an optimisation so far, as long as it runs."""
-    return Response(jobs.part(job.id, "preview"), media_type="image/jpeg")
-
-
-@api.get("/jobs/{id}/result", tags=["jobs"], response_class=Response, responses=schema.RESULT)
-def result(job: OneJob, jobs: AllJobs) -> Response:
-    """What a job has made; kept for a while, see `expires` of the limits."""
-    data = jobs.result(job)
-    ending = job.media_type.partition("/")[2]
-    name = f"{job.style.replace(':', '-').replace(',', '-') or 'painting'}.{ending}"
-    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(data, media_type=job.media_type, headers=disposition)
-
-
-@api.get("/styles", tags=["styles"], response_model=schema.StylesTold)
-def styles() -> dict[str, Any]:
-    """All styles of this service."""
-    at_hand = catalog.styles().values()
-    return {"styles": [told_of(style, f"/v1/styles/{style.name}/preview") for style in at_hand]}
-
-
-@api.get("/styles/{name}/preview", tags=["styles"], response_class=Response, responses=schema.JPEG)
-def preview(name: str) -> Response:
-    """A photograph painted in this style."""
-    style = catalog.styles().get(name)
-    if not style or not style.preview.is_file():
-        raise Refusal(HTTPStatus.NOT_FOUND, "there is no such style", hint="see GET /v1/styles")
-    return FileResponse(style.preview)
-
-
-@api.get("/limits", tags=["about"])
-def limits(options: Options) -> dict[str, Any]:
-    """What this service takes, and for how long it works and waits."""
-    hidden = ("host", "port", "token", "redis", "state", "device")
-    told = {name: value for name, value in asdict(options).items() if name not in hidden}
-    return told | {"jobs": work.kinds(), "formats": [*MEDIA_TYPES.values(), *FILM_TYPES.values()]}
-
-
-@_page("/healthz")
-def healthz() -> dict[str, str]:
-    """The service answers."""
-    return {"status": "ok"}
-
-
-@_page("/readyz")
-def readyz(request: Request) -> dict[str, str]:
-    """The service paints: each of its processes has done so."""
-    painters: Painters = request.app.state.painters
-    if found := painters.trouble:
-        what = f"it cannot paint: {found.message}"
-        raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, what, hint=found.hint)
-    if not painters.ready:
-        raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "it is starting", retry_after=1)
-    return {"status": "ready"}
-
-
-@_page("/metrics")
-def metrics(request: Request) -> Response:
-    """Counts and times for Prometheus."""
-    return Response(*request.app.state.metrics.text())
-
-
-@_page("/")
-def index() -> FileResponse:
-    return FileResponse(PAGE / "index.html")
-
-
-@_page("/docs")
-def docs() -> FileResponse:
-    return FileResponse(PAGE / "docs.html")
-
-
-@_page("/page/painter.js")
-def painter() -> FileResponse:
-    """How the page paints: here, by asking the service."""
-    return FileResponse(PAGE / "server.js")
-
-
-@_page("/page/sample.jpg")
-def sample() -> FileResponse:
-    return FileResponse(assets.demo_photo())
-
-
-async def _unless_gone(request: Request, work: Coroutine[Any, Any, _Made]) -> _Made:
-    """What ``work`` gives, unless the client leaves before."""
-    task, gone = asyncio.create_task(work), asyncio.create_task(_gone(request))
-    try:
-        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientDisconnect
-        return task.result()
-    finally:
-        task.cancel()
-        gone.cancel()
-
-
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-def _about(made: Painting, style: str) -> dict[str, str]:
-    timing = ", ".join(f"{name};dur={took * 1000:.1f}" for name, took in made.seconds.items())
-    return {
-        "Server-Timing": timing,
-        "Vary": "Accept",
-        "X-Impasto-Device": made.device,
-        "X-Impasto-Style": style,
-    }

@@ -159,7 +159,7 @@ class Guard:
     def _too_large(self) -> Refusal:
         return Refusal(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"the body is larger than {self._options.max_bytes / 1e6:.0f} MB",
+            f"the body is larger than {self._options.max_bytes / 1e6:g} MB",
             hint="send a smaller file",
         )
 

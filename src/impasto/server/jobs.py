@@ -1,37 +1,37 @@
 """Long work, kept where a restart does not forget it: in SQLite, or in Redis for several machines.
 
 huey's storages hold both the queue and what belongs to a job, the same in either place: a
-record of each job, and beside it its pictures, its progress and marks that are set once.
-A record is written only by who has set the mark for it, so nobody needs a lock.
+record of each job, and beside it its progress and marks that are set once; ``parts.py`` has
+its pictures and films. A record is written only by who has set the mark for it, so nobody
+needs a lock.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
-import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from http import HTTPStatus
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from huey.exceptions import HueyException
-from huey.storage import EmptyData, RedisStorage, SqliteStorage
+from huey.storage import EmptyData
 
-from impasto import paths
-from impasto.errors import DeviceError, ImpastoError, reason
+from impasto.errors import ImpastoError
 from impasto.options import ServeOptions
+from impasto.server import place
+from impasto.server.parts import Part
 from impasto.server.problems import Refusal, problem
 
 FINAL = ("done", "failed", "cancelled")
 LOST = 10.0
 """Seconds without a sign of life after which a job's worker is taken for dead."""
 _ATTEMPTS = 3
-_PARTS = ("image", "painting", "preview", "result", "progress", "beat", "cancel")
-_SERVED = ("redis://", "rediss://", "unix://")
+_STRAY = 600.0
+"""Seconds after which what belongs to no job is deleted: whoever wrote it is dead."""
+_MARKS = ("preview", "progress", "beat", "cancel")
 
 
 @dataclass(frozen=True)
@@ -67,34 +67,19 @@ class Jobs:
     """
 
     def __init__(self, options: ServeOptions) -> None:
-        self._options = options
-        place = options.redis or ""
-        if place and not place.startswith(_SERVED):
-            raise DeviceError(f"{place!r} is not a Redis's address", hint="redis://HOST:6379/0")
-        try:
-            if place:
-                self._records = RedisStorage("impasto", url=place, read_timeout=1)
-                self._files = RedisStorage("impastofiles", url=place)
-                self._records.conn.ping()
-            else:
-                folder = Path(options.state) if options.state else paths.cache_folder("jobs")
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # others' photographs
-                path = str(folder / "jobs.sqlite")
-                self._records = SqliteStorage("impasto", filename=path)
-                self._files = SqliteStorage("impastofiles", filename=path)
-        except Exception as error:  # each storage has its own
-            where = "that Redis" if place else options.state or "the cache"
-            raise DeviceError(f"jobs cannot be kept in {where}: {reason(error)}") from error
+        self._options, self._place = options, place.opened(options)
+        self._records, self._marks = self._place.records, self._place.marks
+        self._parts = self._place.parts
+        self._strays: dict[str, float] = {}
 
     def close(self) -> None:
-        for storage in (self._records, self._files):
-            with suppress(HueyException):
-                storage.close()
+        self._place.close()
 
     # What clients do.
 
-    def submit(self, job: Job, image: bytes, painting: bytes | None = None) -> Job:
-        """Queue a job; it has an identifier that cannot be guessed.
+    def submit(self, job: Job, **sent: BinaryIO) -> Job:
+        """Queue a job with what was ``sent`` for it, an ``image`` at least; it has an identifier
+        that cannot be guessed.
 
         Raises:
             Refusal: too many are waiting.
@@ -108,10 +93,13 @@ class Jobs:
                 retry_after=30,
             )
         job = replace(job, id=secrets.token_urlsafe(16), created=time.time())
-        self._files.put_data(f"{job.id}/image", image)
-        if painting is not None:
-            self._files.put_data(f"{job.id}/painting", painting)
-        self._put(job)
+        try:
+            for name, file in sent.items():
+                self.keep(job.id, name, file)
+            self._put(job)
+        except BaseException:  # such as a full disk
+            self._parts.clear(job.id)
+            raise
         self._records.enqueue(job.id.encode())
         return job
 
@@ -153,16 +141,16 @@ class Jobs:
     def cancel(self, id: str) -> Job:
         """Stop a job, or drop the result of one that has ended."""
         job = self.get(id)
-        self._files.put_data(f"{id}/cancel", b"1")
+        self.mark(id, "cancel", b"1")
         if job.state == "queued" and self._claims(job):
             job = self.end(job, "cancelled")
         elif job.final:
-            self._files.delete_data(f"{id}/result")
             job = replace(job, state="cancelled", bytes=0)
             self._put(job)
+            self._parts.clear(id)
         return job
 
-    def result(self, job: Job) -> bytes:
+    def result(self, job: Job) -> Part:
         """Raises Refusal where the job has none: not yet (409), or not any more (410)."""
         if job.state != "done":
             ended = job.state if job.final else f"still {job.state}"
@@ -185,27 +173,42 @@ class Jobs:
                 return job
         return None
 
-    def part(self, id: str, name: str) -> bytes:
-        """What is kept of a job: ``image``, ``painting``, ``preview`` or ``result``."""
-        data = self._files.peek_data(f"{id}/{name}")
-        if data is EmptyData:
-            raise Refusal(HTTPStatus.GONE, f"the {name} is gone, or not there yet")
-        return bytes(data)
+    def part(self, id: str, name: str) -> Part:
+        """What is kept of a job: ``image``, ``painting`` or ``result``.
 
-    def keep(self, id: str, name: str, data: bytes) -> None:
-        self._files.put_data(f"{id}/{name}", data)
+        Raises:
+            Refusal: it is not there (410).
+        """
+        if part := self._parts.find(id, name):
+            return part
+        raise _gone(name)
+
+    def keep(self, id: str, name: str, file: BinaryIO) -> int:
+        """Keep a part, whole or not at all; its size in bytes."""
+        return self._parts.put(id, name, file)
+
+    def mark(self, id: str, name: str, data: bytes) -> None:
+        """Note something small: ``preview``, ``progress``, ``beat`` or ``cancel``."""
+        self._marks.put_data(f"{id}/{name}", data)
+
+    def preview(self, id: str) -> bytes:
+        """Raises Refusal (410) where there is none."""
+        data = self._marks.peek_data(f"{id}/preview")
+        if data is EmptyData:
+            raise _gone("preview")
+        return bytes(data)
 
     def beat(self, job: Job) -> None:
         """Say that the worker lives."""
-        self.keep(job.id, "beat", repr(time.time()).encode())
+        self.mark(job.id, "beat", repr(time.time()).encode())
 
     def cancelled(self, id: str) -> bool:
-        return bool(self._files.has_data_for_key(f"{id}/cancel"))
+        return bool(self._marks.has_data_for_key(f"{id}/cancel"))
 
     def release(self, job: Job) -> None:
         """Give back what this worker has taken and cannot do."""
         self._put(replace(job, state="queued", started=0.0))
-        self._files.delete_data(_claim(job))
+        self._marks.delete_data(_claim(job))
         self._records.enqueue(job.id.encode())
 
     def again(self, job: Job) -> None:
@@ -221,17 +224,20 @@ class Jobs:
         return self.end(job, "failed", error=problem(error))
 
     def end(self, job: Job, state: str, **about: Any) -> Job:
-        """Write how a job ended; what it was made from is dropped."""
+        """Write how a job ended; of what belongs to it, only the result of one that is done
+        stays."""
         job = replace(job, state=state, ended=time.time(), **about)
-        for name in ("image", "painting", "preview"):
-            self._files.delete_data(f"{job.id}/{name}")
+        self._marks.delete_data(f"{job.id}/preview")
         self._put(job)
+        self._parts.clear(job.id, but=("result",) if state == "done" else ())
         return job
 
     def tidy(self) -> None:
-        """Bring back jobs whose workers died; drop results that are old, or too many."""
-        kept = 0
-        for job in reversed(self.all()):
+        """Bring back jobs whose workers died; drop results that are old, or too many, and what
+        belongs to no job."""
+        kept, jobs = 0, self.all()
+        self._sweep({job.id for job in jobs})
+        for job in reversed(jobs):
             if self._expired(job):
                 self._forget(job)
             elif job.final:
@@ -239,7 +245,7 @@ class Jobs:
                 if kept > self._options.results and job.bytes:
                     self._forget(job)
             elif self._taken(job) and self._silence(job.id) > LOST:
-                if self._files.put_if_empty(f"{job.id}/lost{job.attempt}", b"1"):
+                if self._marks.put_if_empty(f"{job.id}/lost{job.attempt}", b"1"):
                     self.again(job)
             elif job.state == "queued" and not self._records.queue_size():
                 # Taken by a worker that died before it could say so.
@@ -249,10 +255,10 @@ class Jobs:
 
     def _claims(self, job: Job) -> bool:
         """Whether this call is the first to want the job in this attempt."""
-        return bool(self._files.put_if_empty(_claim(job), b"1"))
+        return bool(self._marks.put_if_empty(_claim(job), b"1"))
 
     def _taken(self, job: Job) -> bool:
-        return job.state == "running" or bool(self._files.has_data_for_key(_claim(job)))
+        return job.state == "running" or bool(self._marks.has_data_for_key(_claim(job)))
 
     def _put(self, job: Job) -> None:
         self._records.put_data(job.id, json.dumps(asdict(job)).encode())
@@ -261,11 +267,11 @@ class Jobs:
         return sum(not each.final and each.created < job.created for each in self.all())
 
     def _progress(self, id: str) -> dict[str, Any]:
-        data = self._files.peek_data(f"{id}/progress")
+        data = self._marks.peek_data(f"{id}/progress")
         return {} if data is EmptyData else dict(json.loads(bytes(data)))
 
     def _silence(self, id: str) -> float:
-        data = self._files.peek_data(f"{id}/beat")
+        data = self._marks.peek_data(f"{id}/beat")
         return float("inf") if data is EmptyData else time.time() - float(bytes(data))
 
     def _expired(self, job: Job) -> bool:
@@ -273,12 +279,26 @@ class Jobs:
 
     def _forget(self, job: Job) -> None:
         self._records.delete_data(job.id)
-        for name in _parts():
-            self._files.delete_data(f"{job.id}/{name}")
+        self._parts.clear(job.id)
+        for name in _marks():
+            self._marks.delete_data(f"{job.id}/{name}")
+
+    def _sweep(self, known: set[str]) -> None:
+        """Delete what has belonged to no job for a while; not at once, as the record of a job
+        is written when all that was sent for it is kept."""
+        now = time.monotonic()
+        self._strays = {id: self._strays.get(id, now) for id in self._parts.ids() - known}
+        for id, since in self._strays.items():
+            if now - since > _STRAY:
+                self._parts.clear(id)
 
 
-def _parts() -> Iterator[str]:
-    yield from _PARTS
+def _gone(name: str) -> Refusal:
+    return Refusal(HTTPStatus.GONE, f"the {name} is gone, or not there yet")
+
+
+def _marks() -> Iterator[str]:
+    yield from _MARKS
     for attempt in range(_ATTEMPTS):
         yield from (f"claim{attempt}", f"lost{attempt}")
 
@@ -289,12 +309,3 @@ def _claim(job: Job) -> str:
 
 def _job(data: bytes) -> Job:
     return Job(**json.loads(bytes(data)))
-
-
-def unreachable(options: ServeOptions) -> list[type[Exception]]:
-    """What is raised where the jobs are kept, when that cannot be reached."""
-    if not options.redis:
-        return [sqlite3.Error]
-    import redis
-
-    return [redis.RedisError]

@@ -16,6 +16,8 @@ from impasto.errors import ImpastoError
 MEDIA_TYPE = "application/problem+json"
 _PLACE = re.compile(r"(?<!\S)(?:/|[A-Za-z]:\\)\S*[/\\](?=[^/\\\s])")
 """The folder before a file's name, which is nobody's business."""
+_FOLDER = re.compile(r"(?<![^\s'\"(])(?:/(?!v1/|docs\b)|[A-Za-z]:\\)[^\s,'\")]*")
+"""A place of the machine in a hint, and no route."""
 
 
 class Refusal(ImpastoError):  # noqa: N818 - not a fault
@@ -39,7 +41,7 @@ def problem(error: ImpastoError) -> dict[str, Any]:
         "title": title,
         "status": int(status),
         "detail": _PLACE.sub("", error.message),
-        "hint": error.hint,
+        "hint": _FOLDER.sub("its folder", error.hint),
         "code": code,
     }
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Any
+from io import BytesIO
+from typing import Any, BinaryIO
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
@@ -12,11 +15,18 @@ from starlette.datastructures import UploadFile
 from impasto.errors import OptionError
 from impasto.server.problems import Refusal, from_validation
 
+_HEAD = 1024
 
+
+@asynccontextmanager
 async def received(
-    request: Request, query: BaseModel | None
-) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """The files of a request, ``image`` at least, and its fields as they were sent."""
+    request: Request, query: BaseModel | None, names: Collection[str] = ("image",)
+) -> AsyncIterator[tuple[dict[str, BinaryIO], dict[str, Any]]]:
+    """The files of a request, of which it takes these ``names`` and needs ``image``; and its
+    fields as they were sent.
+
+    What is large lies on the disk while it is looked at, not in memory.
+    """
     if query is None and request.query_params:
         name = next(iter(request.query_params))
         raise OptionError(
@@ -24,28 +34,39 @@ async def received(
         )
     given = query.model_dump(exclude_unset=True) if query else {}
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    found: dict[str, bytes] = {}
     if kind == "multipart/form-data":
         async with request.form(max_files=2, max_fields=64, max_part_size=4096) as form:
+            found = {}
             for name, value in form.multi_items():
                 if isinstance(value, UploadFile):
-                    found[name] = await value.read()
+                    found[name] = value.file
                 else:
                     given[name] = value
+            yield _checked(found, names), given
     elif query is not None and kind != "application/json":
         # Whatever else it says: curl --data-binary says that a picture is a form.
-        found["image"] = await request.body()
+        yield _checked({"image": BytesIO(await request.body())}, names), given
     else:
         raise Refusal(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"a body of {kind or 'no type'} is not taken",
             hint="send multipart/form-data with the field image",
         )
-    for name in found.keys() - {"image", "painting"}:
+
+
+def _checked(found: dict[str, BinaryIO], names: Collection[str]) -> dict[str, BinaryIO]:
+    for name in found.keys() - names:
         raise OptionError(f"there is no field {name!r} for a file", hint="its name is image")
-    if not found.get("image"):
+    if "image" not in found or not head(found["image"]):
         raise OptionError("no picture was sent", hint="send it as the file image of a form")
-    return found, given
+    return found
+
+
+def head(file: BinaryIO) -> bytes:
+    """What a file begins with, which says what it is; it is left at its start."""
+    found = file.read(_HEAD)
+    file.seek(0)
+    return found
 
 
 def checked(model: type[BaseModel], given: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ class Problem(BaseModel):
     type: str = "about:blank"
     title: str = Field(examples=["Content Too Large"])
     status: int = Field(examples=[413])
-    detail: str = Field(examples=["the body is larger than 34 MB"])
+    detail: str = Field(examples=["the body is larger than 33.5544 MB"])
     hint: str = Field(examples=["send a smaller file"])
     code: str = Field(examples=["ContentTooLarge"])
 

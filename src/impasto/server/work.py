@@ -15,19 +15,28 @@ from contextlib import contextmanager
 from dataclasses import replace
 from http import HTTPStatus
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from impasto import atomic, images, paths
-from impasto.errors import ImpastoError, OptionError, PictureError, PictureLimitError, reason
+from impasto.errors import (
+    ImpastoError,
+    OptionError,
+    PictureError,
+    PictureLimitError,
+    in_memory,
+    reason,
+)
 from impasto.images.codecs.formats import recognise
 from impasto.options import OptimizeOptions, ReadOptions, ServeOptions, StylizeOptions, WriteOptions
 from impasto.options.fields import changed
 from impasto.progress import OnProgress, Progress
 from impasto.server.fields import FILM_TYPES, MEDIA_TYPES
 from impasto.server.jobs import Job, Jobs
-from impasto.server.painters import OWN, Order, end_with_parent, own_format, painted, processes
+from impasto.server.painting import OWN, SMALLER, Order, own_format, painted
 from impasto.server.problems import Refusal, problem
+from impasto.server.processes import end_with_parent, processes
 
 _log = logging.getLogger("impasto.server")
 
@@ -104,17 +113,21 @@ class Worker(threading.Thread):
                 else:
                     self._stopped.wait(_POLL)
             except Exception as error:  # the place of the jobs is away: it may come back
-                _log.warning("jobs cannot be reached: %s", reason(error))
+                _log.warning("jobs cannot be reached, or done: %s", reason(error))
                 self._stopped.wait(2)
         jobs.close()
 
     def _do(self, jobs: Jobs, job: Job) -> None:
+        until = time.monotonic() + self._options.job_deadline
         with _place(job.id) as folder:
             process = processes().Process(
                 target=_perform, args=(self._options, job, folder), daemon=True
             )
-            process.start()
-            until = time.monotonic() + self._options.job_deadline
+            try:
+                process.start()
+            except (OSError, EOFError, RuntimeError):  # the system has none to give
+                jobs.release(job)
+                raise
             try:
                 while process.is_alive():
                     process.join(_POLL)
@@ -124,29 +137,30 @@ class Worker(threading.Thread):
             finally:  # also when the place of the jobs is away
                 process.kill()
                 process.join()
-            if jobs.cancelled(job.id):
-                jobs.end(job, "cancelled")
-            elif self._stopped.is_set() and process.exitcode:
-                jobs.release(job)
-            elif time.monotonic() > until:
-                jobs.fail(job, self._overdue())
-            elif process.exitcode == _FAILED:
-                jobs.again(job)
-            else:
-                self._end(jobs, job, Path(folder) / _TOLD)
+            self._end(jobs, job, Path(folder, _TOLD), process.exitcode, until)
 
-    def _end(self, jobs: Jobs, job: Job, path: Path) -> None:
-        if not path.exists():
+    def _end(self, jobs: Jobs, job: Job, path: Path, exitcode: int | None, until: float) -> None:
+        """Say how a job ended, whose process is no more. What it had told was so before anything
+        stopped it: a result that is there is not thrown away."""
+        if path.exists():
+            told = json.loads(path.read_bytes())
+            jobs.end(job, told.pop("state"), **told)
+        elif jobs.cancelled(job.id):
+            jobs.end(job, "cancelled")
+        elif self._stopped.is_set() and exitcode:
+            jobs.release(job)
+        elif time.monotonic() > until:
+            jobs.fail(job, self._overdue())
+        elif exitcode == _FAILED:
+            jobs.again(job)
+        else:
             jobs.fail(job, PictureError("the picture made its painter crash"))
-            return
-        told = json.loads(path.read_bytes())
-        jobs.end(job, told.pop("state"), **told)
 
     def _overdue(self) -> Refusal:
         return Refusal(
             HTTPStatus.GATEWAY_TIMEOUT,
             f"it took longer than {self._options.job_deadline:g} s",
-            hint="give a smaller size",
+            hint=SMALLER,
         )
 
 
@@ -169,33 +183,46 @@ def _perform(options: ServeOptions, job: Job, folder: str) -> None:
         os.nice(5)  # clients that wait come first
     jobs = Jobs(options)
     try:
-        data, media_type = _made(options, job, jobs, Path(folder))
-        jobs.keep(job.id, "result", data)
-        told: dict[str, Any] = {"state": "done", "media_type": media_type, "bytes": len(data)}
+        what = _SENT if job.kind == "film" else "the picture"
+        with in_memory(what, hint=SMALLER):
+            told = _made(options, job, jobs, Path(folder))
     except ImpastoError as error:
         told = {"state": "failed", "error": problem(error)}
     jobs.close()
     atomic.write(Path(folder) / _TOLD, json.dumps(told).encode())
 
 
-def _made(options: ServeOptions, job: Job, jobs: Jobs, folder: Path) -> tuple[bytes, str]:
-    """The result, and its media type."""
+def _made(options: ServeOptions, job: Job, jobs: Jobs, folder: Path) -> dict[str, Any]:
+    """Do it, keep the result, and say how the job ended."""
     image, tell = jobs.part(job.id, "image"), _teller(jobs, job.id)
     if job.kind == "film":
-        return _film(options, job, image, folder, tell), FILM_TYPES[job.format]
-    if job.kind == "stylize":
-        order = Order(image, job.style, StylizeOptions(**job.options), (job.format.upper() or OWN,))
-        made = painted(order, replace(options, stylize_side=options.job_side))
-        return made.data, MEDIA_TYPES[made.format]
-    return _optimized(options, job, image, jobs.part(job.id, "painting"), tell)
+        image.save(folder / _SENT)
+        target, media_type = _film(options, job, folder, tell), FILM_TYPES[job.format]
+        with target.open("rb") as file:
+            size = jobs.keep(job.id, "result", file)
+    else:
+        if job.kind == "stylize":
+            data, media_type = _stylized(options, job, image.read())
+        else:
+            painting = jobs.part(job.id, "painting").read()
+            data, media_type = _optimized(options, job, image.read(), painting, tell)
+        size = jobs.keep(job.id, "result", BytesIO(data))
+    return {"state": "done", "media_type": media_type, "bytes": size}
 
 
-def _film(options: ServeOptions, job: Job, image: bytes, folder: Path, tell: OnProgress) -> bytes:
+def _stylized(options: ServeOptions, job: Job, image: bytes) -> tuple[bytes, str]:
+    """A painted picture, and its media type."""
+    order = Order(image, job.style, StylizeOptions(**job.options), (job.format.upper() or OWN,))
+    made = painted(order, replace(options, stylize_side=options.job_side))
+    return made.data, MEDIA_TYPES[made.format]
+
+
+def _film(options: ServeOptions, job: Job, folder: Path, tell: OnProgress) -> Path:
+    """The painted film of the one that was sent."""
     from impasto.stylization.film import stylize_film
     from impasto.stylization.stylizer import Stylizer
 
-    source, target = folder / _SENT, folder / f"painted.{job.format}"
-    source.write_bytes(image)
+    target = folder / f"painted.{job.format}"
 
     def on_progress(progress: Progress) -> None:
         if progress.total > options.film_frames:
@@ -206,14 +233,14 @@ def _film(options: ServeOptions, job: Job, image: bytes, folder: Path, tell: OnP
         tell(progress)
 
     stylize_film(
-        source,
+        folder / _SENT,
         target,
         Stylizer(job.style, device=options.device, steady=True),
         StylizeOptions(**job.options),
         read=ReadOptions(options.max_pixels, options.job_side),
         on_progress=on_progress,
     )
-    return target.read_bytes()
+    return target
 
 
 def _optimized(
@@ -244,10 +271,10 @@ def _teller(jobs: Jobs, id: str) -> OnProgress:
         told = now
         picture = getattr(progress, "picture", None)
         if picture and now - pictured > _SHOW:
-            jobs.keep(id, "preview", picture().encode("JPEG"))
+            jobs.mark(id, "preview", picture().encode("JPEG"))
             pictured, shown = now, progress.step
         losses = {name: round(float(value), 6) for name, value in progress.losses.items()}
         about = {"step": progress.step, "total": progress.total, "losses": losses, "shown": shown}
-        jobs.keep(id, "progress", json.dumps(about).encode())
+        jobs.mark(id, "progress", json.dumps(about).encode())
 
     return tell

@@ -8,14 +8,13 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from impasto import atomic, images, paths
-from impasto.errors import ImpastoError, PictureLimitError
+from impasto.errors import ImpastoError, PictureLimitError, in_memory
 from impasto.options import ReadOptions, StylizeOptions, WriteOptions
 from impasto.progress import CancelToken, OnProgress, silent
 from impasto.stylization.stylizer import Stylizer
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
     from impasto.catalog import Style
     from impasto.images.picture import Picture
     from impasto.paths import Job
+
+
+_SMALLER = "use a smaller --size"
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ def _paint(
         if isinstance(photo.picture, ImpastoError):
             raise photo.picture
         _require_room(photo.picture, settings)
-        with _in_memory(job.input):
+        with in_memory(str(job.input), hint=_SMALLER):
             painting = stylizer(photo.picture, **asdict(settings.stylize))
     except ImpastoError as error:
         return Result(job, seconds=time.perf_counter() - started, error=error), None
@@ -197,23 +199,13 @@ def _require_room(photo: Picture, settings: Settings) -> None:
         )
 
 
-@contextmanager
-def _in_memory(path: Path) -> Iterator[None]:
-    """Say so where there is too little for what ``path`` holds."""
-    try:
-        yield
-    except MemoryError as error:
-        said = f"{path} does not fit into memory"
-        raise PictureLimitError(said, hint="use a smaller --size") from error
-
-
 def _write(about: Result, painting: Picture | None, settings: Settings) -> Result:
     if painting is None:
         return about
     started = time.perf_counter()
     output = about.job.output
     try:
-        with _in_memory(about.job.input):
+        with in_memory(str(about.job.input), hint=_SMALLER):
             data = images.encode(painting, paths.format_of(output), settings.write)
         atomic.write(output, data, overwrite=settings.overwrite)
     except ImpastoError as error:
@@ -244,7 +236,7 @@ def film(
     started = time.perf_counter()
     try:
         stylizer = Stylizer(style, device=settings.device, threads=settings.threads, steady=True)
-        with _in_memory(job.input):
+        with in_memory(str(job.input), hint=_SMALLER):
             painted = stylize_film(
                 job.input,
                 job.output,

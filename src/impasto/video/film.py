@@ -120,7 +120,7 @@ def _told(source: Path, target: Path) -> Iterator[None]:
     av = library()
     try:
         yield
-    except OutputError:
+    except (OutputError, MemoryError):  # PyAV's own is one of FFmpeg's errors, too
         raise
     except (av.FFmpegError, OSError) as error:
         of_source = isinstance(error, av.FFmpegError) and error.errno != errno.ENOSPC

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from impasto.errors import PictureError, reason
+from impasto.errors import PictureError, in_memory, reason
 from impasto.images.codecs.color import split, to_srgb
 from impasto.images.codecs.metadata import extract
 from impasto.images.raster import AnyRaster, Raster
@@ -29,7 +29,7 @@ def from_pil(image: Image.Image) -> Raster:
     """
     notes: list[str] = []
     try:
-        with noted(notes):
+        with in_memory("the Pillow image", hint="make it smaller first"), noted(notes):
             image.load()  # a TIFF is turned by this, and says no more that it is to be
             picture = to_picture(image, notes)
     except PictureError:

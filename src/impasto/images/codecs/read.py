@@ -16,7 +16,7 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from impasto.errors import OptionError, PictureError, PictureLimitError, reason
+from impasto.errors import OptionError, PictureError, PictureLimitError, in_memory, reason
 from impasto.images.codecs.arrays import from_array
 from impasto.images.codecs.formats import decoder, recognise
 from impasto.images.codecs.pillow import from_pil, noted, to_picture
@@ -96,7 +96,7 @@ def _bounded(stream: BinaryIO, options: ReadOptions) -> bytes:
 
 
 def _too_many_bytes(name: str, options: ReadOptions) -> PictureLimitError:
-    return PictureLimitError(f"{name} is larger than {options.max_bytes / 1e6:.0f} MB")
+    return PictureLimitError(f"{name} is larger than {options.max_bytes / 1e6:g} MB")
 
 
 def _decode(file: IO[bytes], name: str, options: ReadOptions) -> Raster:
@@ -108,23 +108,28 @@ def _decode(file: IO[bytes], name: str, options: ReadOptions) -> Raster:
     format = recognise(head, name)
     notes: list[str] = []
     try:
-        with noted(notes):
-            image = decoder(format)(file)
-        _check_limits(image.size, name, options)
-        if _is_animated(image):
-            notes.append("only its first frame is used")
-        image.load()
-        with noted(notes):
-            picture = to_picture(image, notes)
+        with in_memory(name, hint="make it smaller first"):
+            picture = _decoded(file, format, name, options, notes)
     except PictureError:
         raise
-    except MemoryError as error:
-        raise PictureLimitError(f"{name} does not fit into memory", hint="use --size") from error
     except Exception as error:  # decoders raise anything at hostile bytes
         raise PictureError(
             f"{name} is damaged: {reason(error)}", hint="get a whole copy of the file"
         ) from error
     return replace(picture, format=format, notes=tuple(dict.fromkeys(notes)))
+
+
+def _decoded(
+    file: IO[bytes], format: str, name: str, options: ReadOptions, notes: list[str]
+) -> Raster:
+    with noted(notes):
+        image = decoder(format)(file)
+    _check_limits(image.size, name, options)
+    if _is_animated(image):
+        notes.append("only its first frame is used")
+    image.load()
+    with noted(notes):
+        return to_picture(image, notes)
 
 
 def _check_limits(size: tuple[int, int], name: str, options: ReadOptions) -> None:

@@ -1,0 +1,95 @@
+"""Painting one picture for a client: all that touches a stranger's bytes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from impasto import catalog, images, paths
+from impasto.errors import PictureLimitError, in_memory
+from impasto.images.picture import Picture
+from impasto.options import ReadOptions, ServeOptions, StylizeOptions, WriteOptions
+from impasto.stylization.stylizer import Stylizer, largest_side
+
+if TYPE_CHECKING:
+    from impasto.catalog import Style
+
+OWN = "*"
+"""In place of a format: that of the photograph."""
+
+SMALLER = "give a smaller size"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be painted. ``formats`` are those that the client takes, best first."""
+
+    data: bytes
+    style: str
+    options: StylizeOptions = StylizeOptions()
+    formats: Sequence[str] = (OWN,)
+
+
+@dataclass(frozen=True)
+class Painting:
+    """A painted picture as a file, and the seconds that each step took."""
+
+    data: bytes
+    format: str
+    device: str
+    seconds: dict[str, float]
+
+
+@in_memory("the picture", hint=SMALLER)
+def painted(order: Order, options: ServeOptions, threads: int | None = None) -> Painting:
+    """Read, paint and encode; nothing of the photograph but its pixels is in the result.
+
+    Raises:
+        ImpastoError: what is wrong with the order.
+    """
+    clock = _Clock()
+    read = ReadOptions(options.max_pixels, options.max_side, options.max_bytes)
+    photo = images.read(BytesIO(order.data), read)
+    side = order.options.size or max(photo.width, photo.height)
+    side = largest_side(side, order.options.stroke)
+    if side > options.stylize_side:
+        raise PictureLimitError(
+            f"it would be painted at {side} pixels a side; the limit is {options.stylize_side}",
+            hint="give a smaller size or a larger stroke, or use POST /v1/jobs",
+        )
+    clock("read")
+    stylizer = _loaded(catalog.find(order.style), options.device, threads)
+    painting = stylizer(photo, **asdict(order.options))
+    clock("paint")
+    format = next(iter(order.formats), OWN)
+    if format == OWN:
+        format = own_format(photo)
+    data = images.encode(painting, format, WriteOptions(strip=True))
+    clock("encode")
+    return Painting(data, format, stylizer.device, clock.seconds)
+
+
+def own_format(photo: Picture) -> str:
+    """The photograph's own format, if pictures are written in it."""
+    return photo.format if photo.format and photo.format in paths.SUFFIXES.values() else "PNG"
+
+
+@lru_cache(maxsize=8)
+def _loaded(style: Style, device: str, threads: int | None) -> Stylizer:
+    return Stylizer(style, device=device, threads=threads)
+
+
+class _Clock:
+    """Seconds between calls, by name."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def __call__(self, name: str) -> None:
+        now = time.perf_counter()
+        self.seconds[name], self._last = now - self._last, now

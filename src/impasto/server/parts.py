@@ -1,0 +1,161 @@
+"""What is sent and made of jobs: pictures and films, as files of one machine or in a Redis.
+
+They may be larger than memory, and than what a value of a database may be. So they come and
+go in pieces, and each is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from impasto import atomic
+from impasto.errors import OutputError
+from impasto.server.problems import Refusal
+
+PIECE = 8_000_000
+"""Bytes that are in memory at a time, and in one value of a Redis, which takes 512 MB at most."""
+
+
+class FolderError(Exception):
+    """The disk does not take what is to be kept."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something that is kept: its size in bytes, and where it lies if that is a file."""
+
+    size: int
+    pieces: Callable[[], Iterator[bytes]]
+    path: Path | None = None
+
+    def read(self) -> bytes:
+        """Raises: Refusal: it is deleted meanwhile."""
+        return b"".join(self.pieces())
+
+    def save(self, path: Path) -> None:
+        """Write it into a file, piece by piece."""
+        with path.open("wb") as file:
+            file.writelines(self.pieces())
+
+
+class Parts(Protocol):
+    """A place for the parts of all jobs, each by the job's identifier and a name."""
+
+    def put(self, id: str, name: str, source: BinaryIO) -> int:
+        """Keep all that is in a file; its size in bytes."""
+
+    def find(self, id: str, name: str) -> Part | None: ...
+
+    def clear(self, id: str, *, but: Collection[str] = ()) -> None:
+        """Delete what is kept of a job, also what was never whole, except what has these names."""
+
+    def ids(self) -> set[str]:
+        """Jobs of which there is anything."""
+
+
+class Folder:
+    """Of one machine: a file for each part, in a folder for each job."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(mode=0o700, exist_ok=True)  # others' photographs
+
+    def put(self, id: str, name: str, source: BinaryIO) -> int:
+        """Raises: FolderError: the disk is full, or does not let it be written."""
+        path = self._folder / id / name
+        try:
+            atomic.write(path, source, overwrite=True)
+        except OutputError as error:
+            raise FolderError(str(error)) from error
+        return path.stat().st_size
+
+    def find(self, id: str, name: str) -> Part | None:
+        path = self._folder / id / name
+        try:
+            return Part(path.stat().st_size, partial(_pieces, path), path)
+        except FileNotFoundError:
+            return None
+
+    def clear(self, id: str, *, but: Collection[str] = ()) -> None:
+        folder = self._folder / id
+        for path in folder.glob("*"):
+            if path.name not in but:
+                with suppress(OSError):  # gone, or open and on Windows: it is tried again
+                    path.unlink()
+        with suppress(OSError):  # something is left
+            folder.rmdir()
+
+    def ids(self) -> set[str]:
+        return {path.name for path in self._folder.iterdir()}
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            yield from iter(partial(file.read, PIECE), b"")
+    except FileNotFoundError as error:
+        raise _gone() from error
+
+
+class Chunks:
+    """Of several machines: a hash of a Redis for each job, with a field for each piece.
+
+    A part is there once the field of its name says which pieces it has.
+    """
+
+    def __init__(self, redis: Any) -> None:
+        self._redis = redis
+
+    def put(self, id: str, name: str, source: BinaryIO) -> int:
+        key, mark, count, size = _key(id), secrets.token_hex(8), 0, 0
+        self._redis.sadd(_ALL, id)
+        for piece in iter(partial(source.read, PIECE), b""):
+            self._redis.hset(key, f"{mark}/{count}", piece)
+            count, size = count + 1, size + len(piece)
+        self._redis.hset(key, name, json.dumps([mark, count, size]))
+        return size
+
+    def find(self, id: str, name: str) -> Part | None:
+        if not (about := self._redis.hget(_key(id), name)):
+            return None
+        mark, count, size = json.loads(about)
+        return Part(size, partial(self._pieces, id, mark, count))
+
+    def _pieces(self, id: str, mark: str, count: int) -> Iterator[bytes]:
+        for number in range(count):
+            piece = self._redis.hget(_key(id), f"{mark}/{number}")
+            if piece is None:
+                raise _gone()
+            yield piece
+
+    def clear(self, id: str, *, but: Collection[str] = ()) -> None:
+        key = _key(id)
+        found = [about for name in but if (about := self._redis.hget(key, name))]
+        kept = {*but, *(json.loads(about)[0] for about in found)}
+        for field in self._redis.hkeys(key):
+            if field.decode().partition("/")[0] not in kept:
+                self._redis.hdel(key, field)
+        if not self._redis.exists(key):
+            self._redis.srem(_ALL, id)
+
+    def ids(self) -> set[str]:
+        return {id.decode() for id in self._redis.smembers(_ALL)}
+
+
+def _gone() -> Refusal:
+    return Refusal(HTTPStatus.GONE, "it is gone")
+
+
+_ALL = "impasto.parts"
+
+
+def _key(id: str) -> str:
+    return f"{_ALL}.{id}"

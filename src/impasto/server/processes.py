@@ -1,0 +1,171 @@
+"""Processes that work for the service, and end with it.
+
+All that touches a stranger's bytes happens there: decoding, painting, encoding.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from impasto.errors import ImpastoError, in_memory, reason
+from impasto.inference import engine, runtimes
+from impasto.options import ServeOptions
+from impasto.server.painting import SMALLER, Order, Painting, painted
+from impasto.server.problems import Refusal
+
+_log = logging.getLogger("impasto.server")
+
+_PICTURES = 1000
+"""Paintings after which a process is replaced by a fresh one."""
+
+_AGAIN = 5
+"""Seconds after which a client may ask again where the machine had no process to give."""
+
+
+def processes() -> Any:
+    """How processes are started: never by a copy of this one, which has threads."""
+    known = multiprocessing.get_all_start_methods()
+    context: Any = multiprocessing.get_context("forkserver" if "forkserver" in known else "spawn")
+    if "forkserver" in known:
+        context.set_forkserver_preload([__name__])
+    return context
+
+
+def end_with_parent() -> None:
+    """In a child process: Ctrl-C is the parent's; and when that is gone, so is this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    runtimes.SPIN, engine.KEEP_MEMORY = False, 0  # cores and memory are shared with others
+    threading.Thread(target=_outlive, daemon=True).start()
+
+
+def _outlive() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
+
+
+class Painter:
+    """One process, started when there is something to paint, and replaced when it dies."""
+
+    def __init__(self, options: ServeOptions, threads: int) -> None:
+        self._task = partial(_serve, options, threads)
+        self._process: Any = None
+        self._pipe: Any = None
+        self._left = 0
+        self._closing, self._closed = threading.Lock(), False
+
+    def submit(self, order: Order, until: float) -> Future[Painting]:
+        """Paint in a thread that waits for the process, which ends itself at ``until``, on the
+        monotonic clock.
+
+        Raises:
+            Refusal: the system has no thread to give; from the future, no process.
+            EOFError: from the future, the process has died.
+            ImpastoError: from the future, what is wrong with the order.
+        """
+        future: Future[Painting] = Future()
+        future.set_running_or_notify_cancel()
+        with _given():
+            threading.Thread(target=self._run, args=(future, order, until), daemon=True).start()
+        return future
+
+    def _run(self, future: Future[Painting], order: Order, until: float) -> None:
+        try:
+            future.set_result(self._painted(order, until))
+        except BaseException as error:  # told where it is waited for
+            future.set_exception(error)
+
+    def _painted(self, order: Order, until: float) -> Painting:
+        if not self._left or not self._process.is_alive():
+            self._end()
+            self._start()
+        self._left -= 1
+        try:
+            with in_memory("the picture", hint=SMALLER):
+                self._pipe.send((order, until - time.monotonic()))
+                found: Painting | Exception = self._pipe.recv()
+        except Exception as error:  # what is in the pipe now, nobody knows
+            self._end()
+            if isinstance(error, OSError):
+                raise EOFError from error
+            raise
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _start(self) -> None:
+        with _given(), self._closing:
+            if self._closed:
+                raise EOFError
+            self._pipe, theirs = multiprocessing.Pipe()
+            with theirs:  # it has its own copy
+                process = processes().Process(target=self._task, args=(theirs,), daemon=True)
+                process.start()
+            self._process, self._left = process, _PICTURES
+
+    def _end(self) -> None:
+        self._left = 0
+        if self._process:
+            self._pipe.close()
+            self._process.kill()
+            self._process.join()
+
+    def close(self) -> None:
+        with self._closing:
+            self._closed = True
+            if self._process:
+                self._process.kill()
+                self._process.join()
+
+
+@contextmanager
+def _given() -> Iterator[None]:
+    """Say so where the system has no process, or no thread, to give."""
+    try:
+        yield
+    except (OSError, EOFError, RuntimeError, MemoryError) as error:
+        _log.error("no process can be started: %s", reason(error))
+        raise Refusal(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "the machine has no process left to paint it",
+            hint="try again later",
+            retry_after=_AGAIN,
+        ) from error
+
+
+def _serve(options: ServeOptions, threads: int, pipe: Any) -> None:
+    """In a process of its own: paint what comes, until nothing does any more."""
+    end_with_parent()
+    with suppress(EOFError, OSError):
+        while True:
+            order, seconds = pipe.recv()
+            pipe.send(_paint(order, options, threads, seconds))
+
+
+def _paint(
+    order: Order, options: ServeOptions, threads: int, seconds: float
+) -> Painting | Exception:
+    """The process ends itself when the time is up, whatever it is at."""
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        faulthandler.dump_traceback_later(max(0.05, seconds), exit=True, file=nowhere)
+        try:
+            return painted(order, options, threads)
+        except ImpastoError as error:
+            return error
+        except Exception:  # a fault of ours, to be told where the log is
+            return RuntimeError(traceback.format_exc())
+        finally:
+            faulthandler.cancel_dump_traceback_later()
