@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 import signal
 import threading
 import time
@@ -28,7 +27,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from impasto import codecs, files
+from impasto import codecs, devices, files
 from impasto.errors import ImpastoError, MissingExtraError, TrainingError
 from impasto.lab.experiment import Trial
 from impasto.options import OptimizeOptions
@@ -144,7 +143,7 @@ def _here(left: Mapping[str, Trial], cancel: CancelToken) -> Iterator[tuple[str,
 def _in_processes(
     workers: int, left: Mapping[str, Trial], cancel: CancelToken
 ) -> Iterator[tuple[str, _Result]]:
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, devices.threads() // workers)
     # Spawned: a forked process inherits the locks of torch's threads without the threads.
     with ProcessPoolExecutor(workers, get_context("spawn"), _worker, (threads,)) as pool:
         waiting = {
