@@ -86,8 +86,10 @@ def paint(
     options, cancel = options or StylizeOptions(), cancel or CancelToken()
     if options.stroke:
         raise OptionError("films are painted without stroke")
-    with _told(source, target):
-        work = Work(target, _key(source, stylizer, options))
+    with (
+        _told(source, target),
+        closing(Work(target, _key(source, stylizer, options))) as work,
+    ):
         if os.path.exists(target) and not overwrite and not work.begun:
             raise files.there_already(target)
         with closing(Source(source, read or ReadOptions())) as film:
