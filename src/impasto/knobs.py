@@ -7,11 +7,13 @@ Making one of these objects checks it: a value out of range is an
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from impasto.errors import OptionError
 
@@ -31,13 +33,18 @@ def knob(
 
 
 class Checked:
-    """Checks each field against its range or its choices when the object is made."""
+    """Checks each field against its kind, its range or its choices when the object is made.
+
+    Raises:
+        TypeError: a field is of a kind that no option has.
+    """
 
     def __post_init__(self) -> None:
+        kinds = _kinds(type(self))  # type: ignore[arg-type]
         for each in fields(self):  # type: ignore[arg-type]
             name, value = each.name.replace("_", " "), getattr(self, each.name)
             low, high, choices = (each.metadata[key] for key in ("low", "high", "choices"))
-            _require_kind(str(each.type), name, value)
+            kinds[each.name].require(name, value)
             if choices and value not in choices:
                 raise OptionError(f"{name} is {value!r}", hint=f"it must be {_either(choices)}")
             if low is high is None or value is each.default is None:
@@ -48,25 +55,48 @@ class Checked:
                 raise OptionError(f"{name} is {value}", hint=f"it must be {limits}")
 
 
-_KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
-    "bool": ("true or false", (bool,)),
-    "int": ("a whole number", (Integral,)),
-    "float": ("a number", (Real,)),
-    "str": ("a text", (str, PathLike)),
-    "tuple[str, ...]": ("a list of texts", (tuple,)),
+@dataclass(frozen=True)
+class _Kind:
+    """What a knob takes, in words and as types."""
+
+    words: str
+    types: tuple[type, ...]
+    optional: bool = False
+
+    def require(self, name: str, value: Any) -> None:
+        if value is None and self.optional:
+            return
+        switch = isinstance(value, bool) and bool not in self.types  # which Python takes for 0 or 1
+        right = isinstance(value, self.types) and not switch
+        if right and isinstance(value, tuple):
+            right = all(isinstance(part, str) for part in value)
+        if not right:
+            raise OptionError(f"{name} must be {self.words}, not {value!r}")
+
+
+_KNOWN: dict[Any, _Kind] = {
+    bool: _Kind("true or false", (bool,)),
+    int: _Kind("a whole number", (Integral,)),
+    float: _Kind("a number", (Real,)),
+    str: _Kind("a text", (str, PathLike)),
+    tuple[str, ...]: _Kind("a list of texts", (tuple,)),
 }
 
 
-def _require_kind(declared: str, name: str, value: Any) -> None:
-    kind, *rest = declared.split(" | ")
-    if kind not in _KINDS or (value is None and rest):
-        return
-    words, types = _KINDS[kind]
-    right = isinstance(value, types) and (kind == "bool" or not isinstance(value, bool))
-    if right and isinstance(value, tuple):
-        right = all(isinstance(part, str) for part in value)
-    if not right:
-        raise OptionError(f"{name} must be {words}, not {value!r}")
+@functools.cache
+def _kinds(options: type) -> dict[str, _Kind]:
+    """The kind of each knob, by the type that its annotation means, however it is written."""
+    hints = get_type_hints(options)
+    return {each.name: _kind(hints[each.name], options, each.name) for each in fields(options)}
+
+
+def _kind(hint: Any, options: type, name: str) -> _Kind:
+    several = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    kind, *others = (each for each in several if each is not NoneType)
+    if others or not (kind in _KNOWN or is_dataclass(kind)):
+        raise TypeError(f"{options.__name__}.{name} is {hint}, a kind that no option has")
+    known = _KNOWN.get(kind) or _Kind(kind.__name__, (kind,))
+    return replace(known, optional=NoneType in several)
 
 
 def _either(choices: tuple[str, ...]) -> str:
