@@ -1,19 +1,21 @@
 import importlib.util
 import re
 import sys
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 
 import numpy as np
 import pytest
 
+from impasto import knobs
 from impasto.errors import OptionError
-from impasto.knobs import changed, doc
+from impasto.knobs import Checked, changed, current, doc, flattened
 from impasto.options import (
     EvaluateOptions,
     LossOptions,
     OptimizeOptions,
     QuantizeOptions,
     ReadOptions,
+    SearchOptions,
     ServeOptions,
     StylizeOptions,
     TrainOptions,
@@ -158,3 +160,56 @@ def test_a_kind_that_is_not_known_is_an_error_of_who_wrote_it(module):
         module.Unknown()
     with pytest.raises(TypeError, match=r"Either.size is int \| str"):
         module.Either()
+
+
+def test_options_that_hold_others_are_not_changed_by_their_name():
+    with pytest.raises(OptionError, match=r"no option 'network' - did you mean loss_network\?"):
+        changed(TrainOptions(), {"network": "vgg16"})
+    made = changed(TrainOptions(), {"loss_network": "vgg16", "width": 4})
+    assert (made.loss.loss_network, made.network.width) == ("vgg16", 4)
+
+
+@dataclass(frozen=True)
+class Part(Checked):
+    network: str = knobs.knob("a", "A knob.")
+
+
+@dataclass(frozen=True)
+class Doubled(Checked):
+    network: Part = knobs.knob(Part(), "What its knob is called, too.")
+
+
+@dataclass(frozen=True)
+class Twice(Checked):
+    one: Part = knobs.knob(Part(), "One.")
+    other: Part = knobs.knob(Part(), "The other.")
+
+
+@pytest.mark.parametrize("options", [Doubled, Twice])
+def test_one_name_of_two_options_is_an_error_of_who_wrote_it(options):
+    with pytest.raises(TypeError, match=f"{options.__name__} has two options called network"):
+        changed(options(), {"network": "b"})
+
+
+def test_old_names_are_read_and_told():
+    told = []
+    for options in (TrainOptions(), OptimizeOptions(), LossOptions(), SearchOptions()):
+        found = current(
+            options, {"network": "vgg16", "steps": 3}, lambda *names: told.append(names)
+        )
+        assert found == {"loss_network": "vgg16", "steps": 3}
+    assert told == [("network", "loss_network")] * 4
+    assert current(TrainOptions(), {"loss_network": "vgg16", "width": 4})["width"] == 4
+    with pytest.raises(
+        OptionError, match="network is the old name of loss_network, which is given"
+    ):
+        current(LossOptions(), {"network": "vgg16", "loss_network": "vgg19"})
+
+
+def test_flattened_names_say_nothing_twice():
+    assert dict(flattened({"training": {"loss": {"loss_network": "a", "tv_weight": 1}}})) == {
+        "training loss network": "a",
+        "training loss tv weight": 1,
+    }
+    names = [name for name, _ in flattened(asdict(TrainOptions()))]
+    assert len(names) == len(set(names))

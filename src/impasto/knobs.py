@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
 from numbers import Integral, Real
 from os import PathLike
 from types import NoneType, UnionType
@@ -25,11 +25,12 @@ def knob(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
+    was: str = "",
 ) -> Any:
-    """A field of options: its default, what it does in one line, what it may be."""
-    return field(
-        default=default, metadata={"doc": doc, "low": low, "high": high, "choices": choices}
-    )
+    """A field of options: its default, what it does in one line, what it may be, and what it
+    ``was`` called."""
+    about = {"doc": doc, "low": low, "high": high, "choices": choices, "was": was}
+    return field(default=default, metadata=about)
 
 
 class Checked:
@@ -108,14 +109,16 @@ def doc(options: type, knob: str) -> str:
     return str(next(f.metadata["doc"] for f in fields(options) if f.name == knob))
 
 
-def flattened(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Names in words and values of a nested record, such as options or a card."""
+def flattened(record: Mapping[str, Any], *inside: str) -> Iterator[tuple[str, Any]]:
+    """Names in words and values of a nested record, such as options or a card. A name that begins
+    with that of the record it stands in does not say it twice."""
     for key, value in record.items():
-        name = f"{prefix}{key}".replace("_", " ")
+        name = key.replace("_", " ")
+        name = name.removeprefix(f"{inside[-1]} ") if inside else name
         if isinstance(value, dict):
-            yield from flattened(value, f"{name} ")
+            yield from flattened(value, *inside, name)
         else:
-            yield name, value
+            yield " ".join((*inside, name)), value
 
 
 def changed(options: Any, values: Mapping[str, Any]) -> Any:
@@ -126,7 +129,7 @@ def changed(options: Any, values: Mapping[str, Any]) -> Any:
     Raises:
         OptionError: a name that is no knob, or a value out of range.
     """
-    known = set(_names(options))
+    known = _names(options)
     for name in values:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
@@ -136,13 +139,47 @@ def changed(options: Any, values: Mapping[str, Any]) -> Any:
     return _changed(options, values)
 
 
-def _names(options: Any) -> Iterator[str]:
+def current(
+    options: Any, values: Mapping[str, Any], told: Callable[[str, str], None] = lambda *_: None
+) -> dict[str, Any]:
+    """``values`` as :func:`changed` takes them, of a file that may be older: knobs have the names
+    that they have now. ``told`` is called with the old name and the new one.
+
+    Raises:
+        OptionError: a knob is given by both names.
+    """
+    names = {each.metadata["was"]: each.name for each in _knobs(options) if each.metadata["was"]}
+    for old in names.keys() & values.keys():
+        if names[old] in values:
+            raise OptionError(f"{old} is the old name of {names[old]}, which is given, too")
+        told(old, names[old])
+    return {names.get(name, name): value for name, value in values.items()}
+
+
+def _names(options: Any) -> set[str]:
+    """What knobs can be changed by.
+
+    Raises:
+        TypeError: one name is of two knobs, or of a knob and of options that hold others.
+    """
+    everything = [each.name for each, _ in _fields(options)]
+    names = {each.name for each in _knobs(options)}
+    if doubled := sorted(name for name in names if everything.count(name) > 1):
+        raise TypeError(f"{type(options).__name__} has two options called {doubled[0]}")
+    return names
+
+
+def _knobs(options: Any) -> Iterator[Field[Any]]:
+    return (each for each, value in _fields(options) if not is_dataclass(value))
+
+
+def _fields(options: Any) -> Iterator[tuple[Field[Any], Any]]:
+    """All fields with their values, and those of options that are such values."""
     for each in fields(options):
         value = getattr(options, each.name)
+        yield each, value
         if is_dataclass(value):
-            yield from _names(value)
-        else:
-            yield each.name
+            yield from _fields(value)
 
 
 def _changed(options: Any, values: Mapping[str, Any]) -> Any:

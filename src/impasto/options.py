@@ -93,7 +93,7 @@ class LossOptions(Checked):
     Layers are ``NAME`` or ``NAME:WEIGHT``; without any, the loss network's own are taken.
     """
 
-    network: str = knob("vgg19", "Loss network: vgg19, vgg16, resnet50, ...")
+    loss_network: str = knob("vgg19", "Loss network: vgg19, vgg16, resnet50, ...", was="network")
     weights: str | None = knob(None, "File with that network's weights; found by default.")
     pooling: str = knob("max", "Pooling: max or average.", choices=("max", "average"))
     padding: str = knob(
@@ -298,9 +298,9 @@ class SearchOptions(Checked):
     trials: int = knob(60, "Paintings that are tried, those of earlier calls included.", low=1)
     size: int = knob(192, "Long side of the paintings in pixels.", low=64, high=2048)
     steps: int = knob(60, "Evaluations of loss and gradient for each.", low=1)
-    network: str = knob("vgg19", "Loss network whose layers are searched.")
+    loss_network: str = knob("vgg19", "Loss network whose layers are searched.", was="network")
     weights: str | None = knob(None, "File with its weights; found by default.")
-    judge: str = knob("squeezenet1_1", "Loss network that judges; another than --network.")
+    judge: str = knob("squeezenet1_1", "Loss network that judges; another than --loss-network.")
     judge_weights: str | None = knob(None, "File with its weights; found by default.")
     choices: int = knob(8, "Best balances that are shown and written.", low=1, high=26)
     seed: int = knob(0, "Same seed, same trials, if one process makes them all.", low=0)

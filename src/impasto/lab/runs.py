@@ -128,7 +128,7 @@ def _by_network(left: Mapping[str, Trial]) -> dict[str, Trial]:
 
 def _network_of(options: OptimizeOptions) -> tuple[str, str, str, str]:
     loss = options.loss
-    return loss.network, loss.pooling, loss.padding, loss.weights or ""
+    return loss.loss_network, loss.pooling, loss.padding, loss.weights or ""
 
 
 def _here(left: Mapping[str, Trial], cancel: CancelToken) -> Iterator[tuple[str, _Result]]:

@@ -21,8 +21,8 @@ from torch import Tensor, optim
 
 from impasto import catalog, files
 from impasto.errors import OptionError, TrainingError
-from impasto.knobs import flattened
-from impasto.options import NetworkOptions
+from impasto.knobs import current, flattened
+from impasto.options import LossOptions, NetworkOptions
 from impasto.studio.networks import NETWORKS, TransformNetwork, norms
 
 NETWORK = "network.safetensors"
@@ -226,13 +226,19 @@ def read(path: Path) -> Checkpoint:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         training = Training(
-            json.loads(header["options"]),
+            _options(json.loads(header["options"])),
             json.loads(header["styles"]),
             json.loads(header.get("sources", "{}")),
         )
         return Checkpoint(int(header["step"]), tensors, training)
     except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
         raise TrainingError(f"{path} is not a checkpoint: {error}") from error
+
+
+def _options(record: dict[str, Any]) -> dict[str, Any]:
+    """Options of a header; those of the loss may have older names."""
+    loss = {"loss": current(LossOptions(), record["loss"])} if "loss" in record else {}
+    return record | loss
 
 
 def paths(folder: Path) -> list[Path]:

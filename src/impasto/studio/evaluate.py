@@ -24,7 +24,7 @@ from impasto import catalog, codecs, finish
 from impasto.catalog import Style
 from impasto.engine import OnnxEngine
 from impasto.errors import TrainingError
-from impasto.knobs import changed
+from impasto.knobs import changed, current
 from impasto.options import EvaluateOptions, LossOptions, TrainOptions
 from impasto.picture import Picture
 from impasto.progress import OnProgress, Progress, silent
@@ -150,7 +150,7 @@ def learnt_with(style: Style) -> tuple[LossOptions, int, str]:
     """Loss, and long side and part of the painting, that the style's card tells of."""
     details, defaults = style.card.details, TrainOptions()
     training: Mapping[str, Any] = details.get("training", {})
-    knobs = dict(training.get("loss", {}))
+    knobs = current(defaults.loss, training.get("loss", {}))
     if "style_weight" in details:  # one style of several may have its own
         knobs["style_weight"] = details["style_weight"]
     loss: LossOptions = changed(defaults.loss, knobs)

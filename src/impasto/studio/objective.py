@@ -81,7 +81,7 @@ class Objective:
             )
         self.options = options
         self.network = network or features.load(
-            options.network,
+            options.loss_network,
             pooling=options.pooling,
             padding=options.padding,
             weights=options.weights,

@@ -141,6 +141,8 @@ class Recipe:
     options: TrainOptions
     start: str | None = None
     """The style to learn on from."""
+    notes: tuple[str, ...] = ()
+    """What its author should change in it."""
 
 
 def read(path: Path) -> Recipe:
@@ -156,8 +158,9 @@ def read(path: Path) -> Recipe:
     paintings = [_painting(style, path) for style in styles]
     network = networks.preset(str(knobs.pop("tier", "light")))
     start = knobs.pop("start", None)
-    options = changed(TrainOptions(network=network), knobs)
-    return Recipe(paintings, options, start and str(start))
+    options, notes = TrainOptions(network=network), list[str]()
+    options = changed(options, tables.knobs(options, knobs, path, notes))
+    return Recipe(paintings, options, start and str(start), tuple(notes))
 
 
 def _painting(style: dict[str, Any], path: Path) -> Painting:

@@ -12,6 +12,7 @@ import torch
 
 from impasto import __version__, codecs
 from impasto.errors import OptionError, PictureError
+from impasto.knobs import current
 from impasto.options import OptimizeOptions
 from impasto.picture import Picture
 
@@ -75,15 +76,15 @@ def options(record: Mapping[str, Any]) -> OptimizeOptions:
 
 
 def _options(kind: type, values: Any) -> Any:
+    if not isinstance(values, dict):
+        raise OptionError("the recipe's options are damaged")
     known = {field.name: getattr(kind(), field.name) for field in fields(kind)}
-    if not isinstance(values, dict) or (strange := values.keys() - known.keys()):
-        raise OptionError(
-            f"the recipe has options that do not exist here: {', '.join(sorted(strange))}"
-            if isinstance(values, dict)
-            else "the recipe's options are damaged"
-        )
+    given = current(kind(), values)
+    if strange := given.keys() - known.keys():
+        names = ", ".join(sorted(strange))
+        raise OptionError(f"the recipe has options that do not exist here: {names}")
     made = {}
-    for name, value in values.items():
+    for name, value in given.items():
         default = known[name]
         if is_dataclass(default):
             made[name] = _options(type(default), value)
