@@ -486,7 +486,7 @@ def test_wrong_jobs_are_refused_before_they_wait(service, jpeg, fields, status, 
 def test_wrong_optimisations_are_refused_before_they_wait(service, jpeg):
     for large in ({"size": "2000"}, {"style_size": "8000"}, {"style_scale": "8"}):
         assert service.submit(jpeg, jpeg, **large).status_code == 413
-    for name in ("weights", "start", "network", "device"):
+    for name in ("weights", "start", "loss_network", "network", "device"):
         found = service.submit(jpeg, jpeg, **{name: "/etc/passwd"})
         assert (found.status_code, name in found.json()["detail"]) == (422, True)
 

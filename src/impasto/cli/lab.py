@@ -59,6 +59,8 @@ def lab(
     if not experiment:
         raise OptionError("no experiment was given", hint="impasto lab --list names them")
     found = experiments.find(experiment).with_pictures(content or (), style or ())
+    for note in found.notes:
+        terminal.say(note)
     if not found.contents:
         from impasto.assets import demo_photo
 
