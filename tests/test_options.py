@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 import numpy as np
 import pytest
 
-from impasto import knobs
 from impasto.errors import OptionError
 from impasto.options import (
     EvaluateOptions,
@@ -20,6 +19,7 @@ from impasto.options import (
     TrainOptions,
     WriteOptions,
 )
+from impasto.options import fields as knobs
 from impasto.options.fields import Checked, changed, current, doc, flattened
 
 ALL = [
@@ -93,7 +93,7 @@ OPTIONS = """
 from dataclasses import dataclass
 from typing import Optional
 
-from impasto.knobs import Checked, knob
+from impasto.options.fields import Checked, knob
 
 
 @dataclass(frozen=True)
