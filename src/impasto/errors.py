@@ -102,7 +102,7 @@ class Cancelled(ImpastoError):  # noqa: N818 - not a fault
 
 def did_you_mean(name: str, names: Iterable[str], otherwise: str = "") -> str:
     """A hint for a name that is none of ``names``: the nearest ones, up to three."""
-    near = difflib.get_close_matches(name.lower(), dict.fromkeys(names).keys(), 3, 0.5)
+    near = difflib.get_close_matches(name.lower(), dict.fromkeys(names).keys(), 3, 0.6)
     return f"did you mean {' or '.join(near)}?" if near else otherwise
 
 

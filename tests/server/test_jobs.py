@@ -191,7 +191,7 @@ def test_a_job_that_is_cancelled_before_it_is_done_leaves_nothing(options, monke
 def starved(options, job, folder):
     """As a job's process for which memory ends: numpy's, torch's."""
     import torch
-    from impasto.stylizer import Stylizer
+    from impasto.stylization.stylizer import Stylizer
 
     from impasto.studio import optimize
 
