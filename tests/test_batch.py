@@ -1,15 +1,20 @@
+import hashlib
+import json
+import shutil
 import signal
 import sys
 
+import onnx
 import pytest
 
-from impasto import cli, images, paths
-from impasto.errors import MissingExtraError, PictureLimitError
+from impasto import catalog, cli, images, paths
+from impasto.errors import DeviceError, MissingExtraError, PictureLimitError, StyleError
 from impasto.inference import runtimes
 from impasto.options import StylizeOptions
 from impasto.progress import CancelToken, silent
 from impasto.stylization import batch
 from impasto.stylization.batch import Settings
+from impasto.stylization.stylizer import Stylizer
 
 
 @pytest.fixture
@@ -129,3 +134,99 @@ def test_a_disk_that_fails_stops_nothing(tmp_path, photo, style):
     results = list(batch.run(planned(tmp_path, style), {style.name: style}, Settings()))
     assert [each.status for each in results] == ["error", "done"]
     assert "cannot be read" in str(results[0].error)
+
+
+@pytest.fixture
+def loads(monkeypatch):
+    """Names of the styles that were loaded, with what they were to paint."""
+    found = []
+
+    class Told(Stylizer):
+        def __init__(self, style, **more):
+            found.append((style.name, "film" if more.get("steady") else "pictures"))
+            super().__init__(style, **more)
+
+    monkeypatch.setattr(batch, "Stylizer", Told)
+    return found
+
+
+def changed(style, folder, network):
+    """The style with another network, whose card says so."""
+    card = json.loads((style.folder / "card.json").read_bytes())
+    card["model"] |= {"sha256": hashlib.sha256(network).hexdigest(), "bytes": len(network)}
+    shutil.copytree(style.folder, folder)
+    (folder / "card.json").write_text(json.dumps(card | {"name": folder.name}))
+    (folder / "style.onnx").write_bytes(network)
+    return catalog.find(folder)
+
+
+def refused(style, folder):
+    """A network that the store lets through and a runtime does not: its weights have no shape."""
+    network = onnx.load_from_string(style.model())
+    del network.graph.initializer[:]
+    return changed(style, folder, network.SerializeToString())
+
+
+def damaged(style, folder):
+    shutil.copytree(style.folder, folder)
+    (folder / "style.onnx").write_bytes(style.model()[:-1])
+    return catalog.find(folder)
+
+
+def test_a_style_is_loaded_once_and_when_a_picture_needs_it(folder, style, loads):
+    other = catalog.bundled()["udnie-tiny"]
+    styles = {each.name: each for each in (style, other)}
+    jobs = paths.plan(paths.find([folder / "0.png", folder / "1.png"]), [*styles], f"{folder}/out/")
+    list(batch.run(jobs[:1], styles, Settings()))
+    assert loads == [(style.name, "pictures")]
+    loads.clear()
+    assert [each.status for each in batch.run(jobs, styles, Settings())] == ["skipped"] + 3 * [
+        "done"
+    ]
+    assert sorted(loads) == [(style.name, "pictures"), (other.name, "pictures")]
+
+
+def test_where_all_is_there_no_style_is_even_looked_at(folder, style, loads):
+    jobs = planned(folder, style)
+    for job in jobs:
+        job.output.parent.mkdir(exist_ok=True)
+        job.output.touch()
+    broken = damaged(style, folder / "broken")
+    results = batch.run(jobs, {style.name: broken}, Settings(device="cuda"))
+    assert [each.status for each in results] == ["skipped"] * 5
+    assert not loads
+
+
+def test_films_alone_load_no_style_for_pictures(folder, style, loads):
+    pytest.importorskip("av")
+    (folder / "film.mp4").write_bytes(b"a film")
+    jobs = paths.plan(paths.find([folder / "film.mp4"]), [style.name], f"{folder}/out/")
+    (result,) = batch.run(jobs, {style.name: style}, Settings())
+    assert "film.mp4 cannot be painted" in str(result.error)
+    assert loads == [(style.name, "film")]
+
+
+@pytest.mark.parametrize("name", ["1.png", "film.mp4"])
+def test_a_style_that_is_damaged_ends_it_before_any_picture_is_painted(folder, style, loads, name):
+    pytest.importorskip("av")
+    (folder / "film.mp4").write_bytes(b"a film")
+    broken = damaged(style, folder / "broken")
+    jobs = [*planned(folder, style), paths.Job(folder / name, "broken", folder / f"out/x{name}")]
+    with pytest.raises(StyleError, match="is damaged"):
+        next(batch.run(jobs, {style.name: style, "broken": broken}, Settings()))
+    with pytest.raises(DeviceError, match="this installation has no cuda"):
+        next(batch.run(jobs[:1], {style.name: style}, Settings(device="cuda")))
+    assert not loads
+    assert not (folder / "out").exists()
+
+
+def test_a_style_that_only_the_runtime_refuses_is_an_error_of_its_jobs_or_of_all(folder, style):
+    odd = refused(style, folder / "odd")
+    styles = {style.name: style, "odd": odd}
+    jobs = paths.plan(paths.find([folder / "0.png"]), [*styles], f"{folder}/out/")
+    with pytest.raises(StyleError, match="onnxruntime refuses the network"):
+        next(batch.run(jobs[::-1], styles, Settings()))
+    assert not (folder / "out").exists()
+    done, failed = batch.run(jobs, styles, Settings())
+    assert done.status == "done"
+    assert "onnxruntime refuses the network" in str(failed.error)

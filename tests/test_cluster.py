@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ import pytest
 
 from impasto import assets, catalog, errors, images, paths
 from impasto.inference import runtimes
+from impasto.paths import Job
 from impasto.stylization import batch, ray_cluster
 
 pytest.importorskip("ray")
@@ -131,3 +133,13 @@ def test_a_worker_without_the_device_says_so_of_each_job(tmp_path):
     told = ray_cluster._told(job, painter({"number": 0}))
     assert isinstance(told.error, errors.DeviceError)
     assert "this installation has no cuda" in told.error.message
+
+
+def test_a_damaged_style_ends_it_before_a_cluster_is_asked_for(tmp_path, style):
+    ray = pytest.importorskip("ray")
+    broken = shutil.copytree(style.folder, tmp_path / "broken")
+    (broken / "style.onnx").write_bytes(style.model()[:-1])
+    job = Job(assets.demo_photo(), style.name, tmp_path / "x.jpg")
+    with pytest.raises(errors.StyleError, match="is damaged"):
+        next(ray_cluster.run([job], {style.name: catalog.find(broken)}, batch.Settings()))
+    assert not ray.is_initialized()

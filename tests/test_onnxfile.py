@@ -35,6 +35,9 @@ def test_attributes_and_constants_are_read_as_onnx_reads_them(style):
         assert onnx_proto.shape(network.constants[tensor.name]) == list(tensor.dims)
     floats = onnx.helper.make_tensor("f", onnx.TensorProto.FLOAT, [3], [0.5, -2, 4])
     assert onnx_proto.floats(floats.SerializeToString()).tolist() == [0.5, -2, 4]
+    one_by_one = onnx.TensorProto(data_type=onnx.TensorProto.FLOAT, dims=[2]).SerializeToString()
+    one_by_one += b"".join(b"%" + np.float32(value).tobytes() for value in (0.5, -2))
+    assert onnx_proto.floats(one_by_one).tolist() == [0.5, -2]
     half = numpy_helper.from_array(np.array([[0.5], [-2]], np.float16))
     assert onnx_proto.floats(half.SerializeToString()).tolist() == [[0.5], [-2]]
     assert not onnx_proto.floats(onnx_proto.constant("axes", [2])).size

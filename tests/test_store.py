@@ -1,6 +1,7 @@
 import hashlib
 import os
 import pickle
+import struct
 
 import numpy as np
 import onnx
@@ -9,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from impasto.catalog import verify
 from impasto.errors import StyleError
+from impasto.inference import onnx_proto
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +63,131 @@ def external():
 
 def not_finite(value):
     return hostile(tensors=[numpy_helper.from_array(np.array([1, value], np.float32), "w")])
+
+
+NAN, PATTERNS = float("nan"), {TensorProto.FLOAT16: 0x7E00, TensorProto.BFLOAT16: 0x7FC0}
+
+
+def raw(kind, *messages):
+    """A network whose weights' fields are given as they lie in the file; onnx has one way only."""
+    tensor = TensorProto(name="w", data_type=kind, dims=[3]).SerializeToString()
+    weights = onnx_proto.encode(onnx_proto.INITIALIZER, tensor + b"".join(messages))
+    return with_graph(hostile().graph.SerializeToString() + weights)
+
+
+def with_graph(graph):
+    model = hostile()
+    model.ClearField("graph")
+    return model.SerializeToString() + onnx_proto.encode(onnx_proto.GRAPH, graph)
+
+
+def fixed(number, value, form="<f"):
+    """One number of a fixed width."""
+    wire = {"<f": 5, "<d": 1}[form]
+    return bytes([number << 3 | wire]) + struct.pack(form, value)
+
+
+def packed(number, *values, form="f"):
+    return onnx_proto.encode(number, struct.pack(f"<{len(values)}{form}", *values))
+
+
+def patterns(kind, value):
+    return raw(kind, onnx_proto.encode(5, bytes((0, *varint(value), 0))))
+
+
+def varint(value):
+    return (value & 127 | 128, value >> 7 & 127 | 128, value >> 14)
+
+
+def with_attribute(*messages):
+    """A convolution with an attribute whose fields are given as they lie in the file."""
+    attribute = onnx_proto.encode(1, "alpha") + b"".join(messages)
+    graph = hostile().graph
+    node = graph.node.pop().SerializeToString() + onnx_proto.encode(onnx_proto.ATTRIBUTE, attribute)
+    return with_graph(graph.SerializeToString() + onnx_proto.encode(onnx_proto.NODE, node))
+
+
+FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
+DOUBLE, BFLOAT16 = TensorProto.DOUBLE, TensorProto.BFLOAT16
+FINE, BAD = packed(9, 1, 2, 3), packed(9, 1, NAN, 3)
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (raw(FLOAT, packed(4, 1, NAN, 3)), "not finite"),
+        (raw(FLOAT, fixed(4, NAN), fixed(4, 1), fixed(4, 2)), "not finite"),
+        (raw(FLOAT, packed(4, NAN, 1), packed(4, 2)), "not finite"),
+        (raw(FLOAT, packed(4, NAN, 1), fixed(4, 2)), "not finite"),
+        (raw(FLOAT, packed(4, 1, NAN, 3), FINE), "twice"),
+        (raw(FLOAT, FINE, packed(4, 1, NAN, 3)), "twice"),
+        (raw(FLOAT, BAD, packed(4, 1, 2, 3)), "twice"),
+        (raw(FLOAT, BAD, FINE), "twice"),
+        (raw(FLOAT, BAD, fixed(9, 1)), "twice"),  # which a runtime passes over
+        (raw(DOUBLE, packed(10, 1, NAN, 3, form="d")), "not finite"),
+        (raw(DOUBLE, fixed(10, NAN, "<d"), fixed(10, 1, "<d"), fixed(10, 2, "<d")), "not finite"),
+        (raw(DOUBLE, packed(10, 1, NAN, 3, form="d"), packed(9, 1, 2, 3, form="d")), "twice"),
+        (raw(BFLOAT16, packed(9, 0, 0x7F80, 0, form="H")), "not finite"),
+        (patterns(HALF, PATTERNS[HALF]), "not finite"),
+        (patterns(BFLOAT16, PATTERNS[BFLOAT16]), "not finite"),
+        (raw(HALF, bytes((5 << 3, *varint(0x7C00)))), "not finite"),
+        (raw(FLOAT, packed(5, 1, 2, 3, form="B")), "not where"),
+        (raw(TensorProto.FLOAT8E4M3FN, packed(9, 0, 127, 0, form="B")), "another kind"),
+        (raw(TensorProto.COMPLEX64, packed(4, *[NAN] * 6)), "another kind"),
+        (raw(TensorProto.INT32, onnx_proto.encode(2, 1), BAD), "another kind"),
+        (raw(FLOAT, onnx_proto.encode(2, 2**32 + 1), BAD), "another kind"),
+        (with_attribute(fixed(2, NAN)), "not finite"),
+        (with_attribute(fixed(7, NAN), fixed(7, 1)), "not finite"),
+        (with_attribute(packed(7, 1, float("inf"))), "not finite"),
+        (with_attribute(onnx_proto.encode(22, b"")), "sparse weights"),
+        (with_attribute(onnx_proto.encode(23, b"")), "sparse weights"),
+        (
+            with_attribute(
+                onnx_proto.encode(5, onnx_proto.encode(2, TensorProto.INT32)),
+                onnx_proto.encode(5, onnx_proto.encode(2, FLOAT) + BAD),
+            ),
+            "twice",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_numbers_that_are_not_finite_are_found_wherever_they_lie(model, reason):
+    onnx.load_from_string(model)
+    with pytest.raises(StyleError, match=reason):
+        verify.check(model, "x.onnx")
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        raw(FLOAT, packed(4, 1, 2, 3)),
+        raw(FLOAT, fixed(4, 1), fixed(4, 2), fixed(4, 3)),
+        raw(FLOAT, FINE),
+        raw(DOUBLE, packed(10, 1, 2, 3, form="d")),
+        patterns(HALF, 0x3C00),
+        patterns(BFLOAT16, 0x3F80),
+        raw(TensorProto.INT8, onnx_proto.encode(5, bytes((1, 2, 3)))),
+        raw(TensorProto.INT64, bytes((7 << 3, 1, 7 << 3, 2, 7 << 3, 3))),
+        with_attribute(fixed(2, 0.5)),
+        with_attribute(packed(7, 1, 2)),
+    ],
+    ids=lambda _: "",
+)
+def test_finite_numbers_may_lie_in_any_field_that_is_theirs(model):
+    verify.check(model, "x.onnx")
+
+
+def test_a_field_is_what_a_runtime_takes_it_for():
+    """An operator of another kind of value is passed over, and of a field's number half counts."""
+    node = helper.make_node("Loop", ["x"], ["y"]).SerializeToString() + b"%Conv"
+    graph = hostile().graph.SerializeToString()
+    disguised = with_graph(onnx_proto.encode(onnx_proto.NODE, node) + graph)
+    assert onnx.load_from_string(disguised).graph.node[0].op_type == "Loop"
+    with pytest.raises(StyleError, match="it uses Loop"):
+        verify.check(disguised, "x.onnx")
+    beyond = bytes((9 << 3 | 2 | 128, 128, 128, 128, 0x10)) + BAD[1:]
+    with pytest.raises(StyleError, match="not an ONNX file"):
+        verify.check(raw(FLOAT, beyond), "x.onnx")
 
 
 def hidden_in_a_constant():
@@ -148,8 +275,13 @@ def test_only_onnx_knows_more_fields_than_we_do():
         onnx.ModelProto: {"graph": 7, "functions": 25},
         onnx.GraphProto: {"node": 1, "initializer": 5, "sparse_initializer": 15},
         onnx.NodeProto: {"op_type": 4, "attribute": 5, "domain": 7},
-        onnx.AttributeProto: {"t": 5, "g": 6, "tensors": 10, "graphs": 11},
+        onnx.AttributeProto: {
+            **{"f": 2, "t": 5, "g": 6, "floats": 7, "tensors": 10, "graphs": 11},
+            **{"sparse_tensor": 22, "sparse_tensors": 23},
+        },
         onnx.TensorProto: {
+            **{"float_data": 4, "int32_data": 5, "string_data": 6, "int64_data": 7},
+            **{"double_data": 10, "uint64_data": 11},
             "data_type": 2,
             "raw_data": 9,
             "external_data": 13,

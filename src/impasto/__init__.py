@@ -8,7 +8,6 @@ Public are the names of ``__all__``; everything else may move at any time. Each 
 it needs when it is first used, so importing this is quick.
 """
 
-from importlib import import_module as _import_module
 from importlib.util import find_spec as _find_spec
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
@@ -91,12 +90,7 @@ if _find_spec("torch") is None:  # importing everything should not need it
 def __getattr__(name: str) -> object:
     if name not in _HOME_OF:
         raise AttributeError(f"module 'impasto' has no attribute {name!r}")
-    try:
-        home = _import_module(f"impasto.{_HOME_OF[name]}")
-    except ModuleNotFoundError as error:
-        from impasto.errors import MissingExtraError
-
-        raise MissingExtraError("train", f"impasto.{name} (it needs {error.name})") from error
+    home = _distribution.need(f"impasto.{_HOME_OF[name]}", "train", f"impasto.{name}")
     found: object = getattr(home, name)
     globals()[name] = found
     return found

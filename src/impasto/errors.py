@@ -19,7 +19,8 @@ with ``http_status``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 
@@ -97,6 +98,12 @@ class Cancelled(ImpastoError):  # noqa: N818 - not a fault
 
     exit_code = 130
     http_status = 499
+
+
+def did_you_mean(name: str, names: Iterable[str], otherwise: str = "") -> str:
+    """A hint for a name that is none of ``names``: the nearest ones, up to three."""
+    near = difflib.get_close_matches(name.lower(), dict.fromkeys(names).keys(), 3, 0.6)
+    return f"did you mean {' or '.join(near)}?" if near else otherwise
 
 
 @contextmanager

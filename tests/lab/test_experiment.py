@@ -81,6 +81,28 @@ def test_the_key_is_of_everything_that_is_painted_and_of_nothing_else(experiment
     assert dataclasses.replace(first, content=tmp_path / "other.png").key != first.key
 
 
+def test_runs_that_are_there_are_still_known(experiment):
+    """Keys as they were when options had other names."""
+    assert [trial.key for trial in experiment.trials()] == [
+        "bd838f092ada2d70", "4949b6381e4b01dd", "a39e21f2bd712bcc", "9e45587a0c9e6507",
+    ]  # fmt: skip
+
+
+def test_an_experiment_may_call_the_loss_network_as_it_was_called(recipe):
+    text = recipe.read_text("utf-8").replace("[base]", '[base]\nnetwork = "vgg16"')
+    axes = (
+        '[[axis]]\noption = "network"\nvalues = ["vgg16-hed", "vgg19"]\n'
+        '[[axis]]\nname = "both"\nvalues = [{ label = "a", network = "resnet18" }]\n'
+    )
+    recipe.write_text(text[: text.index("[[axis]]")] + axes, "utf-8")
+    found = experiment_of(recipe)
+    assert found.base.loss.loss_network == "vgg16"
+    assert [dict(value.knobs) for axis in found.axes for value in axis.values] == [
+        {"loss_network": "vgg16-hed"}, {"loss_network": "vgg19"}, {"loss_network": "resnet18"},
+    ]  # fmt: skip
+    assert found.notes == (f"{recipe} says network, which is called loss_network now",)
+
+
 def test_the_key_is_of_what_is_in_files_that_options_name(experiment, tmp_path, pictures):
     trial, path = experiment.trials()[0], tmp_path / "own"
 
@@ -141,6 +163,6 @@ def test_twelve_experiments_come_with_impasto_and_name_layers_that_exist(picture
         assert len({t.options for t in trials}) == len(trials) >= 4
         for trial in trials:
             assert isinstance(trial.options, OptimizeOptions)
-            if trial.options.loss.network == "vgg19":
+            if trial.options.loss.loss_network == "vgg19":
                 used = trial.options.loss.content_layers + trial.options.loss.style_layers
                 assert set(used) <= layers

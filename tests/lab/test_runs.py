@@ -15,6 +15,7 @@ import torch
 
 from impasto import images
 from impasto.errors import PictureError, TrainingError
+from impasto.inference import devices
 from impasto.lab import runs
 from impasto.progress import CancelToken
 from impasto.studio.optimization.optimize import optimize
@@ -100,6 +101,30 @@ def test_stopped_runs_are_left_out(experiment, tmp_path):
     done = runs.run(experiment.trials(), tmp_path, on_progress=stop, cancel=cancel)
     assert len(done) == 1
     assert len(runs.run(experiment.trials(), tmp_path)) == 4
+
+
+@pytest.mark.parametrize(("allowed", "workers", "threads"), [(6, 2, 3), (5, 2, 2), (1, 3, 1)])
+def test_processes_share_the_threads_that_are_allowed(monkeypatch, allowed, workers, threads):
+    """Not those of the machine: a container may have less."""
+    begun = []
+
+    class Told(runs.ProcessPoolExecutor):
+        def __init__(self, *args):
+            begun.append(args)
+            super().__init__(*args)
+
+    monkeypatch.setattr(runs, "ProcessPoolExecutor", Told)
+    monkeypatch.setattr(devices, "threads", lambda: allowed)
+    assert not list(runs._in_processes(workers, {}, CancelToken()))
+    ((count, _, prepare, (given,)),) = begun
+    before = torch.get_num_threads()
+    signals = signal.getsignal(signal.SIGINT)
+    try:
+        prepare(given)
+        assert (count, torch.get_num_threads()) == (workers, threads)
+    finally:
+        torch.set_num_threads(before)
+        signal.signal(signal.SIGINT, signals)
 
 
 def test_processes_paint_what_one_paints(experiment, tmp_path):

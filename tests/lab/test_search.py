@@ -77,7 +77,7 @@ def test_a_choice_is_judged_by_the_other_network(searched, pictures):
     judge = loading.load("vgg16-hed", padding="replicate")
     photo, painting = (images.read(pictures[n]).resized(64).pixels for n in ("photo", "strokes"))
     objective = Objective(
-        LossOptions(network="vgg16-hed"), [StylePicture(to_tensor(painting)[None])], judge
+        LossOptions(loss_network="vgg16-hed"), [StylePicture(to_tensor(painting)[None])], judge
     )
     content = objective.content(to_tensor(photo)[None])
     for choice in found:
@@ -108,6 +108,7 @@ def test_each_choice_is_a_recipe_that_a_training_takes(searched, pictures):
     for choice in found:
         recipe = paintings.read(folder / f"{choice.name}.toml")
         assert recipe.options.loss == choice.loss
+        assert not recipe.notes
         assert [each.path for each in recipe.paintings] == [pictures["strokes"].resolve()]
     with Image.open(folder / search.SHEET) as sheet:
         assert sheet.width > 64
@@ -180,6 +181,12 @@ def test_colours_are_compared_wherever_they_stand(pictures):
     grey = np.full_like(pixels, 100)
     assert search.palette_distance(grey, lighter) == pytest.approx(40 / 3, abs=0.01)
     assert search.palette_distance(pixels, grey) > 20
+
+
+def test_a_study_that_is_there_is_still_known(pictures):
+    """Its name as it was when options had other names."""
+    paths = pictures["photo"], pictures["strokes"]
+    assert search._Search(*paths, OPTIONS, CancelToken()).key == "impasto-96b06bd4a1d23ec8"
 
 
 def test_what_cannot_be_searched_is_said(pictures, tmp_path):

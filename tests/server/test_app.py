@@ -254,7 +254,8 @@ def test_the_fields_are_the_options(service):
     allowed = set(fields.OptimizeJob.model_fields)
     assert {"size", "steps", "style_weight", "colors", "optimizer"} <= allowed
     # Texts name files, networks and devices of the machine.
-    assert not allowed & {"weights", "start", "network", "device", "style_crop", "loss"}
+    assert not allowed & {"weights", "start", "loss_network", "device", "style_crop", "loss"}
+    assert "network" not in allowed
     assert fields.OptimizeJob.model_fields["size"].default == OptimizeOptions.size
 
 

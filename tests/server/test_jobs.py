@@ -148,9 +148,9 @@ def ends_as_it_is_cancelled(options, job, folder):
     """As a job's process that has written its result when the client cancels the job."""
     jobs = Jobs(options)
     jobs.keep(job.id, "result", io.BytesIO(b"painted"))
-    jobs.cancel(job.id)
     told = {"state": "done", "media_type": "image/png", "bytes": 7}
     atomic.write(Path(folder, work._TOLD), json.dumps(told).encode())
+    jobs.cancel(job.id)
 
 
 def is_cancelled_before_it_ends(options, job, folder):
@@ -195,7 +195,7 @@ def starved(options, job, folder):
     from impasto.studio.optimization import optimize
     from impasto.stylization.stylizer import Stylizer
 
-    Stylizer.film = images.encode = lambda *_: np.empty(1 << 60, np.uint8)
+    Stylizer.film = images.encode = lambda *_, **__: np.empty(1 << 60, np.uint8)
     optimize.optimize = lambda *_, **__: torch.empty(1 << 60, dtype=torch.uint8)
     work._perform(options, job, folder)
 
@@ -486,7 +486,7 @@ def test_wrong_jobs_are_refused_before_they_wait(service, jpeg, fields, status, 
 def test_wrong_optimisations_are_refused_before_they_wait(service, jpeg):
     for large in ({"size": "2000"}, {"style_size": "8000"}, {"style_scale": "8"}):
         assert service.submit(jpeg, jpeg, **large).status_code == 413
-    for name in ("weights", "start", "network", "device"):
+    for name in ("weights", "start", "loss_network", "network", "device"):
         found = service.submit(jpeg, jpeg, **{name: "/etc/passwd"})
         assert (found.status_code, name in found.json()["detail"]) == (422, True)
 

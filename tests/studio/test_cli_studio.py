@@ -92,7 +92,7 @@ def test_ctrl_c_saves_the_picture_so_far(folder):
         (("photo.jpg", "strokes.png", "-o", "o.png", "--pooling", "min"), 2, "max or average"),
         (("photo.jpg", "strokes.png", "-o", "o.png", "--style-weights", "a"), 2, "'a'"),
         (("photo.jpg", "strokes.png", "-o", "o.png", "--preset", "gaty"), 2, "did you mean"),
-        (("photo.jpg", "strokes.png", "-o", "o.png", "--network", "vgg91"), 2, "vgg19"),
+        (("photo.jpg", "strokes.png", "-o", "o.png", "--loss-network", "vgg91"), 2, "vgg19"),
         (("photo.jpg", "strokes.png", "-o", "o.png", "--mask", "photo.jpg", "--mask", "x"), 1, "x"),
         (("photo.jpg", "strokes.png", "-o", "photo.jpg/x.png"), 1, "photo.jpg is a file"),
         (("photo.jpg", "strokes.png", "-o", "/proc/x.png"), 1, "/proc/x.png cannot be written"),
@@ -115,6 +115,19 @@ def test_what_cannot_work_is_said_before_any_work(arguments, code, said, folder)
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
     assert said in done.stderr
     assert sorted(folder.iterdir()) == before
+
+
+def test_the_flag_of_the_loss_network_may_have_its_old_name(folder):
+    command = "optimize", "photo.jpg", "strokes.png", "-o", "o.png"
+    told = "--network is called --loss-network now - use --loss-network"
+    done = run(*command, "--network", "vgg91", cwd=folder)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, told)
+    assert "no loss network vgg91" in done.stderr
+    quiet = run(*command, "--network", "vgg91", "-q", cwd=folder)
+    assert (quiet.returncode, told in quiet.stderr) == (2, False)
+    both = run(*command, "--network", "vgg16", "--loss-network", "vgg19", cwd=folder)
+    assert (both.returncode, "which is given, too" in both.stderr) == (2, True)
+    assert "--network " not in run("optimize", "--help", cwd=folder).stdout.replace("-loss-", "")
 
 
 def test_a_folder_is_no_place_for_a_painting(folder):
@@ -177,6 +190,7 @@ def test_without_torch_the_extra_is_named(folder):
 def test_a_recipe_is_trained_and_flags_win(folder, photos, user_styles):
     (folder / "two.toml").write_text(
         "[train]\ntier = 'tiny'\nblocks = 1\nsteps = 9\ncrop = 64\nstyle_size = 64\n"
+        "network = 'vgg19'\n"
         "[[style]]\npainting = 'strokes.png'\nartist = 'A test'\n"
         "[[style]]\npainting = 'photo.jpg'\n"
     )
@@ -186,10 +200,12 @@ def test_a_recipe_is_trained_and_flags_win(folder, photos, user_styles):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "impasto stylize photo.jpg -s photo" in done.stderr
+    assert "two.toml says network, which is called loss_network now" in done.stderr
     card = json.loads((user_styles / "two" / "card.json").read_text())
     assert [style["name"] for style in card["styles"]] == ["strokes", "photo"]
     assert card["styles"][0]["artwork"]["artist"] == "A test"
     assert card["training"]["steps"] == 1
+    assert card["training"]["loss"]["loss_network"] == "vgg19"
     assert (card["network"]["width"], card["network"]["blocks"]) == (4, 1)
     painted = run("stylize", "photo.jpg", "-s", "strokes:1,photo:3", cwd=folder)
     assert painted.returncode == 0, painted.stderr

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 
@@ -256,6 +257,20 @@ def test_the_record_is_json_and_the_same_again(evaluated, painted_style, paintin
         assert one.flicker == other.flicker
         assert one.scores["network"]["total"] == other.scores["network"]["total"]
     assert "second" not in again.photos[0].scores["network"]
+
+
+def test_an_older_card_is_understood(painted_style, tmp_path, style):
+    now = evaluate.learnt_with(catalog.find(painted_style))
+    folder = shutil.copytree(painted_style, tmp_path / "wave")
+    card = json.loads((folder / catalog.CARD).read_text("utf-8"))
+    loss = card["training"]["loss"]
+    del loss["loss_network"]
+    for name in ("vgg19", "vgg16"):
+        loss["network"] = name
+        (folder / catalog.CARD).write_text(json.dumps(card), "utf-8")
+        found = evaluate.learnt_with(catalog.find(folder))
+        assert (found == now, found[0].loss_network) == (name == "vgg19", name)
+    assert evaluate.learnt_with(style)[0].loss_network == "vgg19"
 
 
 def test_what_cannot_be_measured_is_said(painted_style, painting, photos, tmp_path, network):

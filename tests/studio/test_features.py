@@ -44,7 +44,7 @@ def test_shapes_are_those_of_the_maps_and_cost_nothing(vgg):
 
 
 def test_an_unknown_layer_names_the_nearest(vgg):
-    with pytest.raises(OptionError, match="vgg19 has no layer conv6_1 - the nearest are .*conv5_1"):
+    with pytest.raises(OptionError, match="vgg19 has no layer conv6_1 - did you mean .*conv5_1"):
         vgg(torch.rand(1, 3, 32, 32), ["conv6_1", "conv1_1"])
     with pytest.raises(OptionError, match=r"its layers are conv1_1.pre ... pool5"):
         vgg(torch.rand(1, 3, 32, 32), ["?"])

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -203,6 +204,14 @@ def test_every_format_carries_the_recipe(format, photo, style, network):
     record = recipe.read(images.read(painted.encode(format)))
     assert recipe.options(record) == changed(steps=1)
     assert record["styles"][0]["path"] is None
+
+
+def test_a_recipe_with_an_old_name_is_painted_again():
+    loss = dataclasses.replace(LOSS, loss_network="vgg16")
+    wanted = dataclasses.replace(QUICK, loss=loss)
+    record = json.loads(json.dumps(dataclasses.asdict(wanted)))
+    record["loss"]["network"] = record["loss"].pop("loss_network")
+    assert recipe.options({"options": record}) == wanted
 
 
 def test_a_recipe_that_is_none_or_of_another_time_is_told(photo, tmp_path):

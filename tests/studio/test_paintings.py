@@ -55,6 +55,17 @@ def test_a_recipe_names_paintings_and_options(tmp_path):
     assert options.network == NetworkOptions(width=NETWORKS["tiny"].width, blocks=2)
 
 
+def test_a_recipe_may_call_the_loss_network_as_it_was_called(tmp_path):
+    style = "[[style]]\npainting = 'a.jpg'\n"
+    path = written(tmp_path, f"[train]\nnetwork = 'vgg16'\nwidth = 4\n{style}")
+    found = paintings.read(path)
+    assert found.options.loss.loss_network == "vgg16"
+    assert found.options.network == NetworkOptions(width=4)
+    assert found.notes == (f"{path} says network, which is called loss_network now",)
+    now = paintings.read(written(tmp_path, f"[train]\nloss_network = 'vgg16'\nwidth = 4\n{style}"))
+    assert (now.options, now.notes) == (found.options, ())
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -278,6 +278,21 @@ def test_a_checkpoint_that_knows_no_sources_goes_on(trained, tmp_path, painting,
     assert same(weights(folder), weights(trained))
 
 
+def test_a_checkpoint_that_calls_the_loss_network_as_it_was_called_goes_on(
+    trained, tmp_path, painting, photos
+):
+    folder = interrupted(trained, tmp_path / "strokes")
+    (path,) = (folder / "training").glob("step-*")
+    with safe_open(path, "pt") as file:
+        header = file.metadata()
+    now, options = checkpoint.read(path).training, json.loads(header["options"])
+    options["loss"]["network"] = options["loss"].pop("loss_network")
+    save_file(load_file(path), path, header | {"options": json.dumps(options)})
+    assert checkpoint.read(path).training == now
+    train(painting, photos, folder, options=TINY)
+    assert same(weights(folder), weights(trained))
+
+
 def test_learning_can_start_from_another_style(trained, tmp_path, painting, photos):
     start = sorted((trained / "training").glob("step-*"))[-1]
     folder = train(painting, photos, tmp_path / "s", options=TINY, start=start)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -13,7 +12,7 @@ from impasto.catalog import verify
 from impasto.catalog.blend import blend
 from impasto.catalog.card import CARD, NAME, valid_name
 from impasto.catalog.style import Style, read
-from impasto.errors import OptionError, StyleError
+from impasto.errors import OptionError, StyleError, did_you_mean
 
 TINY = "-tiny"
 """Ends the name of a style that paints as another does, in a smaller network."""
@@ -144,6 +143,5 @@ def _one(folder: Path, name: str, *, only: bool = True) -> Style:
 def unknown(name: str) -> OptionError:
     """The error for a style that is not there, with the nearest names."""
     names = list(styles())
-    near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names)}"
+    hint = did_you_mean(name, names, f"there are: {', '.join(names)}")
     return OptionError(f"there is no style {name!r}", hint=hint)

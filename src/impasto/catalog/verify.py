@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from impasto.errors import StyleError, reason
@@ -101,9 +101,21 @@ def check(data: bytes, name: str) -> None:
         raise StyleError(f"{name} is not a style network: it has no convolution")
 
 
-_TENSOR, _SUBGRAPH, _TENSORS, _SUBGRAPHS = 5, 6, 10, 11
-_DATA_TYPE, _FLOAT_DATA, _RAW_DATA, _EXTERNAL_DATA, _DATA_LOCATION = 2, 4, 9, 13, 14
-_NUMPY_TYPES = {1: "<f4", 10: "<f2", 11: "<f8"}
+_FLOAT, _TENSOR, _SUBGRAPH, _FLOATS, _TENSORS, _SUBGRAPHS, _SPARSE = 2, 5, 6, 7, 10, 11, (22, 23)
+_DATA_TYPE, _RAW_DATA, _EXTERNAL_DATA, _DATA_LOCATION = 2, 9, 13, 14
+_FLOAT_DATA, _INT32_DATA, _STRING_DATA, _INT64_DATA, _DOUBLE_DATA, _UINT64_DATA = 4, 5, 6, 7, 10, 11
+_DOUBLE, _BFLOAT16 = 11, 16
+_NUMPY_TYPES = {onnx_proto.FLOAT: "<f4", onnx_proto.HALF: "<f2", _DOUBLE: "<f8", _BFLOAT16: "<u2"}
+_PLACES = {
+    onnx_proto.FLOAT: _FLOAT_DATA,
+    _DOUBLE: _DOUBLE_DATA,
+    **dict.fromkeys((onnx_proto.HALF, _BFLOAT16), _INT32_DATA),
+    **dict.fromkeys((2, 3, 4, 5, 6, 9), _INT32_DATA),
+    onnx_proto.INT64: _INT64_DATA,
+    **dict.fromkeys((12, 13), _UINT64_DATA),
+}
+"""Kinds of numbers, each with the field that runtimes read them from where they are not raw."""
+_VALUES = {_RAW_DATA, _STRING_DATA, *_PLACES.values()}
 
 
 def _check_model(model: memoryview) -> Iterator[str]:
@@ -111,9 +123,10 @@ def _check_model(model: memoryview) -> Iterator[str]:
     for field, value in onnx_proto.fields(model):
         if field == onnx_proto.FUNCTIONS:
             raise ValueError("it defines functions")
-        if field == onnx_proto.GRAPH and isinstance(value, memoryview):
+        if field == onnx_proto.GRAPH:
             graphs += 1
-            yield from _check_graph(value)
+            if isinstance(value, memoryview):
+                yield from _check_graph(value)
     if graphs != 1:
         raise ValueError("it is not an ONNX file")
 
@@ -145,24 +158,55 @@ def _check_node(node: memoryview) -> str:
 
 
 def _check_attribute(attribute: memoryview) -> None:
-    for field, value in onnx_proto.fields(attribute):
+    given = list(onnx_proto.fields(attribute))
+    if [field for field, _ in given].count(_TENSOR) > 1:  # they would be merged into one
+        raise ValueError("it gives a tensor twice")
+    for field, value in given:
         if field in (_SUBGRAPH, _SUBGRAPHS):
             raise ValueError("it has loops or branches")
+        if field in _SPARSE:
+            raise ValueError("it has sparse weights")
         if field in (_TENSOR, _TENSORS) and isinstance(value, memoryview):
             _check_tensor(value)
+        elif field in (_FLOAT, _FLOATS):
+            _require_finite(value, onnx_proto.FLOAT)
 
 
 def _check_tensor(tensor: memoryview) -> None:
-    kind, raw = 0, memoryview(b"")
-    for field, value in onnx_proto.fields(tensor):
-        if field == _EXTERNAL_DATA or (field == _DATA_LOCATION and value):
-            raise ValueError("its weights lie outside the file")
-        if field == _DATA_TYPE and isinstance(value, int):
-            kind = value
-        elif field in (_RAW_DATA, _FLOAT_DATA) and isinstance(value, memoryview):
-            raw = value
+    given = list(onnx_proto.fields(tensor))
+    if any(f == _EXTERNAL_DATA or (f == _DATA_LOCATION and value) for f, value in given):
+        raise ValueError("its weights lie outside the file")
+    kind, values = _kind(given), [each for each in given if each[0] in _VALUES]
+    places = {field for field, _ in values}
+    if len(places) > 1 or (_RAW_DATA in places and len(values) > 1):
+        raise ValueError("it gives a tensor twice")
+    if not places <= {_RAW_DATA, _PLACES[kind]}:
+        raise ValueError("its weights are not where numbers of their kind lie")
     if kind in _NUMPY_TYPES:
-        import numpy as np
+        for value in [_patterns(tensor)] if _INT32_DATA in places else [v for _, v in values]:
+            _require_finite(value, kind)
 
-        if not np.isfinite(np.frombuffer(raw, _NUMPY_TYPES[kind])).all():
-            raise ValueError("its weights are not finite numbers")
+
+def _kind(tensor: Sequence[tuple[int, onnx_proto.Value]]) -> int:
+    kinds = [value for field, value in tensor if field == _DATA_TYPE]
+    if len(kinds) != 1 or not isinstance(kinds[0], int) or kinds[0] not in _PLACES:
+        raise ValueError("its weights are numbers of another kind than a style's")
+    return kinds[0]
+
+
+def _patterns(tensor: memoryview) -> bytes:
+    """Floats of 16 bits that are given as whole numbers, as they would lie in raw data."""
+    numbers = onnx_proto.numbers(tensor, _INT32_DATA)
+    return b"".join((number & 0xFFFF).to_bytes(2, "little") for number in numbers)
+
+
+def _require_finite(data: onnx_proto.Value, kind: int) -> None:
+    import numpy as np
+
+    if isinstance(data, int):
+        raise ValueError("it is not an ONNX file")
+    values = np.frombuffer(data, _NUMPY_TYPES[kind])
+    if kind == _BFLOAT16:  # the upper half of a float
+        values = (values.astype("<u4") << 16).view("<f4")
+    if not np.isfinite(values).all():
+        raise ValueError("its weights are not finite numbers")

@@ -12,7 +12,8 @@ import typer
 from impasto import catalog
 from impasto.inference import devices
 from impasto.options import ReadOptions, StylizeOptions, WriteOptions
-from impasto.options.fields import changed, doc
+from impasto.options.fields import changed, current, doc
+from impasto.terminal import Terminal
 
 
 def knob(options: type, name: str, *flags: str, **more: Any) -> Any:
@@ -64,7 +65,8 @@ def with_options(
     The command takes a parameter ``options``; knobs that are options themselves are
     flattened, and their flags have the knobs' own names. Layers are given with commas.
     ``base`` makes the options that unused flags leave as they are, from the other values.
-    ``env`` begins the names of variables of the environment that may stand for the flags.
+    ``env`` begins the names of variables of the environment that may stand for the flags. A
+    knob's old name is a flag, too, that no help shows; who uses it is told the new one.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -79,8 +81,16 @@ def with_options(
                 if getattr(context.get_parameter_source(name), "name", "") in _GIVEN
             }
             others = {name: value for name, value in values.items() if name not in names}
-            made = changed(base(others) if base else options(), used)
-            command(**others, options=made)
+            made, terminal = (
+                base(others) if base else options(),
+                Terminal(quiet=others.get("quiet", False)),
+            )
+
+            def told(*names: str) -> None:
+                old, new = (f"--{name.replace('_', '-')}" for name in names)
+                terminal.say(f"{old} is called {new} now - use {new}")
+
+            command(**others, options=changed(made, current(made, used, told)))
 
         keyword = inspect.Parameter.KEYWORD_ONLY
         own = [
@@ -121,3 +131,5 @@ def _flags(options: Any, env: str) -> Iterator[tuple[str, Any, Any]]:
         variable = f"{env}{field.name.upper()}" if env else None
         option = typer.Option(name, help=field.metadata["doc"], envvar=variable, show_envvar=False)
         yield field.name, shown, Annotated[kind, option]
+        if old := field.metadata["was"]:
+            yield old, None, Annotated[kind | None, typer.Option(f"--{old}", hidden=True)]

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from impasto.cli.flags import Json, Quiet, with_options
-from impasto.cli.studio import extra_file, stop_gently
+from impasto.cli.studio import stop_gently
+from impasto.distribution import need
 from impasto.errors import OptionError
 from impasto.options import SearchOptions
 from impasto.progress import CancelToken
@@ -58,6 +59,8 @@ def lab(
     if not experiment:
         raise OptionError("no experiment was given", hint="impasto lab --list names them")
     found = experiments.find(experiment).with_pictures(content or (), style or ())
+    for note in found.notes:
+        terminal.say(note)
     if not found.contents:
         from impasto.assets import demo_photo
 
@@ -126,4 +129,4 @@ def lab_file(module: str) -> Any:
     Raises:
         MissingExtraError: it needs a package that is not installed.
     """
-    return extra_file(f"impasto.lab.{module}", "lab")
+    return need(f"impasto.lab.{module}", "lab")

@@ -18,17 +18,14 @@ from impasto.cli.flags import (
     style_names,
     with_options,
 )
-from impasto.errors import MissingExtraError, OptionError
+from impasto.distribution import need
+from impasto.errors import OptionError
 from impasto.options import ServeOptions
 from impasto.terminal import Terminal
 
 
 def _service() -> ModuleType:
-    try:
-        from impasto.server import run
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("serve", "the service") from error
-    return run
+    return need("impasto.server.run", "serve", "the service")
 
 
 @with_options(ServeOptions, env="IMPASTO_")

@@ -8,7 +8,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +15,8 @@ import typer
 
 from impasto import catalog
 from impasto.cli.flags import Json, Overwrite, Quality, Quiet, Strip, Threads, with_options
-from impasto.errors import MissingExtraError, OptionError
+from impasto.distribution import need
+from impasto.errors import OptionError
 from impasto.options import OptimizeOptions, TrainOptions, WriteOptions
 from impasto.progress import CancelToken, Progress
 from impasto.terminal import Terminal
@@ -87,10 +87,12 @@ def train(
         terminal.bar("learning") as move,
         stop_gently(cancel, terminal, "the same command goes on from here"),
     ):
-        paintings, begin = _paintings(files, recipe, {k: v for k, v in said.items() if v})
+        found = _recipe(files, recipe, {k: v for k, v in said.items() if v})
+        for note in found.notes:
+            terminal.say(note)
         folder = train_styles(
-            paintings, photos, out, options=options, start=start or begin, restart=restart,
-            on_progress=move, cancel=cancel,
+            found.paintings, photos, out, options=options, start=start or found.start,
+            restart=restart, on_progress=move, cancel=cancel,
         )  # fmt: skip
     style = catalog.read(folder)[-1]
     terminal.say(f"{folder}")
@@ -101,9 +103,7 @@ def train(
     terminal.say(f"Try: impasto stylize photo.jpg -s {named}")
 
 
-def _paintings(
-    files: list[Path], recipe: Path | None, said: dict[str, str]
-) -> tuple[list[Any], str | None]:
+def _recipe(files: list[Path], recipe: Path | None, said: dict[str, str]) -> Any:
     """What is to be learnt and where that begins, from the arguments or from a recipe."""
     if bool(files) == bool(recipe):
         raise OptionError(
@@ -116,9 +116,8 @@ def _paintings(
         )
     studio = studio_file("training.paintings")
     if recipe:
-        found = studio.read(recipe)
-        return found.paintings, found.start
-    return [studio.Painting(file, **said) for file in files], None
+        return studio.read(recipe)
+    return studio.Recipe([studio.Painting(file, **said) for file in files], TrainOptions())
 
 
 def networks(
@@ -321,19 +320,7 @@ def studio_file(module: str) -> Any:
     Raises:
         MissingExtraError: it needs a package that is not installed.
     """
-    return extra_file(f"impasto.studio.{module}", "train")
-
-
-def extra_file(module: str, extra: str) -> Any:
-    """A module that needs an extra.
-
-    Raises:
-        MissingExtraError: it needs a package that is not installed.
-    """
-    try:
-        return import_module(module)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(extra, f"this (it needs {error.name})") from error
+    return need(f"impasto.studio.{module}", "train")
 
 
 @contextmanager

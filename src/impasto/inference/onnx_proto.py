@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     Weights = dict[str, NDArray[Any]]
 
+Value = int | bytes | memoryview
+"""Of a field: a whole number, a float of fixed width, or what has a length."""
+
 GRAPH, FUNCTIONS = 7, 25
 NODE, INITIALIZER, SPARSE_INITIALIZER, INPUT, OUTPUT = 1, 5, 15, 11, 12
 OP_TYPE, ATTRIBUTE, DOMAIN = 4, 5, 7
@@ -25,6 +28,7 @@ _ATTRIBUTE_NAME, _ATTRIBUTE_INT, _ATTRIBUTE_INTS = 1, 3, 8
 _TENSOR_SHAPE, _TENSOR_KIND, _FLOAT_DATA, _TENSOR_NAME, _RAW_DATA, _VALUE_NAME = 1, 2, 4, 8, 9, 1
 _TYPES = {FLOAT: "<f4", INT64: "<i8", HALF: "<f2"}
 _FLOATS = {FLOAT, HALF}
+_LARGEST_KEY = 2**32 - 1
 
 _RELATED = 0.55
 """Mean cosine between the convolutions of two networks from which on they are relatives.
@@ -48,7 +52,7 @@ class Node:
         """The whole numbers of the attribute of this name."""
         for each in self.attributes:
             if _text(each, _ATTRIBUTE_NAME) == name:
-                return _numbers(each, _ATTRIBUTE_INT) + _numbers(each, _ATTRIBUTE_INTS)
+                return numbers(each, _ATTRIBUTE_INT) + numbers(each, _ATTRIBUTE_INTS)
         return default
 
     def encoded(self) -> bytes:
@@ -206,25 +210,25 @@ def constant(name: str, values: ArrayLike) -> bytes:
 
 def shape(constant: bytes) -> list[int]:
     """The shape of a constant."""
-    return _numbers(constant, _TENSOR_SHAPE)
+    return numbers(constant, _TENSOR_SHAPE)
 
 
 def floats(constant: bytes) -> NDArray[Any]:
     """The values of a constant of floats, of full or half precision; nothing of another."""
     import numpy as np
 
-    kind, data = 0, memoryview(b"")
+    kind, data = 0, b""
     for number, value in fields(memoryview(constant)):
         if number == _TENSOR_KIND and isinstance(value, int):
             kind = value
-        elif number in (_FLOAT_DATA, _RAW_DATA) and isinstance(value, memoryview):
-            data = value
+        elif number in (_FLOAT_DATA, _RAW_DATA) and not isinstance(value, int):
+            data += value
     if kind not in _FLOATS or not data:
         return np.zeros(0)
     return np.frombuffer(data, _TYPES[kind]).reshape(shape(constant))
 
 
-def _numbers(message: bytes, wanted: int) -> list[int]:
+def numbers(message: bytes | memoryview, wanted: int) -> list[int]:
     """All whole numbers of a field, which may stand one by one or packed into one."""
     found: list[int] = []
     for number, value in fields(memoryview(message)):
@@ -263,8 +267,11 @@ def _text(data: bytes, wanted: int) -> str:
     )
 
 
-def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+def fields(message: memoryview) -> Iterator[tuple[int, Value]]:
     """Number and value of each field of a protobuf message.
+
+    Parsers pass over a field whose value is of another kind than they know, so kinds are told
+    apart by their types.
 
     Raises:
         ValueError, IndexError: it is none.
@@ -272,6 +279,8 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     position = 0
     while position < len(message):
         key, position = _varint(message, position)
+        if key > _LARGEST_KEY:  # of which parsers read the lower half, as another field
+            raise ValueError("it is not an ONNX file")
         wire = key & 7
         if wire == 0:
             number, position = _varint(message, position)
@@ -284,7 +293,8 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             length, position = _varint(message, position)
         if position + length > len(message):
             raise ValueError("it is cut short")
-        yield key >> 3, message[position : position + length]
+        value = message[position : position + length]
+        yield key >> 3, value if wire == 2 else bytes(value)
         position += length
 
 

@@ -18,7 +18,10 @@ A TOML file::
 
     [[axis]]                        # or several options at once, under a label
     name = "loss network"
-    values = [{ label = "VGG19", network = "vgg19" }, { label = "ResNet", network = "resnet18" }]
+    values = [
+        { label = "VGG19", loss_network = "vgg19" },
+        { label = "ResNet", loss_network = "resnet18" },
+    ]
 """
 
 from __future__ import annotations
@@ -89,6 +92,7 @@ class Trial:
     def _files(self) -> dict[str, Any]:
         """The options that name files, by what is in them."""
         options, loss = self.options, asdict(self.options.loss)
+        loss["network"] = loss.pop("loss_network")  # as runs that are there have it
         if loss["weights"]:
             loss["weights"] = _content(Path(loss["weights"]))
         start = options.start if options.start in STARTS else _content(Path(options.start))
@@ -105,6 +109,8 @@ class Experiment:
     styles: tuple[Path, ...]
     base: OptimizeOptions
     axes: tuple[Axis, ...]
+    notes: tuple[str, ...] = ()
+    """What its author should change in it."""
 
     def with_pictures(
         self, contents: Sequence[str | Path] = (), styles: Sequence[str | Path] = ()
@@ -182,9 +188,10 @@ def read(path: Path) -> Experiment:
         OptionError: it cannot be read, or says what cannot be understood.
     """
     text = tables.read(path, "an experiment", _KEYS)
-    base = tables.table(text, "base", path)
-    options = changed(preset(str(base.pop("preset", "impasto"))), base)
-    axes = tuple(_axis(axis, path) for axis in text.get("axis", []))
+    base, notes = tables.table(text, "base", path), list[str]()
+    options = preset(str(base.pop("preset", "impasto")))
+    options = changed(options, tables.knobs(options, base, path, notes))
+    axes = tuple(_current(_axis(axis, path), path, notes) for axis in text.get("axis", []))
     if not axes:
         raise OptionError(f"{path} varies nothing", hint="add [[axis]] with option and values")
     if len({axis.name for axis in axes}) < len(axes):
@@ -202,6 +209,7 @@ def read(path: Path) -> Experiment:
         _files(text, "styles", path),
         options,
         axes,
+        tuple(notes),
     )
     for _, knobs in made._points():
         changed(options, knobs)  # say now what would fail after minutes
@@ -257,6 +265,15 @@ def _axis(axis: Mapping[str, Any], path: Path) -> Axis:
     if len({value.label for value in found}) < len(found):
         raise OptionError(f"the axis {name} of {path} has one label twice")
     return Axis(name, tuple(found))
+
+
+def _current(axis: Axis, path: Path, notes: list[str]) -> Axis:
+    """The axis, its options by the names that they have now."""
+    values = [
+        replace(value, knobs=tables.knobs(OptimizeOptions(), value.knobs, path, notes))
+        for value in axis.values
+    ]
+    return replace(axis, values=tuple(values))
 
 
 def _text(value: Any) -> str:

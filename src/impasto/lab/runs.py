@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 import signal
 import threading
 import time
@@ -29,8 +28,10 @@ import torch
 from torch import Tensor
 
 from impasto import atomic, images
-from impasto.errors import ImpastoError, MissingExtraError, TrainingError
+from impasto.distribution import need
+from impasto.errors import ImpastoError, TrainingError
 from impasto.images.picture import Picture
+from impasto.inference import devices
 from impasto.lab.experiment import Trial
 from impasto.options import OptimizeOptions
 from impasto.progress import CancelToken, OnProgress, Progress, silent
@@ -129,7 +130,7 @@ def _by_network(left: Mapping[str, Trial]) -> dict[str, Trial]:
 
 def _network_of(options: OptimizeOptions) -> tuple[str, str, str, str]:
     loss = options.loss
-    return loss.network, loss.pooling, loss.padding, loss.weights or ""
+    return loss.loss_network, loss.pooling, loss.padding, loss.weights or ""
 
 
 def _here(left: Mapping[str, Trial], cancel: CancelToken) -> Iterator[tuple[str, _Result]]:
@@ -144,7 +145,7 @@ def _here(left: Mapping[str, Trial], cancel: CancelToken) -> Iterator[tuple[str,
 def _in_processes(
     workers: int, left: Mapping[str, Trial], cancel: CancelToken
 ) -> Iterator[tuple[str, _Result]]:
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, devices.threads() // workers)
     # Spawned: a forked process inherits the locks of torch's threads without the threads.
     with ProcessPoolExecutor(workers, get_context("spawn"), _worker, (threads,)) as pool:
         waiting = {
@@ -175,10 +176,7 @@ def _worker(threads: int) -> None:
 
 
 def _on_ray(left: Mapping[str, Trial], cancel: CancelToken) -> Iterator[tuple[str, _Result]]:
-    try:
-        import ray
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("cluster", "--ray") from error
+    ray = need("ray", "cluster", "--ray")
     if not ray.is_initialized():
         ray.init(log_to_driver=False, include_dashboard=False)
     # Another machine may not have the files.

@@ -101,9 +101,9 @@ def search(
         OutputError: ``folder`` is a file, or cannot be written to.
     """
     options, folder = options or SearchOptions(), Path(folder)
-    if options.judge == options.network:
+    if options.judge == options.loss_network:
         raise OptionError(
-            f"{options.network} would judge itself", hint="give another network as --judge"
+            f"{options.loss_network} would judge itself", hint="give another network as --judge"
         )
     atomic.require_places([folder / SHEET], [content, style], overwrite=True)
     run = _Search(Path(content), Path(style), options, cancel or CancelToken())
@@ -147,12 +147,15 @@ class _Search:
         self._options, self.cancel, self.seed = options, cancel, options.seed
         self._content = images.read(content).resized(options.size)
         self._style = images.read(style).resized(options.size)
-        base = LossOptions(network=options.network, weights=options.weights)
+        base = LossOptions(loss_network=options.loss_network, weights=options.weights)
         self._base = OptimizeOptions(
             size=options.size, steps=options.steps, seed=options.seed, loss=base
         )
         self._network = loading.load(
-            options.network, pooling=base.pooling, padding=base.padding, weights=options.weights
+            options.loss_network,
+            pooling=base.pooling,
+            padding=base.padding,
+            weights=options.weights,
         )
         self._judge = Judge(
             self._content, self._style, options.judge, weights=options.judge_weights
@@ -163,6 +166,7 @@ class _Search:
     def key(self) -> str:
         """The study's name: one for all calls and machines that search the same."""
         record = asdict(self._options)
+        record["network"] = record.pop("loss_network")  # as studies that are there have it
         for name in ("trials", "choices", "weights", "judge_weights"):
             del record[name]
         for name, picture in (("content", self._content), ("style", self._style)):
@@ -234,7 +238,7 @@ class Judge:
     ) -> None:
         self._style = style
         self._objective = Objective(
-            LossOptions(network=network, weights=weights),
+            LossOptions(loss_network=network, weights=weights),
             [StylePicture(to_tensor(style.pixels)[None])],
         )
         self._content = self._objective.content(to_tensor(content.pixels)[None])
@@ -329,7 +333,7 @@ def recipe(choice: Choice, style: Path) -> str:
     """What ``impasto train --recipe`` takes."""
     loss = choice.loss
     knobs = {
-        "network": loss.network,
+        "loss_network": loss.loss_network,
         "content_layers": list(loss.content_layers),
         "style_layers": list(loss.style_layers),
         "style_weight": loss.style_weight,

@@ -6,14 +6,15 @@ Making one of these objects checks it: a value out of range is an
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping
-from dataclasses import field, fields, is_dataclass, replace
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from impasto.errors import OptionError
+from impasto.errors import OptionError, did_you_mean
 
 
 def knob(
@@ -23,21 +24,27 @@ def knob(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
+    was: str = "",
 ) -> Any:
-    """A field of options: its default, what it does in one line, what it may be."""
-    return field(
-        default=default, metadata={"doc": doc, "low": low, "high": high, "choices": choices}
-    )
+    """A field of options: its default, what it does in one line, what it may be, and what it
+    ``was`` called."""
+    about = {"doc": doc, "low": low, "high": high, "choices": choices, "was": was}
+    return field(default=default, metadata=about)
 
 
 class Checked:
-    """Checks each field against its range or its choices when the object is made."""
+    """Checks each field against its kind, its range or its choices when the object is made.
+
+    Raises:
+        TypeError: a field is of a kind that no option has.
+    """
 
     def __post_init__(self) -> None:
+        kinds = _kinds(type(self))  # type: ignore[arg-type]
         for each in fields(self):  # type: ignore[arg-type]
             name, value = each.name.replace("_", " "), getattr(self, each.name)
             low, high, choices = (each.metadata[key] for key in ("low", "high", "choices"))
-            _require_kind(str(each.type), name, value)
+            kinds[each.name].require(name, value)
             if choices and value not in choices:
                 raise OptionError(f"{name} is {value!r}", hint=f"it must be {_either(choices)}")
             if low is high is None or value is each.default is None:
@@ -48,25 +55,48 @@ class Checked:
                 raise OptionError(f"{name} is {value}", hint=f"it must be {limits}")
 
 
-_KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
-    "bool": ("true or false", (bool,)),
-    "int": ("a whole number", (Integral,)),
-    "float": ("a number", (Real,)),
-    "str": ("a text", (str, PathLike)),
-    "tuple[str, ...]": ("a list of texts", (tuple,)),
+@dataclass(frozen=True)
+class _Kind:
+    """What a knob takes, in words and as types."""
+
+    words: str
+    types: tuple[type, ...]
+    optional: bool = False
+
+    def require(self, name: str, value: Any) -> None:
+        if value is None and self.optional:
+            return
+        switch = isinstance(value, bool) and bool not in self.types  # which Python takes for 0 or 1
+        right = isinstance(value, self.types) and not switch
+        if right and isinstance(value, tuple):
+            right = all(isinstance(part, str) for part in value)
+        if not right:
+            raise OptionError(f"{name} must be {self.words}, not {value!r}")
+
+
+_KNOWN: dict[Any, _Kind] = {
+    bool: _Kind("true or false", (bool,)),
+    int: _Kind("a whole number", (Integral,)),
+    float: _Kind("a number", (Real,)),
+    str: _Kind("a text", (str, PathLike)),
+    tuple[str, ...]: _Kind("a list of texts", (tuple,)),
 }
 
 
-def _require_kind(declared: str, name: str, value: Any) -> None:
-    kind, *rest = declared.split(" | ")
-    if kind not in _KINDS or (value is None and rest):
-        return
-    words, types = _KINDS[kind]
-    right = isinstance(value, types) and (kind == "bool" or not isinstance(value, bool))
-    if right and isinstance(value, tuple):
-        right = all(isinstance(part, str) for part in value)
-    if not right:
-        raise OptionError(f"{name} must be {words}, not {value!r}")
+@functools.cache
+def _kinds(options: type) -> dict[str, _Kind]:
+    """The kind of each knob, by the type that its annotation means, however it is written."""
+    hints = get_type_hints(options)
+    return {each.name: _kind(hints[each.name], options, each.name) for each in fields(options)}
+
+
+def _kind(hint: Any, options: type, name: str) -> _Kind:
+    several = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    kind, *others = (each for each in several if each is not NoneType)
+    if others or not (kind in _KNOWN or is_dataclass(kind)):
+        raise TypeError(f"{options.__name__}.{name} is {hint}, a kind that no option has")
+    known = _KNOWN.get(kind) or _Kind(kind.__name__, (kind,))
+    return replace(known, optional=NoneType in several)
 
 
 def _either(choices: tuple[str, ...]) -> str:
@@ -78,14 +108,16 @@ def doc(options: type, knob: str) -> str:
     return str(next(f.metadata["doc"] for f in fields(options) if f.name == knob))
 
 
-def flattened(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Names in words and values of a nested record, such as options or a card."""
+def flattened(record: Mapping[str, Any], *inside: str) -> Iterator[tuple[str, Any]]:
+    """Names in words and values of a nested record, such as options or a card. A name that begins
+    with that of the record it stands in does not say it twice."""
     for key, value in record.items():
-        name = f"{prefix}{key}".replace("_", " ")
+        name = key.replace("_", " ")
+        name = name.removeprefix(f"{inside[-1]} ") if inside else name
         if isinstance(value, dict):
-            yield from flattened(value, f"{name} ")
+            yield from flattened(value, *inside, name)
         else:
-            yield name, value
+            yield " ".join((*inside, name)), value
 
 
 def changed(options: Any, values: Mapping[str, Any]) -> Any:
@@ -96,23 +128,54 @@ def changed(options: Any, values: Mapping[str, Any]) -> Any:
     Raises:
         OptionError: a name that is no knob, or a value out of range.
     """
-    known = set(_names(options))
+    known = _names(options)
     for name in values:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            raise OptionError(
-                f"there is no option {name!r}", hint=f"did you mean {near[0]}?" if near else ""
-            )
+            raise OptionError(f"there is no option {name!r}", hint=did_you_mean(name, known))
     return _changed(options, values)
 
 
-def _names(options: Any) -> Iterator[str]:
+def current(
+    options: Any, values: Mapping[str, Any], told: Callable[[str, str], None] = lambda *_: None
+) -> dict[str, Any]:
+    """``values`` as :func:`changed` takes them, of a file that may be older: knobs have the names
+    that they have now. ``told`` is called with the old name and the new one.
+
+    Raises:
+        OptionError: a knob is given by both names.
+    """
+    names = {each.metadata["was"]: each.name for each in _knobs(options) if each.metadata["was"]}
+    for old in names.keys() & values.keys():
+        if names[old] in values:
+            raise OptionError(f"{old} is the old name of {names[old]}, which is given, too")
+        told(old, names[old])
+    return {names.get(name, name): value for name, value in values.items()}
+
+
+def _names(options: Any) -> set[str]:
+    """What knobs can be changed by.
+
+    Raises:
+        TypeError: one name is of two knobs, or of a knob and of options that hold others.
+    """
+    everything = [each.name for each, _ in _fields(options)]
+    names = {each.name for each in _knobs(options)}
+    if doubled := sorted(name for name in names if everything.count(name) > 1):
+        raise TypeError(f"{type(options).__name__} has two options called {doubled[0]}")
+    return names
+
+
+def _knobs(options: Any) -> Iterator[Field[Any]]:
+    return (each for each, value in _fields(options) if not is_dataclass(value))
+
+
+def _fields(options: Any) -> Iterator[tuple[Field[Any], Any]]:
+    """All fields with their values, and those of options that are such values."""
     for each in fields(options):
         value = getattr(options, each.name)
+        yield each, value
         if is_dataclass(value):
-            yield from _names(value)
-        else:
-            yield each.name
+            yield from _fields(value)
 
 
 def _changed(options: Any, values: Mapping[str, Any]) -> Any:
@@ -135,9 +198,10 @@ def restored(kind: type, record: Any) -> Any:
     Raises:
         OptionError: it has an option that does not exist here, or a value that is not allowed.
     """
-    known = {each.name: getattr(kind(), each.name) for each in fields(kind)}
     if not isinstance(record, dict):
         raise OptionError("its options are damaged")
+    known = {each.name: getattr(kind(), each.name) for each in fields(kind)}
+    record = current(kind(), record)
     if strange := record.keys() - known.keys():
         raise OptionError(f"it has options that do not exist here: {', '.join(sorted(strange))}")
     made = {

@@ -14,7 +14,7 @@ class LossOptions(Checked):
     Layers are ``NAME`` or ``NAME:WEIGHT``; without any, the loss network's own are taken.
     """
 
-    network: str = knob("vgg19", "Loss network: vgg19, vgg16, resnet50, ...")
+    loss_network: str = knob("vgg19", "Loss network: vgg19, vgg16, resnet50, ...", was="network")
     weights: str | None = knob(None, "File with that network's weights; found by default.")
     pooling: str = knob("max", "Pooling: max or average.", choices=("max", "average"))
     padding: str = knob(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from impasto.errors import OptionError
+from impasto.options.fields import current
 
 
 def read(path: Path, what: str, known: Iterable[str]) -> dict[str, Any]:
@@ -34,6 +35,18 @@ def table(tables: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise OptionError(f"{name} in {path} is no table", hint=f"begin it with [{name}]")
     return dict(found)
+
+
+def knobs(options: Any, table: Mapping[str, Any], path: Path, notes: list[str]) -> dict[str, Any]:
+    """What a table of ``path`` says of ``options``, by the names that they have now; ``notes``
+    get those that it should have."""
+
+    def told(old: str, new: str) -> None:
+        note = f"{path} says {old}, which is called {new} now"
+        if note not in notes:
+            notes.append(note)
+
+    return current(options, table, told)
 
 
 def only(table: Mapping[str, Any], known: Iterable[str], path: Path) -> None:

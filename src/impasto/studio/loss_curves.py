@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from impasto.errors import MissingExtraError
+from impasto.distribution import need
 
 Losses = Sequence[Mapping[str, float]]
 
@@ -61,12 +61,8 @@ def overview(runs: Mapping[str, Losses]) -> bytes:
 
 
 def _figure() -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("train", "matplotlib, which draws loss curves,") from error
-
-    figure = Figure(figsize=(11, 4.5))
+    library = need("matplotlib.figure", "train", "matplotlib, which draws loss curves,")
+    figure = library.Figure(figsize=(11, 4.5))
     # Fixed: a computed layout draws the figure several times.
     figure.subplots_adjust(left=0.07, right=0.98, bottom=0.12, top=0.87, wspace=0.16)
     return figure

@@ -28,7 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.errors import OptionError
+from impasto.errors import OptionError, did_you_mean
 from impasto.options import NetworkOptions
 
 _JOHNSON = NetworkOptions(
@@ -63,7 +63,8 @@ def preset(name: str) -> NetworkOptions:
         OptionError: there is none.
     """
     if name not in NETWORKS:
-        raise OptionError(f"there is no network {name!r}", hint=f"there are: {', '.join(NETWORKS)}")
+        hint = did_you_mean(name, NETWORKS, f"there are: {', '.join(NETWORKS)}")
+        raise OptionError(f"there is no network {name!r}", hint=hint)
     return NETWORKS[name]
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, groupby
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from impasto import atomic, images, paths
 from impasto.errors import ImpastoError, PictureLimitError, in_memory
+from impasto.inference import runtimes
 from impasto.options import ReadOptions, StylizeOptions, WriteOptions
 from impasto.progress import CancelToken, OnProgress, silent
 from impasto.stylization.stylizer import Stylizer
@@ -73,26 +75,28 @@ def run(
 ) -> Iterator[Result]:
     """Do ``jobs`` in order, with ``styles`` by the name that the jobs use.
 
-    Each photograph is read once, each style loaded once. ``on_progress`` is called after
-    each frame of a film; ``cancel`` stops after the frame or the picture at hand.
+    Each photograph is read once, each style loaded once, for its first photograph.
+    ``on_progress`` is called after each frame of a film; ``cancel`` stops after the frame or
+    the picture at hand.
 
     A photograph that cannot be read, or a result that cannot be written, is a result with
     an error. Where the output is there already and ``overwrite`` is off, the job is
-    skipped before any work.
+    skipped before any work, and its style is not looked at.
 
     Raises:
         StyleError, DeviceError: before any work, for a style or a device that cannot be
-            used.
+            used. What only a runtime sees is tried with the first style; of a later one it is
+            an error of its jobs.
         MissingExtraError: before any work, for a film without PyAV.
     """
     films, pictures = ([job for job in jobs if job.is_film is kind] for kind in (True, False))
     require_for_films(jobs, settings)
-    stylizers = {
-        name: Stylizer(style, device=settings.device, threads=settings.threads)
-        for name, style in styles.items()
-    }
-    cancel = cancel or CancelToken()
-    yield from _pictures(pictures, stylizers, settings, cancel)
+    if require_styles(jobs, styles, settings):
+        runtimes.require(settings.device)
+    load, cancel = loader(styles, settings), cancel or CancelToken()
+    if first := next((job for job in pictures if not is_there(job, settings)), None):
+        load(first.style)
+    yield from _pictures(pictures, load, settings, cancel)
     for job in films:
         if not cancel.cancelled:
             yield film(job, styles[job.style], settings, on_progress, cancel)
@@ -106,8 +110,35 @@ def require_for_films(jobs: Sequence[Job], settings: Settings) -> None:
         reading.library()
 
 
+def require_styles(jobs: Sequence[Job], styles: Mapping[str, Style], settings: Settings) -> bool:
+    """Whether something is to be painted; the files of the styles that it needs are checked.
+
+    Raises:
+        StyleError: one is missing, damaged or foreign.
+        OptionError: a blend of networks between which there is none.
+    """
+    wanted = {job.style for job in jobs if not is_there(job, settings)}
+    for name in wanted:
+        styles[name].model()
+    return bool(wanted)
+
+
+Load = Callable[[str], Stylizer]
+"""Gives the style of a name, ready to paint."""
+
+
+def loader(styles: Mapping[str, Style], settings: Settings) -> Load:
+    """Loads each style once, when it is first asked for."""
+
+    @functools.cache
+    def load(name: str) -> Stylizer:
+        return Stylizer(styles[name], device=settings.device, threads=settings.threads)
+
+    return load
+
+
 def _pictures(
-    jobs: Sequence[Job], stylizers: Mapping[str, Stylizer], settings: Settings, cancel: CancelToken
+    jobs: Sequence[Job], load: Load, settings: Settings, cancel: CancelToken
 ) -> Iterator[Result]:
     """While one photograph is painted, the next is read and the last result is written."""
     groups = [list(group) for _, group in groupby(jobs, lambda job: job.input)]
@@ -130,7 +161,7 @@ def _pictures(
                 if photo is None or is_there(job, settings):
                     found: tuple[Result, Picture | None] = Result(job, skipped=True), None
                 else:
-                    found = _paint(job, photo.result(), stylizers[job.style], settings)
+                    found = _paint(job, photo.result(), load, settings)
                 waiting.append(writer.submit(_write, *found, settings))
                 if len(waiting) > 1:
                     yield waiting.popleft().result()
@@ -166,20 +197,21 @@ def _read(path: Path, options: ReadOptions) -> _Photo:
     return _Photo(picture, time.perf_counter() - started)
 
 
-def one(job: Job, stylizer: Stylizer, settings: Settings) -> Result:
+def one(job: Job, load: Load, settings: Settings) -> Result:
     """Read, paint and write one picture, whatever is there already."""
     photo = _read(job.input, settings.read)
-    return _write(*_paint(job, photo, stylizer, settings), settings)
+    return _write(*_paint(job, photo, load, settings), settings)
 
 
 def _paint(
-    job: Job, photo: _Photo, stylizer: Stylizer, settings: Settings
+    job: Job, photo: _Photo, load: Load, settings: Settings
 ) -> tuple[Result, Picture | None]:
     started = time.perf_counter()
     try:
         if isinstance(photo.picture, ImpastoError):
             raise photo.picture
         _require_room(photo.picture, settings)
+        stylizer = load(job.style)
         with in_memory(str(job.input), hint=_SMALLER):
             painting = stylizer(photo.picture, **asdict(settings.stylize))
     except ImpastoError as error:

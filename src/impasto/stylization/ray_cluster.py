@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from impasto import errors
-from impasto.errors import ImpastoError, MissingExtraError
+from impasto.distribution import need
+from impasto.errors import ImpastoError
 from impasto.progress import CancelToken, silent
 from impasto.stylization import batch
 from impasto.stylization.batch import Result, Settings
-from impasto.stylization.stylizer import Stylizer
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
@@ -38,14 +38,13 @@ def run(
     replaced; what it had finished is not done again.
 
     Raises:
+        StyleError: before any work, for a style that cannot be used.
         MissingExtraError: Ray Data is not installed, or, for a film, PyAV.
     """
-    try:
-        import pyarrow  # noqa: F401 - Ray Data needs it, and says so only when it runs
-        import ray
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("cluster", "--ray") from error
+    need("pyarrow", "cluster", "--ray")  # Ray Data needs it, and says so only when it runs
+    ray = need("ray", "cluster", "--ray")
     batch.require_for_films(jobs, settings)
+    batch.require_styles(jobs, styles, settings)
     left = []
     for job in jobs:
         if batch.is_there(job, settings):
@@ -59,7 +58,7 @@ def run(
         if ours:
             ray.init(log_to_driver=False, include_dashboard=False)
         try:
-            for row in _rows(left, styles, settings):
+            for row in _rows(ray, left, styles, settings):
                 yield _told(left[row["number"]], row)
                 if cancel and cancel.cancelled:
                     return
@@ -70,17 +69,14 @@ def run(
 
 
 def _rows(
-    jobs: Sequence[Job], styles: Mapping[str, Style], settings: Settings
+    ray: Any, jobs: Sequence[Job], styles: Mapping[str, Style], settings: Settings
 ) -> Iterator[dict[str, Any]]:
     """What Ray's workers tell of each job, as a table's rows."""
-    import ray
-
     ray.data.DataContext.get_current().enable_progress_bars = False
-    rows: Any = ray.data.from_items(
+    rows = ray.data.from_items(
         [{"number": number} for number in range(len(jobs))], override_num_blocks=len(jobs)
     )
-    resources: Any = ray.cluster_resources  # untyped
-    workers = min(len(jobs), max(1, int(resources().get("CPU", 1))))
+    workers = min(len(jobs), max(1, int(ray.cluster_resources().get("CPU", 1))))
     painted = rows.map(
         _Painter,
         fn_constructor_args=(jobs, dict(styles), settings),
@@ -108,14 +104,15 @@ class _OwnOutput:
 
 
 class _Painter:
-    """A worker, with the styles that it has loaded."""
+    """A worker, with the styles that it has loaded. What does not start is an error of each job:
+    of this machine, perhaps; others may do better."""
 
     def __init__(
         self, jobs: Sequence[Job], styles: Mapping[str, Style], settings: Settings
     ) -> None:
         self._jobs, self._styles = jobs, styles
         self._settings = replace(settings, threads=settings.threads or 1)
-        self._loaded: dict[str, Stylizer] = {}
+        self._load = batch.loader(styles, self._settings)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         job, settings = self._jobs[row["number"]], self._settings
@@ -124,14 +121,7 @@ class _Painter:
         if job.is_film:
             style = self._styles[job.style]
             return row | _row(batch.film(job, style, settings, silent, CancelToken()))
-        try:
-            if job.style not in self._loaded:
-                self._loaded[job.style] = Stylizer(
-                    self._styles[job.style], device=settings.device, threads=settings.threads
-                )
-        except ImpastoError as error:  # of this machine, perhaps; others may do better
-            return row | _row(Result(job, error=error))
-        return row | _row(batch.one(job, self._loaded[job.style], settings))
+        return row | _row(batch.one(job, self._load, settings))
 
 
 def _row(result: Result) -> dict[str, Any]:

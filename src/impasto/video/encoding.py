@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +91,26 @@ class Work:
         if whole:
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    def close(self) -> None:
+        """Remove the folder where it has nothing to go on from."""
+        if self.begun and not self.parts:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def written(path: Path, kind: str) -> Iterator[Any]:
+    """A file to write packets into. After an error it is closed and removed, and that error is
+    told, not what closing says then."""
+    container = library().open(str(path), "w", format=kind)
+    try:
+        yield container
+        container.close()
+    except BaseException:
+        with suppress(Exception):
+            container.close()
+        path.unlink(missing_ok=True)
+        raise
+
 
 class Encoder(ExitStack):
     """One part, encoded in another thread."""
@@ -99,17 +120,18 @@ class Encoder(ExitStack):
         self.path = work.folder / "part.tmp"
         self._codec, self._pixels, self._options = work.encoder
         self._film = film
-        self._container = self.enter_context(library().open(str(self.path), "w", format="nut"))
-        self._thread = self.enter_context(ThreadPoolExecutor(1))
+        self._container = self.enter_context(written(self.path, "nut"))
+        self._thread = ThreadPoolExecutor(1)
+        self.callback(self._thread.shutdown, cancel_futures=True)
+        self.push(self._finish)
         self._stream: Any = None
         self._waiting: list[Future[None]] = []
 
-    def __exit__(self, *exception: Any) -> bool | None:
-        if exception[0] is None:
+    def _finish(self, kind: type[BaseException] | None, *_: Any) -> None:
+        if kind is None:
             self._settle(0)
             if self._stream is not None:
                 self._container.mux(self._stream.encode(None))
-        return super().__exit__(*exception)
 
     def add(self, pixels: NDArray[np.uint8], like: Any) -> None:
         self._settle(AHEAD)

@@ -95,8 +95,7 @@ def paint(
         Cancelled: before the first frame.
     """
     cancel = cancel or CancelToken()
-    with _told(source, target):
-        work = Work(target, _key(source, look))
+    with _told(source, target), closing(Work(target, _key(source, look))) as work:
         if os.path.exists(target) and not overwrite and not work.begun:
             raise atomic.there_already(target)
         with closing(Source(source, read or ReadOptions())) as film:

@@ -6,15 +6,15 @@ import contextlib
 import heapq
 import math
 import os
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from impasto.errors import OptionError
 from impasto.paths import FILMS
-from impasto.video.encoding import Work
+from impasto.video.encoding import Work, written
 from impasto.video.reading import Source, library
 
 
@@ -55,16 +55,17 @@ def _format(kind: str) -> str:
 def join(film: Source, work: Work, target: Path, end: float) -> Path:
     """All parts, and the sound that belongs to them, in one file."""
     joined = work.folder / f"joined{target.suffix.lower()}"
-    with library().open(str(joined), "w", format=_format(target.suffix)) as output:
+    with ExitStack() as stack:
+        output = stack.enter_context(written(joined, _format(target.suffix)))
         if target.suffix.lower() == ".gif":
             _write_gif(work.parts, output)
             return joined
         with library().open(str(work.parts[0])) as part:
             stream = output.add_stream_from_template(part.streams.video[0])
-        packets = [_packets(work.parts, {0: stream})]
+        packets = [stack.enter_context(closing(_packets(work.parts, {0: stream})))]
         if film.sound:
             copies = {each.index: output.add_stream_from_template(each) for each in film.sound}
-            packets.append(_packets([film.path], copies, end))
+            packets.append(stack.enter_context(closing(_packets([film.path], copies, end))))
         for _, packet in heapq.merge(*packets, key=lambda entry: entry[0]):
             output.mux(packet)
     return joined
@@ -84,41 +85,43 @@ def _packets(
 
 def _write_gif(parts: Sequence[Path], output: Any) -> None:
     """With one palette that suits all frames: they are read twice, and none is kept."""
-    colours, *_ = _filtered(_frames(parts), "palettegen")
+    colours, *_ = _filtered(parts, "palettegen")
     stream: Any = None
-    for frame in _filtered(_frames(parts), "paletteuse", colours):
-        if stream is None:
-            stream = output.add_stream("gif", rate=25)
-            stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "pal8"
-            stream.codec_context.time_base = frame.time_base
-        output.mux(stream.encode(frame))
+    with closing(_filtered(parts, "paletteuse", colours)) as frames:
+        for frame in frames:
+            if stream is None:
+                stream = output.add_stream("gif", rate=25)
+                stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "pal8"
+                stream.codec_context.time_base = frame.time_base
+            output.mux(stream.encode(frame))
     output.mux(stream.encode(None))
 
 
-def _frames(parts: Iterable[Path]) -> Iterator[Any]:
+def _frames(parts: Iterable[Path]) -> Generator[Any, None, None]:
     for path in parts:
         with library().open(str(path)) as part:
             yield from part.decode(video=0)
 
 
-def _filtered(frames: Iterator[Any], name: str, palette: Any = None) -> Iterator[Any]:
+def _filtered(parts: Iterable[Path], name: str, palette: Any = None) -> Generator[Any, None, None]:
     """Frames as a filter of FFmpeg makes them, one by one; its second input is ``palette``."""
     graph = library().filter.Graph()
-    first = next(frames)
-    sources = [_buffer(graph, each) for each in (first, palette) if each]
-    made, sink = graph.add(name), graph.add("buffersink")
-    for index, source in enumerate(sources):
-        source.link_to(made, 0, index)
-    made.link_to(sink)
-    graph.configure()
-    if palette:
-        sources[1].push(palette)
-        sources[1].push(None)
-    for frame in chain((first,), frames, (None,)):
-        sources[0].push(frame)
-        with contextlib.suppress(library().EOFError, library().BlockingIOError):
-            while True:
-                yield sink.pull()
+    with closing(_frames(parts)) as frames:
+        first = next(frames)
+        sources = [_buffer(graph, each) for each in (first, palette) if each]
+        made, sink = graph.add(name), graph.add("buffersink")
+        for index, source in enumerate(sources):
+            source.link_to(made, 0, index)
+        made.link_to(sink)
+        graph.configure()
+        if palette:
+            sources[1].push(palette)
+            sources[1].push(None)
+        for frame in chain((first,), frames, (None,)):
+            sources[0].push(frame)
+            with contextlib.suppress(library().EOFError, library().BlockingIOError):
+                while True:
+                    yield sink.pull()
 
 
 def _buffer(graph: Any, like: Any) -> Any:

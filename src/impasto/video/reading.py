@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impasto.errors import MissingExtraError, PictureError, PictureLimitError
+from impasto.distribution import need
+from impasto.errors import PictureError, PictureLimitError
 from impasto.options import ReadOptions
 
 if TYPE_CHECKING:
@@ -23,11 +24,12 @@ AHEAD = 4
 
 
 def library() -> Any:
-    try:
-        import av
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("video", "PyAV, which reads and writes films,") from error
-    return av
+    """PyAV.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    return need("av", "video", "PyAV, which reads and writes films,")
 
 
 class Source:
@@ -35,19 +37,24 @@ class Source:
 
     def __init__(self, path: Path, limits: ReadOptions) -> None:
         self.path = path
-        self.container = library().open(str(path))
+        with contextlib.ExitStack() as stack:
+            self.container = stack.enter_context(library().open(str(path)))
+            self.stream = self._pictures(limits)
+            self.stream.thread_type = "AUTO"
+            self.sound = [] if path.suffix == ".gif" else list(self.container.streams.audio)
+            stack.pop_all()  # it stays open
+
+    def _pictures(self, limits: ReadOptions) -> Any:
         if not self.container.streams.video:
-            self.container.close()
-            raise PictureError(f"{path} has no moving pictures")
-        self.stream = self.container.streams.video[0]
-        self.stream.thread_type = "AUTO"
-        width, height = self.stream.width, self.stream.height
-        if width * height > limits.max_pixels:
+            raise PictureError(f"{self.path} has no moving pictures")
+        stream = self.container.streams.video[0]
+        if stream.width * stream.height > limits.max_pixels:
+            size = f"{stream.width}x{stream.height} pixels"
             raise PictureLimitError(
-                f"{path} has {width}x{height} pixels, more than {limits.max_pixels:,}",
+                f"{self.path} has {size}, more than {limits.max_pixels:,}",
                 hint="raise --max-pixels",
             )
-        self.sound = [] if path.suffix == ".gif" else list(self.container.streams.audio)
+        return stream
 
     def close(self) -> None:
         self.container.close()

@@ -221,6 +221,7 @@ def _card(folder: Path, name: str, model: bytes, details: Mapping[str, Any]) -> 
         entry["name"] = name if len(entries) == 1 else f"{name}-{entry['name']}"
         entry["preview"] = f"{entry['name']}.jpg"
     card["model"] |= {
+        "file": publish.FILE,
         "sha256": hashlib.sha256(model).hexdigest(),
         "bytes": len(model),
         "quantized": dict(details),

@@ -8,9 +8,8 @@ had, the entry says so.
 from __future__ import annotations
 
 from dataclasses import replace
-from difflib import get_close_matches
 
-from impasto.errors import OptionError
+from impasto.errors import OptionError, did_you_mean
 from impasto.options import LossOptions, OptimizeOptions
 
 _FIVE = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
@@ -52,7 +51,7 @@ PRESETS: dict[str, OptimizeOptions] = {
         steps=500,
         scales=1,
         loss=LossOptions(
-            network="vgg16",
+            loss_network="vgg16",
             padding="same",
             scale="johnson",
             content_layers=("conv2_2",),
@@ -68,7 +67,7 @@ PRESETS: dict[str, OptimizeOptions] = {
         steps=300,
         scales=1,
         loss=LossOptions(
-            network="vgg19-torchvision",
+            loss_network="vgg19-torchvision",
             padding="same",
             scale="mean",
             content_layers=("conv2_2.pre",),
@@ -114,7 +113,6 @@ def preset(name: str) -> OptimizeOptions:
         OptionError: there is no such set-up.
     """
     if name not in PRESETS:
-        near = get_close_matches(name, PRESETS, 1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(PRESETS)}"
+        hint = did_you_mean(name, PRESETS, f"there are {', '.join(PRESETS)}")
         raise OptionError(f"there is no preset {name!r}", hint=hint)
     return PRESETS[name]

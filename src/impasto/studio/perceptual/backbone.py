@@ -7,7 +7,6 @@ wanted: VGG (:mod:`impasto.studio.perceptual.vgg`) or a network of torchvision
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Self
 
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from impasto.errors import OptionError, PictureError
+from impasto.errors import OptionError, PictureError, did_you_mean
 
 _TOO_SMALL = ("Kernel size can't be greater", "utput size is too small")
 """What torch says where a picture shrinks to nothing on its way."""
@@ -101,12 +100,10 @@ class LossNetwork(nn.Module):
     def require(self, wanted: Iterable[str]) -> None:
         """Raise OptionError for a layer that is not offered."""
         if unknown := sorted(set(wanted).difference(self.layers)):
-            near = difflib.get_close_matches(unknown[0], self.layers, 3, 0.4)
+            all_of_them = f"its layers are {self.layers[0]} ... {self.layers[-1]}"
             raise OptionError(
                 f"{self.name} has no layer {', '.join(unknown)}",
-                hint=f"the nearest are {', '.join(near)}"
-                if near
-                else f"its layers are {self.layers[0]} ... {self.layers[-1]}",
+                hint=did_you_mean(unknown[0], self.layers, all_of_them),
             )
 
 
@@ -129,8 +126,5 @@ def shapes(
 
 def unknown_network(name: str, names: Iterable[str]) -> OptionError:
     """What is raised for a name that is none of ``names``."""
-    near = difflib.get_close_matches(name, dict.fromkeys(names).keys(), 3, 0.4)
-    return OptionError(
-        f"there is no loss network {name}",
-        hint=f"did you mean {' or '.join(near)}?" if near else "the default is vgg19",
-    )
+    hint = did_you_mean(name, names, "the default is vgg19")
+    return OptionError(f"there is no loss network {name}", hint=hint)

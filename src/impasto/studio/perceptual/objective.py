@@ -83,7 +83,7 @@ class Objective:
             )
         self.options = options
         self.network = network or loading.load(
-            options.network,
+            options.loss_network,
             pooling=options.pooling,
             padding=options.padding,
             weights=options.weights,

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence, Set
-from difflib import get_close_matches
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
-from impasto.errors import MissingExtraError, OptionError
+from impasto.distribution import need
+from impasto.errors import MissingExtraError, OptionError, did_you_mean
 from impasto.studio.perceptual import fx_surgery, vgg
 from impasto.studio.perceptual import weights as store
 from impasto.studio.perceptual.backbone import LossNetwork, unknown_network
@@ -179,12 +178,12 @@ def _weighted(
 def _torchvision(name: str) -> Any:
     """``torchvision.models``, or why not; ``name`` may be mistyped rather than missing."""
     try:
-        return import_module("torchvision.models")
+        return need("torchvision.models", "backbones", f"torchvision, which has {name},")
     except (ImportError, RuntimeError) as error:
-        if get_close_matches(name, vgg.NAMES, 1):
+        if did_you_mean(name, vgg.NAMES):
             raise unknown_network(name, vgg.NAMES) from error
-        if isinstance(error, ImportError):
-            raise MissingExtraError("backbones", f"torchvision, which has {name},") from error
+        if isinstance(error, MissingExtraError):
+            raise
         # Its operators are not those of this torch.
         missing = MissingExtraError("backbones", f"a torchvision for torch {torch.__version__}")
         missing.hint = "install torch and torchvision together, from one index"

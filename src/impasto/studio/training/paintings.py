@@ -31,7 +31,7 @@ from impasto.images import operations
 from impasto.images.crop import cropped
 from impasto.images.picture import Picture
 from impasto.options import LossOptions, TrainOptions, tables
-from impasto.options.fields import changed
+from impasto.options.fields import changed, current
 from impasto.studio import networks
 
 _SMALLEST = 32
@@ -139,7 +139,7 @@ def learnt_with(style: Style) -> tuple[LossOptions, int, str]:
     """Loss, and long side and part of the painting, that the style's card tells of."""
     details, defaults = style.card.details, TrainOptions()
     training: Mapping[str, Any] = details.get("training", {})
-    knobs = dict(training.get("loss", {}))
+    knobs = current(defaults.loss, training.get("loss", {}))
     if "style_weight" in details:  # one style of several may have its own
         knobs["style_weight"] = details["style_weight"]
     loss: LossOptions = changed(defaults.loss, knobs)
@@ -158,6 +158,8 @@ class Recipe:
     options: TrainOptions
     start: str | None = None
     """The style to learn on from."""
+    notes: tuple[str, ...] = ()
+    """What its author should change in it."""
 
 
 def read(path: Path) -> Recipe:
@@ -173,8 +175,9 @@ def read(path: Path) -> Recipe:
     paintings = [_painting(style, path) for style in styles]
     network = networks.preset(str(knobs.pop("tier", "light")))
     start = knobs.pop("start", None)
-    options = changed(TrainOptions(network=network), knobs)
-    return Recipe(paintings, options, start and str(start))
+    options, notes = TrainOptions(network=network), list[str]()
+    options = changed(options, tables.knobs(options, knobs, path, notes))
+    return Recipe(paintings, options, start and str(start), tuple(notes))
 
 
 def _painting(style: dict[str, Any], path: Path) -> Painting:
