@@ -191,9 +191,9 @@ def test_a_job_that_is_cancelled_before_it_is_done_leaves_nothing(options, monke
 def starved(options, job, folder):
     """As a job's process for which memory ends: numpy's, torch's."""
     import torch
-    from impasto.stylization.stylizer import Stylizer
 
     from impasto.studio import optimize
+    from impasto.stylization.stylizer import Stylizer
 
     Stylizer.film = images.encode = lambda *_: np.empty(1 << 60, np.uint8)
     optimize.optimize = lambda *_, **__: torch.empty(1 << 60, dtype=torch.uint8)

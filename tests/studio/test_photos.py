@@ -6,6 +6,7 @@ import torch
 
 from impasto import paths
 from impasto.errors import OptionError, TrainingError
+from impasto.images.grain import grained as over_a_photograph
 from impasto.studio.tensors import grained, to_pixels, to_tensor
 from impasto.studio.training.dataset import Photos
 
@@ -114,3 +115,17 @@ def test_grain_of_a_training_is_of_seed_and_number_alone():
     assert float(one.std()) == pytest.approx(6 / 255, rel=0.03)
     assert float(grained(torch.ones(1, 3, 9, 9), 60, seed=0, first=0).max()) == 1
     assert grained(photographs, 0, seed=0, first=0) is photographs
+
+
+def test_grain_in_training_is_that_of_painting():
+    """The same whole levels, as often: a network meets no other grain than it has learnt with."""
+    grey = np.full((256, 512, 3), 128, np.uint8)
+    painted = over_a_photograph(grey, 6)[..., 0].astype(int) - 128
+    levels = (grained(torch.full((1, 3, 256, 512), 128 / 255), 6, seed=0, first=0) * 255 - 128)[0]
+    assert torch.equal(levels[0], levels[1])
+    learnt = levels[0].round().numpy()
+    assert np.abs(levels[0].numpy() - learnt).max() < 1e-3
+    counts = [
+        np.bincount((each + 30).astype(int).ravel(), minlength=60) for each in (painted, learnt)
+    ]
+    assert np.abs(counts[0] - counts[1]).max() < 0.02 * painted.size

@@ -196,12 +196,12 @@ def test_the_worst_photograph_in_the_worst_style_counts(several, photos, generou
     pictures = [images.read(path).resized(96) for path in sorted(photos.iterdir())[:4]]
     run = quantize._Run(model, pictures, 2, 2, lambda _: None)
     quantised, difference, _ = run()
-    off = run._off(quantised, range(4))
+    off = [np.float32(one) - other for one, other in run._both(quantised, range(4))]
     assert difference.levels == pytest.approx(max(np.abs(each).mean() for each in off))
     assert difference.worst == int(np.argmax([np.square(each).mean() for each in off]))
     square = np.square(off[difference.worst]).mean()
     assert difference.psnr == pytest.approx(10 * np.log10(255**2 / square))
-    same = quantize.difference_of(run._off(model, range(4)))
+    same = quantize.difference_of(run._both(model, range(4)))
     assert (same.levels, same.psnr) == (0, np.inf)
     assert same.accepted
 
