@@ -1,13 +1,13 @@
-import signal
 import sys
 
 import pytest
 
-from impasto import batch, cli, codecs, files
+from impasto import batch, codecs, files
 from impasto.batch import Settings
 from impasto.errors import MissingExtraError, PictureLimitError
 from impasto.options import StylizeOptions
 from impasto.progress import CancelToken, silent
+from running import run
 
 
 @pytest.fixture
@@ -77,6 +77,7 @@ def test_cancelled_it_writes_what_it_has_begun(folder, style):
     cancel.cancel()
     done += results
     assert 1 <= len(done) <= 3
+    assert [each.status for each in done] == ["done", "done", "error"][: len(done)]
     assert all(each.job.output.exists() for each in done if not each.error)
 
 
@@ -90,11 +91,7 @@ def test_films_without_pyav_end_it_before_any_picture_is_painted(folder, style, 
     film = next(job for job in jobs if job.is_film)
     with pytest.raises(MissingExtraError):  # as a worker of a cluster does it
         batch.film(film, style, Settings(), silent, CancelToken())
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-    monkeypatch.setattr(sys, "argv", ["impasto", "stylize", str(film.input), "-s", style.name])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert ended.value.code == 3
+    assert run("stylize", film.input, "-s", style.name).returncode == 3
     film.output.parent.mkdir()
     film.output.touch()  # painted once, it asks for nothing
     assert next(batch.run([film], {style.name: style}, Settings())).skipped
