@@ -1,27 +1,18 @@
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 import pytest
 
+from impasto import options
 from impasto.errors import OptionError
-from impasto.knobs import changed, doc
-from impasto.options import (
-    EvaluateOptions,
-    LossOptions,
-    OptimizeOptions,
-    QuantizeOptions,
-    ReadOptions,
-    ServeOptions,
-    StylizeOptions,
-    TrainOptions,
-    WriteOptions,
-)
+from impasto.knobs import Checked, changed, doc
+from impasto.options import LossOptions, OptimizeOptions, StylizeOptions, TrainOptions
 
 ALL = [
-    EvaluateOptions, LossOptions, OptimizeOptions, QuantizeOptions, ReadOptions, ServeOptions,
-    StylizeOptions,
-    TrainOptions, WriteOptions,
-]  # fmt: skip
+    each
+    for each in vars(options).values()
+    if isinstance(each, type) and issubclass(each, Checked) and is_dataclass(each)
+]
 
 
 @pytest.mark.parametrize("options", ALL)
@@ -79,6 +70,8 @@ def test_values_of_another_kind_are_refused(given, said):
         changed(TrainOptions(), given)
 
 
-def test_the_trainer_and_the_optimiser_share_their_losses():
-    assert is_dataclass(TrainOptions().loss)
-    assert type(TrainOptions().loss) is type(OptimizeOptions().loss) is LossOptions
+@pytest.mark.parametrize("options", [TrainOptions, OptimizeOptions])
+def test_the_trainer_and_the_optimiser_share_their_losses(options):
+    assert type(options().loss) is LossOptions
+    given = {"style_weight": 7.0, "pooling": "average"}
+    assert changed(options(), given) == replace(options(), loss=replace(options().loss, **given))

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from impasto import store
+from impasto import onnxfile, store
 from impasto.errors import StyleError
 
 
@@ -142,23 +142,67 @@ def test_torchs_zip_and_a_lone_onnx_are_named(tmp_path, model):
         store.refuse_foreign(tmp_path / "style.onnx")
 
 
-def test_only_onnx_knows_more_fields_than_we_do():
-    """The numbers of the protobuf fields that the walk relies on."""
-    fields = {
-        onnx.ModelProto: {"graph": 7, "functions": 25},
-        onnx.GraphProto: {"node": 1, "initializer": 5, "sparse_initializer": 15},
-        onnx.NodeProto: {"op_type": 4, "attribute": 5, "domain": 7},
-        onnx.AttributeProto: {"t": 5, "g": 6, "tensors": 10, "graphs": 11},
-        onnx.TensorProto: {
-            "data_type": 2,
-            "raw_data": 9,
-            "external_data": 13,
-            "data_location": 14,
+FIELDS = [
+    (onnxfile, onnx.ModelProto, {"GRAPH": "graph", "FUNCTIONS": "functions"}),
+    (
+        onnxfile,
+        onnx.GraphProto,
+        {
+            "NODE": "node", "INITIALIZER": "initializer", "INPUT": "input", "OUTPUT": "output",
+            "SPARSE_INITIALIZER": "sparse_initializer",
         },
-    }
-    for message, numbers in fields.items():
-        for name, number in numbers.items():
-            assert message.DESCRIPTOR.fields_by_name[name].number == number
+    ),
+    (
+        onnxfile,
+        onnx.NodeProto,
+        {
+            "OP_TYPE": "op_type", "ATTRIBUTE": "attribute", "DOMAIN": "domain",
+            "_NODE_INPUT": "input", "_NODE_OUTPUT": "output",
+        },
+    ),
+    (
+        onnxfile,
+        onnx.AttributeProto,
+        {"_ATTRIBUTE_NAME": "name", "_ATTRIBUTE_INT": "i", "_ATTRIBUTE_INTS": "ints"},
+    ),
+    (
+        onnxfile,
+        onnx.TensorProto,
+        {
+            "_TENSOR_SHAPE": "dims", "_TENSOR_KIND": "data_type", "_FLOAT_DATA": "float_data",
+            "_TENSOR_NAME": "name", "_RAW_DATA": "raw_data",
+        },
+    ),
+    (onnxfile, onnx.ValueInfoProto, {"_VALUE_NAME": "name"}),
+    (
+        store,
+        onnx.AttributeProto,
+        {"_TENSOR": "t", "_SUBGRAPH": "g", "_TENSORS": "tensors", "_SUBGRAPHS": "graphs"},
+    ),
+    (
+        store,
+        onnx.TensorProto,
+        {
+            "_DATA_TYPE": "data_type", "_FLOAT_DATA": "float_data", "_RAW_DATA": "raw_data",
+            "_EXTERNAL_DATA": "external_data", "_DATA_LOCATION": "data_location",
+        },
+    ),
+]  # fmt: skip
+KINDS = {"FLOAT": "FLOAT", "INT64": "INT64", "HALF": "FLOAT16"}
+
+
+def test_numbers_of_fields_and_kinds_are_onnxs_own():
+    compared = {onnxfile: set(KINDS), store: {"MAX_BYTES"}}
+    for module, message, names in FIELDS:
+        for ours, theirs in names.items():
+            assert getattr(module, ours) == message.DESCRIPTOR.fields_by_name[theirs].number, ours
+        compared[module] |= set(names)
+    for ours, theirs in KINDS.items():
+        assert getattr(onnxfile, ours) == getattr(TensorProto, theirs)
+    for kind, dtype in (*store._NUMPY_TYPES.items(), *onnxfile._TYPES.items()):
+        assert helper.tensor_dtype_to_np_dtype(kind) == np.dtype(dtype)
+    for module, names in compared.items():  # none is forgotten
+        assert names == {name for name, value in vars(module).items() if type(value) is int}
 
 
 def test_a_network_is_a_regular_file(tmp_path):
