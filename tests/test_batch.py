@@ -1,13 +1,12 @@
 import hashlib
 import json
 import shutil
-import signal
 import sys
 
 import onnx
 import pytest
 
-from impasto import catalog, cli, images, paths
+from impasto import catalog, images, paths
 from impasto.errors import DeviceError, MissingExtraError, PictureLimitError, StyleError
 from impasto.inference import runtimes
 from impasto.options import StylizeOptions
@@ -15,6 +14,7 @@ from impasto.progress import CancelToken, silent
 from impasto.stylization import batch
 from impasto.stylization.batch import Settings
 from impasto.stylization.stylizer import Stylizer
+from running import run
 
 
 @pytest.fixture
@@ -84,6 +84,7 @@ def test_cancelled_it_writes_what_it_has_begun(folder, style):
     cancel.cancel()
     done += results
     assert 1 <= len(done) <= 3
+    assert [each.status for each in done] == ["done", "done", "error"][: len(done)]
     assert all(each.job.output.exists() for each in done if not each.error)
 
 
@@ -97,11 +98,7 @@ def test_films_without_pyav_end_it_before_any_picture_is_painted(folder, style, 
     film = next(job for job in jobs if job.is_film)
     with pytest.raises(MissingExtraError):  # as a worker of a cluster does it
         batch.film(film, style, Settings(), silent, CancelToken())
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-    monkeypatch.setattr(sys, "argv", ["impasto", "stylize", str(film.input), "-s", style.name])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert ended.value.code == 3
+    assert run("stylize", film.input, "-s", style.name).returncode == 3
     film.output.parent.mkdir()
     film.output.touch()  # painted once, it asks for nothing
     assert next(batch.run([film], {style.name: style}, Settings())).skipped

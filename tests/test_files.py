@@ -168,7 +168,8 @@ def test_blends_are_results_too_and_a_format_is_of_pictures(tmp_path):
 def test_results_always_have_a_name_that_a_file_system_takes(stem):
     (output,) = outputs([Found(Path("folder", f"{stem}.jpg"))], ["great-wave"])
     assert len(os.fsencode(output.name)) <= 255
-    assert output.name.endswith(".great-wave.jpg") or not Path(f"{stem}.jpg").suffix
+    # A name of nothing but dots has no suffix for some Pythons.
+    assert output.name.endswith(".great-wave.jpg") or not stem.strip(".")
 
 
 def test_names_of_255_bytes_and_of_no_encoding(tmp_path):

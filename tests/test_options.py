@@ -1,32 +1,28 @@
 import importlib.util
 import re
 import sys
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 
 import numpy as np
 import pytest
 
+from impasto import options
 from impasto.errors import OptionError
 from impasto.options import (
-    EvaluateOptions,
     LossOptions,
     OptimizeOptions,
-    QuantizeOptions,
-    ReadOptions,
     SearchOptions,
-    ServeOptions,
     StylizeOptions,
     TrainOptions,
-    WriteOptions,
 )
 from impasto.options import fields as knobs
 from impasto.options.fields import Checked, changed, current, doc, flattened
 
 ALL = [
-    EvaluateOptions, LossOptions, OptimizeOptions, QuantizeOptions, ReadOptions, ServeOptions,
-    StylizeOptions,
-    TrainOptions, WriteOptions,
-]  # fmt: skip
+    each
+    for each in vars(options).values()
+    if isinstance(each, type) and issubclass(each, Checked) and is_dataclass(each)
+]
 
 
 @pytest.mark.parametrize("options", ALL)
@@ -84,9 +80,11 @@ def test_values_of_another_kind_are_refused(given, said):
         changed(TrainOptions(), given)
 
 
-def test_the_trainer_and_the_optimiser_share_their_losses():
-    assert is_dataclass(TrainOptions().loss)
-    assert type(TrainOptions().loss) is type(OptimizeOptions().loss) is LossOptions
+@pytest.mark.parametrize("options", [TrainOptions, OptimizeOptions])
+def test_the_trainer_and_the_optimiser_share_their_losses(options):
+    assert type(options().loss) is LossOptions
+    given = {"style_weight": 7.0, "pooling": "average"}
+    assert changed(options(), given) == replace(options(), loss=replace(options().loss, **given))
 
 
 OPTIONS = """
@@ -193,10 +191,8 @@ def test_one_name_of_two_options_is_an_error_of_who_wrote_it(options):
 
 def test_old_names_are_read_and_told():
     told = []
-    for options in (TrainOptions(), OptimizeOptions(), LossOptions(), SearchOptions()):
-        found = current(
-            options, {"network": "vgg16", "steps": 3}, lambda *names: told.append(names)
-        )
+    for made in (TrainOptions(), OptimizeOptions(), LossOptions(), SearchOptions()):
+        found = current(made, {"network": "vgg16", "steps": 3}, lambda *names: told.append(names))
         assert found == {"loss_network": "vgg16", "steps": 3}
     assert told == [("network", "loss_network")] * 4
     assert current(TrainOptions(), {"loss_network": "vgg16", "width": 4})["width"] == 4

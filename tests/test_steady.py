@@ -121,5 +121,4 @@ def test_what_fades_in_is_painted_as_if_it_were_alone(style, scene, blank):
 
 def test_light_that_changes_begins_no_other_scene(style, scene, rng):
     engine, frames = SteadyEngine(style.model()), list(film(scene, rng, drift=-2.0, frames=24))
-    for number, _ in enumerate(engine.film(frames)):
-        assert engine.state["age"] == number
+    assert [engine.state["age"] for _ in engine.film(frames)] == list(range(24))

@@ -269,28 +269,90 @@ def test_torchs_zip_and_a_lone_onnx_are_named(tmp_path, model):
         verify.refuse_foreign(tmp_path / "style.onnx")
 
 
-def test_only_onnx_knows_more_fields_than_we_do():
-    """The numbers of the protobuf fields that the walk relies on."""
-    fields = {
-        onnx.ModelProto: {"graph": 7, "functions": 25},
-        onnx.GraphProto: {"node": 1, "initializer": 5, "sparse_initializer": 15},
-        onnx.NodeProto: {"op_type": 4, "attribute": 5, "domain": 7},
-        onnx.AttributeProto: {
-            **{"f": 2, "t": 5, "g": 6, "floats": 7, "tensors": 10, "graphs": 11},
-            **{"sparse_tensor": 22, "sparse_tensors": 23},
+FIELDS = [
+    (onnx_proto, onnx.ModelProto, {"GRAPH": "graph", "FUNCTIONS": "functions"}),
+    (
+        onnx_proto,
+        onnx.GraphProto,
+        {
+            "NODE": "node", "INITIALIZER": "initializer", "INPUT": "input", "OUTPUT": "output",
+            "SPARSE_INITIALIZER": "sparse_initializer",
         },
-        onnx.TensorProto: {
-            **{"float_data": 4, "int32_data": 5, "string_data": 6, "int64_data": 7},
-            **{"double_data": 10, "uint64_data": 11},
-            "data_type": 2,
-            "raw_data": 9,
-            "external_data": 13,
-            "data_location": 14,
+    ),
+    (
+        onnx_proto,
+        onnx.NodeProto,
+        {
+            "OP_TYPE": "op_type", "ATTRIBUTE": "attribute", "DOMAIN": "domain",
+            "_NODE_INPUT": "input", "_NODE_OUTPUT": "output",
         },
+    ),
+    (
+        onnx_proto,
+        onnx.AttributeProto,
+        {"_ATTRIBUTE_NAME": "name", "_ATTRIBUTE_INT": "i", "_ATTRIBUTE_INTS": "ints"},
+    ),
+    (
+        onnx_proto,
+        onnx.TensorProto,
+        {
+            "_TENSOR_SHAPE": "dims", "_TENSOR_KIND": "data_type", "_FLOAT_DATA": "float_data",
+            "_TENSOR_NAME": "name", "_RAW_DATA": "raw_data",
+        },
+    ),
+    (onnx_proto, onnx.ValueInfoProto, {"_VALUE_NAME": "name"}),
+    (
+        verify,
+        onnx.AttributeProto,
+        {
+            "_FLOAT": "f", "_TENSOR": "t", "_SUBGRAPH": "g",
+            "_FLOATS": "floats", "_TENSORS": "tensors", "_SUBGRAPHS": "graphs",
+        },
+    ),
+    (
+        verify,
+        onnx.TensorProto,
+        {
+            "_DATA_TYPE": "data_type", "_FLOAT_DATA": "float_data", "_RAW_DATA": "raw_data",
+            "_EXTERNAL_DATA": "external_data", "_DATA_LOCATION": "data_location",
+            "_INT32_DATA": "int32_data", "_STRING_DATA": "string_data",
+            "_INT64_DATA": "int64_data", "_DOUBLE_DATA": "double_data",
+            "_UINT64_DATA": "uint64_data",
+        },
+    ),
+]  # fmt: skip
+KINDS = {"FLOAT": "FLOAT", "INT64": "INT64", "HALF": "FLOAT16"}
+
+
+def test_numbers_of_fields_and_kinds_are_onnxs_own():
+    compared = {onnx_proto: set(KINDS), verify: {"MAX_BYTES", "_DOUBLE", "_BFLOAT16"}}
+    assert (verify._DOUBLE, verify._BFLOAT16) == (TensorProto.DOUBLE, TensorProto.BFLOAT16)
+    sparse = onnx.AttributeProto.DESCRIPTOR.fields_by_name
+    assert verify._SPARSE == (sparse["sparse_tensor"].number, sparse["sparse_tensors"].number)
+    places = {
+        kind: onnx.TensorProto.DESCRIPTOR.fields_by_number[n].name
+        for kind, n in verify._PLACES.items()
     }
-    for message, numbers in fields.items():
-        for name, number in numbers.items():
-            assert message.DESCRIPTOR.fields_by_name[name].number == number
+    assert places == {
+        TensorProto.FLOAT: "float_data",
+        TensorProto.DOUBLE: "double_data",
+        **dict.fromkeys((TensorProto.FLOAT16, TensorProto.BFLOAT16), "int32_data"),
+        **dict.fromkeys((TensorProto.UINT8, TensorProto.INT8, TensorProto.UINT16), "int32_data"),
+        **dict.fromkeys((TensorProto.INT16, TensorProto.INT32, TensorProto.BOOL), "int32_data"),
+        TensorProto.INT64: "int64_data",
+        **dict.fromkeys((TensorProto.UINT32, TensorProto.UINT64), "uint64_data"),
+    }
+    for module, message, names in FIELDS:
+        for ours, theirs in names.items():
+            assert getattr(module, ours) == message.DESCRIPTOR.fields_by_name[theirs].number, ours
+        compared[module] |= set(names)
+    for ours, theirs in KINDS.items():
+        assert getattr(onnx_proto, ours) == getattr(TensorProto, theirs)
+    known = verify._NUMPY_TYPES.items() - {(TensorProto.BFLOAT16, "<u2")}  # NumPy has no such
+    for kind, dtype in (*known, *onnx_proto._TYPES.items()):
+        assert helper.tensor_dtype_to_np_dtype(kind) == np.dtype(dtype)
+    for module, names in compared.items():  # none is forgotten
+        assert names == {name for name, value in vars(module).items() if type(value) is int}
 
 
 def test_a_network_is_a_regular_file(tmp_path):

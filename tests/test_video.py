@@ -34,6 +34,7 @@ from impasto.stylization.film import stylize_film
 from impasto.stylization.stylizer import Stylizer
 from impasto.video import encoding
 from impasto.video import film as films
+from running import run
 
 av = pytest.importorskip("av")
 MS = Fraction(1, 1000)
@@ -365,10 +366,7 @@ def test_the_command_line_paints_films_and_pictures_of_a_folder(tmp_path):
     make(folder / "old.avi", frames=3, codec="mpeg4", sound=None)
     images.read(assets.demo_photo()).resized(80).save(folder / "photo.jpg")
     (folder / "broken.mp4").write_bytes((folder / "clip.mp4").read_bytes()[:300])
-    command = ["stylize", str(folder), "-s", "great-wave", "-o", str(tmp_path / "out"), "--json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "impasto", *command], capture_output=True, text=True, check=False
-    )
+    done = run("stylize", folder, "-s", "great-wave", "-o", tmp_path / "out", "--json", text=True)
     assert done.returncode == 1
     results = {Path(line["input"]).name: line for line in map(json.loads, done.stdout.splitlines())}
     assert {name: line["status"] for name, line in results.items()} == {

@@ -25,6 +25,7 @@ from impasto.studio.perceptual import loading
 from impasto.studio.perceptual.objective import Objective, StylePicture
 from impasto.studio.tensors import to_tensor
 from impasto.studio.training import paintings
+from running import run
 
 OPTIONS = SearchOptions(trials=5, size=64, steps=3, choices=3, judge="vgg16-hed")
 
@@ -205,11 +206,10 @@ def test_what_cannot_be_searched_is_said(pictures, tmp_path):
 
 
 def test_the_command_prints_the_choices(pictures, tmp_path):
-    command = [
-        sys.executable, "-m", "impasto", "search", pictures["photo"], pictures["strokes"],
-        "-o", tmp_path, "--trials", "2", "--size", "64", "--steps", "2", "--judge", "vgg16-hed",
-    ]  # fmt: skip
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = run(
+        "search", pictures["photo"], pictures["strokes"], "-o", tmp_path, "--trials", "2",
+        "--size", "64", "--steps", "2", "--judge", "vgg16-hed", text=True,
+    )  # fmt: skip
     assert found.returncode == 0, found.stderr
     assert "style weight" in found.stdout
     assert "impasto train --recipe" in found.stderr

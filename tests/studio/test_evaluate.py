@@ -4,8 +4,6 @@ import dataclasses
 import hashlib
 import json
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import onnx
@@ -24,6 +22,7 @@ from impasto.studio.perceptual.objective import Objective, StylePicture
 from impasto.studio.tensors import to_tensor
 from impasto.studio.training.paintings import learnt_with
 from impasto.stylization.stylizer import Stylizer
+from running import run
 
 QUICK = EvaluateOptions(count=2, size=64, iterations=6, start="content", grain=0, device="cpu")
 LOSS = LossOptions(content_layers=("conv2_1",), style_layers=("conv1_1", "conv2_1"))
@@ -291,10 +290,9 @@ def test_a_loss_that_is_no_number_ends_it(objective):
 
 
 def test_the_command_prints_a_table_or_json(painted_style, painting, photos):
-    command = [sys.executable, "-m", "impasto", "evaluate", painted_style, painting, photos]
-    quick = ["--count", "1", "--size", "64", "--iterations", "2", "--device", "cpu"]
+    quick = "--count", "1", "--size", "64", "--iterations", "2", "--device", "cpu"
     table, record = (
-        subprocess.run([*command, *quick, *more], capture_output=True, text=True, check=False)
+        run("evaluate", painted_style, painting, photos, *quick, *more, text=True)
         for more in ((), ("--json",))
     )
     assert table.returncode == record.returncode == 0, table.stderr + record.stderr

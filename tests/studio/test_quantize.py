@@ -5,8 +5,6 @@ import hashlib
 import json
 import re
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import onnx
@@ -23,6 +21,7 @@ from impasto.studio import networks
 from impasto.studio.export import int8, publish, quantize
 from impasto.studio.export import onnx as onnx_graph
 from impasto.studio.export.fp16 import widened
+from running import run
 
 QUICK = QuantizeOptions(count=4, held_out=2, size=128)
 
@@ -278,11 +277,8 @@ def test_two_photographs_are_enough_and_one_is_not(photos, tmp_path, generous):
 
 
 def test_the_command_says_difference_size_and_speed(photos, tmp_path):
-    command = [sys.executable, "-m", "impasto", "quantize", "the-scream", photos, "-o"]
-    quick = ["--count", "4", "--held-out", "2", "--size", "128"]
-    done = subprocess.run(
-        [*command, tmp_path / "eight", *quick], capture_output=True, text=True, check=False
-    )
+    quick = "--count", "4", "--held-out", "2", "--size", "128"
+    done = run("quantize", "the-scream", photos, "-o", tmp_path / "eight", *quick, text=True)
     assert done.returncode == 0, done.stderr
     assert re.search(r"levels off \(PSNR \d+\.\d dB\), \d+% of the bytes, \d", done.stderr)
     assert catalog.find(tmp_path / "eight").card.details["model"]["quantized"]["bits"] == 8
