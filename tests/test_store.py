@@ -325,10 +325,10 @@ KINDS = {"FLOAT": "FLOAT", "INT64": "INT64", "HALF": "FLOAT16"}
 
 
 def test_numbers_of_fields_and_kinds_are_onnxs_own():
-    compared = {onnx_proto: set(KINDS), verify: {"MAX_BYTES", "_DOUBLE", "_BFLOAT16"}}
+    compared = {onnx_proto: {*KINDS, "_LARGEST_KEY"}, verify: {"MAX_BYTES", "_DOUBLE", "_BFLOAT16"}}
     assert (verify._DOUBLE, verify._BFLOAT16) == (TensorProto.DOUBLE, TensorProto.BFLOAT16)
     sparse = onnx.AttributeProto.DESCRIPTOR.fields_by_name
-    assert verify._SPARSE == (sparse["sparse_tensor"].number, sparse["sparse_tensors"].number)
+    assert (sparse["sparse_tensor"].number, sparse["sparse_tensors"].number) == verify._SPARSE
     places = {
         kind: onnx.TensorProto.DESCRIPTOR.fields_by_number[n].name
         for kind, n in verify._PLACES.items()
