@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_film import frames_of, make
 
 from impasto.errors import Cancelled, OutputError, PictureError, PictureLimitError
 from impasto.options import ReadOptions
@@ -15,7 +16,6 @@ from impasto.stylization.stylizer import Stylizer
 from impasto.video import encoding
 from impasto.video.encoding import Encoder, Work, written
 from impasto.video.reading import Source
-from test_video import frames_of, make
 
 av = pytest.importorskip("av")
 LIMIT = 50_000

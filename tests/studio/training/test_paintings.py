@@ -128,7 +128,7 @@ def test_a_part_of_it_is_learnt(painting):
 
 
 def test_the_gallerys_recipes_can_be_read():
-    found = sorted(Path(__file__).parents[2].glob("gallery/*.toml"))
+    found = sorted(Path(__file__).parents[3].glob("gallery/*.toml"))
     assert found
     for path in found:
         recipe = paintings.read(path)

@@ -56,7 +56,7 @@ def test_every_option_is_a_flag_with_its_default_and_help(command, options):
 
 @pytest.mark.parametrize(("page", "made"), [("cli", "commands"), ("benchmarks", "measured")])
 def test_the_documents_are_those_that_are_generated(page, made):
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     generate = runpy.run_path(str(root / "docs" / "generate.py"))
     text = (root / "docs" / f"{page}.md").read_text(encoding="utf-8")
     assert text == generate[made](), "make docs"

@@ -58,7 +58,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 def test_bombs_take_no_memory():
-    code = BOMBS.format(tests=str(Path(__file__).parent))
+    code = BOMBS.format(tests=str(Path(__file__).parents[1]))
     grown = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
