@@ -126,7 +126,8 @@ def _tidy(folder: Path, card: Mapping[str, Any], old: set[str]) -> None:
     """Remove what the card before named, and marked files of writings that were broken off."""
     marks = [found[1] for each in folder.iterdir() if (found := _MARKED.fullmatch(each.name))]
     begun = {name for mark in marks for name in _files(_marked(card, mark))}
-    for name in sorted((begun | old) - _files(card)):  # networks last: they tell of the previews
+    left = (begun | old) - _files(card) - {catalog.CARD}
+    for name in sorted(left, key=lambda name: name.endswith(".onnx")):  # they tell of previews
         with contextlib.suppress(OSError):
             (folder / name).unlink()
 
