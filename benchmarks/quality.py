@@ -24,7 +24,7 @@ from benchmarks.rivals import FastStyleTransfer
 from benchmarks.rows import Plan, Row
 from impasto import catalog, images
 from impasto.images import sampling
-from impasto.images.operations import grained
+from impasto.images.grain import grained
 from impasto.images.picture import Picture
 from impasto.inference.engine import OnnxEngine
 from impasto.options import StylizeOptions

@@ -37,6 +37,14 @@ def photo():
     return images.read(assets.demo_photo()).resized(160)
 
 
+@pytest.fixture
+def folder(tmp_path, photo):
+    """A folder with a photograph, and another one below it."""
+    photo.save(tmp_path / "a.jpg")
+    photo.save(tmp_path / "sub" / "b.png")
+    return tmp_path
+
+
 @pytest.fixture(autouse=True)
 def user_styles(tmp_path_factory, monkeypatch) -> Path:
     """The user's styles are an empty folder: no test sees or touches the real ones."""
@@ -48,8 +56,14 @@ def user_styles(tmp_path_factory, monkeypatch) -> Path:
 @pytest.fixture(autouse=True)
 def own_devices(tmp_path_factory, monkeypatch):
     """What was measured on this machine, or what a test measures, decides nothing elsewhere."""
-    folder = tmp_path_factory.mktemp("devices")
-    monkeypatch.setattr(devices, "_measured_file", lambda: folder / "measured.json")
+    folder, real = tmp_path_factory.mktemp("devices"), devices._measured_file
+    before = os.environ.get("IMPASTO_CACHE")
+
+    def measured_file():  # a test that sets a cache of its own means that
+        own = os.environ.get("IMPASTO_CACHE") != before
+        return real() if own else folder / "measured.json"
+
+    monkeypatch.setattr(devices, "_measured_file", measured_file)
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,6 @@ import dataclasses
 import io
 import json
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 
 import pytest
@@ -15,6 +13,7 @@ from PIL import Image
 
 from impasto.errors import OptionError
 from impasto.lab import experiment, report, runs
+from running import run
 
 
 @pytest.fixture(scope="module")
@@ -124,13 +123,10 @@ def test_without_a_painting_there_is_no_report(written, tmp_path):
 
 def test_the_command_says_where_the_report_is_and_what_failed(pictures, recipe, tmp_path):
     recipe.write_text(recipe.read_text("utf-8").replace("conv2_1:0.5", "conv9_9"), "utf-8")
-    command = [
-        sys.executable, "-m", "impasto", "lab", recipe, "-o", tmp_path / "out", "--steps", "1",
-        "--size", "48",
-    ]  # fmt: skip
+    command = "lab", recipe, "-o", tmp_path / "out", "--steps", "1", "--size", "48"
 
     def ran(*more):
-        return subprocess.run([*command, *more], capture_output=True, text=True, check=False)
+        return run(*command, *more, text=True)
 
     unsaid = ran()
     assert unsaid.returncode == 2
@@ -145,7 +141,7 @@ def test_the_command_says_where_the_report_is_and_what_failed(pictures, recipe, 
 
 
 def test_the_command_lists_what_comes_with_impasto():
-    command = [sys.executable, "-m", "impasto", "lab", "--list"]
-    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = run("lab", "--list", text=True)
+    assert found.returncode == 0
     assert re.search(r"^pooling +Max or average pooling *$", found.stdout, re.MULTILINE)
     assert len(found.stdout.strip().splitlines()) == 13

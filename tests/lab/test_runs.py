@@ -20,6 +20,7 @@ from impasto.lab import runs
 from impasto.progress import CancelToken
 from impasto.studio.optimization.optimize import optimize
 from impasto.studio.perceptual import loading
+from running import run
 
 
 def test_a_run_is_what_the_optimiser_paints(experiment, tmp_path):
@@ -205,7 +206,7 @@ def test_a_killed_lab_goes_on_where_it_was(recipe, pictures, tmp_path):
         process.wait()
     before = len(list(kept.glob("*.json")))
     assert 1 <= before < 4
-    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    again = run(*command[3:], text=True)
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout) == {
         "report": str(tmp_path / "report" / "report.html"), "runs": 4, "new": 4 - before,

@@ -17,6 +17,7 @@ from PIL import Image
 
 from impasto import images
 from impasto.errors import OptionError, OutputError, PictureError
+from impasto.images import metrics
 from impasto.lab import search
 from impasto.options import LossOptions, SearchOptions
 from impasto.progress import CancelToken
@@ -24,6 +25,7 @@ from impasto.studio.perceptual import loading
 from impasto.studio.perceptual.objective import Objective, StylePicture
 from impasto.studio.tensors import to_tensor
 from impasto.studio.training import paintings
+from running import run
 
 OPTIONS = SearchOptions(trials=5, size=64, steps=3, choices=3, judge="vgg16-hed")
 
@@ -85,7 +87,7 @@ def test_a_choice_is_judged_by_the_other_network(searched, pictures):
         expected = [losses["content"], losses["style"], losses["tv"]]
         assert list(choice.values) == list(search.VALUES)
         assert list(choice.values.values())[:3] == pytest.approx(expected, rel=1e-3)
-        off = search.palette_distance(choice.picture.pixels, painting)
+        off = metrics.palette_distance(choice.picture.pixels, painting)
         assert choice.values["palette"] == pytest.approx(off, rel=1e-3)
 
 
@@ -175,12 +177,12 @@ def test_who_goes_on_with_a_search_does_not_propose_its_first_trials(searched, p
 def test_colours_are_compared_wherever_they_stand(pictures):
     pixels = images.read(pictures["strokes"]).pixels
     mixed = np.random.default_rng(0).permutation(pixels.reshape(-1, 3)).reshape(pixels.shape)
-    assert search.palette_distance(pixels, mixed) == pytest.approx(0, abs=0.01)
-    assert search.palette_distance(pixels, pixels[:20, :30]) < 3
+    assert metrics.palette_distance(pixels, mixed) == pytest.approx(0, abs=0.01)
+    assert metrics.palette_distance(pixels, pixels[:20, :30]) < 3
     lighter = np.full_like(pixels, 140)
     grey = np.full_like(pixels, 100)
-    assert search.palette_distance(grey, lighter) == pytest.approx(40 / 3, abs=0.01)
-    assert search.palette_distance(pixels, grey) > 20
+    assert metrics.palette_distance(grey, lighter) == pytest.approx(40 / 3, abs=0.01)
+    assert metrics.palette_distance(pixels, grey) > 20
 
 
 def test_a_study_that_is_there_is_still_known(pictures):
@@ -204,11 +206,10 @@ def test_what_cannot_be_searched_is_said(pictures, tmp_path):
 
 
 def test_the_command_prints_the_choices(pictures, tmp_path):
-    command = [
-        sys.executable, "-m", "impasto", "search", pictures["photo"], pictures["strokes"],
-        "-o", tmp_path, "--trials", "2", "--size", "64", "--steps", "2", "--judge", "vgg16-hed",
-    ]  # fmt: skip
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = run(
+        "search", pictures["photo"], pictures["strokes"], "-o", tmp_path, "--trials", "2",
+        "--size", "64", "--steps", "2", "--judge", "vgg16-hed", text=True,
+    )  # fmt: skip
     assert found.returncode == 0, found.stderr
     assert "style weight" in found.stdout
     assert "impasto train --recipe" in found.stderr

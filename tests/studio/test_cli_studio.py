@@ -5,11 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import running
 from impasto import images
 from impasto.options import LossOptions, OptimizeOptions
 from impasto.studio.optimization import recipe
@@ -18,9 +20,7 @@ SMALL = ("--size", "64", "--scales", "1", "--content-layers", "conv2_1", "--styl
 SMALL = (*SMALL, "conv1_1,conv2_1:0.5")
 
 
-def run(*arguments, cwd, **more):
-    command = [sys.executable, "-m", "impasto", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, **more)
+run = partial(running.run, text=True)
 
 
 @pytest.fixture

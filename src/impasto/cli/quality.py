@@ -50,21 +50,25 @@ def distill(
     ] = None,
     title: Annotated[str | None, typer.Option(help="What people shall call it.")] = None,
     overwrite: Overwrite = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew where a stopped training would go on.")
+    ] = False,
     quiet: Quiet = False,
     options: Annotated[DistillOptions, Taken(base=_distill_base)],
 ) -> None:
     """Teach a tiny network to paint as a style does, in minutes (needs impasto[train]).
 
-    It paints several times as fast: for films, cameras and phones.
+    It paints several times as fast: for films, cameras and phones. Stopped by Ctrl-C or worse,
+    the same command goes on where it was.
     """
     terminal, cancel = Terminal(quiet=quiet), CancelToken()
     with (
         terminal.bar("learning") as move,
-        stop_gently(cancel, terminal, "nothing is written"),
+        stop_gently(cancel, terminal, "the same command goes on from here"),
     ):
         made = studio_file("training.distill").distill(
             style, photos, out, options=options, start=start, title=title or "",
-            overwrite=overwrite, on_progress=move, cancel=cancel,
+            overwrite=overwrite, restart=restart, on_progress=move, cancel=cancel,
         )  # fmt: skip
     terminal.say(
         f"{made.folder}  {made.parameters:,} parameters, {made.levels:.1f} levels from {style}"

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
 from itertools import pairwise
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
 
 _BAND = 256
 _CELLS = 48
-_REMEMBERED = 2048
-"""Width of pictures up to which their grain is remembered: 25 MB at most."""
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as JPEG's Y
 
 
@@ -39,33 +35,6 @@ def blend(photo: Pixels, painting: Pixels, strength: float) -> Pixels:
         below, above = photo[band].astype(np.float32), painting[band].astype(np.float32)
         result[band] = _to_bytes(below + np.float32(strength) * (above - below))
     return result
-
-
-def grained(photo: Pixels, deviation: float) -> Pixels:
-    """The photograph with grain, the same in all channels, of this deviation in levels.
-
-    A network makes nothing of nothing: what is empty in a photograph is empty in the painting,
-    and grain is enough for brush marks. (Noise as an input of texture networks: Ulyanov et al.
-    2016, arXiv 1603.03417.) All photographs of one size have the same grain.
-    """
-    if not deviation:
-        return photo
-    result = np.empty_like(photo)
-    made = _grain if photo.shape[1] <= _REMEMBERED else _grain.__wrapped__
-    for band in _bands(photo):
-        rows = photo[band]
-        grained = rows + made(band.start, *rows.shape[:2], deviation)
-        result[band] = np.clip(grained, 0, 255, out=grained)
-    return result
-
-
-@lru_cache(maxsize=8)
-def _grain(start: int, height: int, width: int, deviation: float) -> NDArray[np.int16]:
-    """Of the rows from ``start`` on: a service paints many pictures of one size."""
-    normal = NormalDist(0, deviation)
-    levels = np.array([normal.inv_cdf((n + 0.5) / 256) for n in range(256)]).round()
-    chance = np.random.default_rng(start).integers(0, 256, (height, width), np.uint8)
-    return levels.astype(np.int16).take(chance).repeat(3, 1).reshape(height, width, 3)
 
 
 def keep_colors(photo: Pixels, painting: Pixels) -> Pixels:

@@ -27,6 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError  # Optuna's own way to databases
 
 from impasto import atomic, images
 from impasto.errors import ImpastoError, OptionError
+from impasto.images import metrics
 from impasto.images.picture import Picture
 from impasto.options import LossOptions, OptimizeOptions, SearchOptions, WriteOptions
 from impasto.options.fields import former
@@ -43,7 +44,6 @@ difference of neighbours, 0..1; and the distance of the colours' distributions, 
 
 _STYLE_WEIGHTS = (1.0, 64.0)
 _TV_WEIGHTS = (0.03, 3.0)
-_QUANTILES = 256
 _AGAIN = 1.0
 """Seconds."""
 
@@ -247,24 +247,8 @@ class Judge:
         """The :data:`VALUES` of ``painting``."""
         with torch.no_grad():
             found = self._objective(to_tensor(painting.pixels)[None], self._content).numbers()
-        palette = palette_distance(painting.pixels, self._style.pixels)
+        palette = metrics.palette_distance(painting.pixels, self._style.pixels)
         return [found["content"], found["style"], found["tv"], palette]
-
-
-def palette_distance(one: np.ndarray, other: np.ndarray) -> float:
-    """How far the colours of two ``(H, W, 3)`` pictures are apart, in levels of 255.
-
-    The Wasserstein distance of the distributions of lightness and of two opponent colours,
-    each for itself, and their mean: where in the picture a colour stands is no matter.
-    """
-    places = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
-    found = [np.quantile(_opponents(each), places, axis=0) for each in (one, other)]
-    return float(np.abs(found[0] - found[1]).mean())
-
-
-def _opponents(pixels: np.ndarray) -> np.ndarray:
-    r, g, b = pixels.reshape(-1, 3).astype(np.float32).T
-    return np.stack(((r + g + b) / 3, (r - g) / 2, (r + g) / 4 - b / 2), -1)
 
 
 @contextmanager

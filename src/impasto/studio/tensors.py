@@ -6,10 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from impasto.images.grain import grain
+
 
 def grained(photographs: Tensor, deviation: float, seed: int, first: int) -> Tensor:
     """``(N, 3, H, W)``, 0..1, with grain of this deviation in levels, as
-    :func:`impasto.images.operations.grained` lays over a photograph.
+    :func:`impasto.images.grain.grained` lays over a photograph.
 
     Each has its own, which follows from ``seed`` and its number, from ``first`` on.
     """
@@ -17,8 +19,8 @@ def grained(photographs: Tensor, deviation: float, seed: int, first: int) -> Ten
         return photographs
     count, _, height, width = photographs.shape
     chances = [np.random.default_rng([seed, first + number, 2]) for number in range(count)]
-    grain = np.stack([each.standard_normal((1, height, width), np.float32) for each in chances])
-    change = torch.from_numpy(grain).to(photographs.device) * (deviation / 255)
+    levels = np.stack([grain(each, height, width, deviation) for each in chances])[:, None]
+    change = torch.from_numpy(levels).to(photographs.device) / 255
     return (photographs + change).clamp(0, 1)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import lru_cache
@@ -16,6 +16,7 @@ import numpy as np
 from impasto import catalog, images
 from impasto.errors import OptionError, StyleError
 from impasto.images import operations
+from impasto.images.grain import grained
 from impasto.images.picture import Picture
 from impasto.inference.engine import Engine, OnnxEngine
 from impasto.options import StylizeOptions
@@ -196,7 +197,7 @@ class Stylizer:
     def _paint(
         self, pixels: NDArray[np.uint8], strength: float, grain: float = 0
     ) -> NDArray[np.uint8]:
-        painting = self.engine.paint(operations.grained(pixels, grain), self._weights(strength))
+        painting = paint(self.engine, pixels, self._weights(strength), grain=grain)
         self._check(pixels, painting)
         return painting
 
@@ -210,6 +211,17 @@ class Stylizer:
                 f"{self.style.name} gave a single colour on {self.device}",
                 hint="try --device cpu; if that fails too, install the style again",
             )
+
+
+def paint(
+    engine: Engine,
+    pixels: NDArray[np.uint8],
+    weights: Sequence[float] = (),
+    *,
+    grain: float = StylizeOptions.grain,
+) -> NDArray[np.uint8]:
+    """What a network makes of a photograph, ``(H, W, 3)``, with grain over it first."""
+    return engine.paint(grained(pixels, grain), weights)
 
 
 def largest_side(side: int, stroke: float | None) -> int:

@@ -23,7 +23,8 @@ from torch import Tensor
 from impasto import catalog, images
 from impasto.catalog import Style
 from impasto.errors import TrainingError
-from impasto.images import operations, sampling
+from impasto.images import sampling
+from impasto.images.metrics import mean_difference
 from impasto.images.picture import Picture
 from impasto.inference.engine import OnnxEngine
 from impasto.options import EvaluateOptions, LossOptions
@@ -35,6 +36,7 @@ from impasto.studio.perceptual.losses import content_loss
 from impasto.studio.perceptual.objective import Features, Objective, StylePicture
 from impasto.studio.tensors import to_tensor
 from impasto.studio.training.paintings import Painting, learnt_with
+from impasto.stylization.stylizer import paint
 
 MARKS = (50, 100, 200, 500)
 """Iterations of L-BFGS after which its picture is measured; the last one is, too."""
@@ -241,11 +243,12 @@ class _Measure:
         """Noise that nobody sees: a network that paints it moves in every film."""
         noise = self._rng.normal(0, self._options.flicker_noise, pixels.shape)
         noisy = (pixels + noise).round().clip(0, 255).astype(np.uint8)
-        return _apart(self._paint(noisy), painted) / _apart(noisy, pixels)
+        apart = mean_difference(noisy, pixels) or math.nextafter(0, 1)
+        return mean_difference(self._paint(noisy), painted) / apart
 
     def _paint(self, pixels: np.ndarray) -> np.ndarray:
-        grained = operations.grained(np.ascontiguousarray(pixels), self._options.grain)
-        return self._engine.paint(grained, self._style.weights)
+        photo, weights = np.ascontiguousarray(pixels), self._style.weights
+        return paint(self._engine, photo, weights, grain=self._options.grain)
 
     def _tensor(self, pixels: np.ndarray) -> Tensor:
         return to_tensor(pixels)[None].to(self._objective.network.mean.device)
@@ -254,11 +257,6 @@ class _Measure:
 def _distance(found: Features, target: Features) -> float:
     """Relative content distance, the mean over the layers."""
     return float(np.mean([float(content_loss(found[layer], target[layer])) for layer in found]))
-
-
-def _apart(one: np.ndarray, other: np.ndarray) -> float:
-    """Mean absolute difference in levels; never 0, to divide by."""
-    return float(np.abs(one.astype(np.float32) - other).mean()) or math.nextafter(0, 1)
 
 
 def _moved(on_progress: OnProgress, number: int, count: int, iterations: int) -> Callable[..., Any]:

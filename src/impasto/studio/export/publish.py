@@ -17,12 +17,12 @@ from impasto import atomic, catalog, images
 from impasto.assets import demo_photo
 from impasto.catalog import verify
 from impasto.errors import StyleError
-from impasto.images import operations
 from impasto.inference.engine import OnnxEngine
-from impasto.options import StylizeOptions, WriteOptions
+from impasto.options import WriteOptions
 from impasto.studio.export.fp16 import halved
 from impasto.studio.export.onnx import OPSET, to_onnx
 from impasto.studio.networks import TransformNetwork
+from impasto.stylization.stylizer import paint
 
 FILE = "style.onnx"
 
@@ -85,9 +85,8 @@ def _previews(model: bytes, card: Mapping[str, Any]) -> Iterator[tuple[str, byte
     """The demo photograph in each style of a card, under its file's name."""
     engine, entries = OnnxEngine(model, device="cpu"), _entries(card)
     photo = images.read(demo_photo()).resized(_PREVIEW_SIDE)
-    grained = operations.grained(photo.pixels, StylizeOptions.grain)
     for weights, entry in zip(np.eye(len(entries)), entries, strict=True):
-        preview = photo.with_pixels(engine.paint(grained, weights.tolist()))
+        preview = photo.with_pixels(paint(engine, photo.pixels, weights.tolist()))
         yield entry["preview"], preview.encode("JPEG", _PREVIEW_QUALITY)
 
 

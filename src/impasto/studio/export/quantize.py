@@ -21,6 +21,7 @@ from impasto import atomic, catalog
 from impasto.catalog import Style
 from impasto.errors import OptionError, TrainingError
 from impasto.images import sampling
+from impasto.images.metrics import mean_difference, psnr
 from impasto.inference.engine import OnnxEngine
 from impasto.options import QuantizeOptions
 from impasto.progress import OnProgress, Progress, silent
@@ -172,7 +173,7 @@ class _Run:
             self._total += len(self._measured) + len(self.held_out)
             eight = [name for name in names if name not in kept]
             quantized = to_int8(self._model, self._shown(self._measured), eight)
-            difference = difference_of(self._off(quantized, range(len(self.held_out))))
+            difference = difference_of(self._both(quantized, range(len(self.held_out))))
             if difference.accepted:
                 return quantized, difference, kept
         raise TrainingError(
@@ -184,19 +185,17 @@ class _Run:
     def _by_loss(self, names: Sequence[str], probe: int) -> list[str]:
         """These convolutions by what each alone in 8 bits makes of a painting, worst first."""
         self._total += len(names)
-        lost = {}
+        kept = {}
         for name in names:
             alone = to_int8(self._model, iter(self._measured[:_PROBES]), [name])
-            (off,) = self._off(alone, [probe])
-            lost[name] = float(np.square(off).mean())
-        return sorted(names, key=lambda name: -lost[name])
+            kept[name] = psnr(*self._both(alone, [probe])[0])
+        return sorted(names, key=lambda name: kept[name])
 
-    def _off(self, quantized: bytes, which: Sequence[int]) -> list[NDArray[np.float32]]:
-        """By how many levels each of these held-out paintings is off."""
+    def _both(self, quantized: bytes, which: Sequence[int]) -> list[Pair]:
+        """These held-out paintings, in 8 bits and in floats."""
         engine = OnnxEngine(quantized, device="cpu")
         painted = [engine.paint(*given) for given in self._shown([self.held_out[n] for n in which])]
-        wanted = [self._wanted[n] for n in which]
-        return [np.float32(one) - other for one, other in zip(painted, wanted, strict=True)]
+        return list(zip(painted, (self._wanted[n] for n in which), strict=True))
 
     def _shown(self, inputs: list[Input]) -> Iterator[Input]:
         for given in inputs:
@@ -205,12 +204,15 @@ class _Run:
             self._on_progress(Progress(self._step, self._total))
 
 
-def difference_of(off: Sequence[NDArray[np.float32]]) -> Difference:
-    """Of paintings by how many levels they are off."""
-    squares = [float(np.square(each).mean()) for each in off]
-    worst = int(np.argmax(squares))
-    psnr = 10 * math.log10(255**2 / squares[worst]) if squares[worst] else math.inf
-    return Difference(max(float(np.abs(each).mean()) for each in off), psnr, worst)
+Pair = tuple["NDArray[np.uint8]", "NDArray[np.uint8]"]
+"""One photograph's painting in 8 bits and in floats."""
+
+
+def difference_of(pairs: Sequence[Pair]) -> Difference:
+    """The worst of these paintings."""
+    ratios = [psnr(*pair) for pair in pairs]
+    worst = int(np.argmin(ratios))
+    return Difference(max(mean_difference(*pair) for pair in pairs), ratios[worst], worst)
 
 
 def _card(folder: Path, name: str, model: bytes, details: Mapping[str, Any]) -> dict[str, Any]:

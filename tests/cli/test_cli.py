@@ -1,0 +1,197 @@
+"""The commands that paint and tell, as a user runs them."""
+
+import io
+import json
+import shutil
+
+import numpy as np
+from PIL import Image
+
+from impasto import __version__, catalog, images
+from running import run
+
+
+def test_a_photo_is_painted_beside_itself(folder, photo):
+    done = run("stylize", "a.jpg", "-s", "great-wave", cwd=folder)
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert b"a.great-wave.jpg  160x107" in done.stderr
+    painted = images.read(folder / "a.great-wave.jpg")
+    assert (painted.width, painted.height) == (photo.width, photo.height)
+    assert np.abs(painted.pixels.astype(int) - photo.pixels).mean() > 20
+
+
+def test_folders_and_styles_at_once(folder):
+    done = run("stylize", ".", "-s", "great-wave", "-s", "starry-night", "-o", "out", cwd=folder)
+    assert done.returncode == 0
+    assert {str(p.relative_to(folder / "out")) for p in (folder / "out").rglob("*.*")} == {
+        "a.great-wave.jpg", "a.starry-night.jpg", "sub/b.great-wave.png", "sub/b.starry-night.png",
+    }  # fmt: skip
+    assert b"4 done, 0 skipped, 0 failed" in done.stderr
+
+
+def test_a_bad_file_does_not_stop_the_others(folder):
+    (folder / "bad.jpg").write_bytes(b"Dear reader")
+    done = run("stylize", folder, "-s", "great-wave", "-o", folder / "out")
+    assert done.returncode == 1
+    assert b"bad.jpg is not a picture (looks like text) - JPEG" in done.stderr
+    assert b"2 done, 0 skipped, 1 failed" in done.stderr
+    assert len(list((folder / "out").rglob("*.*"))) == 2
+
+
+def test_nothing_is_overwritten_unasked(folder):
+    args = ("stylize", "a.jpg", "-s", "great-wave", "--size", "64")
+    assert run(*args, cwd=folder).returncode == 0
+    before = (folder / "a.great-wave.jpg").read_bytes()
+    again = run(*args, "--strength", "0.5", cwd=folder)
+    assert again.returncode == 1
+    assert again.stderr.count(b"is there already") == 1
+    quiet = run(*args, "--quiet", cwd=folder)
+    assert quiet.returncode == 1
+    assert quiet.stderr.count(b"is there already - --overwrite replaces it") == 1
+    assert (folder / "a.great-wave.jpg").read_bytes() == before
+    assert run(*args, "--strength", "0.5", "--overwrite", cwd=folder).returncode == 0
+    assert (folder / "a.great-wave.jpg").read_bytes() != before
+
+
+def test_a_second_run_over_a_folder_only_does_what_is_missing(folder):
+    args = ("stylize", "a.jpg", "sub", "-s", "great-wave", "-o", "out")
+    assert run(*args, cwd=folder).returncode == 0
+    (folder / "out" / "a.great-wave.jpg").unlink()
+    again = run(*args, cwd=folder)
+    assert again.returncode == 0
+    assert b"1 done, 1 skipped, 0 failed" in again.stderr
+
+
+def test_a_folder_that_is_painted_already_is_no_failure(folder):
+    (folder / "a.jpg").unlink()
+    for _ in range(2):
+        done = run("stylize", "sub", "-s", "great-wave", "-o", "out", cwd=folder)
+        assert done.returncode == 0
+    assert b"is there already - skipped" in done.stderr
+
+
+def test_pipes(folder):
+    data = (folder / "a.jpg").read_bytes()
+    done = run("stylize", "-", "-s", "great-wave", stdin=data)
+    assert done.returncode == 0
+    assert images.read(done.stdout).format == "JPEG"
+    done = run("stylize", "-", "-s", "great-wave", "--format", "png", "-o", "-", stdin=data)
+    assert images.read(done.stdout).format == "PNG"
+    done = run("stylize", "-", "-s", "great-wave", "-o", folder / "x.webp", stdin=data)
+    assert images.read(folder / "x.webp").format == "WEBP"
+    assert done.stdout == b""
+    gif = io.BytesIO()
+    Image.open(folder / "a.jpg").save(gif, "GIF")
+    assert (
+        images.read(run("stylize", "-", "-s", "udnie", stdin=gif.getvalue()).stdout).format == "PNG"
+    )
+    args = ("stylize", "-", "-s", "udnie", "--format", "jpeg", "-o", folder / "x.png")
+    assert run(*args, stdin=data).returncode == 0
+    assert images.read(folder / "x.png").format == "PNG"
+    assert run("stylize", "-", "-s", "great-wave", stdin=b"junk").returncode == 1
+    assert run("stylize", "-", "a.jpg", "-s", "great-wave", stdin=data).returncode == 2
+    both = run("stylize", "-", "-s", "great-wave", "--json", stdin=data)
+    assert both.returncode == 2
+    assert json.loads(both.stdout)["error"]["message"].startswith("--json tells of files")
+
+
+def test_brackets_in_a_title_stay(folder, style):
+    shutil.copytree(style.folder, folder / "styles" / "mine")
+    card = folder / "styles" / "mine" / "card.json"
+    text = card.read_text().replace('"name": "great-wave"', '"name": "mine"')
+    card.write_text(text.replace('"The Great Wave off Kanagawa"', '"Wave [red] [/detail] :smile:"'))
+    done = run("styles", env={"IMPASTO_STYLES": str(folder / "styles")})
+    assert done.returncode == 0
+    assert b"Wave [red] [/detail] :smile:" in done.stdout
+
+
+def test_json_may_stand_before_a_subcommand():
+    before, behind = (
+        run("styles", "--json", "show", "udnie"),
+        run("styles", "show", "udnie", "--json"),
+    )
+    assert json.loads(before.stdout) == json.loads(behind.stdout)
+
+
+def test_json_is_one_object_per_result_errors_too(folder):
+    (folder / "bad.jpg").write_bytes(b"")
+    done = run("stylize", folder / "a.jpg", folder / "bad.jpg", "-s", "great-wave", "--json")
+    good, bad = map(json.loads, done.stdout.splitlines())
+    assert good["output"] == str(folder / "a.great-wave.jpg")
+    assert (good["status"], good["style"], good["width"]) == ("done", "great-wave", 160)
+    assert good["device"] == "cpu"
+    assert len(good["sha256"]) == 64
+    assert bad["status"] == "error"
+    assert bad["error"]["code"] == "PictureError"
+    assert "is empty" in bad["error"]["message"]
+    assert done.returncode == 1
+
+
+def test_quiet_and_verbose(folder):
+    quiet = run("stylize", folder / "a.jpg", "-s", "great-wave", "-q")
+    assert (quiet.stdout, quiet.stderr) == (b"", b"")
+    loud = run("stylize", folder / "a.jpg", "-s", "great-wave", "-v", "--overwrite")
+    assert b"great-wave on cpu" in loud.stderr
+
+
+def test_strip_drops_where_a_photo_was_taken(folder):
+    exif = Image.Exif()
+    exif.get_ifd(0x8825)[1] = "N"
+    with Image.open(folder / "a.jpg") as image:
+        image.save(folder / "gps.jpg", exif=exif)
+    run("stylize", "gps.jpg", "-s", "great-wave", cwd=folder)
+    with Image.open(folder / "gps.great-wave.jpg") as kept:
+        assert kept.getexif().get_ifd(0x8825)[1] == "N"
+    run("stylize", "gps.jpg", "-s", "great-wave", "--strip", "--overwrite", cwd=folder)
+    with Image.open(folder / "gps.great-wave.jpg") as stripped:
+        assert not stripped.getexif().get_ifd(0x8825)
+
+
+def test_styles_are_listed_and_shown():
+    table = run("styles").stdout.decode()
+    assert "great-wave" in table
+    assert "Hokusai" in table
+    listed = json.loads(run("styles", "--json").stdout)
+    assert {"great-wave", "the-scream"} <= {style["name"] for style in listed}
+    shown = run("styles", "show", "great-wave").stdout.decode()
+    assert "sha256" in shown
+    assert json.loads(run("styles", "show", "great-wave", "--json").stdout)["name"] == "great-wave"
+
+
+def test_a_sheet_and_the_demo(folder):
+    done = run("sheet", "a.jpg", "-s", "great-wave", "--cell", "96", cwd=folder)
+    assert done.returncode == 0
+    sheet = images.read(folder / "a.sheet.jpg")
+    assert sheet.width > 2 * 96
+    assert run("sheet", "a.jpg", "-s", "great-wave", cwd=folder).returncode == 1
+    assert run("demo", "-o", "demo", cwd=folder).returncode == 0
+    names = {path.name for path in (folder / "demo").iterdir()}
+    assert {"sheet.jpg", "demo.great-wave.jpg", "demo.the-scream.jpg"} <= names
+    assert len(names) == 1 + len(catalog.looks(catalog.bundled()))
+    again = run("demo", "-o", "demo", cwd=folder)
+    assert (again.returncode, again.stdout) == (1, b"")
+    assert b"sheet.jpg is there already" in again.stderr
+
+
+def test_doctor_tells_what_really_ran():
+    report = json.loads(run("doctor", "--json").stdout)
+    assert report["devices"]["cpu"] == "works (CPUExecutionProvider)"
+    assert report["versions"]["impasto"] == __version__
+    assert "CPUExecutionProvider" in run("doctor").stdout.decode()
+
+
+def test_doctor_measures_devices_and_remembers(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path))
+    found = json.loads(run("doctor", "--bench", "--json").stdout)["devices"]
+    assert found["cpu"] > 1
+    assert json.loads((tmp_path / "devices" / "measured.json").read_bytes())["cpu"] == found["cpu"]
+
+
+def test_measurements_that_cannot_be_kept_are_shown(folder):
+    (folder / "file").write_text("")
+    env = {"IMPASTO_CACHE": str(folder / "file" / "cache")}
+    done = run("doctor", "--bench", "--json", env=env)
+    assert done.returncode == 0
+    devices = json.loads(done.stdout)["devices"]
+    assert devices["cpu"] > 0
+    assert "IMPASTO_CACHE names another place" in devices["not kept"]

@@ -1,0 +1,138 @@
+"""What only a process of its own shows: its streams, signals, locale and start."""
+
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from impasto import __version__, images
+from running import process, run
+
+
+def test_a_full_disk_behind_standard_output_is_said(folder):
+    command = [sys.executable, "-m", "impasto", "stylize", "a.jpg", "-s", "udnie", "-o", "-"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, cwd=folder, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 1
+    assert b"standard output cannot be written" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_streams_that_are_closed_or_full_are_said(folder):
+    def shell(line):
+        command = f"{sys.executable} -m impasto stylize {line}"
+        return subprocess.run(command, shell=True, capture_output=True, cwd=folder, check=False)
+
+    for line in ("- -s great-wave -o b.jpg <&-", "a.jpg -s great-wave -o - >&-"):
+        done = shell(line)
+        assert (done.returncode, b"Traceback" in done.stderr) == (2, False)
+        assert b"that is closed" in done.stderr
+    assert b"'bogus' is not a format" in shell("- -s udnie --format bogus -o b.png < a.jpg").stderr
+    done = shell("a.jpg -s great-wave --json > /dev/full")
+    assert (done.returncode, b"Traceback" in done.stderr) == (1, False)
+    assert b"standard output cannot be used: No space left on device" in done.stderr
+    done = run("stylize", os.fsdecode(b"\xff*.jpg"), "-s", "great-wave", "--json", cwd=folder)
+    assert json.loads(done.stdout)["error"]["code"] == "OptionError"
+
+
+def test_a_picture_is_not_written_to_a_terminal(folder):
+    leader, follower = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "impasto", "stylize", "-", "-s", "great-wave"],
+        input=(folder / "a.jpg").read_bytes(), stdout=follower, stderr=subprocess.PIPE, check=False,
+    )  # fmt: skip
+    os.close(follower)
+    os.close(leader)
+    assert done.returncode == 2
+    assert b"redirect it, or name a file with -o" in done.stderr
+
+
+def test_a_bar_is_drawn_only_for_a_person(folder):
+    leader, follower = pty.openpty()
+    done = subprocess.Popen(
+        [sys.executable, "-m", "impasto", "stylize", "a.jpg", "-s", "great-wave"],
+        stderr=follower, stdout=subprocess.DEVNULL, cwd=folder, env={**os.environ, "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(follower)
+    seen = b""
+    try:
+        while part := os.read(leader, 4096):
+            seen += part
+    except OSError:  # the other end is closed
+        pass
+    os.close(leader)
+    assert done.wait() == 0
+    assert b"painting" in seen
+
+
+def test_ctrl_c_in_a_batch_keeps_what_is_done_and_leaves_no_half_file(tmp_path, photo):
+    large = photo.resized(3000)
+    for number in range(12):
+        large.save(tmp_path / f"{number:02}.jpg")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "impasto", "stylize", ".", "-s", "great-wave", "-o", "out"],
+        cwd=tmp_path, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    out = tmp_path / "out"
+    deadline = time.monotonic() + 60
+    while not list(out.glob("*.jpg")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    done = list(out.iterdir())
+    assert 1 <= len(done) < 12
+    for path in done:
+        assert images.read(path).width == 3000
+
+
+NAMES = [
+    "with space.jpg", "-leading.jpg", "emoji 🐈.jpg", "new\nline.jpg", "b[1].jpg",
+    "x" * 251 + ".jpg", os.fsdecode(b"\xff.jpg"),
+]  # fmt: skip
+
+
+def test_file_names_of_every_kind(folder):
+    for name in NAMES:
+        shutil.copy(folder / "a.jpg", folder / name)
+    done = process(
+        *("stylize", "-s", "great-wave", "--size", "64", "--", *NAMES),
+        cwd=folder, env={"LANG": "C"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f"{len(NAMES)} done, 0 skipped, 0 failed".encode() in done.stderr
+    assert len(list(folder.glob("*great-wave.jpg"))) == len(NAMES)
+
+
+def test_without_the_extra_training_names_the_line_to_type(folder):
+    hidden = "import sys; sys.modules['torch'] = None; from impasto.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", hidden, "train", "a.jpg", ".", "-o", "x"],
+        capture_output=True, cwd=folder, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert b'pip install "impasto[train]"' in done.stderr
+
+
+def test_version_help_and_completion():
+    assert process("--version").stdout.decode().strip() == f"impasto {__version__}"
+    for command in ([], ["stylize"], ["styles"], ["sheet"], ["demo"], ["doctor"], ["train"]):
+        assert run(*command, "--help").returncode == 0
+    words = {
+        "_IMPASTO_COMPLETE": "complete_bash",
+        "COMP_WORDS": "impasto styles show gr",
+        "COMP_CWORD": "3",
+    }
+    script = "import sys; sys.argv[0] = 'impasto'; from impasto.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        env={**os.environ, **words},
+        check=False,
+    )
+    assert b"great-wave" in done.stdout

@@ -1,0 +1,58 @@
+"""Every bundled style paints what it painted when it was accepted, on any processor."""
+
+import hashlib
+import json
+import shutil
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+import golden
+from impasto import catalog
+from impasto.inference import runtimes
+
+NAMES = sorted(catalog.bundled())
+
+
+def off(style, folder):
+    """The style with a first convolution whose weights are 1 % off."""
+    model = onnx.load_from_string(style.model())
+    weight = next(tensor for tensor in model.graph.initializer if len(tensor.dims) == 4)
+    values = numpy_helper.to_array(weight)
+    noise = np.random.default_rng(0).standard_normal(values.shape)
+    changed = (values * (1 + 0.01 * noise)).astype(values.dtype)
+    weight.CopyFrom(numpy_helper.from_array(changed, weight.name))
+    shutil.copytree(style.folder, folder)
+    card = json.loads((folder / catalog.CARD).read_text("utf-8"))
+    data = model.SerializeToString()
+    card["model"] |= {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    (folder / card["model"]["file"]).write_bytes(data)
+    (folder / catalog.CARD).write_text(json.dumps(card), "utf-8")
+    return catalog.find(folder)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_style_paints_what_is_kept_and_a_changed_network_does_not(name, tmp_path):
+    style, wanted = catalog.bundled()[name], golden.kept(name)
+    assert golden.alike(golden.painted(style), wanted)
+    assert not golden.alike(golden.painted(off(style, tmp_path / name)), wanted)
+
+
+def test_one_picture_is_kept_of_each_style():
+    assert sorted(path.stem for path in golden.FOLDER.iterdir()) == NAMES
+    assert sum(path.stat().st_size for path in golden.FOLDER.iterdir()) < 1_500_000
+
+
+@pytest.mark.parametrize("changed", [{"grain": 5.5}, {"strength": 0.98}, {"stroke": 1}])
+def test_a_changed_pipeline_is_seen(changed):
+    assert not golden.alike(golden.painted("great-wave", **changed), golden.kept("great-wave"))
+
+
+@pytest.mark.parametrize("name", ["great-wave", "udnie-tiny"])
+def test_what_another_runtime_rounds_otherwise_is_alike(name, monkeypatch):
+    pytest.importorskip("openvino")
+    monkeypatch.setattr(runtimes, "PRECISION", "f32")
+    painted = golden.painted(name, device="openvino")
+    assert golden.alike(painted, golden.kept(name))

@@ -1,0 +1,473 @@
+"""Real films, made by PyAV, painted and read again."""
+
+import errno
+import json
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from impasto import assets, images
+from impasto.errors import (
+    Cancelled,
+    ImpastoError,
+    MissingExtraError,
+    OptionError,
+    OutputError,
+    PictureError,
+    PictureLimitError,
+)
+from impasto.options import ReadOptions, StylizeOptions
+from impasto.paths import Job
+from impasto.progress import CancelToken, silent
+from impasto.stylization import batch
+from impasto.stylization.batch import Settings
+from impasto.stylization.film import stylize_film
+from impasto.stylization.stylizer import Stylizer
+from impasto.video import encoding
+from impasto.video import film as films
+from running import run
+
+av = pytest.importorskip("av")
+MS = Fraction(1, 1000)
+OTHERS = {
+    ".ts": ("libx264", "aac"), ".m2ts": ("libx264", "ac3"), ".mpg": ("mpeg2video", "mp2"),
+    ".vob": ("mpeg2video", "ac3"), ".m2v": ("mpeg2video", None), ".asf": ("mpeg4", "libmp3lame"),
+}  # fmt: skip
+"""Kinds that become .mp4, with a codec and sound that are usual in them."""
+
+AMR = {"sound": "libopencore_amrnb", "sampling": (8000, 12200, "mono")}
+
+
+def make(path, *, frames=20, size=(160, 112), step=lambda _: 40, sound="aac", turn=0, **options):
+    """A film of a block that moves over a photograph."""
+    clock = options.pop("time_base", MS)
+    rate, bits, layout = options.pop("sampling", (48000, 64000, "stereo"))
+    pixel_format = options.pop("pixel_format", "yuv420p")
+    scene = images.resize_to(images.read(assets.demo_photo()), size).pixels
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream(options.pop("codec", "libx264"), rate=25)
+        stream.width, stream.height, stream.pix_fmt = *size, pixel_format
+        stream.codec_context.time_base = clock
+        for name, value in options.items():
+            setattr(stream.codec_context, name, value)
+        if turn:
+            stream.set_display_rotation(turn)
+        audio = output.add_stream(sound, rate=rate, layout=layout) if sound else None
+        if audio:
+            audio.codec_context.bit_rate = bits
+        at = 0
+        for number in range(frames):
+            pixels = scene.copy()
+            pixels[20:50, 4 * number : 4 * number + 30] = (220, 30, 30)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = at, clock
+            at += step(number)
+            output.mux(stream.encode(frame))
+            if audio:
+                wave = np.sin(np.arange(1920) * (0.05 + number / 500)) * 9000
+                tone = av.AudioFrame.from_ndarray(
+                    wave.astype(np.int16)[None], format="s16", layout="mono"
+                )
+                tone.sample_rate, tone.pts = rate, number * 1920
+                output.mux(audio.encode(tone))
+        output.mux(stream.encode(None))
+        if audio:
+            output.mux(audio.encode(None))
+    return path
+
+
+def make_any(path):
+    """A film of the kind that a suffix means, with sound that is usual in it."""
+    codec, sound = OTHERS[path.suffix]
+    return make(path, codec=codec, sound=sound, time_base=Fraction(1, 25), step=lambda _: 1)
+
+
+def frames_of(path):
+    with av.open(str(path)) as container:
+        return list(container.decode(video=0))
+
+
+def pixels_of(path):
+    return np.stack([frame.to_ndarray(format="rgb24") for frame in frames_of(path)]).astype(int)
+
+
+def times_of(path):
+    times = [float(frame.pts * frame.time_base) for frame in frames_of(path)]
+    return np.array(times) - times[0]
+
+
+def sound_of(path):
+    with av.open(str(path)) as container:
+        return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+
+
+@pytest.fixture
+def painter(style):
+    return Stylizer(style, steady=True, threads=1)
+
+
+def cancelled():
+    cancel = CancelToken()
+    cancel.cancel()
+    return cancel
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("film") / "clip.mp4")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_a_film_is_painted_and_its_sound_is_copied(clip, painter, tmp_path, suffix):
+    target = tmp_path / f"painted{suffix}"
+    film = stylize_film(clip, target, painter)
+    assert film.whole
+    assert (film.frames, film.width, film.height) == (20, 160, 112)
+    assert np.abs(times_of(target) - times_of(clip)).max() < 0.0011
+    assert np.abs(pixels_of(target) - pixels_of(clip)).mean() > 20
+    assert sound_of(target) == sound_of(clip)
+    assert [entry.name for entry in tmp_path.iterdir()] == [target.name]
+
+
+def test_each_frame_is_the_painting_of_its_own(clip, painter, style, tmp_path):
+    film = stylize_film(clip, tmp_path / "painted.mkv", painter)
+    found = pixels_of(tmp_path / "painted.mkv")
+    plain = Stylizer(style)
+    for number in (0, 10, 19):
+        source = frames_of(clip)[number].to_ndarray(format="rgb24")
+        assert np.abs(found[number] - plain(source, grain=0).pixels).mean() < 12
+    assert film.flicker < 2
+
+
+def test_frames_keep_their_times_whatever_their_rate(painter, tmp_path):
+    clip = make(tmp_path / "clip.mp4", step=lambda number: 21 if number % 3 else 77)
+    stylize_film(clip, tmp_path / "painted.mp4", painter)
+    assert np.abs(times_of(tmp_path / "painted.mp4") - times_of(clip)).max() < 0.0011
+
+
+def test_only_the_last_state_takes_room(tmp_path):
+    work = encoding.Work(tmp_path / "clip.mp4", "key")
+    work.start()
+    for number in range(3):
+        (work.folder / "part.tmp").write_bytes(b"frames")
+        work.keep(work.folder / "part.tmp", {"age": np.array(number)})
+    states = sorted(work.folder.glob("*.npz"))
+    assert [path.stat().st_size > 0 for path in states] == [False, False, True]
+    assert int(work.start()["age"]) == 2
+    assert len(work.parts) == 3
+
+
+def test_webm_and_gif_are_written_and_read(painter, tmp_path):
+    clip = make(tmp_path / "clip.webm", codec="libvpx-vp9", sound="libopus", frames=6)
+    stylize_film(clip, tmp_path / "painted.webm", painter)
+    assert sound_of(tmp_path / "painted.webm") == sound_of(clip)
+    stylize_film(clip, tmp_path / "painted.gif", painter)
+    gif = pixels_of(tmp_path / "painted.gif")
+    assert gif.shape == (6, 112, 160, 3)
+    assert np.abs(gif - pixels_of(tmp_path / "painted.webm")).mean() < 12
+    stylize_film(tmp_path / "painted.gif", tmp_path / "again.gif", painter)
+    assert len(frames_of(tmp_path / "again.gif")) == 6
+
+
+@pytest.mark.parametrize("turn", [90, 180, -90])
+def test_a_film_that_is_shown_turned_is_painted_upright(painter, tmp_path, turn):
+    clip = make(tmp_path / "clip.mp4", frames=3, turn=turn, sound=None)
+    stylize_film(clip, tmp_path / "painted.mp4", painter, StylizeOptions(strength=0))
+    (found, *_), (source, *_) = frames_of(tmp_path / "painted.mp4"), frames_of(clip)
+    assert source.rotation % 360 == turn % 360
+    assert found.rotation == 0
+    upright = np.rot90(source.to_ndarray(format="rgb24"), turn // 90).astype(int)
+    assert np.abs(found.to_ndarray(format="rgb24") - upright).mean() < 6
+
+
+@pytest.mark.parametrize(("pixel_format", "color_range"), [("yuv420p", 1), ("yuvj420p", 2)])
+def test_colour_tags_are_kept_and_colours_with_them(painter, tmp_path, pixel_format, color_range):
+    tags = {"color_primaries": 1, "color_trc": 1, "colorspace": 1, "color_range": color_range}
+    options = {"frames": 3, "sound": None, "pixel_format": pixel_format}
+    clip = make(tmp_path / "clip.mp4", **options, **tags)
+    stylize_film(clip, tmp_path / "painted.mp4", painter, StylizeOptions(strength=0))
+    frame = frames_of(tmp_path / "painted.mp4")[0]
+    assert {name: getattr(frame, name) for name in tags} == tags
+    assert np.abs(pixels_of(tmp_path / "painted.mp4") - pixels_of(clip)).mean() < 6
+
+
+def test_a_film_in_hdr_becomes_an_ordinary_one(painter, tmp_path):
+    hlg = {"color_primaries": 9, "color_trc": 18, "colorspace": 9, "color_range": 1}
+    clip = make(tmp_path / "clip.mp4", frames=3, sound=None, **hlg)
+    assert frames_of(clip)[0].color_trc == 18
+    stylize_film(clip, tmp_path / "painted.mp4", painter, StylizeOptions(strength=0))
+    frame = frames_of(tmp_path / "painted.mp4")[0]
+    assert (frame.color_primaries, frame.color_trc, frame.colorspace) == (1, 1, 1)
+    assert np.abs(pixels_of(tmp_path / "painted.mp4") - pixels_of(clip)).mean() < 6
+
+
+def test_odd_sizes_and_size_are_taken(painter, tmp_path):
+    clip = make(tmp_path / "clip.mkv", frames=2, size=(161, 113), codec="ffv1", pixel_format="bgr0")
+    stylize_film(clip, tmp_path / "painted.mp4", painter)
+    assert pixels_of(tmp_path / "painted.mp4").shape == (2, 114, 162, 3)
+    stylize_film(clip, tmp_path / "small.mp4", painter, StylizeOptions(size=80))
+    assert pixels_of(tmp_path / "small.mp4").shape == (2, 56, 80, 3)
+    made = stylize_film(clip, tmp_path / "odd.mp4", painter, StylizeOptions(size=81))
+    assert pixels_of(tmp_path / "odd.mp4").shape == (2, made.height, made.width, 3)
+
+
+def test_a_film_that_ends_early_is_said_to(style, tmp_path):
+    whole = make(tmp_path / "whole.mkv", sound=None)
+    av_options = {"movflags": "faststart"}
+    with (
+        av.open(str(whole)) as source,
+        av.open(str(tmp_path / "whole.mp4"), "w", options=av_options) as output,
+    ):
+        stream = output.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                output.mux(packet)
+    data = (tmp_path / "whole.mp4").read_bytes()
+    with av.open(str(tmp_path / "whole.mp4")) as container:
+        places = [packet.pos for packet in container.demux(video=0) if packet.size]
+    (tmp_path / "cut.mp4").write_bytes(data[: places[12]])
+    for name, notes in (("whole", 1), ("cut", 2)):
+        job = Job(tmp_path / f"{name}.mp4", style.name, tmp_path / f"{name}.out.mp4")
+        result = batch.film(job, style, Settings(), silent, CancelToken())
+        assert (str(result.error), len(result.notes)) == ("None", notes)
+    assert re.search(r"tells of 8 more frames; it may be damaged", result.notes[1])
+
+
+def stopped_after(clip, target, painter, count):
+    cancel = CancelToken()
+
+    def stop(progress):
+        if progress.step >= count:
+            cancel.cancel()
+
+    return stylize_film(clip, target, painter, on_progress=stop, cancel=cancel)
+
+
+def test_a_film_that_is_stopped_can_be_played_and_goes_on(clip, style, tmp_path, monkeypatch):
+    monkeypatch.setattr(films, "PART", 6)
+    whole, target = tmp_path / "whole.mp4", tmp_path / "painted.mp4"
+    stylize_film(clip, whole, Stylizer(style, steady=True, threads=1))
+    film = stopped_after(clip, target, Stylizer(style, steady=True, threads=1), 9)
+    assert not film.whole
+    assert len(frames_of(target)) == film.frames == 9
+    assert 0 < len(sound_of(target)) < len(sound_of(clip))
+    assert encoding.unfinished(target)
+    job = Job(clip, style.name, target)
+    assert not batch.is_there(job, Settings())  # to be gone on with, also by a cluster
+    seen = []
+    film = stylize_film(
+        clip, target, Stylizer(style, steady=True, threads=1), on_progress=seen.append
+    )
+    assert film.whole
+    assert seen[0].step == 10
+    assert not encoding.unfinished(target)
+    assert batch.is_there(job, Settings())
+    assert sound_of(target) == sound_of(clip)
+    assert np.abs(pixels_of(target) - pixels_of(whole)).mean() < 3
+    assert np.abs(times_of(target) - times_of(clip)).max() < 0.0011
+
+
+def test_a_film_that_is_stopped_again_before_the_next_frame_keeps_its_sound(
+    clip, painter, tmp_path
+):
+    target = tmp_path / "painted.mp4"
+    stopped_after(clip, target, painter, 9)
+    sound = sound_of(target)
+    film = stylize_film(clip, target, painter, cancel=cancelled())
+    assert (film.frames, film.whole) == (9, False)
+    assert sound_of(target) == sound
+    assert len(sound) > 10
+
+
+def test_a_film_that_was_stopped_at_its_end_is_told_as_any(clip, painter, tmp_path):
+    stopped_after(clip, tmp_path / "painted.mp4", painter, 20)
+    film = stylize_film(clip, tmp_path / "painted.mp4", painter)
+    assert json.loads(json.dumps(asdict(film)))["width"] == 160
+    assert (film.frames, film.whole) == (20, True)
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mpg"])
+def test_a_film_goes_on_where_no_place_in_it_is_found(painter, tmp_path, suffix):
+    """In a transport stream, nothing comes after seeking; in a program stream, what is later."""
+    clip = make_any(tmp_path / f"clip{suffix}")
+    stopped_after(clip, tmp_path / "painted.mp4", painter, 9)
+    assert stylize_film(clip, tmp_path / "painted.mp4", painter).frames == 20
+    assert np.abs(times_of(tmp_path / "painted.mp4") - times_of(clip)).max() < 0.0011
+
+
+def test_another_style_does_not_go_on_from_there(clip, style, tmp_path):
+    target = tmp_path / "painted.mp4"
+    stopped_after(clip, target, Stylizer(style, steady=True), 5)
+    with pytest.raises(OutputError, match=r"there already - --overwrite"):
+        stylize_film(clip, target, Stylizer("mondrian", steady=True))
+    film = stylize_film(clip, target, Stylizer("mondrian", steady=True), overwrite=True)
+    assert film.frames == 20
+
+
+def test_a_killed_painting_loses_no_finished_part(clip, tmp_path):
+    """kill -9 in the middle: the next call takes the parts that are there."""
+    target = tmp_path / "painted.mp4"
+    code = (
+        "import sys; from pathlib import Path; from impasto.video import film as films\n"
+        "from impasto.stylization.film import stylize_film\n"
+        "from impasto.stylization.stylizer import Stylizer\n"
+        "films.PART = 4\n"
+        "steps = []\n"
+        "film = stylize_film(Path(sys.argv[1]), Path(sys.argv[2]), "
+        "Stylizer('great-wave', steady=True), on_progress=steps.append)\n"
+        "print(steps[0].step, film.frames)\n"
+    )
+    command = [sys.executable, "-c", code, str(clip), str(target)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    parts = tmp_path / f".{target.name}.parts"
+    deadline = time.monotonic() + 120
+    while not list(parts.glob("*1.npz")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    assert not target.exists()
+    begun, count = map(int, subprocess.check_output(command).split())
+    assert begun > 4
+    assert count == len(frames_of(target)) == 20
+    assert sound_of(target) == sound_of(clip)
+
+
+def test_ctrl_c_leaves_a_film_and_exits_with_130(tmp_path):
+    clip = make(tmp_path / "clip.mp4", frames=400)
+    target = tmp_path / "clip.great-wave.mp4"
+    command = [sys.executable, "-m", "impasto", "stylize", str(clip), "-s", "great-wave"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    part = tmp_path / f".{target.name}.parts" / "part.tmp"
+    deadline = time.monotonic() + 120
+    while not part.exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert "the same command goes on" in said
+    assert 0 < len(frames_of(target)) < 400
+
+
+def test_the_command_line_paints_films_and_pictures_of_a_folder(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    make(folder / "clip.mp4", frames=3)
+    make(folder / "old.avi", frames=3, codec="mpeg4", sound=None)
+    images.read(assets.demo_photo()).resized(80).save(folder / "photo.jpg")
+    (folder / "broken.mp4").write_bytes((folder / "clip.mp4").read_bytes()[:300])
+    done = run("stylize", folder, "-s", "great-wave", "-o", tmp_path / "out", "--json", text=True)
+    assert done.returncode == 1
+    results = {Path(line["input"]).name: line for line in map(json.loads, done.stdout.splitlines())}
+    assert {name: line["status"] for name, line in results.items()} == {
+        "photo.jpg": "done", "clip.mp4": "done", "old.avi": "done", "broken.mp4": "error",
+    }  # fmt: skip
+    assert results["old.avi"]["output"].endswith("old.great-wave.mp4")
+    assert "broken.mp4 cannot be painted" in results["broken.mp4"]["error"]["message"]
+
+
+def test_what_is_no_film_is_an_error_that_says_so(painter, tmp_path, clip):
+    text = tmp_path / "text.mp4"
+    text.write_text("no film")
+    with pytest.raises(PictureError, match=r"text.mp4 cannot be painted"):
+        stylize_film(text, tmp_path / "painted.mp4", painter)
+    with pytest.raises(PictureError, match="cannot be read"):
+        stylize_film(tmp_path / "missing.mp4", tmp_path / "painted.mp4", painter)
+    with pytest.raises(PictureLimitError, match="160x112"):
+        stylize_film(clip, tmp_path / "painted.mp4", painter, read=ReadOptions(max_pixels=1000))
+    with pytest.raises(OptionError, match="without stroke"):
+        stylize_film(clip, tmp_path / "painted.mp4", painter, StylizeOptions(stroke=1))
+    with pytest.raises(OptionError, match=r"webm cannot hold .* \(aac\) - write a .mp4 instead"):
+        stylize_film(clip, tmp_path / "painted.webm", painter)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["text.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "suffixes", "other"),
+    [
+        ("phone.3gp", AMR, [".mp4", ".mkv"], ".mov"),
+        ("clip.mkv", {"sound": "libopus"}, [".mov"], ".mp4"),  # refused when a file begins
+        ("old.avi", {"codec": "mpeg4", "sound": "pcm_s16le"}, [".mp4"], ".mov"),  # at its end
+    ],
+)
+def test_a_kind_that_cannot_hold_the_sound_is_refused_and_one_that_can_is_named(
+    painter, tmp_path, name, options, suffixes, other
+):
+    clip = make(tmp_path / name, frames=3, **options)
+    for suffix in suffixes:
+        with pytest.raises(
+            OptionError, match=rf"{suffix} cannot hold .* - write a {other} instead"
+        ):
+            stylize_film(clip, tmp_path / f"painted{suffix}", painter)
+    target = tmp_path / f"painted{other}"
+    stylize_film(clip, target, painter)
+    assert sound_of(target) == sound_of(clip)
+
+
+def test_sound_that_no_kind_can_hold_is_refused_with_another_way_out(painter, tmp_path):
+    clip = make(tmp_path / "clip.asf", frames=3, codec="mpeg4", sound="wmav2")
+    with pytest.raises(OptionError, match=r"\(wmav2\) - make its sound AAC first"):
+        stylize_film(clip, tmp_path / "painted.mkv", painter)
+
+
+@pytest.mark.parametrize("suffix", OTHERS)
+def test_other_kinds_are_read(painter, tmp_path, suffix):
+    clip = make_any(tmp_path / f"clip{suffix}")
+    assert stylize_film(clip, tmp_path / "painted.mp4", painter).frames == 20
+
+
+def test_a_film_that_is_cut_short_is_painted_as_far_as_it_goes_or_refused(painter, tmp_path, clip):
+    whole = make(tmp_path / "clip.mkv").read_bytes()
+    short = tmp_path / "short.mkv"
+    short.write_bytes(whole[: len(whole) * 2 // 3])
+    film = stylize_film(short, tmp_path / "painted.mkv", painter)
+    assert 0 < film.frames < 20
+    assert len(frames_of(tmp_path / "painted.mkv")) == film.frames
+
+
+def test_a_full_disk_is_an_error_of_the_output(painter, clip, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, hard))
+    try:
+        with pytest.raises(ImpastoError):
+            stylize_film(clip, tmp_path / "painted.mp4", painter)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "painted.mp4").exists()
+    assert stylize_film(clip, tmp_path / "painted.mp4", painter).whole
+
+
+@pytest.mark.parametrize("kind", [MemoryError, av.error.MemoryError])
+def test_a_film_that_does_not_fit_into_memory_is_a_result_that_says_so(
+    clip, style, tmp_path, monkeypatch, kind
+):
+    def painted(*_):
+        raise kind(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(Stylizer, "film", painted)
+    job = Job(clip, style.name, tmp_path / "painted.mp4")
+    result = batch.film(job, style, Settings(), silent, CancelToken())
+    assert "does not fit into memory - use a smaller --size" in str(result.error)
+    assert not job.output.exists()
+
+
+def test_stopped_before_the_first_frame_there_is_no_film(painter, clip, tmp_path):
+    with pytest.raises(Cancelled):
+        stylize_film(clip, tmp_path / "painted.mp4", painter, cancel=cancelled())
+    assert not (tmp_path / "painted.mp4").exists()
+
+
+def test_without_pyav_the_extra_is_named(painter, clip, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(MissingExtraError, match=r"pip install .impasto\[video\]"):
+        stylize_film(clip, tmp_path / "painted.mp4", painter)
