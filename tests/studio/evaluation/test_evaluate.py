@@ -265,7 +265,7 @@ def test_an_older_card_is_understood(painted_style, tmp_path, style):
     loss = card["training"]["loss"]
     del loss["loss_network"]
     loss["scale"] = loss.pop("loss_scale")
-    card["training"]["strength"] = card["training"].pop("learn_strength")
+    card["training"]["strength"] = False
     for name in ("vgg19", "vgg16"):
         loss["network"] = name
         (folder / catalog.CARD).write_text(json.dumps(card), "utf-8")
