@@ -19,7 +19,6 @@ from impasto.options import (
     TrainOptions,
     WriteOptions,
 )
-from impasto.options.fields import doc
 
 
 def flags(command):
@@ -51,7 +50,7 @@ def test_every_option_is_a_flag_with_its_default_and_help(command, options):
             continue
         flag = known[f"--{knob.name.replace('_', '-')}"]
         assert flag.default == (",".join(value) if isinstance(value, tuple) else value)
-        assert flag.help == doc(type(options), knob.name)
+        assert flag.help == knob.metadata["doc"]
 
 
 @pytest.mark.parametrize(("page", "made"), [("cli", "commands"), ("benchmarks", "measured")])

@@ -62,7 +62,7 @@ def test_a_base_is_a_preset_and_changes_to_it(recipe):
     text = recipe.read_text("utf-8").replace("[base]", '[base]\npreset = "gatys2015"')
     recipe.write_text(text, "utf-8")
     base = experiment_of(recipe).base
-    assert base.loss.scale == preset("gatys2015").loss.scale == "gatys"
+    assert base.loss.loss_scale == preset("gatys2015").loss.loss_scale == "gatys"
     assert (base.size, base.loss.content_layers) == (48, ("conv2_1",))
     assert experiment_of(recipe).with_base({"steps": 9}).base.steps == 9
 
@@ -103,6 +103,21 @@ def test_an_experiment_may_call_the_loss_network_as_it_was_called(recipe):
     assert found.notes == (f"{recipe} says network, which is called loss_network now",)
 
 
+def test_an_experiment_may_say_start_noise_and_scale_as_they_were_called(recipe):
+    text = recipe.read_text("utf-8").replace("[base]", '[base]\nstart = "grey"\nnoise = 0.5')
+    axis = '[[axis]]\noption = "scale"\nvalues = ["mean", "gatys"]\n'
+    recipe.write_text(text[: text.index("[[axis]]")] + axis, "utf-8")
+    found = experiment_of(recipe)
+    assert (found.base.init, found.base.init_noise) == ("grey", 0.5)
+    assert [dict(value.knobs) for axis in found.axes for value in axis.values] == [
+        {"loss_scale": "mean"}, {"loss_scale": "gatys"},
+    ]  # fmt: skip
+    assert found.notes == tuple(
+        f"{recipe} says {old}, which is called {new} now"
+        for old, new in (("start", "init"), ("noise", "init_noise"), ("scale", "loss_scale"))
+    )
+
+
 def test_the_key_is_of_what_is_in_files_that_options_name(experiment, tmp_path, pictures):
     trial, path = experiment.trials()[0], tmp_path / "own"
 
@@ -112,9 +127,9 @@ def test_the_key_is_of_what_is_in_files_that_options_name(experiment, tmp_path, 
     keys = set()
     for content in (b"one", b"another"):
         path.write_bytes(content)
-        keys |= {key(start=str(path)), key(weights=str(path))}
+        keys |= {key(init=str(path)), key(weights=str(path))}
         shutil.copy(path, tmp_path / "copy")
-        assert key(start=str(tmp_path / "copy")) == key(start=str(path))
+        assert key(init=str(tmp_path / "copy")) == key(init=str(path))
     assert len(keys) == 4
 
 

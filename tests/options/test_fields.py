@@ -1,4 +1,5 @@
 import importlib.util
+import json
 import re
 import sys
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
@@ -9,6 +10,7 @@ import pytest
 from impasto import options
 from impasto.errors import OptionError
 from impasto.options import (
+    EvaluateOptions,
     LossOptions,
     OptimizeOptions,
     SearchOptions,
@@ -16,7 +18,15 @@ from impasto.options import (
     TrainOptions,
 )
 from impasto.options import fields as knobs
-from impasto.options.fields import Checked, changed, current, doc, flattened
+from impasto.options.fields import (
+    Checked,
+    changed,
+    current,
+    current_record,
+    flattened,
+    former,
+    restored,
+)
 
 ALL = [
     each
@@ -28,7 +38,7 @@ ALL = [
 @pytest.mark.parametrize("options", ALL)
 def test_every_knob_says_what_it_does_in_one_line(options):
     for knob in fields(options):
-        said = doc(options, knob.name)
+        said = knob.metadata["doc"]
         assert said.endswith(".")
         assert len(said) < 100
 
@@ -64,7 +74,7 @@ def test_what_is_no_number_is_refused():
     ("given", "said"),
     [
         ({"steps": 2e3}, "steps must be a whole number, not 2000.0"),
-        ({"strength": "no"}, "strength must be true or false, not 'no'"),
+        ({"learn_strength": "no"}, "learn strength must be true or false, not 'no'"),
         ({"learning_rate": "0.1"}, "learning rate must be a number"),
         ({"style_crop": 3}, "style crop must be a text"),
         ({"style_layers": 3}, "style layers must be a list of texts, not 3"),
@@ -200,6 +210,42 @@ def test_old_names_are_read_and_told():
         OptionError, match="network is the old name of loss_network, which is given"
     ):
         current(LossOptions(), {"network": "vgg16", "loss_network": "vgg19"})
+
+
+RENAMED = [
+    (OptimizeOptions(), {"start": "grey", "noise": 0.5}, {"init": "grey", "init_noise": 0.5}),
+    (OptimizeOptions(), {"scale": "gatys"}, {"loss_scale": "gatys"}),
+    (EvaluateOptions(), {"start": "a", "noise": 3}, {"init": "a", "flicker_noise": 3}),
+    (TrainOptions(), {"strength": True, "scale": "a"}, {"learn_strength": True, "loss_scale": "a"}),
+    (StylizeOptions(), {"strength": 0.5}, {"strength": 0.5}),
+]
+
+
+@pytest.mark.parametrize(("options", "before", "now"), RENAMED)
+def test_each_word_has_one_meaning_and_its_old_ones_are_read_and_told(options, before, now):
+    told = []
+    assert current(options, before, lambda *names: told.append(names)) == now
+    assert told == [names for names in zip(before, now, strict=True) if len({*names}) > 1]
+    assert current(options, now) == now
+    for old, new in told:
+        with pytest.raises(OptionError, match=f"{old} is the old name of {new}, which is given"):
+            current(options, {old: before[old], new: now[new]})
+
+
+@pytest.mark.parametrize("options", [OptimizeOptions(), TrainOptions(), SearchOptions()])
+def test_a_record_of_old_names_is_brought_up_to_date_at_every_depth(options):
+    record = json.loads(json.dumps(asdict(options)))
+    before = json.loads(json.dumps(former(options)))
+    assert before != record
+    assert current_record(options, before) == record
+    assert current_record(options, {**before, "photographs": 3}) == {**record, "photographs": 3}
+    assert restored(type(options), before) == options
+
+
+def test_a_record_with_an_old_and_a_new_name_is_refused():
+    loss = {"scale": "mean", "loss_scale": "gatys"}
+    with pytest.raises(OptionError, match="scale is the old name of loss_scale"):
+        current_record(TrainOptions(), {"loss": loss})
 
 
 def test_flattened_names_say_nothing_twice():

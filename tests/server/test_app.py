@@ -254,7 +254,15 @@ def test_the_fields_are_the_options(service):
     allowed = set(fields.OptimizeJob.model_fields)
     assert {"size", "steps", "style_weight", "colors", "optimizer"} <= allowed
     # Texts name files, networks and devices of the machine.
-    assert not allowed & {"weights", "start", "loss_network", "device", "style_crop", "loss"}
+    assert not allowed & {
+        "weights",
+        "init",
+        "start",
+        "loss_network",
+        "device",
+        "style_crop",
+        "loss",
+    }
     assert "network" not in allowed
     assert fields.OptimizeJob.model_fields["size"].default == OptimizeOptions.size
 
@@ -298,7 +306,7 @@ def test_forms_take_the_fields_that_are_documented_and_no_others(service, jpeg):
     kinds = {"/v1/stylize": [{}], "/v1/jobs": [{}, {"painting": jpeg}]}
     for path, operation in (("/v1/stylize", stylize), ("/v1/jobs", submit)):
         documented = form_of(operation)["properties"]
-        every = {*documented, *jobs, "start", "network", "device", "url"}
+        every = {*documented, *jobs, "init", "start", "network", "device", "url"}
         for name in every - {"image", "painting"}:
             said = [refusal(path, files, {name: "?"}) for files in kinds[path]]
             taken = [each for each in said if f"{name}: Extra inputs" not in each]

@@ -486,9 +486,21 @@ def test_wrong_jobs_are_refused_before_they_wait(service, jpeg, fields, status, 
 def test_wrong_optimisations_are_refused_before_they_wait(service, jpeg):
     for large in ({"size": "2000"}, {"style_size": "8000"}, {"style_scale": "8"}):
         assert service.submit(jpeg, jpeg, **large).status_code == 413
-    for name in ("weights", "start", "loss_network", "network", "device"):
+    for name in ("weights", "init", "start", "loss_network", "network", "device"):
         found = service.submit(jpeg, jpeg, **{name: "/etc/passwd"})
         assert (found.status_code, name in found.json()["detail"]) == (422, True)
+
+
+def test_fields_are_taken_by_their_old_names_and_not_by_both(service, jpeg):
+    asked = {"size": "48", "scales": "1", "steps": "1"}
+    for fields in ({"noise": "1", "scale": "mean"}, {"init_noise": "1", "loss_scale": "mean"}):
+        job = service.ended(service.submit(jpeg, jpeg, **asked, **fields).headers["location"])
+        assert job["state"] == "done", job
+    for old, new, value in (("noise", "init_noise", "1"), ("scale", "loss_scale", "mean")):
+        found = service.submit(jpeg, jpeg, **{old: value, new: value})
+        assert (found.status_code, old in found.json()["detail"]) == (422, True)
+        wrong = service.submit(jpeg, jpeg, **{old: "much"})
+        assert wrong.status_code == 422
 
 
 def test_pictures_that_are_damaged_fail_with_a_sentence(service, jpeg):

@@ -65,7 +65,7 @@ def test_a_preset_is_changed_by_flags_that_are_given_and_by_no_other(folder):
     assert done.returncode == 0, done.stderr
     options = recipe.options(recipe.read(images.read(folder / "out.png")))
     assert (options.size, options.steps, options.loss.style_weight) == (64, 1, 7)
-    assert (options.start, options.history, options.loss.scale) == ("grey", 100, "mean")
+    assert (options.init, options.history, options.loss.loss_scale) == ("grey", 100, "mean")
 
 
 def test_ctrl_c_saves_the_picture_so_far(folder):
@@ -142,13 +142,23 @@ def test_redo_finds_the_start_that_it_began_with_and_no_other(folder):
     elsewhere.mkdir()
     done = run(
         "optimize", "photo.jpg", "strokes.png", "-o", "out.png", *SMALL, "--steps", "2",
-        "--start", "strokes.png", "--noise", "0", cwd=folder,
+        "--init", "strokes.png", "--init-noise", "0", cwd=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     again = run("redo", "../out.png", cwd=elsewhere)
     assert again.returncode == 0, again.stderr
     one, other = (images.read(folder / name).pixels for name in ("out.png", "out.redo.png"))
     assert np.array_equal(one, other)
+    picture = images.read(folder / "out.png")
+    record = recipe.read(picture)  # as it was written when options had other names
+    assert record["options"]["init"] == record["init"]["path"] == "strokes.png"
+    for table in (record, record["options"]):
+        table["start"] = table.pop("init")
+    record["options"]["noise"] = record["options"].pop("init_noise")
+    images.with_comment(picture, json.dumps(record)).save(folder / "old.png")
+    older = run("redo", "../old.png", cwd=elsewhere)
+    assert older.returncode == 0, older.stderr
+    assert np.array_equal(images.read(folder / "old.redo.png").pixels, one)
     images.read(folder / "strokes.png").resized(50).save(elsewhere / "strokes.png")
     other = run("redo", "../out.png", "-o", "x.png", cwd=elsewhere)
     assert other.returncode == 1

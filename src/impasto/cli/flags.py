@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
-from typing import Annotated, Any, get_type_hints
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
 from impasto import catalog
 from impasto.inference import devices
-from impasto.options import ReadOptions, StylizeOptions, WriteOptions
-from impasto.options.fields import changed, current, doc
+from impasto.options.fields import Checked, changed, current
 from impasto.terminal import Terminal
-
-
-def knob(options: type, name: str, *flags: str, **more: Any) -> Any:
-    """A flag whose help comes from the option that it sets."""
-    return typer.Option(*flags, help=doc(options, name), **more)
 
 
 def style_names(incomplete: str) -> list[str]:
@@ -37,15 +32,7 @@ Styles = Annotated[
 Out = Annotated[
     str | None, typer.Option("--out", "-o", help="File, folder, or - for standard output.")
 ]
-Strength = Annotated[float, knob(StylizeOptions, "strength", "--strength")]
-Stroke = Annotated[float | None, knob(StylizeOptions, "stroke", "--stroke")]
-Grain = Annotated[float, knob(StylizeOptions, "grain", "--grain")]
-KeepColors = Annotated[bool, knob(StylizeOptions, "keep_colors", "--keep-colors")]
-Size = Annotated[int | None, knob(StylizeOptions, "size", "--size")]
 Format = Annotated[str | None, typer.Option("--format", help="jpeg, png, webp, avif, tiff or bmp.")]
-Quality = Annotated[int, knob(WriteOptions, "quality", "--quality")]
-Strip = Annotated[bool, knob(WriteOptions, "strip", "--strip")]
-MaxPixels = Annotated[int, knob(ReadOptions, "max_pixels", "--max-pixels")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")]
 Device = Annotated[str, typer.Option("--device", help=f"{', '.join(devices.DEVICES)}.")]
 Threads = Annotated[
@@ -57,79 +44,121 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
-def with_options(
-    options: type, base: Callable[[dict[str, Any]], Any] | None = None, *, env: str = ""
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command one flag for each knob of ``options``, and itself the object made of them.
+@dataclass(frozen=True)
+class Taken:
+    """How a command takes options of one class, where not by all flags and as they are by default.
 
-    The command takes a parameter ``options``; knobs that are options themselves are
-    flattened, and their flags have the knobs' own names. Layers are given with commas.
-    ``base`` makes the options that unused flags leave as they are, from the other values.
-    ``env`` begins the names of variables of the environment that may stand for the flags. A
-    knob's old name is a flag, too, that no help shows; who uses it is told the new one.
+    Attributes:
+        only: the knobs that have flags; all by default.
+        base: makes, from the command's other values, what unused flags leave as it is.
+        env: begins the names of variables of the environment that may stand for the flags.
     """
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        signature = inspect.signature(command, eval_str=True)
-        knobs = list(_flags(options(), env))
-        names = {name for name, _, _ in knobs}
-
-        def run(context: typer.Context, **values: Any) -> None:
-            used = {
-                name: values[name]
-                for name in names
-                if getattr(context.get_parameter_source(name), "name", "") in _GIVEN
-            }
-            others = {name: value for name, value in values.items() if name not in names}
-            made, terminal = (
-                base(others) if base else options(),
-                Terminal(quiet=others.get("quiet", False)),
-            )
-
-            def told(*names: str) -> None:
-                old, new = (f"--{name.replace('_', '-')}" for name in names)
-                terminal.say(f"{old} is called {new} now - use {new}")
-
-            command(**others, options=changed(made, current(made, used, told)))
-
-        keyword = inspect.Parameter.KEYWORD_ONLY
-        own = [
-            p.replace(kind=keyword) for p in signature.parameters.values() if p.name != "options"
-        ]
-        parameters = [
-            inspect.Parameter("context", keyword, annotation=typer.Context),
-            *own,
-            *(
-                inspect.Parameter(name, keyword, default=default, annotation=kind)
-                for name, default, kind in knobs
-            ),
-        ]
-        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {p.name: p.annotation for p in parameters}
-        run.__name__, run.__doc__ = command.__name__, command.__doc__
-        return run
-
-    return decorate
+    only: tuple[str, ...] = ()
+    base: Callable[[dict[str, Any]], Any] | None = None
+    env: str = ""
 
 
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command one flag for each knob of the options that it takes.
+
+    Parameters that are options, such as ``write: WriteOptions`` or ``Annotated[ReadOptions,
+    Taken(only=("max_pixels",))]``, get the object that the flags make. In the help the flags
+    stand where the parameter does. Options inside options are flattened, and layers are given
+    with commas. A knob's old name is a flag, too, that no help shows; who uses it is told the
+    new one.
+
+    Raises:
+        TypeError: two flags have one name.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    made = {p.name: _Made.of(p.annotation) for p in signature.parameters.values()}
+    parameters = [inspect.Parameter("context", _KEYWORD, annotation=typer.Context)]
+    for each in signature.parameters.values():
+        options = made[each.name]
+        parameters += options.parameters if options else [each.replace(kind=_KEYWORD)]
+    if doubled := [n for n, count in Counter(p.name for p in parameters).items() if count > 1]:
+        raise TypeError(f"{command.__name__} has two flags called {doubled[0]}")
+
+    def run(context: typer.Context, **values: Any) -> None:
+        found = {name: options for name, options in made.items() if options}
+        flags = {p.name for options in found.values() for p in options.parameters}
+        others = {name: value for name, value in values.items() if name not in flags}
+        command(**others, **{k: v.object(context, values, others) for k, v in found.items()})
+
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    return run
+
+
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
 _GIVEN = ("COMMANDLINE", "ENVIRONMENT")
 
 
-def _flags(options: Any, env: str) -> Iterator[tuple[str, Any, Any]]:
-    """Name, default and annotation of each flag."""
+@dataclass(frozen=True)
+class _Made:
+    """Options that a command takes, and the parameters of the flags that they are made of."""
+
+    kind: type
+    how: Taken
+    parameters: Sequence[inspect.Parameter]
+
+    @classmethod
+    def of(cls, annotation: Any) -> _Made | None:
+        """Those that a parameter is of, if it is of any."""
+        kind, how = annotation, Taken()
+        if get_origin(annotation) is Annotated:
+            kind, how, *_ = get_args(annotation)
+        if not (isinstance(kind, type) and issubclass(kind, Checked)):
+            return None
+        return cls(kind, how, [*_parameters(kind(), how)])
+
+    def object(
+        self, context: typer.Context, values: Mapping[str, Any], others: dict[str, Any]
+    ) -> Any:
+        """The options, from the flags that were given and the command's other values."""
+        terminal = Terminal(quiet=others.get("quiet", False))
+
+        def told(*names: str) -> None:
+            old, new = map(_spelt, names)
+            terminal.say(f"{old} is called {new} now - use {new}")
+
+        used = {
+            flag.name: values[flag.name]
+            for flag in self.parameters
+            if getattr(context.get_parameter_source(flag.name), "name", "") in _GIVEN
+        }
+        base = self.how.base(others) if self.how.base else self.kind()
+        return changed(base, current(base, used, told))
+
+
+def _parameters(options: Any, how: Taken) -> Iterator[inspect.Parameter]:
+    """One for each knob that shall have a flag, and one for its old name."""
     kinds = get_type_hints(type(options))
-    for field in fields(options):
-        default = getattr(options, field.name)
+    for knob in fields(options):
+        default = getattr(options, knob.name)
         if is_dataclass(default):
-            yield from _flags(default, env)
-            continue
-        kind, shown = kinds[field.name], default
-        if isinstance(default, tuple):
-            kind, shown = str, ",".join(default)
-        flag = field.name.replace("_", "-")
-        name = f"--{flag}/--no-{flag}" if default is True else f"--{flag}"
-        variable = f"{env}{field.name.upper()}" if env else None
-        option = typer.Option(name, help=field.metadata["doc"], envvar=variable, show_envvar=False)
-        yield field.name, shown, Annotated[kind, option]
-        if old := field.metadata["was"]:
-            yield old, None, Annotated[kind | None, typer.Option(f"--{old}", hidden=True)]
+            yield from _parameters(default, how)
+        elif not how.only or knob.name in how.only:
+            kind = str if isinstance(default, tuple) else kinds[knob.name]
+            shown = ",".join(default) if isinstance(default, tuple) else default
+            name = _spelt(knob.name)
+            yield _parameter(
+                knob.name, kind, shown,
+                f"{name}/--no-{name[2:]}" if default is True else name,
+                help=knob.metadata["doc"],
+                envvar=f"{how.env}{knob.name.upper()}" if how.env else None,
+                show_envvar=False,
+            )  # fmt: skip
+            if old := knob.metadata["was"]:
+                yield _parameter(old, kind | None, None, _spelt(old), hidden=True)
+
+
+def _parameter(name: str, kind: Any, default: Any, flag: str, **option: Any) -> inspect.Parameter:
+    annotation = Annotated[kind, typer.Option(flag, **option)]
+    return inspect.Parameter(name, _KEYWORD, default=default, annotation=annotation)
+
+
+def _spelt(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

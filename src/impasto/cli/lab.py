@@ -87,17 +87,18 @@ def lab(
         raise typer.Exit(1)
 
 
-@with_options(SearchOptions)
+@with_options
 def search(
     content: Annotated[Path, typer.Argument(help="The photograph.")],
     style: Annotated[Path, typer.Argument(help="The style picture.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the sheet and the recipes.")],
-    options: SearchOptions,
+    *,
     storage: Annotated[
         str | None,
         typer.Option(help="Database by URL, such as postgresql://..., shared by machines."),
     ] = None,
     quiet: Quiet = False,
+    options: SearchOptions,
 ) -> None:
     """Search layers and weights on the optimiser, before a training (needs impasto[lab]).
 

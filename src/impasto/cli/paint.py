@@ -16,23 +16,17 @@ from impasto.cli.flags import (
     STYLE_HELP,
     Device,
     Format,
-    Grain,
     Inputs,
     Json,
-    KeepColors,
-    MaxPixels,
     Out,
     Overwrite,
-    Quality,
     Quiet,
-    Size,
-    Strength,
-    Strip,
-    Stroke,
     Styles,
+    Taken,
     Threads,
     Verbose,
     style_names,
+    with_options,
 )
 from impasto.cli.studio import stop_gently
 from impasto.distribution import VERSION
@@ -48,22 +42,19 @@ if TYPE_CHECKING:
     from impasto.stylization.batch import Settings
 
 
+@with_options
 def stylize(
     inputs: Inputs,
     style: Styles,
+    *,
     out: Out = None,
-    strength: Strength = StylizeOptions.strength,
-    keep_colors: KeepColors = StylizeOptions.keep_colors,
-    stroke: Stroke = StylizeOptions.stroke,
-    grain: Grain = StylizeOptions.grain,
-    size: Size = StylizeOptions.size,
+    options: StylizeOptions,
     format: Format = None,
-    quality: Quality = WriteOptions.quality,
-    strip: Strip = WriteOptions.strip,
+    write: WriteOptions,
     overwrite: Overwrite = False,
     device: Device = "auto",
     threads: Threads = None,
-    max_pixels: MaxPixels = ReadOptions.max_pixels,
+    read: Annotated[ReadOptions, Taken(only=("max_pixels",))],
     ray: Annotated[
         bool, typer.Option("--ray", help="Share the files out over a Ray cluster (RAY_ADDRESS).")
     ] = False,
@@ -84,9 +75,9 @@ def stylize(
     terminal = Terminal(quiet=quiet, verbose=verbose, as_json=as_json)
     chosen = _by_name(map(catalog.find, style))
     settings = batch.Settings(
-        StylizeOptions(strength, keep_colors, size, stroke, grain),
-        ReadOptions(max_pixels=max_pixels),
-        WriteOptions(quality, strip),
+        options,
+        read,
+        write,
         device=devices.valid(device),
         threads=threads,
         overwrite=overwrite,

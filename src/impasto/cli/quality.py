@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from impasto.cli.flags import Json, Overwrite, Quiet, style_names, with_options
+from impasto.cli.flags import Json, Overwrite, Quiet, Taken, style_names, with_options
 from impasto.cli.studio import stop_gently, studio_file
 from impasto.options import DistillOptions, EvaluateOptions, QuantizeOptions
 from impasto.progress import CancelToken
@@ -30,12 +30,12 @@ def _distill_base(others: dict[str, Any]) -> DistillOptions:
     return DistillOptions()
 
 
-@with_options(DistillOptions, _distill_base)
+@with_options
 def distill(
     style: _Style,
     photos: Annotated[Path, typer.Argument(help="A folder of photographs to learn with.")],
     out: _Out,
-    options: DistillOptions,
+    *,
     tier: Annotated[  # noqa: ARG001 - it has become options
         str | None,
         typer.Option(help="Network (see impasto networks). By default that of --start, or tiny."),
@@ -54,6 +54,7 @@ def distill(
         bool, typer.Option("--restart", help="Begin anew where a stopped training would go on.")
     ] = False,
     quiet: Quiet = False,
+    options: Annotated[DistillOptions, Taken(base=_distill_base)],
 ) -> None:
     """Teach a tiny network to paint as a style does, in minutes (needs impasto[train]).
 
@@ -74,14 +75,15 @@ def distill(
     )
 
 
-@with_options(QuantizeOptions)
+@with_options
 def quantize(
     style: _Style,
     photos: Annotated[Path, typer.Argument(help="A folder of photographs to measure ranges on.")],
     out: _Out,
-    options: QuantizeOptions,
+    *,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
+    options: QuantizeOptions,
 ) -> None:
     """Make a style of 8 bits from one of floats (needs impasto[train]).
 
@@ -103,16 +105,17 @@ def quantize(
         terminal.say(f"  on this computer {style} is the faster one")
 
 
-@with_options(EvaluateOptions)
+@with_options
 def evaluate(
     style: _Style,
     painting: Annotated[Path, typer.Argument(help="The picture that it was learnt from.")],
     photos: Annotated[
         Path, typer.Argument(help="A folder of photographs that it was not learnt from.")
     ],
-    options: EvaluateOptions,
+    *,
     as_json: Json = False,
     quiet: Quiet = False,
+    options: EvaluateOptions,
 ) -> None:
     """Measure how good a trained style is, beside the optimiser (needs impasto[train]).
 
@@ -138,7 +141,7 @@ def _show(terminal: Terminal, found: Any) -> None:
     terminal.table(
         ("", found.style),
         [
-            (f"as good as iterations of L-BFGS from {found.options.start}, median", median),
+            (f"as good as iterations of L-BFGS from {found.options.init}, median", median),
             ("lower and upper quartile", f"{low}, {high}"),
             ("change of the painting over a noise's", f"{found.flicker:.2f}"),
         ],

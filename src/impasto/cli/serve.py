@@ -14,6 +14,7 @@ from impasto.cli.flags import (
     STYLE_HELP,
     Overwrite,
     Quiet,
+    Taken,
     Verbose,
     style_names,
     with_options,
@@ -23,19 +24,22 @@ from impasto.errors import OptionError
 from impasto.options import ServeOptions
 from impasto.terminal import Terminal
 
+_Limits = Annotated[ServeOptions, Taken(env="IMPASTO_")]
+
 
 def _service() -> ModuleType:
     return need("impasto.server.run", "serve", "the service")
 
 
-@with_options(ServeOptions, env="IMPASTO_")
+@with_options
 def serve(
-    options: ServeOptions,
+    *,
     check: Annotated[
         bool, typer.Option("--check", help="Ask a service that runs whether it is ready.")
     ] = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
+    options: _Limits,
 ) -> None:
     """Serve the web page and the HTTP API, until Ctrl-C.
 
@@ -80,8 +84,8 @@ def page(
     Terminal(quiet=quiet).say(f"{made}  to try it: python -m http.server -d {made}")
 
 
-@with_options(ServeOptions, env="IMPASTO_")
-def worker(options: ServeOptions, quiet: Quiet = False) -> None:
+@with_options
+def worker(*, quiet: Quiet = False, options: _Limits) -> None:
     """Do the jobs that services put into a Redis, one at a time; several may run.
 
     Give --redis and the limits of the service.

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from impasto import catalog
-from impasto.cli.flags import Json, Overwrite, Quality, Quiet, Strip, Threads, with_options
+from impasto.cli.flags import Json, Overwrite, Quiet, Taken, Threads, with_options
 from impasto.distribution import need
 from impasto.errors import OptionError
 from impasto.options import OptimizeOptions, TrainOptions, WriteOptions
@@ -33,7 +33,7 @@ def _train_base(others: dict[str, Any]) -> TrainOptions:
     return options
 
 
-@with_options(TrainOptions, _train_base)
+@with_options
 def train(
     pictures: Annotated[
         list[Path],
@@ -48,7 +48,7 @@ def train(
             "--out", "-o", help="The style's name, or a folder whose last part is its name."
         ),
     ],
-    options: TrainOptions,
+    *,
     recipe: Annotated[
         Path | None,
         typer.Option("--recipe", help="TOML file with paintings and options; flags win."),
@@ -72,6 +72,7 @@ def train(
         bool, typer.Option("--restart", help="Begin anew where a stopped training would go on.")
     ] = False,
     quiet: Quiet = False,
+    options: Annotated[TrainOptions, Taken(base=_train_base)],
 ) -> None:
     """Learn styles from paintings (needs impasto[train]).
 
@@ -157,12 +158,12 @@ def _preset(others: dict[str, Any]) -> OptimizeOptions:
     return preset(others["preset"])
 
 
-@with_options(OptimizeOptions, _preset)
+@with_options
 def optimize(
     content: Annotated[Path, typer.Argument(help="The photograph.")],
     styles: Annotated[list[Path], typer.Argument(help="One or more style pictures.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The painting's file.")],
-    options: OptimizeOptions,
+    *,
     preset: Annotated[  # noqa: ARG001 - it has become options
         str,
         typer.Option(
@@ -184,16 +185,16 @@ def optimize(
         Path | None, typer.Option(help="Write each step's losses, as JSON lines.")
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Write the loss curves, as PNG.")] = None,
-    quality: Quality = WriteOptions.quality,
-    strip: Strip = WriteOptions.strip,
+    write: WriteOptions,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
+    options: Annotated[OptimizeOptions, Taken(base=_preset)],
 ) -> None:
     """Paint by optimising the pixels: minutes, any style (needs impasto[train]).
 
     Ctrl-C saves the picture so far. The painting holds its recipe; impasto redo repeats it.
     """
-    job = _Job(out, overwrite, WriteOptions(quality, strip), preview_every, log, plot)
+    job = _Job(out, overwrite, write, preview_every, log, plot)
     weights = _numbers(style_weights) if style_weights else None
     _paint(job, Terminal(quiet=quiet), content, styles, options, weights, mask or [])
 
@@ -222,8 +223,8 @@ def redo(
     options = recipe.options(record)
     if device:
         options = replace(options, device=device)
-    if "start" in record:
-        options = replace(options, start=str(recipe.source(record["start"], painting)))
+    if init := recipe.init(record):
+        options = replace(options, init=str(recipe.source(init, painting)))
     content = recipe.source(record["content"], painting)
     styles = [recipe.source(style, painting) for style in record["styles"]]
     masks = [recipe.source(mask, painting) for mask in record.get("masks", [])]
@@ -257,7 +258,7 @@ def _paint(
 
     paths.format_of(job.out)
     outputs = [path for path in (job.out, job.log, job.plot) if path]
-    inputs: list[str | Path] = [content, *styles, *masks, options.start]
+    inputs: list[str | Path] = [content, *styles, *masks, options.init]
     atomic.require_places(outputs, inputs, overwrite=job.overwrite)
     studio, cancel = studio_file("optimization.optimize"), CancelToken()
     if job.plot:

@@ -10,7 +10,7 @@ A TOML file::
 
     [base]                          # any option of impasto optimize, and preset
     size = 256
-    start = "uniform"
+    init = "uniform"
 
     [[axis]]
     option = "style_layers"
@@ -31,7 +31,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -39,9 +39,9 @@ from typing import Any
 from impasto import images, paths
 from impasto.errors import OptionError
 from impasto.options import OptimizeOptions, tables
-from impasto.options.fields import changed
+from impasto.options.fields import changed, former
 from impasto.studio.optimization.presets import preset
-from impasto.studio.optimization.pyramid import STARTS
+from impasto.studio.optimization.pyramid import INITS
 from impasto.studio.perceptual.objective import KINDS
 
 FORMAT = 1
@@ -85,18 +85,17 @@ class Trial:
             "format": FORMAT,
             "content": _hash(self.content),
             "style": _hash(self.style),
-            "options": asdict(self.options) | self._files(),
+            "options": former(self._of_files()),
         }
         return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
 
-    def _files(self) -> dict[str, Any]:
-        """The options that name files, by what is in them."""
-        options, loss = self.options, asdict(self.options.loss)
-        loss["network"] = loss.pop("loss_network")  # as runs that are there have it
-        if loss["weights"]:
-            loss["weights"] = _content(Path(loss["weights"]))
-        start = options.start if options.start in STARTS else _content(Path(options.start))
-        return {"start": start, "loss": loss}
+    def _of_files(self) -> OptimizeOptions:
+        """The options, those that name files by what is in them."""
+        options, loss = self.options, self.options.loss
+        if loss.weights:
+            loss = replace(loss, weights=_content(Path(loss.weights)))
+        init = options.init if options.init in INITS else _content(Path(options.init))
+        return replace(options, init=init, loss=loss)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import string
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from impasto.errors import ImpastoError, OptionError
 from impasto.images import metrics
 from impasto.images.picture import Picture
 from impasto.options import LossOptions, OptimizeOptions, SearchOptions, WriteOptions
+from impasto.options.fields import former
 from impasto.progress import CancelToken, OnProgress, Progress, silent
 from impasto.studio.optimization.optimize import optimize
 from impasto.studio.perceptual import loading
@@ -165,8 +166,7 @@ class _Search:
     @property
     def key(self) -> str:
         """The study's name: one for all calls and machines that search the same."""
-        record = asdict(self._options)
-        record["network"] = record.pop("loss_network")  # as studies that are there have it
+        record = former(self._options)
         for name in ("trials", "choices", "weights", "judge_weights"):
             del record[name]
         for name, picture in (("content", self._content), ("style", self._style)):

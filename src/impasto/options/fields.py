@@ -7,7 +7,7 @@ Making one of these objects checks it: a value out of range is an
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
 from numbers import Integral, Real
 from os import PathLike
@@ -103,11 +103,6 @@ def _either(choices: tuple[str, ...]) -> str:
     return " or ".join((", ".join(choices[:-1]), choices[-1]))
 
 
-def doc(options: type, knob: str) -> str:
-    """The line that says what ``knob`` does."""
-    return str(next(f.metadata["doc"] for f in fields(options) if f.name == knob))
-
-
 def flattened(record: Mapping[str, Any], *inside: str) -> Iterator[tuple[str, Any]]:
     """Names in words and values of a nested record, such as options or a card. A name that begins
     with that of the record it stands in does not say it twice."""
@@ -144,11 +139,46 @@ def current(
     Raises:
         OptionError: a knob is given by both names.
     """
-    names = {each.metadata["was"]: each.name for each in _knobs(options) if each.metadata["was"]}
-    for old in names.keys() & values.keys():
-        if names[old] in values:
+    return _current(_knobs(options), values, told)
+
+
+def current_record(options: Any, record: Mapping[str, Any]) -> dict[str, Any]:
+    """What :func:`dataclasses.asdict` and JSON made of older options of this kind, by the names
+    that knobs have now, those of options inside it too; what is no option is left as it is.
+
+    Raises:
+        OptionError: a knob is there by both names.
+    """
+    own = (each for each in fields(options) if not is_dataclass(getattr(options, each.name)))
+    found = _current(own, record)
+    for each in fields(options):
+        inner = getattr(options, each.name)
+        if is_dataclass(inner) and isinstance(found.get(each.name), dict):
+            found[each.name] = current_record(inner, found[each.name])
+    return found
+
+
+def former(options: Any) -> dict[str, Any]:
+    """``options`` as a record by the names that knobs had: hashes of records that are there
+    stay what they are."""
+    return {
+        each.metadata["was"] or each.name: former(value) if is_dataclass(value) else value
+        for each in fields(options)
+        for value in [getattr(options, each.name)]
+    }
+
+
+def _current(
+    known: Iterable[Field[Any]],
+    values: Mapping[str, Any],
+    told: Callable[[str, str], None] = lambda *_: None,
+) -> dict[str, Any]:
+    names = {each.metadata["was"]: each.name for each in known if each.metadata["was"]}
+    for old in values:
+        if old in names and names[old] in values:
             raise OptionError(f"{old} is the old name of {names[old]}, which is given, too")
-        told(old, names[old])
+        if old in names:
+            told(old, names[old])
     return {names.get(name, name): value for name, value in values.items()}
 
 
@@ -201,7 +231,7 @@ def restored(kind: type, record: Any) -> Any:
     if not isinstance(record, dict):
         raise OptionError("its options are damaged")
     known = {each.name: getattr(kind(), each.name) for each in fields(kind)}
-    record = current(kind(), record)
+    record = current_record(kind(), record)
     if strange := record.keys() - known.keys():
         raise OptionError(f"it has options that do not exist here: {', '.join(sorted(strange))}")
     made = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from impasto.options.fields import Checked, knob
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LossOptions(Checked):
     """What makes a painting good: the same words for the optimiser and the trainer.
 
@@ -29,10 +29,11 @@ class LossOptions(Checked):
         "What style is: gram, moments (mean and deviation) or wasserstein (mean, covariance).",
         choices=("gram", "moments", "wasserstein"),
     )
-    scale: str = knob(
+    loss_scale: str = knob(
         "relative",
         "How losses are scaled: relative (to the target), or as gatys, johnson or mean do.",
         choices=("relative", "gatys", "johnson", "mean"),
+        was="scale",
     )
     balance: str = knob(
         "none",
@@ -49,7 +50,7 @@ class LossOptions(Checked):
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OptimizeOptions(Checked):
     """How a picture is optimised."""
 
@@ -61,10 +62,14 @@ class OptimizeOptions(Checked):
     optimizer: str = knob("lbfgs", "Optimiser: lbfgs or adam.", choices=("lbfgs", "adam"))
     learning_rate: float = knob(0.02, "Adam's step, of a range of 1.", low=1e-6, high=1)
     history: int = knob(10, "Pairs that L-BFGS remembers.", low=1, high=100)
-    start: str = knob(
-        "content", "Start from content, style, uniform, normal, grey, or a picture's file."
+    init: str = knob(
+        "content",
+        "Initial image: content, style, uniform, normal, grey, or a picture's file.",
+        was="start",
     )
-    noise: float = knob(0.0, "Part of uniform noise mixed into the start.", low=0, high=1)
+    init_noise: float = knob(
+        0.0, "Part of uniform noise mixed into the initial image.", low=0, high=1, was="noise"
+    )
     average: float = knob(
         0.0, "Decay of the running mean of iterates that is the result; 0: the last.",
         low=0, high=0.9999,

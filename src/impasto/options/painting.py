@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from impasto.options.fields import Checked, knob
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StylizeOptions(Checked):
     """How a photograph is painted."""
 
@@ -33,7 +33,7 @@ class StylizeOptions(Checked):
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReadOptions(Checked):
     """What is read, and what is refused from the header."""
 
@@ -42,7 +42,7 @@ class ReadOptions(Checked):
     max_bytes: int = knob(1_000_000_000, "Largest file that is read, in bytes.", low=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WriteOptions(Checked):
     """How a picture becomes a file."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from impasto.options.fields import Checked, knob
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ServeOptions(Checked):
     """What the service takes, and how long it works on it. No request can change these."""
 

@@ -9,7 +9,7 @@ from impasto.options.losses import LossOptions
 from impasto.options.painting import StylizeOptions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NetworkOptions(Checked):
     """The shape of a transform network."""
 
@@ -41,7 +41,7 @@ class NetworkOptions(Checked):
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainOptions(Checked):
     """How styles are learnt. The weights are of relative losses: one default serves all."""
 
@@ -67,7 +67,9 @@ class TrainOptions(Checked):
         "What is learnt: all, or only the norms of new styles in the network of --start.",
         choices=("all", "norms"),
     )
-    strength: bool = knob(False, "Learn the strength of the style as an input.")
+    learn_strength: bool = knob(
+        False, "Learn the strength of the style as an input.", was="strength"
+    )
     held_out: int = knob(4, "Photographs kept apart to validate with.", low=0, high=1000)
     precompute: int = knob(
         0, "Crops whose content features are kept on disk and used again; 0: none.", low=0
@@ -89,7 +91,7 @@ class TrainOptions(Checked):
     network: NetworkOptions = knob(NetworkOptions(), "Shape of the network.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DistillOptions(Checked):
     """How a smaller network learns to paint as a style does."""
 
@@ -115,7 +117,7 @@ class DistillOptions(Checked):
     network: NetworkOptions = knob(NetworkOptions(width=8, blocks=2), "Shape of the network.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class QuantizeOptions(Checked):
     """How a style's network is brought to 8 bits."""
 
@@ -126,7 +128,7 @@ class QuantizeOptions(Checked):
     size: int = knob(768, "Long side of the photographs in pixels.", low=64, high=2048)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EvaluateOptions(Checked):
     """How the quality of a trained style is measured."""
 
@@ -135,10 +137,11 @@ class EvaluateOptions(Checked):
     iterations: int = knob(
         500, "Iterations of L-BFGS that the network is compared with.", low=1, high=10_000
     )
-    start: str = knob(
+    init: str = knob(
         "noise",
-        "Where L-BFGS begins: noise, as published, or the content, a harder match.",
+        "Initial image of L-BFGS: noise, as published, or the content, a harder match.",
         choices=("noise", "content"),
+        was="start",
     )
     grain: float = knob(
         StylizeOptions.grain,
@@ -146,8 +149,12 @@ class EvaluateOptions(Checked):
         low=0,
         high=64,
     )
-    noise: float = knob(
-        2.0, "Deviation of the noise that tests for flicker, of 255.", low=0.5, high=64
+    flicker_noise: float = knob(
+        2.0,
+        "Deviation of the noise that tests for flicker, of 255.",
+        low=0.5,
+        high=64,
+        was="noise",
     )
     second: str | None = knob(None, "Second loss network that measures content as well.")
     second_weights: str | None = knob(None, "File with its weights; found by default.")
@@ -159,7 +166,7 @@ class EvaluateOptions(Checked):
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SearchOptions(Checked):
     """How layers and weights are searched, on small paintings of the optimiser."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Annotated, Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, create_model
 
 from impasto import catalog
 from impasto.errors import OptionError
@@ -49,7 +49,11 @@ def _model(name: str, options: Any, **more: Any) -> type[BaseModel]:
     for knob, kind, default, about in _knobs(options):
         schema: Any = {"enum": list(about["choices"])} if about["choices"] else None
         limits = Field(
-            description=about["doc"], ge=about["low"], le=about["high"], json_schema_extra=schema
+            description=about["doc"],
+            ge=about["low"],
+            le=about["high"],
+            json_schema_extra=schema,
+            validation_alias=AliasChoices(knob, about["was"]) if about["was"] else None,
         )
         made[knob] = (Annotated[kind, limits], default)
     made_model: type[BaseModel] = create_model(

@@ -52,8 +52,7 @@ def painted(order: Order, options: ServeOptions, threads: int | None = None) -> 
         ImpastoError: what is wrong with the order.
     """
     clock = _Clock()
-    read = ReadOptions(options.max_pixels, options.max_side, options.max_bytes)
-    photo = images.read(BytesIO(order.data), read)
+    photo = images.read(BytesIO(order.data), read_options(options))
     side = order.options.size or max(photo.width, photo.height)
     side = largest_side(side, order.options.stroke)
     if side > options.stylize_side:
@@ -71,6 +70,13 @@ def painted(order: Order, options: ServeOptions, threads: int | None = None) -> 
     data = images.encode(painting, format, WriteOptions(strip=True))
     clock("encode")
     return Painting(data, format, stylizer.device, clock.seconds)
+
+
+def read_options(options: ServeOptions) -> ReadOptions:
+    """What is read of a client's pictures."""
+    return ReadOptions(
+        max_pixels=options.max_pixels, max_side=options.max_side, max_bytes=options.max_bytes
+    )
 
 
 def own_format(photo: Picture) -> str:

@@ -34,7 +34,7 @@ from impasto.options.fields import changed
 from impasto.progress import OnProgress, Progress
 from impasto.server.fields import FILM_TYPES, MEDIA_TYPES
 from impasto.server.jobs import Job, Jobs
-from impasto.server.painting import OWN, SMALLER, Order, own_format, painted
+from impasto.server.painting import OWN, SMALLER, Order, own_format, painted, read_options
 from impasto.server.problems import Refusal, problem
 from impasto.server.processes import end_with_parent, processes
 
@@ -237,7 +237,7 @@ def _film(options: ServeOptions, job: Job, folder: Path, tell: OnProgress) -> Pa
         target,
         Stylizer(job.style, device=options.device, steady=True),
         StylizeOptions(**job.options),
-        read=ReadOptions(options.max_pixels, options.job_side),
+        read=ReadOptions(max_pixels=options.max_pixels, max_side=options.job_side),
         on_progress=on_progress,
     )
     return target
@@ -248,7 +248,7 @@ def _optimized(
 ) -> tuple[bytes, str]:
     from impasto.studio.optimization.optimize import optimize
 
-    read = ReadOptions(options.max_pixels, options.max_side, options.max_bytes)
+    read = read_options(options)
     photo, style = images.read(image, read), images.read(painting, read)
     wanted: OptimizeOptions = changed(OptimizeOptions(), job.options)
     made = optimize(photo, style, options=wanted, on_step=tell)

@@ -107,7 +107,9 @@ class Stylizer:
             PictureError: ``source`` is not a usable picture.
             StyleError: the network gave no usable picture.
         """
-        options = StylizeOptions(strength, keep_colors, size, stroke, grain)
+        options = StylizeOptions(
+            strength=strength, keep_colors=keep_colors, size=size, stroke=stroke, grain=grain
+        )
         photo = images.open_any(source)
         if options.size:
             photo = photo.resized(options.size)
@@ -242,7 +244,9 @@ def stylize(
     The last few styles stay loaded, so calling this in a loop is not slow.
     """
     # Options first: a wrong one should not wait for a network to load.
-    options = StylizeOptions(strength, keep_colors, size, stroke, grain)
+    options = StylizeOptions(
+        strength=strength, keep_colors=keep_colors, size=size, stroke=stroke, grain=grain
+    )
     return _loaded(catalog.find(style))(source, **vars(options))
 
 

@@ -24,7 +24,7 @@ from impasto.studio.training.paintings import learnt_with
 from impasto.stylization.stylizer import Stylizer
 from running import run
 
-QUICK = EvaluateOptions(count=2, size=64, iterations=6, start="content", grain=0, device="cpu")
+QUICK = EvaluateOptions(count=2, size=64, iterations=6, init="content", grain=0, device="cpu")
 LOSS = LossOptions(content_layers=("conv2_1",), style_layers=("conv1_1", "conv2_1"))
 
 
@@ -151,7 +151,7 @@ def test_equivalent_iterations_are_the_first_that_are_as_good(evaluated, objecti
 def test_from_noise_a_network_is_worth_more_iterations_than_from_the_content(
     evaluated, painted_style, painting, photos, network
 ):
-    options = dataclasses.replace(QUICK, count=1, iterations=30, start="noise")
+    options = dataclasses.replace(QUICK, count=1, iterations=30, init="noise")
     found = evaluate.evaluate(painted_style, painting, photos, options=options, network=network)
     (noise,), content = found.photos, evaluated[0].photos[0]
     assert noise.scores["network"]["total"] == content.scores["network"]["total"]
@@ -222,7 +222,7 @@ def test_flicker_is_the_part_of_the_noise_that_is_painted(
     painted_style, painting, photos, tmp_path, network
 ):
     half = dull(tmp_path / "half", painted_style, 0.5)
-    options = dataclasses.replace(QUICK, count=1, iterations=1, noise=20.0)
+    options = dataclasses.replace(QUICK, count=1, iterations=1, flicker_noise=20.0)
     found = evaluate.evaluate(half, painting, photos, options=options, network=network)
     assert found.flicker == pytest.approx(0.5, abs=0.02)
 
@@ -264,11 +264,16 @@ def test_an_older_card_is_understood(painted_style, tmp_path, style):
     card = json.loads((folder / catalog.CARD).read_text("utf-8"))
     loss = card["training"]["loss"]
     del loss["loss_network"]
+    loss["scale"] = loss.pop("loss_scale")
+    card["training"]["strength"] = False
     for name in ("vgg19", "vgg16"):
         loss["network"] = name
         (folder / catalog.CARD).write_text(json.dumps(card), "utf-8")
         found = evaluate.learnt_with(catalog.find(folder))
         assert (found == now, found[0].loss_network) == (name == "vgg19", name)
+    loss["scale"] = "gatys"
+    (folder / catalog.CARD).write_text(json.dumps(card), "utf-8")
+    assert evaluate.learnt_with(catalog.find(folder))[0].loss_scale == "gatys"
     assert evaluate.learnt_with(style)[0].loss_network == "vgg19"
 
 

@@ -61,11 +61,11 @@ def test_coarse_to_fine_uses_all_scales_and_all_steps(photo, style, network):
 
 
 def test_the_same_seed_paints_the_same_picture(photo, style, network):
-    options = changed(start="uniform", steps=5)
+    options = changed(init="uniform", steps=5)
     first, again = (optimize(photo, style, options=options, network=network) for _ in range(2))
     assert np.array_equal(first.pixels, again.pixels)
     other = optimize(
-        photo, style, options=changed(start="uniform", steps=5, seed=1), network=network
+        photo, style, options=changed(init="uniform", steps=5, seed=1), network=network
     )
     assert not np.array_equal(first.pixels, other.pixels)
 
@@ -145,7 +145,7 @@ def test_what_lies_hidden_in_a_style_or_a_start_is_not_learnt(photo, style, netw
         pixels[alpha == 0] = hidden
         picture = dataclasses.replace(shown, pixels=pixels, alpha=alpha)
         picture.save(tmp_path / f"{hidden}.png")
-        options = changed(start=str(tmp_path / f"{hidden}.png"), noise=0)
+        options = changed(init=str(tmp_path / f"{hidden}.png"), init_noise=0)
         results.append(optimize(photo, picture, options=options, network=network).pixels)
     assert np.abs(results[0].astype(int) - results[1]).max() <= 1
 
@@ -170,7 +170,7 @@ def test_only_proportions_of_weights_count_with_masks_as_well(photo, style, netw
 
 
 def test_a_loss_that_is_no_number_says_so(photo, style, network):
-    options = changed(loss=dataclasses.replace(LOSS, style_weight=1e308, scale="gatys"))
+    options = changed(loss=dataclasses.replace(LOSS, style_weight=1e308, loss_scale="gatys"))
     with pytest.raises(TrainingError, match="stopped being a number"):
         optimize(photo, style, options=options, network=network)
 
@@ -207,10 +207,14 @@ def test_every_format_carries_the_recipe(format, photo, style, network):
 
 
 def test_a_recipe_with_an_old_name_is_painted_again():
-    loss = dataclasses.replace(LOSS, loss_network="vgg16")
-    wanted = dataclasses.replace(QUICK, loss=loss)
+    loss = dataclasses.replace(LOSS, loss_network="vgg16", loss_scale="mean")
+    wanted = dataclasses.replace(QUICK, init="grey", init_noise=0.5, loss=loss)
     record = json.loads(json.dumps(dataclasses.asdict(wanted)))
-    record["loss"]["network"] = record["loss"].pop("loss_network")
+    for table, names in (
+        (record, {"start": "init", "noise": "init_noise"}),
+        (record["loss"], {"network": "loss_network", "scale": "loss_scale"}),
+    ):
+        table |= {old: table.pop(new) for old, new in names.items()}
     assert recipe.options({"options": record}) == wanted
 
 

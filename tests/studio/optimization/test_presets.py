@@ -79,7 +79,7 @@ def test_a_preset_has_the_objective_of_its_source(name):
     generator = torch.Generator().manual_seed(0)
     pictures = [torch.rand(1, 3, 48, 48, generator=generator) for _ in range(3)]
     objective = Objective(dataclasses.replace(loss, loss_network="vgg19"), (), network)
-    objective.set_styles([StylePicture(pictures[2])])
+    objective = objective.towards([StylePicture(pictures[2])])
     found = objective(pictures[0], objective.content(pictures[1])).numbers()["total"]
     seen = [
         {k: v[0].double().numpy() for k, v in network(x, objective.layers).items()}

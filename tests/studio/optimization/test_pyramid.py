@@ -71,23 +71,25 @@ def test_steps_are_shared_out(steps, count):
 
 @pytest.mark.parametrize("start", ["content", "style", "uniform", "normal", "grey"])
 def test_every_start_is_a_picture_and_the_same_for_the_same_seed(start, wide, tall):
-    options = OptimizeOptions(start=start, seed=3)
-    first, again = (pyramid.start(wide, [tall], (30, 60), options) for _ in range(2))
+    options = OptimizeOptions(init=start, seed=3)
+    first, again = (pyramid.initial(wide, [tall], (30, 60), options) for _ in range(2))
     assert first.shape == (1, 3, 30, 60)
     assert torch.equal(first, again)
     assert 0 <= first.min() <= first.max() <= 1
-    other = pyramid.start(wide, [tall], (30, 60), OptimizeOptions(start=start, seed=4))
+    other = pyramid.initial(wide, [tall], (30, 60), OptimizeOptions(init=start, seed=4))
     assert torch.equal(first, other) == (start not in ("uniform", "normal"))
 
 
 def test_a_start_can_be_a_file_and_have_noise_mixed_in(wide, tall, tmp_path):
     path = wide.save(tmp_path / "start.png")
-    plain = pyramid.start(tall, [tall], (60, 120), OptimizeOptions(start=str(path)))
+    plain = pyramid.initial(tall, [tall], (60, 120), OptimizeOptions(init=str(path)))
     assert torch.equal(plain, pyramid.at(wide, (60, 120)))
-    noisy = pyramid.start(tall, [tall], (60, 120), OptimizeOptions(start=str(path), noise=0.25))
+    noisy = pyramid.initial(
+        tall, [tall], (60, 120), OptimizeOptions(init=str(path), init_noise=0.25)
+    )
     assert 0.05 < (noisy - plain).abs().mean() < 0.25
-    with pytest.raises(OptionError, match="'nonsense' is no start"):
-        pyramid.start(wide, [tall], (8, 8), OptimizeOptions(start="nonsense"))
+    with pytest.raises(OptionError, match="'nonsense' is no initial image"):
+        pyramid.initial(wide, [tall], (8, 8), OptimizeOptions(init="nonsense"))
 
 
 def test_enlarging_adds_the_detail_that_the_photo_gains():

@@ -16,7 +16,7 @@ blocks = 2
 steps = 7
 start = "starry-night"
 style_layers = ["conv1_1", "conv2_1:0.5"]
-strength = true
+learn_strength = true
 
 [[style]]
 painting = "Green Dots.png"
@@ -50,7 +50,7 @@ def test_a_recipe_names_paintings_and_options(tmp_path):
     ]  # fmt: skip
     assert recipe.start == "starry-night"
     options = recipe.options
-    assert (options.steps, options.strength) == (7, True)
+    assert (options.steps, options.learn_strength) == (7, True)
     assert options.loss.style_layers == ("conv1_1", "conv2_1:0.5")
     assert options.network == NetworkOptions(width=NETWORKS["tiny"].width, blocks=2)
 
@@ -64,6 +64,21 @@ def test_a_recipe_may_call_the_loss_network_as_it_was_called(tmp_path):
     assert found.notes == (f"{path} says network, which is called loss_network now",)
     now = paintings.read(written(tmp_path, f"[train]\nloss_network = 'vgg16'\nwidth = 4\n{style}"))
     assert (now.options, now.notes) == (found.options, ())
+
+
+def test_a_recipe_may_say_strength_and_scale_as_they_were_called(tmp_path):
+    style = "[[style]]\npainting = 'a.jpg'\n"
+    path = written(tmp_path, f"[train]\nstrength = true\nscale = 'mean'\nstart = 'udnie'\n{style}")
+    found = paintings.read(path)
+    assert (found.options.learn_strength, found.options.loss.loss_scale) == (True, "mean")
+    assert found.start == "udnie"
+    assert found.notes == (
+        f"{path} says strength, which is called learn_strength now",
+        f"{path} says scale, which is called loss_scale now",
+    )
+    both = f"[train]\nstrength = true\nlearn_strength = true\n{style}"
+    with pytest.raises(OptionError, match="strength is the old name of learn_strength"):
+        paintings.read(written(tmp_path, both))
 
 
 @pytest.mark.parametrize(

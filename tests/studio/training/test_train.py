@@ -278,7 +278,7 @@ def test_a_checkpoint_that_knows_no_sources_goes_on(trained, tmp_path, painting,
     assert same(weights(folder), weights(trained))
 
 
-def test_a_checkpoint_that_calls_the_loss_network_as_it_was_called_goes_on(
+def test_a_checkpoint_that_calls_options_as_they_were_called_goes_on(
     trained, tmp_path, painting, photos
 ):
     folder = interrupted(trained, tmp_path / "strokes")
@@ -286,7 +286,9 @@ def test_a_checkpoint_that_calls_the_loss_network_as_it_was_called_goes_on(
     with safe_open(path, "pt") as file:
         header = file.metadata()
     now, options = checkpoint.read(path).training, json.loads(header["options"])
-    options["loss"]["network"] = options["loss"].pop("loss_network")
+    options["strength"] = options.pop("learn_strength")
+    for old in ("network", "scale"):
+        options["loss"][old] = options["loss"].pop(f"loss_{old}")
     save_file(load_file(path), path, header | {"options": json.dumps(options)})
     assert checkpoint.read(path).training == now
     train(painting, photos, folder, options=TINY)

@@ -41,7 +41,7 @@ def dots(tmp_path_factory):
 @pytest.fixture(scope="module")
 def both(tmp_path_factory, painting, dots, photos):
     folder = tmp_path_factory.mktemp("out") / "both"
-    options = replace(TINY, strength=True, held_out=1)
+    options = replace(TINY, learn_strength=True, held_out=1)
     return train([painting, dots], photos, folder, options=options)
 
 
@@ -121,8 +121,10 @@ def test_the_statistics_of_a_trunk_stay_as_well(tmp_path, painting, dots, photos
     running = [name for name in before if "running" in name]
     assert running
     assert all(torch.equal(before[name], after[name]) for name in running)
-    with pytest.raises(OptionError, match="has not learnt strengths - leave out --strength"):
-        train(dots, photos, tmp_path / "s", options=replace(options, strength=True), start=trunk)
+    with pytest.raises(OptionError, match="has not learnt strengths - leave out --learn-strength"):
+        train(
+            dots, photos, tmp_path / "s", options=replace(options, learn_strength=True), start=trunk
+        )
 
 
 def test_a_network_of_several_is_found_by_its_name(both, user_styles, tmp_path, dots, photos):
@@ -186,7 +188,7 @@ def test_kept_features_change_nothing_but_the_time(tmp_path, painting, photos, m
         "from_disk"
     ]
     with pytest.raises(OptionError, match="not kept for networks that learn strengths"):
-        train(painting, photos, tmp_path / "s", options=replace(options, strength=True))
+        train(painting, photos, tmp_path / "s", options=replace(options, learn_strength=True))
 
 
 def test_tensorboard_is_written_when_asked_for(tmp_path, painting, photos):

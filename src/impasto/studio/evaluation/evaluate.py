@@ -225,7 +225,7 @@ class _Measure:
         return Evaluated(name, scores, equal, self._flicker(photo.pixels, painted))
 
     def _start(self, photo: Tensor) -> Tensor:
-        if self._options.start == "content":
+        if self._options.init == "content":
             return photo
         noise = self._rng.standard_normal(photo.shape, np.float32) / 255
         return torch.from_numpy(0.5 + noise).to(photo.device)
@@ -241,7 +241,7 @@ class _Measure:
 
     def _flicker(self, pixels: np.ndarray, painted: np.ndarray) -> float:
         """Noise that nobody sees: a network that paints it moves in every film."""
-        noise = self._rng.normal(0, self._options.noise, pixels.shape)
+        noise = self._rng.normal(0, self._options.flicker_noise, pixels.shape)
         noisy = (pixels + noise).round().clip(0, 255).astype(np.uint8)
         apart = mean_difference(noisy, pixels) or math.nextafter(0, 1)
         return mean_difference(self._paint(noisy), painted) / apart

@@ -1,7 +1,7 @@
 """Paint by optimising the pixels themselves (Gatys et al. 2015, arXiv 1508.06576; CVPR 2016).
 
-Deviations from the paper, each an option: relative losses, a start from the content, and
-scales from coarse to fine (Gatys et al. 2017, arXiv 1611.07865, section 6).
+Deviations from the paper, each an option: relative losses, the content as the initial image,
+and scales from coarse to fine (Gatys et al. 2017, arXiv 1611.07865, section 6).
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def optimize(
     regions = [images.open_any(mask) for mask in masks]
     if regions and len(regions) != len(paintings):
         raise OptionError(f"{len(regions)} masks for {len(paintings)} styles", hint="give one each")
-    start = images.read(options.start) if pyramid.is_file(options.start) else None
+    init = images.read(options.init) if pyramid.is_file(options.init) else None
     objective = Objective(options.loss, network=network)
     run = _Run(
         operations.opaque(photo),
@@ -102,7 +102,7 @@ def optimize(
         list(zip(masks, regions, strict=True)),
         weights,
         asdict(options),
-        start,
+        init,
     )
 
 
@@ -135,12 +135,12 @@ class _Run:
             objective = objective.towards(self._styles(size, max(size) / max(sizes[-1])))
             target = objective.content(content)
             if x is None:
-                x = pyramid.start(self._photo, self._paintings, size, options).to(self._device)
+                x = pyramid.initial(self._photo, self._paintings, size, options).to(self._device)
                 objective = objective.balanced(x, target)
             else:
                 x = pyramid.enlarged(x, coarse, content)
                 solver.resize(*size)
-            coarse = content if options.start == "content" else None
+            coarse = content if options.init == "content" else None
             evaluate = partial(_evaluate, objective, target)
             x = self._scale(x, evaluate, solver, steps, done, on_step, cancel)
             done += steps

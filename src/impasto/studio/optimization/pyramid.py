@@ -1,4 +1,4 @@
-"""What is painted on and painted from: sizes, starts, and the style pictures made ready."""
+"""What is painted on and painted from: sizes, initial images, and the style pictures made ready."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from impasto.studio.tensors import to_tensor
 _COARSEST = 128
 """Long side below which a picture has too few places for the deep layers."""
 _SMALLEST = 16
-STARTS = ("content", "style", "uniform", "normal", "grey")
+INITS = ("content", "style", "uniform", "normal", "grey")
 
 
 def sizes(content: Picture, options: OptimizeOptions) -> list[tuple[int, int]]:
@@ -61,9 +61,9 @@ def shares(steps: int, count: int) -> list[int]:
     return [*counted, max(1, left)]
 
 
-def is_file(start: str) -> bool:
-    """Whether a start is a picture's file, and there."""
-    return start not in STARTS and os.path.exists(start)
+def is_file(init: str) -> bool:
+    """Whether an initial image is a picture's file, and there."""
+    return init not in INITS and os.path.exists(init)
 
 
 def at(picture: Picture, size: tuple[int, int]) -> Tensor:
@@ -71,17 +71,17 @@ def at(picture: Picture, size: tuple[int, int]) -> Tensor:
     return to_tensor(images.resize_to(picture, (size[1], size[0])).pixels)[None]
 
 
-def start(
+def initial(
     content: Picture, styles: Sequence[Picture], size: tuple[int, int], options: OptimizeOptions
 ) -> Tensor:
     """The first canvas, ``(1, 3, H, W)``, 0..1.
 
     Raises:
-        OptionError, PictureError: ``options.start`` is neither a word nor a picture.
+        OptionError, PictureError: ``options.init`` is neither a word nor a picture.
     """
     noise = np.random.default_rng(options.seed)
     shape = (1, 3, *size)
-    name = options.start
+    name = options.init
     if name == "content":
         first = at(content, size)
     elif name == "style":
@@ -97,11 +97,11 @@ def start(
         first = at(operations.opaque(images.read(name)), size)
     else:
         raise OptionError(
-            f"{name!r} is no start", hint=f"use {', '.join(STARTS)}, or a picture's file"
+            f"{name!r} is no initial image", hint=f"use {', '.join(INITS)}, or a picture's file"
         )
-    if options.noise:
+    if options.init_noise:
         mixed = torch.from_numpy(noise.random(shape, np.float32))
-        first = torch.lerp(first, mixed, options.noise)
+        first = torch.lerp(first, mixed, options.init_noise)
     return first
 
 

@@ -24,11 +24,11 @@ def write(
     masks: Sequence[tuple[Any, Picture]],
     weights: Sequence[float],
     options: Mapping[str, Any],
-    start: Picture | None = None,
+    init: Picture | None = None,
 ) -> Picture:
     """``painting`` with its recipe in EXIF's comment.
 
-    Sources come with the pictures that they held, as ``start`` does if it is a file. Paths are
+    Sources come with the pictures that they held, as ``init`` does if it is a file. Paths are
     kept as they were given.
     """
     record = {
@@ -42,8 +42,8 @@ def write(
         "masks": [_source(*mask) for mask in masks],
         "options": options,
     }
-    if start:
-        record["start"] = _source(options["start"], start)
+    if init:
+        record["init"] = _source(options["init"], init)
     return images.with_comment(painting, json.dumps(record))
 
 
@@ -76,6 +76,12 @@ def options(record: Mapping[str, Any]) -> OptimizeOptions:
     except OptionError as error:
         raise OptionError(f"the recipe cannot be used: {error.message}", hint=error.hint) from error
     return made
+
+
+def init(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What a recipe says of the initial image, if that was a file. Older ones call it start."""
+    found: Mapping[str, Any] | None = record.get("init", record.get("start"))
+    return found
 
 
 def source(entry: Mapping[str, Any], beside: Path) -> Path:

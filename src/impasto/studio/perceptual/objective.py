@@ -76,10 +76,10 @@ class Objective:
         styles: Sequence[StylePicture] = (),
         network: backbone.LossNetwork | None = None,
     ) -> None:
-        if options.statistic != "gram" and options.scale in ("gatys", "johnson"):
+        if options.statistic != "gram" and options.loss_scale in ("gatys", "johnson"):
             raise OptionError(
-                f"the scale {options.scale} is one of Gram matrices",
-                hint="use --scale relative or mean",
+                f"the loss scale {options.loss_scale} is one of Gram matrices",
+                hint="use --loss-scale relative or mean",
             )
         self.options = options
         self.network = network or loading.load(
@@ -90,7 +90,7 @@ class Objective:
         )
         self.content_layers = weighted(options.content_layers or self.network.content_layers)
         self.style_layers = weighted(options.style_layers or self.network.style_layers)
-        if options.scale == "relative":
+        if options.loss_scale == "relative":
             self.content_layers = _shares(self.content_layers)
             self.style_layers = _shares(self.style_layers)
         self.network.require(self.layers)
@@ -172,7 +172,7 @@ class Objective:
         found = self._features(painted, self.layers)
         layered: dict[str, tuple[float, Tensor]] = {}
         for layer, weight in self.content_layers.items():
-            loss = content_loss(found[layer], content[layer], options.scale)
+            loss = content_loss(found[layer], content[layer], options.loss_scale)
             layered[f"content {layer}"] = weight, self._balanced(f"content {layer}", loss)
         for layer, weight in self.style_layers.items():
             own = self._measure(content[layer], None) if strength < 1 else None
@@ -196,7 +196,7 @@ class Objective:
                 pairs = zip(target, own, strict=True)
                 target = tuple(strength * t + (1 - strength) * o for t, o in pairs)
             measured = self._measure(found, here)
-            losses.append(weight * self._distance(measured, target, self.options.scale))
+            losses.append(weight * self._distance(measured, target, self.options.loss_scale))
         return _sum(losses)
 
     def _balanced(self, name: str, loss: Tensor) -> Tensor:

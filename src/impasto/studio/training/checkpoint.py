@@ -21,8 +21,8 @@ from torch import Tensor, optim
 
 from impasto import atomic, catalog
 from impasto.errors import OptionError, TrainingError
-from impasto.options import LossOptions, NetworkOptions
-from impasto.options.fields import current, flattened, restored
+from impasto.options import NetworkOptions, TrainOptions
+from impasto.options.fields import current_record, flattened, restored
 from impasto.studio import networks
 from impasto.studio.networks import NETWORKS, TransformNetwork, norms
 
@@ -100,7 +100,7 @@ class Checkpoint:
 
     @property
     def strength(self) -> bool:
-        return bool(self.training.options["strength"])
+        return bool(self.training.options["learn_strength"])
 
     @property
     def styles(self) -> list[dict[str, Any]]:
@@ -271,9 +271,9 @@ def _require_known(path: Path, format: int) -> None:
 
 
 def _options(record: dict[str, Any]) -> dict[str, Any]:
-    """Options of a header; those of the loss may have older names."""
-    loss = {"loss": current(LossOptions(), record["loss"])} if "loss" in record else {}
-    return record | loss
+    """Options of a header, which may have older names. Those of a distillation, which tell of a
+    training's strength as well, have none but that."""
+    return current_record(TrainOptions(), record)
 
 
 def paths(folder: Path) -> list[Path]:

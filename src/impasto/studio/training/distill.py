@@ -110,7 +110,9 @@ def distill(
     entry = _entry(target.name, title or f"{found.card.title}, small", found)
     sources = init_from.sources(start, origin, dataset, accelerator.num_processes)
     training = Training(
-        {**asdict(options), "strength": False}, [entry], sources | {"style": found.card.sha256}
+        {**asdict(options), "learn_strength": False},
+        [entry],
+        sources | {"style": found.card.sha256},
     )
     course = Course(lesson, training, target, options.steps, options.save_every)
     resumed = init_from.resumed(course, origin, accelerator, restart=restart)

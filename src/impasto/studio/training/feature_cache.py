@@ -67,7 +67,7 @@ class FeatureCache:
         if kept is None:
             assert crops.photographs is not None
             photographs = crops.photographs.to(device)
-            content = self._objective.content(photographs, style=self._options.strength)
+            content = self._objective.content(photographs, style=self._options.learn_strength)
             if not self._options.precompute:
                 return photographs, content
             kept = {layer: f.to("cpu", torch.bfloat16).contiguous() for layer, f in content.items()}

@@ -101,16 +101,16 @@ def with_trunk(
     if options.tune == "norms":
         if trunk is None:
             raise OptionError("--tune norms needs a network to tune", hint="add --start STYLE")
-        if options.strength and not trunk.strength:
+        if options.learn_strength and not trunk.strength:
             raise OptionError(
                 "the network of --start has not learnt strengths",
-                hint="leave out --strength, or --tune norms",
+                hint="leave out --learn-strength, or --tune norms",
             )
-        options = replace(options, network=trunk.network, strength=trunk.strength)
+        options = replace(options, network=trunk.network, learn_strength=trunk.strength)
         kept = [{**_own(trunk.training.options), **style} for style in trunk.styles]
     elif trunk:
         trunk.require_network(options.network)
-    if options.precompute and options.strength:
+    if options.precompute and options.learn_strength:
         raise OptionError(
             "content features are not kept for networks that learn strengths",
             hint="leave out --precompute",
@@ -143,7 +143,7 @@ def built(options: TrainOptions, styles: int) -> TransformNetwork:
         OptionError: crops that its stride does not divide, or what its design does not have.
     """
     torch.manual_seed(options.seed)
-    network = networks.build(options.network, styles, strength=options.strength)
+    network = networks.build(options.network, styles, strength=options.learn_strength)
     over = -options.crop % network.stride
     if over:
         raise OptionError(

@@ -31,7 +31,7 @@ from impasto.images import operations
 from impasto.images.crop import cropped
 from impasto.images.picture import Picture
 from impasto.options import LossOptions, TrainOptions, tables
-from impasto.options.fields import changed, current
+from impasto.options.fields import changed, current_record
 from impasto.studio import networks
 
 _SMALLEST = 32
@@ -138,8 +138,8 @@ def own(painting: Painting) -> dict[str, Any]:
 def learnt_with(style: Style) -> tuple[LossOptions, int, str]:
     """Loss, and long side and part of the painting, that the style's card tells of."""
     details, defaults = style.card.details, TrainOptions()
-    training: Mapping[str, Any] = details.get("training", {})
-    knobs = current(defaults.loss, training.get("loss", {}))
+    training = current_record(defaults, details.get("training", {}))
+    knobs = dict(training.get("loss", {}))
     if "style_weight" in details:  # one style of several may have its own
         knobs["style_weight"] = details["style_weight"]
     loss: LossOptions = changed(defaults.loss, knobs)

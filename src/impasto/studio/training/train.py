@@ -264,7 +264,7 @@ def _only(rows: range) -> Callable[[Tensor], Tensor]:
 
 def _draw(number: int, styles: int, options: TrainOptions) -> tuple[int, float]:
     """Which style a batch learns, in turn, and at which strength: half of them at all of it."""
-    if not options.strength:
+    if not options.learn_strength:
         return number % styles, 1.0
     rng = np.random.default_rng([options.seed, number, 1])
     return number % styles, 1.0 if rng.random() < 0.5 else float(rng.random())
