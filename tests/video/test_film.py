@@ -52,7 +52,7 @@ def make(path, *, frames=20, size=(160, 112), step=lambda _: 40, sound="aac", tu
     clock = options.pop("time_base", MS)
     rate, bits, layout = options.pop("sampling", (48000, 64000, "stereo"))
     pixel_format = options.pop("pixel_format", "yuv420p")
-    scene = images.resize_to(images.read(assets.demo_photo()), size).pixels
+    scene = images.resize_to(images.read(assets.demo_photo()), size[::-1]).pixels
     with av.open(str(path), "w") as output:
         stream = output.add_stream(options.pop("codec", "libx264"), rate=25)
         stream.width, stream.height, stream.pix_fmt = *size, pixel_format

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+Size = tuple[int, int]
+"""Height and width in pixels, in the order of arrays; people and Pillow say the width first."""
+
+
 @dataclass(frozen=True, eq=False)
 class Raster:
     """Pixels in memory: 8-bit sRGB, upright, colours not premultiplied.

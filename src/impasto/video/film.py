@@ -110,7 +110,9 @@ def paint(
             work.finish(join(film, work, target, end), target, whole=not cancel.cancelled)
     engine = look.engine
     whole = not cancel.cancelled
-    return Film(painter.frames, *painter.size, engine.flicker, engine.noise, whole, missing)
+    return Film(
+        painter.frames, painter.width, painter.height, engine.flicker, engine.noise, whole, missing
+    )
 
 
 @contextmanager
@@ -143,7 +145,7 @@ class _Painter:
 
     def __init__(self, film: Source, work: Work, look: Look) -> None:
         self._film, self._work, self._look = film, work, look
-        self.frames, self.size = 0, (0, 0)
+        self.frames = self.width = self.height = 0
         self.end = 0.0
         """Seconds at which what is painted ends."""
 
@@ -157,22 +159,22 @@ class _Painter:
                     for frame, picture in islice(chain((first,), painted), PART):
                         encoder.add(picture.pixels, frame)
                         self.frames += 1
-                        self.size = even(picture.width), even(picture.height)
+                        self.width, self.height = even(picture.width), even(picture.height)
                         last = frame.pts
                         self.end = float((frame.pts + (frame.duration or 0)) * frame.time_base)
                         on_progress(Progress(self.frames, max(total, self.frames)))
                         if cancel.cancelled:
                             break
-                about = {"last": last, "frames": self.frames, "size": self.size, "end": self.end}
-                self._work.keep(encoder.path, engine.state | about)
+                about = {"last": last, "frames": self.frames, "end": self.end}
+                size = {"size": (self.width, self.height)}
+                self._work.keep(encoder.path, engine.state | about | size)
 
     def _resume(self, engine: SteadyEngine) -> int | None:
         """Take up what the last part has left; when its last frame is shown, if there is one."""
         state = self._work.start()
         last = int(state.pop("last")) if state else None
         self.frames = int(state.pop("frames", 0))
-        width, height = state.pop("size", (0, 0))
-        self.size = int(width), int(height)
+        self.width, self.height = map(int, state.pop("size", (0, 0)))
         self.end = float(state.pop("end", 0))
         engine.state = state
         return last

@@ -19,6 +19,7 @@ from impasto import images
 from impasto.errors import OptionError, TrainingError
 from impasto.images import operations
 from impasto.images.picture import Picture
+from impasto.images.raster import Size
 from impasto.options import OptimizeOptions
 from impasto.progress import CancelToken, Progress
 from impasto.studio.device import torch_device
@@ -33,8 +34,8 @@ from impasto.studio.tensors import to_pixels
 class Step(Progress):
     """One evaluation; ``losses`` holds every layer's too."""
 
-    size: tuple[int, int]
-    """Width and height of the canvas at this scale."""
+    size: Size
+    """Height and width of the canvas at this scale."""
     picture: Callable[[], Picture]
     """The picture that was evaluated."""
 
@@ -149,7 +150,7 @@ class _Run:
         assert x is not None
         return self._finished(x, sizes[-1])
 
-    def _fit(self, size: tuple[int, int]) -> int:
+    def _fit(self, size: Size) -> int:
         """How many pairs L-BFGS may remember, if the last and largest scale fits at all."""
         options, objective = self._options, self._objective
         free = memory.available(self._device)
@@ -158,7 +159,7 @@ class _Run:
             memory.require_room_for_style(objective.network, objective.style_layers, large, free)
         return memory.fit(objective.network, objective.layers, size, options.history, free)
 
-    def _styles(self, size: tuple[int, int], share: float) -> list[StylePicture]:
+    def _styles(self, size: Size, share: float) -> list[StylePicture]:
         pixels = [
             pyramid.style(painting, self._photo, size, share, self._options).to(self._device)
             for painting in self._paintings
@@ -194,7 +195,7 @@ class _Run:
                         step=done + number,
                         total=options.steps,
                         losses=losses,
-                        size=(x.shape[3], x.shape[2]),
+                        size=(x.shape[2], x.shape[3]),
                         picture=partial(self._preview, x),
                     )
                 )
@@ -204,12 +205,12 @@ class _Run:
             x = solver.propose(x, loss, gradient)
         return mean.value if options.average else best
 
-    def _finished(self, x: Tensor, size: tuple[int, int]) -> Any:
+    def _finished(self, x: Tensor, size: Size) -> Any:
         pixels = to_pixels(x[0])
         if x.shape[2:] != size:  # stopped at a coarser scale
-            pixels = images.resize_to(Picture(pixels), (size[1], size[0])).pixels
+            pixels = images.resize_to(Picture(pixels), size).pixels
         if self._options.colors == "luminance":
-            photo = images.resize_to(self._photo, (size[1], size[0]))
+            photo = images.resize_to(self._photo, size)
             pixels = operations.keep_colors(photo.pixels, pixels)
         return pixels
 
