@@ -96,8 +96,8 @@ def train(
         )  # fmt: skip
     style = catalog.read(folder)[-1]
     terminal.say(f"{folder}")
-    if times := style.card.details["training"].get("seconds_per_step"):
-        terminal.say("a step took {computed} s, with kept features {kept} s".format(**times))
+    if style.card.training and (times := style.card.training.seconds_per_step):
+        terminal.say(f"a step took {times.computed} s, with kept features {times.kept} s")
     mine = catalog.styles().get(style.name)
     named = style.name if mine and mine.folder == folder else folder / style.name
     terminal.say(f"Try: impasto stylize photo.jpg -s {named}")

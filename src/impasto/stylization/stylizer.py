@@ -166,7 +166,7 @@ class Stylizer:
         A network that has learnt strengths paints them; only towards none at all, where
         the photograph itself is sharper than any painting of it, does blending set in.
         """
-        if not self.style.card.strength:
+        if not self.style.card.network.strength:
             return 1.0, strength
         return strength, min(1.0, strength / _LEARNT_FROM)
 

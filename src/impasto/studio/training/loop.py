@@ -117,7 +117,7 @@ def learn(
             for group in optimiser.param_groups:
                 group["lr"] = group["peak"] * schedule(done - 1, steps)
             losses = lesson.losses(painter, batch)
-            record: dict[str, Any] = losses.numbers()
+            record = losses.numbers()
             _require_finite(record, done, course)
             stepper.zero_grad()
             accelerator.backward(losses.total)

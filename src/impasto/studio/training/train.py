@@ -105,7 +105,7 @@ def train(
         network, course, resumed, accelerator, on_progress=on_progress, cancel=cancel
     )
     if accelerator.is_main_process:
-        publish(learnt, folder, {"training": record(learnt, course, start, dataset)})
+        publish(learnt, folder, record(learnt, course.work, start, dataset))
     loop.end(accelerator)
     return folder
 
