@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from impasto.catalog import Style
+    from impasto.images.raster import PictureSource
 
 
 _STROKE_SIDE = 1024
@@ -87,7 +88,7 @@ class Stylizer:
 
     def __call__(
         self,
-        source: Any,
+        source: PictureSource,
         *,
         strength: float = StylizeOptions.strength,
         keep_colors: bool = StylizeOptions.keep_colors,
@@ -216,7 +217,7 @@ def largest_side(side: int, stroke: float | None) -> int:
 
 
 def stylize(
-    source: Any,
+    source: PictureSource,
     style: str | Path | Style,
     *,
     strength: float = StylizeOptions.strength,

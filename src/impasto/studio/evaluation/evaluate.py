@@ -14,7 +14,6 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +26,7 @@ from impasto.images import operations, sampling
 from impasto.images.picture import Picture
 from impasto.inference.engine import OnnxEngine
 from impasto.options import EvaluateOptions, LossOptions
+from impasto.options.fields import Json
 from impasto.progress import OnProgress, Progress, silent
 from impasto.studio.device import torch_device
 from impasto.studio.optimization.solvers import Lbfgs
@@ -93,7 +93,7 @@ class Evaluation:
     def flicker(self) -> float:
         return float(np.mean([each.flicker for each in self.photos]))
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, Json]:
         """Everything, for programs."""
         return {
             **asdict(self),
@@ -261,7 +261,9 @@ def _apart(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(one.astype(np.float32) - other).mean()) or math.nextafter(0, 1)
 
 
-def _moved(on_progress: OnProgress, number: int, count: int, iterations: int) -> Callable[..., Any]:
+def _moved(
+    on_progress: OnProgress, number: int, count: int, iterations: int
+) -> Callable[[Progress], None]:
     """Progress in one photograph as progress in all."""
     return lambda one: on_progress(
         Progress(number * iterations + one.step, count * iterations, one.losses)

@@ -87,13 +87,12 @@ class Checkpoint:
     def network(self) -> NetworkOptions:
         """Raises: TrainingError: it has options of a network that this version does not know."""
         try:
-            made: NetworkOptions = restored(NetworkOptions, self.training.options["network"])
+            return restored(NetworkOptions, self.training.options["network"])
         except (OptionError, KeyError) as error:
             raise TrainingError(
                 f"the checkpoint describes a network that is not known here: {error}",
                 hint="train it anew, or use the version of impasto that wrote it",
             ) from error
-        return made
 
     @property
     def strength(self) -> bool:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +31,7 @@ from impasto.studio.training import checkpoint, init_from, loop
 from impasto.studio.training.checkpoint import WORK, Checkpoint, Training
 from impasto.studio.training.dataset import Photos
 from impasto.studio.training.loop import Course, Painter
+from impasto.studio.training.muon import Group
 from impasto.studio.training.paintings import learnt_with
 from impasto.studio.training.publish import publish, record
 
@@ -199,7 +199,7 @@ class StyleLesson:
         some = unseen if len(unseen) else self.dataset.batch(0)
         return [self._taught(photograph[None], number) for number, photograph in enumerate(some)]
 
-    def groups(self, network: TransformNetwork) -> list[dict[str, Any]]:
+    def groups(self, network: TransformNetwork) -> list[Group]:
         """All of the network."""
         return [{"params": list(network.parameters()), "peak": self.options.learning_rate}]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -22,7 +22,7 @@ from impasto.studio.training.dataset import Photos
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from impasto.studio.training.loop import Course
+    from impasto.studio.training.loop import Batch, Course
 
 _ORIGIN = "start.safetensors"
 """In it: the checkpoint of a training that was begun anew from there."""
@@ -61,7 +61,7 @@ def sources(
 
 
 def resumed(
-    course: Course[Any], origin: Path | None, accelerator: Accelerator, *, restart: bool
+    course: Course[Batch], origin: Path | None, accelerator: Accelerator, *, restart: bool
 ) -> Checkpoint | None:
     """Where a stopped training goes on; None: it begins, and to ``restart``, anew.
 

@@ -182,13 +182,14 @@ def read(path: Path) -> Recipe:
     start = knobs.pop("start", None)
     options, notes = TrainOptions(network=network), list[str]()
     options = changed(options, tables.knobs(options, knobs, path, notes))
-    return Recipe(paintings, options, start and str(start), tuple(notes))
+    return Recipe(paintings, options, str(start) if start else None, tuple(notes))
 
 
-def _painting(style: dict[str, Any], path: Path) -> Painting:
-    tables.only(style, {"painting", *(f.name for f in fields(Painting))} - {"path"}, path)
-    if not isinstance(style.get("painting"), str):
+def _painting(style: Json, path: Path) -> Painting:
+    known = {"painting", *(f.name for f in fields(Painting))} - {"path"}
+    style = tables.only(style, known, path)
+    painting = style.pop("painting", None)
+    if not isinstance(painting, str):
         raise OptionError(f"a style in {path} has no painting", hint='add painting = "FILE"')
     texts: dict[str, Any] = {key: str(style[key]) for key in _TEXTS if key in style}
-    numbers = {key: value for key, value in style.items() if key not in {"painting", *_TEXTS}}
-    return Painting(path.parent / style["painting"], **texts, **numbers)
+    return Painting(path.parent / painting, **{**style, **texts})
