@@ -49,10 +49,11 @@ class Part:
         if not isinstance(told, dict):
             raise TypeError(f"{name} is not an object")
         kinds = _kinds(cls)
+        keys = {each.name: _key(each, told) for each in _told(cls)}
         known = {
-            each.name: _read(kinds[each.name], told[each.name], each.name)
+            each.name: _read(kinds[each.name], told[keys[each.name]], keys[each.name])
             for each in _told(cls)
-            if each.name in told or _required(each)
+            if keys[each.name] in told or _required(each)
         }
         return cls(**known, source=told)
 
@@ -60,13 +61,14 @@ class Part:
         """As a JSON object."""
         record, kinds = dict(self.source), _kinds(type(self))
         for each in _told(type(self)):
-            name, value = each.name, getattr(self, each.name)
+            name, value = _key(each, record), getattr(self, each.name)
+            kind = kinds[each.name]
             if name not in record:
                 if value != each.default or (not self.source and each.metadata.get("null")):
                     record[name] = _written(value)
             elif isinstance(value, Part):
                 record[name] = value.record()
-            elif _read(kinds[name], record[name], name) == value:
+            elif _read(kind, record[name], name) == value:
                 continue  # as it was written
             elif value is None:
                 del record[name]
@@ -77,12 +79,20 @@ class Part:
     @property
     def unread(self) -> frozenset[str]:
         """Options that the card tells in words of another version, which are None here."""
-        nothing = (each.name for each in _told(type(self)) if getattr(self, each.name) is None)
-        return frozenset(name for name in nothing if self.source.get(name) is not None)
+        nothing = [each for each in _told(type(self)) if getattr(self, each.name) is None]
+        return frozenset(
+            each.name for each in nothing if self.source.get(_key(each, self.source)) is not None
+        )
 
 
 def _told(part: type[Part]) -> list[Field[Any]]:
     return [each for each in fields(part) if each.name != "source"]
+
+
+def _key(each: Field[Any], told: Mapping[str, Json]) -> str:
+    """By which name an object tells of a field: by its older one, where only that is there."""
+    was = each.metadata.get("was", "")
+    return str(was) if was in told and each.name not in told else each.name
 
 
 def _required(each: Field[Any]) -> bool:
