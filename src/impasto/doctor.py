@@ -6,7 +6,7 @@ import platform
 import sys
 import time
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,10 +18,12 @@ from impasto.inference import devices, engine, runtimes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from impasto.options.fields import Json
+
 _REPEATS = 6
 
 
-def report() -> dict[str, Any]:
+def report() -> dict[str, Json]:
     """Versions, devices that were seen to run a network, threads, extras, styles."""
     return {
         "versions": {

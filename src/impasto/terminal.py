@@ -6,12 +6,13 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from impasto.errors import ImpastoError
 from impasto.options.fields import flattened
 
 if TYPE_CHECKING:
+    from impasto.options.fields import Json
     from impasto.progress import OnProgress, Progress
     from impasto.stylization.batch import Result
 
@@ -50,7 +51,7 @@ class Terminal:
             if self.verbose:
                 self.say(f"  {result.job.style} on {result.device}")
 
-    def print_json(self, value: Any) -> None:
+    def print_json(self, value: Json) -> None:
         print(json.dumps(value, indent=2))
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -65,7 +66,7 @@ class Terminal:
         width = None if sys.stdout.isatty() else 500
         Console(width=width, markup=False, emoji=False).print(table)
 
-    def details(self, title: str, record: Mapping[str, Any]) -> None:
+    def details(self, title: str, record: Mapping[str, Json]) -> None:
         """A nested record on stdout: a table of two columns, or JSON."""
         if self.as_json:
             self.print_json(record)
@@ -99,9 +100,9 @@ class Terminal:
             yield move
 
 
-def record(result: Result) -> dict[str, Any]:
+def record(result: Result) -> dict[str, Json]:
     """What ``--json`` prints of one job."""
-    fields: dict[str, Any] = {
+    fields: dict[str, Json] = {
         "input": str(result.job.input),
         "output": str(result.job.output),
         "style": result.job.style,

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from impasto import catalog
-from impasto.catalog import verify
+from impasto.catalog import Card, layout, verify
 from impasto.errors import OptionError, StyleError
 from impasto.inference import onnx_proto
+from impasto.options import NetworkOptions
 
 
 @pytest.fixture
@@ -31,14 +32,17 @@ def test_every_bundled_style_is_whole():
     for name, style in bundled.items():
         assert style.folder.name == name
         assert style.model()
-        assert style.card.bytes == (style.folder / style.card.file).stat().st_size < 2_000_000
+        assert (
+            style.card.model.bytes
+            == (style.folder / style.card.model.file).stat().st_size
+            < 2_000_000
+        )
         assert style.preview.is_file()
-        details = style.card.details
         assert "public domain" in style.card.artwork.licence
         assert "unknown" not in (style.card.artwork.artist, style.card.artwork.year)
-        assert details["network"]["parameters"] > 20_000
-        assert details["training"]["steps"] > 0
-        assert details["training"]["photographs"] > 1000
+        assert style.card.network.parameters > 20_000
+        assert style.card.training.steps > 0
+        assert style.card.training.photographs > 1000
         files = {item.name for item in style.folder.iterdir()} - {"network.safetensors"}
         assert files == {"card.json", "style.onnx", style.preview.name}
 
@@ -59,7 +63,7 @@ def test_every_look_has_a_tiny_twin_that_learnt_from_it():
         if name.endswith("-tiny"):
             large = catalog.bundled()[name.removesuffix("-tiny")]
             assert style.card.artwork == large.card.artwork
-            assert style.card.parameters < large.card.parameters / 5
+            assert style.card.network.parameters < large.card.network.parameters / 5
         else:
             assert f"{name}-tiny" in catalog.bundled()
 
@@ -81,12 +85,60 @@ def test_the_users_styles_are_found_after_the_bundled_ones(copy, user_styles, st
     assert "my-wave" in catalog.styles()
 
 
+def test_a_card_is_written_as_it_was_read():
+    for style in catalog.bundled().values():
+        text = (style.folder / catalog.CARD).read_text("utf-8")
+        told = json.loads(text)
+        written = [layout.record(layout.parse(told)), style.record()]
+        assert [json.dumps(each) for each in written] == [json.dumps(told)] * 2
+        assert (style.card.training.loss.loss_network, style.card.training.unread) == (
+            "vgg19",
+            set(),
+        )
+        assert style.card.network.options == style.card.training.network
+
+
+def newer(told):
+    """A card of a newer version of the same format: more keys, and options not known here."""
+    told["artwork"]["museum"] = told["model"]["signature"] = told["frame"] = {"wood": ["oak"]}
+    told["network"]["design"] = "watercolour"
+    told["training"] |= {"loss": {"wit": 1}, "network": None, "paper": None}
+
+
+def test_what_only_newer_versions_know_is_kept(copy):
+    edit(copy, newer)
+    told = json.loads((copy / catalog.CARD).read_text())
+    found = catalog.find(copy)
+    assert found.model()
+    assert (found.card.network.options, found.card.training.unread) == (None, {"loss"})
+    assert found.record() == told
+    renamed = replace(found.card, name="my-wave", network=replace(found.card.network, stride=4))
+    changed = {"name": "my-wave", "network": told["network"] | {"stride": 4}}
+    assert layout.record([renamed]) == told | changed
+    told.pop("training")
+    assert layout.record([replace(found.card, training=None)]) == told
+
+
+def test_what_an_older_card_does_not_say_is_by_default(copy):
+    def older(told):
+        for key in ("training", "painting_sha256"):
+            del told[key]
+        told["model"].pop("opset")
+        told["network"] = {"parameters": 30_000, "width": 24}
+
+    edit(copy, older)
+    found = catalog.find(copy).card
+    assert (found.training, found.painting_sha256, found.model.opset) == (None, None, None)
+    assert (found.network.strength, found.network.options) == (False, NetworkOptions(width=24))
+    assert layout.record([found]) == json.loads((copy / catalog.CARD).read_text())
+
+
 @pytest.fixture
 def several(copy):
     """A folder whose network is of three styles, as its card says."""
 
     def split(details):
-        keys = ("name", "title", "artwork", "preview")
+        keys = ("name", "title", "artwork", "painting_sha256", "preview")
         one = {key: details.pop(key) for key in keys}
         details["styles"] = [{**one, "name": name} for name in ("sea", "sky", "sand")]
 
@@ -96,6 +148,8 @@ def several(copy):
 
 def test_a_folder_of_several_styles(several, user_styles):
     styles = catalog.read(several)
+    told = json.loads((several / catalog.CARD).read_text())
+    assert layout.record([style.card for style in styles]) == told
     assert [style.name for style in styles] == ["sea", "sky", "sand"]
     assert [style.weights for style in styles] == [(1, 0, 0), (0, 1, 0), (0, 0, 1)]
     assert catalog.find(several / "sky") == styles[1]
@@ -144,10 +198,11 @@ def test_styles_of_several_networks_are_blended_into_one_network(style):
     assert blend.name == "great-wave-75-udnie-25"
     assert blend.card.artwork.artist == "Katsushika Hokusai and Francis Picabia"
     assert blend.card.artwork.licence == "public domain"
-    assert blend.card.details["title"] == blend.card.title
-    assert "training" not in blend.card.details
+    assert blend.record()["title"] == blend.card.title
+    assert set(blend.record()) == {"name", "title", "artwork", "licence", "blend"}
+    assert blend.card.training is None
     verify.check(blend.model(), "the blend")
-    assert len(blend.model()) < style.card.bytes
+    assert len(blend.model()) < style.card.model.bytes
 
 
 def test_no_blend_is_taken_for_another():
@@ -157,7 +212,7 @@ def test_no_blend_is_taken_for_another():
     blends = [catalog.find(each) for each in asked]
     assert len(set(blends)) == len(asked)
     assert len({blend.name for blend in blends}) == len(asked)
-    assert len({(blend.card.sha256, blend.weights) for blend in blends}) == len(asked)
+    assert len({(blend.card.model.sha256, blend.weights) for blend in blends}) == len(asked)
     assert all(catalog.valid_name(blend.name) for blend in blends)
     assert catalog.find(asked[1]) == catalog.find("great-wave:0.5,udnie:0.5")
 
@@ -202,6 +257,10 @@ def test_an_unknown_style_names_the_nearest(name, hint):
         (lambda d: d.update(title=""), "title is not a text"),
         (lambda d: d["model"].update(bytes="many"), "bytes is not a whole number"),
         (lambda d: d["model"].update(sha256=None), "sha256 is not a text"),
+        (lambda d: d["training"].update(steps=True), "steps is not a whole number"),
+        (lambda d: d["training"].update(skipped="all"), "skipped is not a list"),
+        (lambda d: d["training"].update(losses=[]), "losses is not an object"),
+        (lambda d: d.update(network="wide"), "network is not an object"),
         (lambda d: d.update(styles=[]), "styles is not a list"),
         (lambda d: d.update(styles=["sea"]), "a style is not an object"),
         (lambda d: d.update(styles=[d | {"name": "sea"}] * 2), "two of its styles have one name"),
@@ -247,3 +306,15 @@ def test_names_that_a_style_may_have(name):
 def test_names_that_it_may_not_have(name):
     with pytest.raises(OptionError, match="cannot be the name of a style"):
         catalog.valid_name(name)
+
+
+def test_the_older_name_of_an_option_is_read_and_stays_where_nothing_changes(style):
+    told = style.card.record()
+    told["training"] = {**told["training"], "strength": True}
+    card = Card.of(told)
+    assert card.training.learn_strength is True
+    assert card.record() == told
+    changed = replace(card, training=replace(card.training, learn_strength=False))
+    assert changed.record()["training"]["strength"] is False
+    new = {**told, "training": {**told["training"], "learn_strength": False}}
+    assert Card.of(new).training.learn_strength is False

@@ -125,9 +125,7 @@ def test_networks_of_another_kind_are_refused(model):
 
 def test_the_bundled_file_states_what_it_is(style):
     model = onnx.load_from_string(style.model())
-    assert [o.version for o in model.opset_import if o.domain == ""] == [
-        style.card.details["model"]["opset"]
-    ]
+    assert [o.version for o in model.opset_import if o.domain == ""] == [style.card.model.opset]
     height, width = model.graph.input[0].type.tensor_type.shape.dim[1:3]
     assert height.dim_param
     assert width.dim_param

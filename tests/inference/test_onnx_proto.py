@@ -88,7 +88,7 @@ def test_between_two_networks_lies_their_mean_whatever_the_names_are(style, othe
         assert mean.dtype == one.dtype
         assert np.allclose(mean, exact, rtol=np.finfo(one.dtype).eps, atol=1e-7)
         count += mean.size
-    assert count > style.card.details["network"]["parameters"]  # folding adds some
+    assert count > style.card.network.parameters  # folding adds some
     assert onnx_proto.read(between).nodes == onnx_proto.read(model).nodes
 
 

@@ -215,7 +215,7 @@ def test_styles_are_listed_with_their_previews(service):
     assert {"great-wave", "starry-night"} <= {style["name"] for style in styles}
     for style in styles:
         assert style["artist"] and style["title"] and style["licence"]
-        assert style["parameters"] == catalog.find(style["name"]).card.parameters
+        assert style["parameters"] == catalog.find(style["name"]).card.network.parameters
         preview = service.http.get(style["preview"])
         assert images.read(preview.content).format == "JPEG"
         again = service.http.get(

@@ -6,7 +6,7 @@ SHA-256) holds the network. Styles are blended inside of their network, or by th
 between theirs.
 """
 
-from impasto.catalog.card import CARD, FORMAT, Artwork, Card, valid_name
+from impasto.catalog.card import Artwork, Card, Entry, TrainingRecord, valid_name
 from impasto.catalog.finding import (
     TINY,
     bundled,
@@ -19,6 +19,7 @@ from impasto.catalog.finding import (
     unknown,
     user_folder,
 )
+from impasto.catalog.layout import CARD, FORMAT
 from impasto.catalog.style import Style, read
 
 __all__ = [
@@ -27,7 +28,9 @@ __all__ = [
     "TINY",
     "Artwork",
     "Card",
+    "Entry",
     "Style",
+    "TrainingRecord",
     "bundled",
     "find",
     "looks",

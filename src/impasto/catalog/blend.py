@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, astuple, replace
-from typing import Any
+from dataclasses import replace
 
-from impasto.catalog.card import Artwork, Card
+from impasto.catalog.card import Artwork, Card, Share
 from impasto.catalog.style import Shares, Style, joined, unblendable
 from impasto.errors import OptionError
 
@@ -26,7 +24,7 @@ def blend(found: Shares) -> Style:
     if not math.isfinite(total):
         raise OptionError("a part of the blend is too large")
     shares = [(style, weight / total) for style, weight in found]
-    if len({style.card.sha256 for style, _ in shares}) == 1:
+    if len({style.card.model.sha256 for style, _ in shares}) == 1:
         return _within(shares)
     if any(len(style.weights) > 1 for style, _ in shares):
         reason = "a network of several styles blends its own only"
@@ -38,33 +36,33 @@ def _within(shares: Shares) -> Style:
     """The blend of styles of one network, which mixes them itself."""
     first = shares[0][0]
     columns = zip(*([w * share for w in style.weights] for style, share in shares), strict=True)
-    return Style(_blended(shares, first.card.details), first.folder, tuple(map(sum, columns)))
+    return Style(_blended(shares), first.folder, tuple(map(sum, columns)))
 
 
 def _across(shares: Shares) -> Style:
     """The blend of styles that each have a network of their own."""
-    networks = json.dumps([(style.card.sha256, share) for style, share in shares])
-    digest = hashlib.sha256(networks.encode()).hexdigest()
-    card = replace(_blended(shares, {}), sha256=digest)
+    networks = json.dumps([(style.card.model.sha256, share) for style, share in shares])
+    card = _blended(shares)
+    model = replace(card.model, sha256=hashlib.sha256(networks.encode()).hexdigest())
+    card = replace(card, model=model, training=None, distilled=None)
     return Style(card, shares[0][0].folder, parts=tuple(shares))
 
 
-def _blended(shares: Shares, details: Mapping[str, Any]) -> Card:
-    """The card of a blend: what it says of itself, and ``details`` that its styles share."""
+def _blended(shares: Shares) -> Card:
+    """The card of the first style, with what the blend says of itself."""
     cards = [style.card for style, _ in shares]
     name = "-".join(f"{style.name}-{share * 100:.4g}" for style, share in shares)
-    card = replace(
+    works = [card.artwork for card in cards]
+    return replace(
         cards[0],
         name=name.replace(".", "-"),
         title=joined(card.title for card in cards),
-        artwork=Artwork(*map(joined, zip(*(astuple(card.artwork) for card in cards), strict=True))),
+        artwork=Artwork(
+            title=joined(work.title for work in works),
+            artist=joined(work.artist for work in works),
+            year=joined(work.year for work in works),
+            licence=joined(work.licence for work in works),
+        ),
         licence=joined(card.licence for card in cards),
+        blend=tuple(Share(style.name, share) for style, share in shares),
     )
-    told = {
-        "name": card.name,
-        "title": card.title,
-        "artwork": asdict(card.artwork),
-        "licence": card.licence,
-        "blend": [{"name": style.name, "share": share} for style, share in shares],
-    }
-    return replace(card, details={**details, **told})

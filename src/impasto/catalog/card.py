@@ -1,27 +1,23 @@
-"""What a style says of itself: its card, and the JSON that it is kept as."""
+"""What a style says of itself: its card, part by part."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Self
 
+from impasto.catalog.part import NULL, Part
 from impasto.errors import OptionError
-
-CARD = "card.json"
-
-
-FORMAT = 1
-"""Version of the card's layout; a newer one is refused with a sentence."""
-
+from impasto.options import LossOptions, NetworkOptions
+from impasto.options.fields import Json
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True)
-class Artwork:
+class Artwork(Part):
     """The painting that a style was learnt from."""
 
     title: str
@@ -31,22 +27,184 @@ class Artwork:
 
 
 @dataclass(frozen=True)
-class Card:
-    """What a style says of itself; ``details`` is the whole JSON object."""
+class Closeness(Part):
+    """How close paintings of 8 bits are to those of floats: levels of 255, and decibels."""
+
+    levels: float
+    psnr: float | None = field(default=None, metadata=NULL)
+    """None: there is no difference."""
+
+
+@dataclass(frozen=True)
+class Quantization(Part):
+    """How a network was brought to 8 bits."""
+
+    bits: int
+    kept_in_floats: tuple[str, ...] | None = None
+    """Large convolutions that stayed as they were."""
+    bound: Closeness | None = None
+    measured: Closeness | None = None
+    photographs: tuple[str, ...] | None = None
+    held_out: int | None = None
+
+
+@dataclass(frozen=True)
+class Model(Part):
+    """The file of a network."""
+
+    file: str
+    sha256: str
+    """In a blend of several networks, of which they are and how much."""
+    bytes: int
+    opset: int | None = None
+    quantized: Quantization | None = None
+
+
+@dataclass(frozen=True)
+class Network(Part):
+    """The shape of a network."""
+
+    options: NetworkOptions | None
+    """None: it is of a kind that only newer versions know."""
+    parameters: int
+    strength: bool = False
+    """Whether it takes the style's strength, which other styles get by blending."""
+    stride: int | None = None
+
+    @classmethod
+    def of(cls, told: Json, name: str = "it") -> Self:
+        """As :meth:`Part.of`; options and the rest lie in one object."""
+        if not isinstance(told, dict):
+            raise TypeError(f"{name} is not an object")
+        knobs = {each.name for each in fields(NetworkOptions)}
+        rest = {key: value for key, value in told.items() if key not in knobs}
+        options = {key: value for key, value in told.items() if key in knobs}
+        return super().of({"options": options, **rest}, name)
+
+    def record(self) -> dict[str, Json]:
+        record = super().record()
+        options = record.pop("options")
+        return {**options, **record} if isinstance(options, dict) else record
+
+
+@dataclass(frozen=True)
+class StepTimes(Part):
+    """Seconds that a step took, with content features computed and kept."""
+
+    computed: float
+    kept: float
+
+
+@dataclass(frozen=True)
+class TrainingRecord(Part):
+    """How a style was learnt: options of its training, and what came of it.
+
+    What a training of another kind or an older version did not tell is None.
+    """
+
+    steps: int | None = None
+    batch: int | None = None
+    crop: int | None = None
+    style_size: int | None = None
+    style_crop: str | None = None
+    grain: float | None = None
+    calm: bool | None = None
+    learning_rate: float | None = None
+    tune: str | None = None
+    learn_strength: bool | None = field(default=None, metadata={"was": "strength"})
+    held_out: int | None = None
+    precompute: int | None = None
+    tensorboard: bool | None = None
+    seed: int | None = None
+    save_every: int | None = None
+    device: str | None = None
+    loss: LossOptions | None = None
+    network: NetworkOptions | None = None
+    start: str | None = field(default=None, metadata=NULL)
+    """The style that was learnt on from."""
+    photographs: int | None = None
+    skipped: tuple[str, ...] | None = None
+    """Files that are no photographs."""
+    losses: Mapping[str, float] | None = field(default=None, hash=False)
+    """Means of the last tenth of the steps, by kind."""
+    seconds: int | None = None
+    validation: float | None = None
+    seconds_per_step: StepTimes | None = None
+    versions: Mapping[str, str] | None = field(default=None, hash=False)
+    then: str | None = None
+    """What was done with the weights afterwards."""
+
+
+@dataclass(frozen=True)
+class Distilled(Part):
+    """The style that a smaller network learnt to paint as."""
+
+    style: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Share(Part):
+    """A style of a blend, and how much of it, of 1."""
+
+    name: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Entry(Part):
+    """What a card says of one style of a network: whose it is, and what it has of its own."""
 
     name: str
     title: str
     artwork: Artwork
+    style_size: int | None = None
+    style_crop: str | None = None
+    style_weight: float | None = None
+    painting_sha256: str | None = None
+
+    def card(
+        self,
+        model: Model,
+        network: Network,
+        licence: str,
+        training: TrainingRecord | None,
+        distilled: Distilled | None,
+    ) -> Card:
+        """The card of this style of a network."""
+        own = {each.name: getattr(self, each.name) for each in fields(self)}
+        return Card(
+            **own,
+            preview=f"{self.name}.jpg",
+            licence=licence,
+            model=model,
+            network=network,
+            distilled=distilled,
+            training=training,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card(Entry):
+    """What a style says of itself."""
+
     preview: str
     licence: str
-    file: str
-    sha256: str
-    """Of the network's file; in a blend of several networks, of which they are and how much."""
-    bytes: int
-    parameters: int
-    strength: bool
-    """Whether the network takes the style's strength, which other styles get by blending."""
-    details: Mapping[str, Any] = field(compare=False)
+    model: Model
+    network: Network
+    distilled: Distilled | None = None
+    training: TrainingRecord | None = None
+    blend: tuple[Share, ...] | None = None
+
+    @classmethod
+    def of(cls, told: Json, name: str = "it") -> Self:
+        card = super().of(told, name)
+        if not NAME.fullmatch(card.name):
+            raise ValueError(f"{card.name!r} cannot be the name of a style")
+        for file in (card.model.file, card.preview):
+            if Path(file).name != file:
+                raise ValueError(f"{file!r} is not a plain file name")
+        return card
 
 
 def valid_name(name: str) -> str:
@@ -61,57 +219,3 @@ def valid_name(name: str) -> str:
             hint="use small letters, digits and hyphens, such as my-style",
         )
     return name
-
-
-def parse(details: Any) -> list[Card]:
-    """The cards of all styles: one, or those that ``styles`` lists."""
-    if not isinstance(details, dict):
-        raise TypeError("it is not an object")
-    if _number(details, "format") > FORMAT:
-        raise ValueError("it was made by a newer impasto; update with pip install -U impasto")
-    several = details.get("styles", [details])
-    if not isinstance(several, list) or not several:
-        raise TypeError("styles is not a list")
-    cards = [_card(details, entry) for entry in several]
-    if len({card.name for card in cards}) < len(cards):
-        raise ValueError("two of its styles have one name")
-    return cards
-
-
-def _card(details: Mapping[str, Any], entry: Any) -> Card:
-    if not isinstance(entry, dict):
-        raise TypeError("a style is not an object")
-    artwork, model = entry["artwork"], details["model"]
-    card = Card(
-        name=_text(entry, "name"),
-        title=_text(entry, "title"),
-        artwork=Artwork(*(_text(artwork, key) for key in ("title", "artist", "year", "licence"))),
-        preview=_text(entry, "preview"),
-        licence=_text(details, "licence"),
-        file=_text(model, "file"),
-        sha256=_text(model, "sha256"),
-        bytes=_number(model, "bytes"),
-        parameters=_number(details["network"], "parameters"),
-        strength=details["network"].get("strength") is True,
-        details={**{k: v for k, v in details.items() if k != "styles"}, **entry},
-    )
-    if not NAME.fullmatch(card.name):
-        raise ValueError(f"{card.name!r} cannot be the name of a style")
-    for file in (card.file, card.preview):
-        if Path(file).name != file:
-            raise ValueError(f"{file!r} is not a plain file name")
-    return card
-
-
-def _text(details: Mapping[str, Any], key: str) -> str:
-    value = details[key]
-    if not isinstance(value, str) or not value:
-        raise TypeError(f"{key} is not a text")
-    return value
-
-
-def _number(details: Mapping[str, Any], key: str) -> int:
-    value = details[key]
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{key} is not a whole number")
-    return value

@@ -10,7 +10,8 @@ from pathlib import Path
 from impasto import assets
 from impasto.catalog import verify
 from impasto.catalog.blend import blend
-from impasto.catalog.card import CARD, NAME, valid_name
+from impasto.catalog.card import NAME, valid_name
+from impasto.catalog.layout import CARD
 from impasto.catalog.style import Style, read
 from impasto.errors import OptionError, StyleError, did_you_mean
 

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from impasto.catalog import verify
-from impasto.catalog.card import CARD, Card, parse
+from impasto.catalog.card import Card
+from impasto.catalog.layout import CARD, parse
 from impasto.errors import OptionError, StyleError, reason
 from impasto.inference import onnx_proto
+from impasto.options.fields import Json
+
+_OF_BLENDS = "name", "title", "artwork", "licence", "blend"
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,11 @@ class Style:
     def preview(self) -> Path:
         return self.folder / self.card.preview
 
+    def record(self) -> dict[str, Json]:
+        """Its card as JSON; of a blend of several networks, what is said of that alone."""
+        record = self.card.record()
+        return {key: record[key] for key in _OF_BLENDS} if self.parts else record
+
     def model(self) -> bytes:
         """The verified network, as ONNX.
 
@@ -39,7 +48,7 @@ class Style:
             OptionError: a blend of networks between which there is none.
         """
         if not self.parts:
-            return verify.load(self.folder / self.card.file, self.card.sha256)
+            return verify.load(self.folder / self.card.model.file, self.card.model.sha256)
         models = [part.model() for part, _ in self.parts]
         try:
             return onnx_proto.between(models, [share for _, share in self.parts])

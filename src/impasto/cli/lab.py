@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from types import ModuleType
+from typing import Annotated
 
 import typer
 
@@ -124,7 +125,7 @@ def search(
         raise typer.Exit(130)
 
 
-def lab_file(module: str) -> Any:
+def lab_file(module: str) -> ModuleType:
     """A file of the lab.
 
     Raises:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -38,6 +38,7 @@ from impasto.terminal import Terminal
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
+    from impasto.images.raster import File
     from impasto.paths import Job
     from impasto.stylization.batch import Settings
 
@@ -164,7 +165,7 @@ def _pipe(
         raise OptionError(
             "a picture cannot be shown in a terminal", hint="redirect it, or name a file with -o"
         )
-    source: Any = sys.stdin.buffer if inputs[0] == "-" else inputs[0]
+    source: File = sys.stdin.buffer if inputs[0] == "-" else inputs[0]
     photo = images.read(source, settings.read)
     stylizer = Stylizer(styles[0], device=settings.device, threads=settings.threads)
     painting = stylizer(photo, **asdict(settings.stylize))

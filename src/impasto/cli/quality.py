@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from impasto.cli.studio import stop_gently, studio_file
 from impasto.options import DistillOptions, EvaluateOptions, QuantizeOptions
 from impasto.progress import CancelToken
 from impasto.terminal import Terminal
+
+if TYPE_CHECKING:
+    from impasto.studio.evaluation.evaluate import Evaluation
 
 _Style = Annotated[
     str, typer.Argument(help="A style's name, or its folder.", autocompletion=style_names)
@@ -132,7 +135,7 @@ def evaluate(
     _show(terminal, found)
 
 
-def _show(terminal: Terminal, found: Any) -> None:
+def _show(terminal: Terminal, found: Evaluation) -> None:
     means, many = found.means(), len(found.photos)
     first = next(iter(means.values()))
     rows = [(name, *(f"{each[name]:.4g}" for each in means.values())) for name in first]

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +22,10 @@ from impasto.images.raster import Size
 from impasto.options import OptimizeOptions, TrainOptions, WriteOptions
 from impasto.progress import CancelToken, Progress
 from impasto.terminal import Terminal
+
+if TYPE_CHECKING:
+    from impasto.studio.optimization.optimize import Step
+    from impasto.studio.training.paintings import Recipe
 
 
 def _train_base(others: dict[str, Any]) -> TrainOptions:
@@ -98,14 +103,14 @@ def train(
         )  # fmt: skip
     style = catalog.read(folder)[-1]
     terminal.say(f"{folder}")
-    if times := style.card.details["training"].get("seconds_per_step"):
-        terminal.say("a step took {computed} s, with kept features {kept} s".format(**times))
+    if style.card.training and (times := style.card.training.seconds_per_step):
+        terminal.say(f"a step took {times.computed} s, with kept features {times.kept} s")
     mine = catalog.styles().get(style.name)
     named = style.name if mine and mine.folder == folder else folder / style.name
     terminal.say(f"Try: impasto stylize photo.jpg -s {named}")
 
 
-def _recipe(files: list[Path], recipe: Path | None, said: dict[str, str]) -> Any:
+def _recipe(files: list[Path], recipe: Path | None, said: dict[str, str]) -> Recipe:
     """What is to be learnt and where that begins, from the arguments or from a recipe."""
     if bool(files) == bool(recipe):
         raise OptionError(
@@ -268,7 +273,7 @@ def _paint(
 
     with terminal.bar("painting") as move, stop_gently(cancel, terminal, "saving the picture"):
 
-        def on_step(step: Any) -> None:
+        def on_step(step: Step) -> None:
             losses.append(dict(step.losses))
             shown = {name: value for name, value in step.losses.items() if " " not in name}
             move(Progress(step.step, step.total, shown))
@@ -316,7 +321,7 @@ def layers(
     terminal.table(("layer", "channels x height x width", "default for"), rows)
 
 
-def studio_file(module: str) -> Any:
+def studio_file(module: str) -> ModuleType:
     """A file of the studio.
 
     Raises:

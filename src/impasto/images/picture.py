@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING
 
 from impasto import atomic, paths
 from impasto.images import codecs
 from impasto.images.raster import Raster
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from PIL import Image
 
+    from impasto.images.raster import Array, File, PictureSource
     from impasto.options import ReadOptions, WriteOptions
 
 
@@ -54,7 +53,7 @@ class Picture(Raster):
         return self.resized(min(1024, max(self.width, self.height))).encode("PNG")
 
 
-def open_any(source: Any) -> Picture:
+def open_any(source: PictureSource) -> Picture:
     """A picture from whatever holds one.
 
     Takes a Picture, a path, a file's content as bytes, a binary file, a Pillow image, or
@@ -68,7 +67,7 @@ def open_any(source: Any) -> Picture:
 
 
 def read(
-    source: str | os.PathLike[str] | bytes | bytearray | BinaryIO,
+    source: File,
     options: ReadOptions | None = None,
 ) -> Picture:
     """Decode a picture: upright, sRGB, 8 bits; alpha and metadata kept apart.
@@ -80,7 +79,7 @@ def read(
     return _picture(codecs.read(source, options))
 
 
-def from_array(array: NDArray[Any]) -> Picture:
+def from_array(array: Array) -> Picture:
     """A NumPy array as a Picture.
 
     Takes ``(H, W)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA; uint8 0..255, uint16

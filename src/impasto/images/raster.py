@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypedDict, TypeVar
 
 if TYPE_CHECKING:
+    import os
+    from typing import BinaryIO
+
     import numpy as np
     from numpy.typing import NDArray
+    from PIL import Image
+
+    Array: TypeAlias = NDArray[Any]
+    """Of any kind of number, which is looked at before it is used."""
+    File: TypeAlias = str | os.PathLike[str] | bytes | bytearray | BinaryIO
+    """A path, a file's content, or a file that is open."""
+    PictureSource: TypeAlias = "Raster | Image.Image | Array | File"
+    """Whatever holds a picture."""
+
+
+class Metadata(TypedDict, total=False):
+    """What travels with pixels."""
+
+    exif: bytes
+    xmp: bytes
+    dpi: tuple[float, float]
 
 
 Size = tuple[int, int]
@@ -29,8 +47,8 @@ class Raster:
     """``(height, width)``, 0 transparent .. 255 opaque; None for opaque pictures."""
     format: str | None = None
     """Format that the picture was read from, such as ``"JPEG"``."""
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    """What travels with the pixels: ``exif`` and ``xmp`` (bytes), ``dpi`` (pair)."""
+    metadata: Metadata = field(default_factory=Metadata)
+    """What travels with the pixels."""
     notes: tuple[str, ...] = ()
     """What reading had to decide, one sentence each."""
 

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,9 +23,13 @@ from impasto.errors import DeviceError
 from impasto.inference.partition import Stage, cut
 
 if TYPE_CHECKING:
+    from io import FileIO
+
     from numpy.typing import NDArray
 
-    Arrays = Mapping[str, NDArray[Any]]
+    from impasto.inference.onnx_proto import Array
+
+    Arrays = Mapping[str, Array]
     Run = Callable[[NDArray[np.uint8], Arrays], Arrays]
 
 _PROBES = 64, 128
@@ -87,7 +91,7 @@ class Tiles:
             shelf.drop(stage.drops)
         return painting
 
-    def _given(self, stage: Stage, part: _Part, shelf: _Shelf) -> dict[str, NDArray[Any]]:
+    def _given(self, stage: Stage, part: _Part, shelf: _Shelf) -> dict[str, Array]:
         given = {}
         for name in stage.reads:
             top, end = (0, _END) if part.whole else self._grids[name].seen(part)
@@ -166,13 +170,17 @@ class _Grid:
         return top, end + self.margin * last
 
 
+def _nothing() -> NDArray[np.float64]:
+    return np.zeros(())
+
+
 @dataclass
 class Statistics:
     """Mean of all bands, and squared distances to it, from those of each (Chan et al. 1979)."""
 
     places: int = 0
-    mean: Any = 0.0
-    squares: Any = 0.0
+    mean: NDArray[np.float64] = field(default_factory=_nothing)
+    squares: NDArray[np.float64] = field(default_factory=_nothing)
 
     def add(self, found: Arrays, name: str) -> None:
         mean = found[f"{name}.found"].ravel().astype(np.float64)
@@ -184,7 +192,7 @@ class Statistics:
         self.mean = self.mean + apart * share
         self.places += places
 
-    def known(self, name: str) -> dict[str, NDArray[Any]]:
+    def known(self, name: str) -> dict[str, Array]:
         return {
             f"{name}.mean": self.mean.astype(np.float32),
             f"{name}.var": (self.squares / self.places).astype(np.float32),
@@ -228,7 +236,7 @@ class _Shelf(ExitStack):
 class _Tensor:
     """One file, in which each band has all its channels together."""
 
-    file: Any
+    file: FileIO
     channels: int
     width: int
     bands: list[tuple[int, int]] = field(default_factory=list)

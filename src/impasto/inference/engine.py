@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -106,11 +106,14 @@ class OnnxEngine:
         # No arenas: there are many stages, but one is at work.
         return Tiles(self._model, partial(self._start, seldom=True, arena=False))
 
-    def _start(self, model: bytes, *, seldom: bool = False, **options: Any) -> Run:
+    def _start(
+        self, model: bytes, *, seldom: bool = False, arena: bool = True, at_once: int = 1
+    ) -> Run:
         """A part of the network, or it with more outputs; OpenVINO would compile what is
         ``seldom`` run for longer than it then runs."""
         device = "cpu" if seldom and self.device == "openvino" else self.device
-        return partial(_outputs, runtimes.start(model, device, self._threads, **options))
+        session = runtimes.start(model, device, self._threads, arena=arena, at_once=at_once)
+        return partial(_outputs, session)
 
 
 def budget() -> float:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    Weights = dict[str, NDArray[Any]]
+    Array: TypeAlias = NDArray[Any]
+    """Of any kind of number, as networks take and give them."""
+    Weights = dict[str, Array]
 
 Value = int | bytes | memoryview
 """Of a field: a whole number, a float of fixed width, or what has a length."""
@@ -136,7 +138,7 @@ def between(models: Sequence[bytes], shares: Sequence[float]) -> bytes:
     return replace(networks[0], constants=networks[0].constants | means).encoded()
 
 
-def _plan(network: Network) -> tuple[list[Any], Weights]:
+def _plan(network: Network) -> tuple[list[object], Weights]:
     """What a network computes, whatever its tensors are called, but for the weights; and those.
 
     Tensors have the numbers in which they come up, and so have the weights their order:
@@ -147,7 +149,7 @@ def _plan(network: Network) -> tuple[list[Any], Weights]:
     def numbered(names: Iterable[str]) -> list[int]:
         return [numbers.setdefault(name, len(numbers)) for name in names]
 
-    plan: list[Any] = [numbered(network.inputs)]
+    plan: list[object] = [numbered(network.inputs)]
     for node in network.nodes:
         plan.append((node.op, node.attributes, numbered(node.inputs), numbered(node.outputs)))
     plan.append(numbered(network.outputs))
@@ -165,7 +167,7 @@ def _related(networks: Sequence[Weights]) -> bool:
     """Whether the convolutions of any two are alike, each compared with its own."""
     import numpy as np
 
-    def unit(values: NDArray[Any]) -> NDArray[Any]:
+    def unit(values: Array) -> Array:
         flat = values.ravel().astype(np.float64)
         return flat / (np.linalg.norm(flat) or 1)
 
@@ -177,7 +179,7 @@ def _related(networks: Sequence[Weights]) -> bool:
     )
 
 
-def _mean(values: Sequence[NDArray[Any]], shares: Sequence[float]) -> NDArray[Any]:
+def _mean(values: Sequence[Array], shares: Sequence[float]) -> Array:
     """In the precision of the values."""
     import numpy as np
 
@@ -213,7 +215,7 @@ def shape(constant: bytes) -> list[int]:
     return numbers(constant, _TENSOR_SHAPE)
 
 
-def floats(constant: bytes) -> NDArray[Any]:
+def floats(constant: bytes) -> Array:
     """The values of a constant of floats, of full or half precision; nothing of another."""
     import numpy as np
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata, util
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -19,7 +19,15 @@ from impasto.errors import DeviceError, StyleError, is_of_memory
 from impasto.inference import devices
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from impasto.inference.banded import Arrays
+
+Untyped: TypeAlias = Any
+"""An object of a runtime, none of which says the types of its objects."""
+_Shapes: TypeAlias = tuple[tuple[str, tuple[int, ...]], ...]
+"""Of inputs, by name."""
+Made = TypeVar("Made")
 
 SPIN = True
 """Whether threads wait for work awake: faster, unless other processes need the cores too."""
@@ -108,7 +116,7 @@ def available() -> list[str]:
     return [device for device, runtime in devices.RUNTIMES.items() if runtime in built]
 
 
-def quantization() -> Any:
+def quantization() -> ModuleType:
     """onnxruntime's tools that bring a network to 8 bits."""
     from onnxruntime import quantization as tools
 
@@ -155,7 +163,7 @@ class _Onnxruntime:
         self.inputs = [self._port(each) for each in self._session.get_inputs()]
         self.outputs = [self._port(each) for each in self._session.get_outputs()]
 
-    def _port(self, found: Any) -> Port:
+    def _port(self, found: Untyped) -> Port:
         shape = tuple(side if isinstance(side, int) else None for side in found.shape)
         return Port(found.name, _KINDS.get(found.type, found.type), shape)
 
@@ -186,10 +194,12 @@ class _OpenVino:
         self._model = _refused("OpenVINO", "cpu", lambda: self._core.read_model(model, b""))
         self.inputs = [self._port(each) for each in self._model.inputs]
         self.outputs = [self._port(each) for each in self._model.outputs]
-        self._compiled: OrderedDict[tuple[Any, ...], _Requests] = OrderedDict()
+        self._compiled: OrderedDict[tuple[tuple[str, tuple[int, ...]], ...], _Requests] = (
+            OrderedDict()
+        )
         self._lock = Lock()
 
-    def _port(self, found: Any) -> Port:
+    def _port(self, found: Untyped) -> Port:
         kind = found.element_type.get_type_name()
         shape = tuple(side.get_length() if side.is_static else None for side in found.partial_shape)
         return Port(found.any_name, _KINDS.get(kind, kind), shape)
@@ -221,9 +231,9 @@ class _OpenVino:
 class _Requests:
     """A compiled network; each run that is under way needs working memory of its own."""
 
-    def __init__(self, compiled: Any) -> None:
+    def __init__(self, compiled: Untyped) -> None:
         self._compiled = compiled
-        self._idle: deque[Any] = deque()
+        self._idle: deque[Untyped] = deque()
 
     def run(self, given: Arrays, wanted: list[str]) -> Arrays:
         try:
@@ -238,7 +248,7 @@ class _Requests:
         return found
 
 
-def _refused(runtime: str, device: str, make: Callable[[], Any]) -> Any:
+def _refused(runtime: str, device: str, make: Callable[[], Made]) -> Made:
     """What ``make`` makes of a network; on the CPU it is the network that is wrong."""
     try:
         return make()
@@ -250,7 +260,7 @@ def _refused(runtime: str, device: str, make: Callable[[], Any]) -> Any:
         raise DeviceError(_first_line(error), hint="use --device cpu") from error
 
 
-def _failed(run: Callable[[], Any]) -> Any:
+def _failed(run: Callable[[], Made]) -> Made:
     try:
         return run()
     except Exception as error:  # the runtimes' exceptions share no base class

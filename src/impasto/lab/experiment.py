@@ -34,12 +34,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from impasto import images, paths
 from impasto.errors import OptionError
 from impasto.options import OptimizeOptions, tables
-from impasto.options.fields import changed, former
+from impasto.options.fields import Json, changed, former
 from impasto.studio.optimization.presets import preset
 from impasto.studio.optimization.pyramid import INITS
 from impasto.studio.perceptual.objective import KINDS
@@ -60,7 +59,7 @@ class Value:
     """One place on an axis: its label, and the options that it sets."""
 
     label: str
-    knobs: Mapping[str, Any]
+    knobs: Mapping[str, Json]
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ class Experiment:
             styles=tuple(map(Path, styles)) or self.styles,
         )
 
-    def with_base(self, knobs: Mapping[str, Any]) -> Experiment:
+    def with_base(self, knobs: Mapping[str, Json]) -> Experiment:
         """The same with options of the base changed."""
         return replace(self, base=changed(self.base, knobs))
 
@@ -153,7 +152,7 @@ class Experiment:
         names += [axis.name for axis in self.axes]
         return names[:-1], names[-1:]
 
-    def _points(self) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
+    def _points(self) -> Iterator[tuple[dict[str, str], dict[str, Json]]]:
         for values in itertools.product(*(axis.values for axis in self.axes)):
             labels = {axis.name: value.label for axis, value in zip(self.axes, values, strict=True)}
             yield labels, _merged(values)
@@ -190,9 +189,10 @@ def read(path: Path) -> Experiment:
     base, notes = tables.table(text, "base", path), list[str]()
     options = preset(str(base.pop("preset", "impasto")))
     options = changed(options, tables.knobs(options, base, path, notes))
-    axes = tuple(_current(_axis(axis, path), path, notes) for axis in text.get("axis", []))
-    if not axes:
+    given = text.get("axis")
+    if not isinstance(given, list) or not given:
         raise OptionError(f"{path} varies nothing", hint="add [[axis]] with option and values")
+    axes = tuple(_current(_axis(axis, path), path, notes) for axis in given)
     if len({axis.name for axis in axes}) < len(axes):
         raise OptionError(f"{path} has two axes of one name", hint="give one a name of its own")
     if text.get("paired", False):
@@ -215,7 +215,7 @@ def read(path: Path) -> Experiment:
     return made
 
 
-def _files(text: Mapping[str, Any], key: str, path: Path) -> tuple[Path, ...]:
+def _files(text: Mapping[str, Json], key: str, path: Path) -> tuple[Path, ...]:
     names = text.get(key, [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise OptionError(f"{key} in {path} is {names!r}", hint=f'use a list: {key} = ["FILE"]')
@@ -231,12 +231,12 @@ def _paired(axes: Sequence[Axis]) -> Axis:
     return Axis(" / ".join(axis.name for axis in axes), tuple(values))
 
 
-def _merged(values: Sequence[Value]) -> dict[str, Any]:
+def _merged(values: Sequence[Value]) -> dict[str, Json]:
     return {name: knob for value in values for name, knob in value.knobs.items()}
 
 
-def _axis(axis: Mapping[str, Any], path: Path) -> Axis:
-    tables.only(axis, _AXIS_KEYS, path)
+def _axis(axis: Json, path: Path) -> Axis:
+    axis = tables.only(axis, _AXIS_KEYS, path)
     option, values = axis.get("option"), axis.get("values")
     if not isinstance(values, list) or not values:
         raise OptionError(f"an axis of {path} has no values", hint="add values = [...]")
@@ -248,7 +248,7 @@ def _axis(axis: Mapping[str, Any], path: Path) -> Axis:
             label = value.get("label") or ", ".join(_text(knob) for knob in knobs.values())
             found.append(Value(str(label), knobs))
         elif option:
-            found.append(Value(_text(value), {option: value}))
+            found.append(Value(_text(value), {str(option): value}))
         else:
             raise OptionError(
                 f"an axis of {path} does not say which option {value!r} is of",
@@ -275,7 +275,7 @@ def _current(axis: Axis, path: Path, notes: list[str]) -> Axis:
     return replace(axis, values=tuple(values))
 
 
-def _text(value: Any) -> str:
+def _text(value: Json) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)

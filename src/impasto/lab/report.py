@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import jinja2
 
@@ -20,13 +20,16 @@ from impasto.images.picture import Picture
 from impasto.lab.experiment import Experiment, Trial
 from impasto.lab.runs import RUNS, Done
 from impasto.options import WriteOptions
-from impasto.options.fields import flattened
+from impasto.options.fields import Json, flattened
 from impasto.studio import loss_curves
 from impasto.studio.perceptual.objective import KINDS
 
 PAGE, TABLE, RECORD, SHEET = "report.html", "results.csv", "results.json", "sheet.jpg"
 
 _EMBEDDED = WriteOptions(quality=88, strip=True)
+
+Row: TypeAlias = dict[str, Json]
+"""Of the table: a run, by the names of its columns."""
 
 
 def write(experiment: Experiment, done: Sequence[Done], folder: Path) -> Path:
@@ -56,9 +59,9 @@ def write(experiment: Experiment, done: Sequence[Done], folder: Path) -> Path:
     return atomic.write(folder / PAGE, page.encode(), overwrite=True)
 
 
-def _row(done: Done) -> dict[str, Any]:
+def _row(done: Done) -> Row:
     """A line of the table: places on the axes, losses at the end and the start, costs."""
-    row: dict[str, Any] = dict(done.trial.labels)
+    row: Row = dict(done.trial.labels)
     if done.error:
         return row | {"error": done.error}
     first, last = done.losses[0], done.losses[-1]
@@ -73,7 +76,7 @@ def _row(done: Done) -> dict[str, Any]:
     }
 
 
-def _record(row: Mapping[str, Any], done: Done) -> dict[str, Any]:
+def _record(row: Mapping[str, Json], done: Done) -> Row:
     return {
         **row,
         "key": done.key,
@@ -82,7 +85,7 @@ def _record(row: Mapping[str, Any], done: Done) -> dict[str, Any]:
     }
 
 
-def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
+def _csv(rows: Sequence[Mapping[str, Json]]) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, _names(rows), lineterminator="\n")
     writer.writeheader()
@@ -90,7 +93,7 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+def _names(rows: Iterable[Mapping[str, Json]]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row))
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 import numpy as np
 import optuna
@@ -115,7 +115,7 @@ def search(
         best = _balanced(study)[: options.choices]
     choices = []
     for name, trial in zip(string.ascii_uppercase, best, strict=False):
-        loss = run.loss(trial.params)
+        loss = run.loss(cast("Point", trial.params))
         if (picture := run.paint(loss)) is None:
             return []
         choices.append(Choice(name, dict(zip(VALUES, trial.values, strict=True)), loss, picture))
@@ -137,6 +137,18 @@ def _one(study: optuna.Study, run: _Search) -> None:
         study.tell(trial, state=TrialState.FAIL)
     else:
         study.tell(trial, values)
+
+
+class Point(TypedDict):
+    """A point of the space that is searched."""
+
+    content_layer: str
+    deepest: int
+    """How far the style layers go."""
+    layers: int
+    """How many of those are taken, the deepest ones."""
+    style_weight: float
+    tv_weight: float
 
 
 class _Search:
@@ -174,7 +186,7 @@ class _Search:
         text = json.dumps(record, sort_keys=True)
         return f"impasto-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
-    def suggested(self, trial: Trial) -> dict[str, Any]:
+    def suggested(self, trial: Trial) -> Point:
         """A point of the space."""
         style, content = self._network.style_layers, self._content_layers()
         return {
@@ -186,7 +198,7 @@ class _Search:
             "tv_weight": trial.suggest_float("tv_weight", *_TV_WEIGHTS, log=True),
         }
 
-    def loss(self, point: Mapping[str, Any]) -> LossOptions:
+    def loss(self, point: Point) -> LossOptions:
         """The loss at a point."""
         deepest = point["deepest"]
         chosen = self._network.style_layers[max(0, deepest - point["layers"]) : deepest]

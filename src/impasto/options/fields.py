@@ -6,32 +6,39 @@ Making one of these objects checks it: a value out of range is an
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
 from numbers import Integral, Real
 from os import PathLike
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from impasto.errors import OptionError, did_you_mean
 
+Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
+"""What JSON can say."""
+
+
+Value = TypeVar("Value")
+Options = TypeVar("Options", bound="Checked")
+
 
 def knob(
-    default: Any,
+    default: Value,
     doc: str,
     *,
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
     was: str = "",
-) -> Any:
+) -> Value:
     """A field of options: its default, what it does in one line, what it may be, and what it
     ``was`` called."""
     about = {"doc": doc, "low": low, "high": high, "choices": choices, "was": was}
     return field(default=default, metadata=about)
 
 
+@dataclass(frozen=True)
 class Checked:
     """Checks each field against its kind, its range or its choices when the object is made.
 
@@ -40,8 +47,8 @@ class Checked:
     """
 
     def __post_init__(self) -> None:
-        kinds = _kinds(type(self))  # type: ignore[arg-type]
-        for each in fields(self):  # type: ignore[arg-type]
+        kinds = _kinds(type(self))
+        for each in fields(self):
             name, value = each.name.replace("_", " "), getattr(self, each.name)
             low, high, choices = (each.metadata[key] for key in ("low", "high", "choices"))
             kinds[each.name].require(name, value)
@@ -63,7 +70,7 @@ class _Kind:
     types: tuple[type, ...]
     optional: bool = False
 
-    def require(self, name: str, value: Any) -> None:
+    def require(self, name: str, value: object) -> None:
         if value is None and self.optional:
             return
         switch = isinstance(value, bool) and bool not in self.types  # which Python takes for 0 or 1
@@ -74,7 +81,7 @@ class _Kind:
             raise OptionError(f"{name} must be {self.words}, not {value!r}")
 
 
-_KNOWN: dict[Any, _Kind] = {
+_KNOWN: dict[object, _Kind] = {
     bool: _Kind("true or false", (bool,)),
     int: _Kind("a whole number", (Integral,)),
     float: _Kind("a number", (Real,)),
@@ -83,11 +90,17 @@ _KNOWN: dict[Any, _Kind] = {
 }
 
 
-@functools.cache
-def _kinds(options: type) -> dict[str, _Kind]:
+def _kinds(options: type[Checked]) -> dict[str, _Kind]:
     """The kind of each knob, by the type that its annotation means, however it is written."""
-    hints = get_type_hints(options)
-    return {each.name: _kind(hints[each.name], options, each.name) for each in fields(options)}
+    if options not in _FOUND:
+        hints = get_type_hints(options)
+        _FOUND[options] = {
+            each.name: _kind(hints[each.name], options, each.name) for each in fields(options)
+        }
+    return _FOUND[options]
+
+
+_FOUND: dict[type, dict[str, _Kind]] = {}
 
 
 def _kind(hint: Any, options: type, name: str) -> _Kind:
@@ -103,7 +116,7 @@ def _either(choices: tuple[str, ...]) -> str:
     return " or ".join((", ".join(choices[:-1]), choices[-1]))
 
 
-def flattened(record: Mapping[str, Any], *inside: str) -> Iterator[tuple[str, Any]]:
+def flattened(record: Mapping[str, Json], *inside: str) -> Iterator[tuple[str, Json]]:
     """Names in words and values of a nested record, such as options or a card. A name that begins
     with that of the record it stands in does not say it twice."""
     for key, value in record.items():
@@ -115,7 +128,7 @@ def flattened(record: Mapping[str, Any], *inside: str) -> Iterator[tuple[str, An
             yield " ".join((*inside, name)), value
 
 
-def changed(options: Any, values: Mapping[str, Any]) -> Any:
+def changed(options: Options, values: Mapping[str, object]) -> Options:
     """``options`` with knobs replaced by name, those of options inside it too.
 
     Several layers are a list, or a text with commas.
@@ -131,8 +144,10 @@ def changed(options: Any, values: Mapping[str, Any]) -> Any:
 
 
 def current(
-    options: Any, values: Mapping[str, Any], told: Callable[[str, str], None] = lambda *_: None
-) -> dict[str, Any]:
+    options: Checked,
+    values: Mapping[str, Value],
+    told: Callable[[str, str], None] = lambda *_: None,
+) -> dict[str, Value]:
     """``values`` as :func:`changed` takes them, of a file that may be older: knobs have the names
     that they have now. ``told`` is called with the old name and the new one.
 
@@ -182,7 +197,7 @@ def _current(
     return {names.get(name, name): value for name, value in values.items()}
 
 
-def _names(options: Any) -> set[str]:
+def _names(options: Checked) -> set[str]:
     """What knobs can be changed by.
 
     Raises:
@@ -195,24 +210,24 @@ def _names(options: Any) -> set[str]:
     return names
 
 
-def _knobs(options: Any) -> Iterator[Field[Any]]:
-    return (each for each, value in _fields(options) if not is_dataclass(value))
+def _knobs(options: Checked) -> Iterator[Field[Any]]:
+    return (each for each, value in _fields(options) if not isinstance(value, Checked))
 
 
-def _fields(options: Any) -> Iterator[tuple[Field[Any], Any]]:
+def _fields(options: Checked) -> Iterator[tuple[Field[Any], object]]:
     """All fields with their values, and those of options that are such values."""
     for each in fields(options):
         value = getattr(options, each.name)
         yield each, value
-        if is_dataclass(value):
+        if isinstance(value, Checked):
             yield from _fields(value)
 
 
-def _changed(options: Any, values: Mapping[str, Any]) -> Any:
-    changes: dict[str, Any] = {}
+def _changed(options: Options, values: Mapping[str, object]) -> Options:
+    changes: dict[str, object] = {}
     for each in fields(options):
         value = getattr(options, each.name)
-        if is_dataclass(value):
+        if isinstance(value, Checked):
             changes[each.name] = _changed(value, values)
         elif each.name in values:
             given = values[each.name]
@@ -220,7 +235,7 @@ def _changed(options: Any, values: Mapping[str, Any]) -> Any:
     return replace(options, **changes)
 
 
-def restored(kind: type, record: Any) -> Any:
+def restored(kind: type[Options], record: object) -> Options:
     """Options of ``kind`` from what :func:`dataclasses.asdict` and JSON made of them.
 
     Options that the record lacks are those by default.
@@ -236,7 +251,7 @@ def restored(kind: type, record: Any) -> Any:
         raise OptionError(f"it has options that do not exist here: {', '.join(sorted(strange))}")
     made = {
         name: restored(type(known[name]), value)
-        if is_dataclass(known[name])
+        if isinstance(known[name], Checked)
         else _several(value)
         if isinstance(known[name], tuple)
         else value
@@ -245,7 +260,7 @@ def restored(kind: type, record: Any) -> Any:
     return kind(**made)
 
 
-def _several(given: Any) -> Any:
+def _several(given: object) -> object:
     """A text with commas, or a list, as a tuple; what is neither is refused later."""
     if isinstance(given, str):
         return tuple(part.strip() for part in given.split(",") if part.strip())

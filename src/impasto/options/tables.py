@@ -5,13 +5,12 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from impasto.errors import OptionError
-from impasto.options.fields import current
+from impasto.options.fields import Checked, Json, current
 
 
-def read(path: Path, what: str, known: Iterable[str]) -> dict[str, Any]:
+def read(path: Path, what: str, known: Iterable[str]) -> dict[str, Json]:
     """The tables in ``path``, which should be ``what``, such as "a recipe".
 
     Raises:
@@ -21,11 +20,10 @@ def read(path: Path, what: str, known: Iterable[str]) -> dict[str, Any]:
         found = tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise OptionError(f"{path} is not {what}: {error}") from error
-    only(found, known, path)
-    return found
+    return only(found, known, path)
 
 
-def table(tables: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
+def table(tables: Mapping[str, Json], name: str, path: Path) -> dict[str, Json]:
     """The table of this name, empty if there is none.
 
     Raises:
@@ -37,7 +35,9 @@ def table(tables: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
     return dict(found)
 
 
-def knobs(options: Any, table: Mapping[str, Any], path: Path, notes: list[str]) -> dict[str, Any]:
+def knobs(
+    options: Checked, table: Mapping[str, Json], path: Path, notes: list[str]
+) -> dict[str, Json]:
     """What a table of ``path`` says of ``options``, by the names that they have now; ``notes``
     get those that it should have."""
 
@@ -49,9 +49,13 @@ def knobs(options: Any, table: Mapping[str, Any], path: Path, notes: list[str]) 
     return current(options, table, told)
 
 
-def only(table: Mapping[str, Any], known: Iterable[str], path: Path) -> None:
-    """Raise OptionError for a key of a table in ``path`` that is not ``known``."""
-    if not isinstance(table, Mapping):
+def only(table: Json, known: Iterable[str], path: Path) -> dict[str, Json]:
+    """A table in ``path``.
+
+    Raises:
+        OptionError: it is none, or has a key that is not ``known``.
+    """
+    if not isinstance(table, dict):
         raise OptionError(f"{path} has {table!r} where a table should be")
     names = sorted(known)
     for key in table:
@@ -59,3 +63,4 @@ def only(table: Mapping[str, Any], known: Iterable[str], path: Path) -> None:
             raise OptionError(
                 f"{path} has {key!r}, which means nothing", hint=f"there are: {', '.join(names)}"
             )
+    return table

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Annotated, Any, get_type_hints
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, create_model
+from pydantic.config import JsonDict
 
 from impasto import catalog
 from impasto.errors import OptionError
 from impasto.options import OptimizeOptions, StylizeOptions
+from impasto.options.fields import Checked
 
 MEDIA_TYPES = {
     "JPEG": "image/jpeg",
@@ -30,7 +32,7 @@ _STYLE_DOC = "A style's name, or a blend such as great-wave:0.7,udnie:0.3."
 _PLAIN = (int, float, bool, int | None, float | None)
 
 
-def _knobs(options: Any) -> Iterator[tuple[str, Any, Any, Any]]:
+def _knobs(options: Checked) -> Iterator[tuple[str, type, object, Mapping[str, Any]]]:
     """Name, type, default and metadata of what a client may set: numbers, choices, switches.
 
     Texts are left out: they name files and networks of the machine.
@@ -38,16 +40,16 @@ def _knobs(options: Any) -> Iterator[tuple[str, Any, Any, Any]]:
     kinds = get_type_hints(type(options))
     for each in fields(options):
         value = getattr(options, each.name)
-        if is_dataclass(value):
+        if isinstance(value, Checked):
             yield from _knobs(value)
         elif each.name != "device" and (kinds[each.name] in _PLAIN or each.metadata["choices"]):
             yield each.name, kinds[each.name], value, each.metadata
 
 
-def _model(name: str, options: Any, **more: Any) -> type[BaseModel]:
+def _model(name: str, options: Checked, **more: Any) -> type[BaseModel]:
     made: dict[str, Any] = dict(more)
     for knob, kind, default, about in _knobs(options):
-        schema: Any = {"enum": list(about["choices"])} if about["choices"] else None
+        schema: JsonDict | None = {"enum": list(about["choices"])} if about["choices"] else None
         limits = Field(
             description=about["doc"],
             ge=about["low"],

@@ -9,19 +9,16 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import Message, Receive, Scope, Send
 
 from impasto.errors import ImpastoError
 from impasto.options import ServeOptions
 from impasto.server.problems import Refusal, answer
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 Observe = Callable[[Scope, int, float], None]
@@ -70,7 +67,7 @@ class Guard:
         request = secrets.token_hex(8)
         fresh = "no-store" if _is_private(scope["path"]) else "no-cache"
 
-        async def sending(message: MutableMapping[str, Any]) -> None:
+        async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -132,7 +129,7 @@ class Guard:
         """The body, counted while it comes; one that comes too slowly is given up."""
         seen, whole, started = 0, False, time.monotonic()
 
-        async def receiving() -> MutableMapping[str, Any]:
+        async def receiving() -> Message:
             nonlocal seen, whole
             if whole:  # only the client's leaving is left to come
                 return await receive()

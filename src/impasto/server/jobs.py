@@ -15,12 +15,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from http import HTTPStatus
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from huey.storage import EmptyData
 
 from impasto.errors import ImpastoError
 from impasto.options import ServeOptions
+from impasto.options.fields import Json
 from impasto.server import place
 from impasto.server.parts import Part
 from impasto.server.problems import Refusal, problem
@@ -43,7 +44,7 @@ class Job:
     """``stylize``, ``film`` or ``optimize``."""
     style: str = ""
     format: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Json] = field(default_factory=dict)
     state: str = "queued"
     """``queued``, ``running``, or one of :data:`FINAL`."""
     attempt: int = 0
@@ -52,7 +53,7 @@ class Job:
     ended: float = 0.0
     media_type: str = ""
     bytes: int = 0
-    error: Mapping[str, Any] | None = None
+    error: Mapping[str, Json] | None = None
 
     @property
     def final(self) -> bool:
@@ -120,9 +121,9 @@ class Jobs:
         found = map(_job, self._records.result_items().values())
         return sorted(found, key=lambda job: job.created)
 
-    def told(self, job: Job) -> dict[str, Any]:
+    def told(self, job: Job) -> dict[str, Json]:
         """A job as clients see it."""
-        about = {"step": 0, "total": 0, "losses": {}} | self._progress(job.id)
+        about: dict[str, Json] = {"step": 0, "total": 0, "losses": {}, **self._progress(job.id)}
         shown = about.pop("shown", 0)
         end, path = job.ended or time.time(), f"/v1/jobs/{job.id}"
         return {
@@ -223,10 +224,20 @@ class Jobs:
     def fail(self, job: Job, error: ImpastoError) -> Job:
         return self.end(job, "failed", error=problem(error))
 
-    def end(self, job: Job, state: str, **about: Any) -> Job:
+    def end(
+        self,
+        job: Job,
+        state: str,
+        *,
+        media_type: str = "",
+        bytes: int = 0,
+        error: Mapping[str, Json] | None = None,
+    ) -> Job:
         """Write how a job ended; of what belongs to it, only the result of one that is done
         stays."""
-        job = replace(job, state=state, ended=time.time(), **about)
+        job = replace(
+            job, state=state, ended=time.time(), media_type=media_type, bytes=bytes, error=error
+        )
         self._marks.delete_data(f"{job.id}/preview")
         self._put(job)
         self._parts.clear(job.id, but=("result",) if state == "done" else ())
@@ -266,7 +277,7 @@ class Jobs:
     def _ahead(self, job: Job) -> int:
         return sum(not each.final and each.created < job.created for each in self.all())
 
-    def _progress(self, id: str) -> dict[str, Any]:
+    def _progress(self, id: str) -> dict[str, Json]:
         data = self._marks.peek_data(f"{id}/progress")
         return {} if data is EmptyData else dict(json.loads(bytes(data)))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter as Counts
 from collections.abc import Iterable
-from typing import Any
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -15,8 +14,8 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.core import GaugeMetricFamily
+from starlette.types import Scope
 
-from impasto.server.guard import Scope
 from impasto.server.jobs import Jobs
 from impasto.server.painters import Painters
 
@@ -57,7 +56,7 @@ class _Watched:
     def __init__(self, painters: Painters, jobs: Jobs) -> None:
         self._painters, self._jobs = painters, jobs
 
-    def collect(self) -> Iterable[Any]:
+    def collect(self) -> Iterable[GaugeMetricFamily]:
         for name, said, value in (
             ("impasto_painters_busy", "Pictures that are painted.", self._painters.busy),
             ("impasto_painters_waiting", "Pictures that wait.", self._painters.waiting),

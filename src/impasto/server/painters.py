@@ -14,7 +14,6 @@ import time
 from concurrent.futures import Future
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any
 
 import numpy as np
 
@@ -89,7 +88,7 @@ class Painters:
     async def _painted(self, painter: Painter, order: Order, until: float) -> Painting:
         loop = asyncio.get_running_loop()
 
-        def free(_: Future[Any]) -> None:
+        def free(_: Future[Painting]) -> None:
             with suppress(RuntimeError):  # the service has been stopped meanwhile
                 loop.call_soon_threadsafe(self._free.put_nowait, painter)
 

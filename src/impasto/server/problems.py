@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
-from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from impasto.errors import ImpastoError
+from impasto.options.fields import Json
 
 MEDIA_TYPE = "application/problem+json"
 _PLACE = re.compile(r"(?<!\S)(?:/|[A-Za-z]:\\)\S*[/\\](?=[^/\\\s])")
@@ -31,9 +31,9 @@ class Refusal(ImpastoError):  # noqa: N818 - not a fault
         self.headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
 
 
-def problem(error: ImpastoError) -> dict[str, Any]:
+def problem(error: ImpastoError) -> dict[str, Json]:
     """``code`` is the class of the error, as the command line's ``--json`` names it."""
-    status = HTTPStatus(error.http_status) if error.http_status != 499 else HTTPStatus.GONE
+    status = _status(error)
     title = status.phrase
     code = title.replace(" ", "") if isinstance(error, Refusal) else type(error).__name__
     return {
@@ -46,11 +46,15 @@ def problem(error: ImpastoError) -> dict[str, Any]:
     }
 
 
+def _status(error: ImpastoError) -> HTTPStatus:
+    """What HTTP has for it; 499 is no status that a client knows."""
+    return HTTPStatus(error.http_status) if error.http_status != 499 else HTTPStatus.GONE
+
+
 def answer(error: ImpastoError) -> JSONResponse:
     """The response for an error."""
-    said = problem(error)
     headers = getattr(error, "headers", {})
-    return JSONResponse(said, said["status"], headers=headers, media_type=MEDIA_TYPE)
+    return JSONResponse(problem(error), _status(error), headers=headers, media_type=MEDIA_TYPE)
 
 
 def from_http(error: HTTPException) -> ImpastoError:

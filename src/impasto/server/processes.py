@@ -18,13 +18,18 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING
 
 from impasto.errors import ImpastoError, in_memory, reason
 from impasto.inference import engine, runtimes
 from impasto.options import ServeOptions
 from impasto.server.painting import SMALLER, Order, Painting, painted
 from impasto.server.problems import Refusal
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import ForkServerContext, SpawnContext
+    from multiprocessing.process import BaseProcess
 
 _log = logging.getLogger("impasto.server")
 
@@ -35,12 +40,12 @@ _AGAIN = 5
 """Seconds after which a client may ask again where the machine had no process to give."""
 
 
-def processes() -> Any:
+def processes() -> ForkServerContext | SpawnContext:
     """How processes are started: never by a copy of this one, which has threads."""
-    known = multiprocessing.get_all_start_methods()
-    context: Any = multiprocessing.get_context("forkserver" if "forkserver" in known else "spawn")
-    if "forkserver" in known:
-        context.set_forkserver_preload([__name__])
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
     return context
 
 
@@ -62,8 +67,9 @@ class Painter:
 
     def __init__(self, options: ServeOptions, threads: int) -> None:
         self._task = partial(_serve, options, threads)
-        self._process: Any = None
-        self._pipe: Any = None
+        self._process: BaseProcess | None = None
+        self._pipe: Connection
+        """To the process, as long as there is one."""
         self._left = 0
         self._closing, self._closed = threading.Lock(), False
 
@@ -89,7 +95,7 @@ class Painter:
             future.set_exception(error)
 
     def _painted(self, order: Order, until: float) -> Painting:
-        if not self._left or not self._process.is_alive():
+        if not (self._left and self._process and self._process.is_alive()):
             self._end()
             self._start()
         self._left -= 1
@@ -146,7 +152,7 @@ def _given() -> Iterator[None]:
         ) from error
 
 
-def _serve(options: ServeOptions, threads: int, pipe: Any) -> None:
+def _serve(options: ServeOptions, threads: int, pipe: Connection) -> None:
     """In a process of its own: paint what comes, until nothing does any more."""
     end_with_parent()
     with suppress(EOFError, OSError):

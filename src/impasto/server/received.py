@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from io import BytesIO
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
@@ -17,11 +17,14 @@ from impasto.server.problems import Refusal, from_validation
 
 _HEAD = 1024
 
+Fields: TypeAlias = dict[str, Any]
+"""Of a request, by name: as they were sent, or of the kinds that a model says."""
+
 
 @asynccontextmanager
 async def received(
     request: Request, query: BaseModel | None, names: Collection[str] = ("image",)
-) -> AsyncIterator[tuple[dict[str, BinaryIO], dict[str, Any]]]:
+) -> AsyncIterator[tuple[dict[str, BinaryIO], Fields]]:
     """The files of a request, of which it takes these ``names`` and needs ``image``; and its
     fields as they were sent.
 
@@ -69,7 +72,7 @@ def head(file: BinaryIO) -> bytes:
     return found
 
 
-def checked(model: type[BaseModel], given: dict[str, Any]) -> dict[str, Any]:
+def checked(model: type[BaseModel], given: Fields) -> Fields:
     try:
         return model.model_validate(given).model_dump()
     except ValidationError as error:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Coroutine
 from dataclasses import asdict
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
@@ -33,7 +33,7 @@ from impasto.server.jobs import Job, Jobs
 from impasto.server.painters import Painters
 from impasto.server.painting import OWN, SMALLER, Order, Painting
 from impasto.server.problems import Refusal
-from impasto.server.received import checked, head, received
+from impasto.server.received import Fields, checked, head, received
 from impasto.server.static import PAGE, told_of
 from impasto.stylization.stylizer import largest_side
 
@@ -110,7 +110,7 @@ async def stylize(request: Request, query: Annotated[Stylize, Query()]) -> Respo
 )
 async def submit(
     request: Request, response: Response, options: Options, jobs: AllJobs
-) -> dict[str, Any]:
+) -> schema.Told:
     """Queue what takes long: a film, a very large picture, or one that is optimised.
 
     Fields are those of one of three kinds: a picture or a film with `style`, or a picture
@@ -123,7 +123,7 @@ async def submit(
     return await run_in_threadpool(jobs.told, job)
 
 
-def _ordered(heads: dict[str, bytes], given: dict[str, Any], options: ServeOptions) -> Job:
+def _ordered(heads: dict[str, bytes], given: Fields, options: ServeOptions) -> Job:
     """The job that a form asks for, whose files begin with ``heads``."""
     painting = heads.get("painting")
     if painting is not None:
@@ -136,7 +136,7 @@ def _ordered(heads: dict[str, bytes], given: dict[str, Any], options: ServeOptio
     return Job("", kind, style, format, wanted)
 
 
-def _check_size(kind: str, wanted: dict[str, Any], options: ServeOptions) -> None:
+def _check_size(kind: str, wanted: Fields, options: ServeOptions) -> None:
     """Refuse what would take more memory than the service means to give."""
     if kind == "optimize":
         limit, size = options.optimize_side, wanted["size"]
@@ -152,13 +152,13 @@ def _check_size(kind: str, wanted: dict[str, Any], options: ServeOptions) -> Non
 
 
 @api.get("/jobs/{id}", tags=["jobs"], response_model=schema.JobTold)
-def state(job: OneJob, jobs: AllJobs) -> dict[str, Any]:
+def state(job: OneJob, jobs: AllJobs) -> schema.Told:
     """How far a job is."""
     return jobs.told(job)
 
 
 @api.delete("/jobs/{id}", tags=["jobs"], response_model=schema.JobTold)
-def cancel(job: OneJob, jobs: AllJobs) -> dict[str, Any]:
+def cancel(job: OneJob, jobs: AllJobs) -> schema.Told:
     """Stop a job; the result of one that is done is deleted."""
     return jobs.told(jobs.cancel(job.id))
 
@@ -166,7 +166,7 @@ def cancel(job: OneJob, jobs: AllJobs) -> dict[str, Any]:
 @api.get("/jobs/{id}/events", tags=["jobs"], response_class=EventSourceResponse)
 async def events(job: OneJob, jobs: AllJobs) -> AsyncIterator[ServerSentEvent]:
     """The job whenever something about it changes, until it has ended."""
-    last: dict[str, Any] = {}
+    last: schema.Told = {}
     while True:
         try:
             job = await run_in_threadpool(jobs.get, job.id)
@@ -203,7 +203,7 @@ def result(request: Request, job: OneJob, jobs: AllJobs) -> Response:
 
 
 @api.get("/styles", tags=["styles"], response_model=schema.StylesTold)
-def styles() -> dict[str, Any]:
+def styles() -> schema.Told:
     """All styles of this service."""
     at_hand = catalog.styles().values()
     return {"styles": [told_of(style, f"/v1/styles/{style.name}/preview") for style in at_hand]}
@@ -219,7 +219,7 @@ def preview(name: str) -> Response:
 
 
 @api.get("/limits", tags=["about"])
-def limits(options: Options) -> dict[str, Any]:
+def limits(options: Options) -> schema.Told:
     """What this service takes, and for how long it works and waits."""
     hidden = ("host", "port", "token", "redis", "state", "device")
     told = {name: value for name, value in asdict(options).items() if name not in hidden}
@@ -271,7 +271,7 @@ def sample() -> FileResponse:
     return FileResponse(assets.demo_photo())
 
 
-async def _unless_gone(request: Request, work: Coroutine[Any, Any, _Made]) -> _Made:
+async def _unless_gone(request: Request, work: Coroutine[None, None, _Made]) -> _Made:
     """What ``work`` gives, unless the client leaves before."""
     task, gone = asyncio.create_task(work), asyncio.create_task(_gone(request))
     try:

@@ -9,7 +9,6 @@ import socket
 import threading
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
-from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -112,7 +111,7 @@ def _protocol(idle: float) -> type[H11Protocol]:
     class Protocol(H11Protocol):
         """Closes connections on which no request comes, or none comes to the end of its head."""
 
-        _seen: Any = None
+        _seen: object = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -121,7 +120,7 @@ def _protocol(idle: float) -> type[H11Protocol]:
         def _look(self) -> None:
             if self.transport.is_closing():
                 return
-            cycle: Any = self.cycle
+            cycle = self.cycle
             if cycle is self._seen and (cycle is None or cycle.response_complete):
                 self.transport.close()
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
@@ -71,7 +71,9 @@ class StylesTold(BaseModel):
     styles: list[StyleTold]
 
 
-Responses = dict[int | str, dict[str, Any]]
+Told: TypeAlias = dict[str, Any]
+"""A part of OpenAPI, or what a route answers with."""
+Responses = dict[int | str, Told]
 _BINARY = {"type": "string", "format": "binary"}
 _PROBLEM = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 
@@ -97,11 +99,9 @@ ACCEPTED: Responses = {
 }
 
 
-def body(*models: type[BaseModel], raw: bool = False, **files: str) -> dict[str, Any]:
+def body(*models: type[BaseModel], raw: bool = False, **files: str) -> Told:
     """The ``requestBody`` of a form with ``files`` and the fields of ``models``."""
-    fields: dict[str, Any] = {
-        name: {**_BINARY, "description": said} for name, said in files.items()
-    }
+    fields: Told = {name: {**_BINARY, "description": said} for name, said in files.items()}
     for model in models:
         fields = model.model_json_schema()["properties"] | fields
     form = {
@@ -113,7 +113,7 @@ def body(*models: type[BaseModel], raw: bool = False, **files: str) -> dict[str,
         },
         "encoding": {name: {"contentType": "application/octet-stream"} for name in files},
     }
-    content: dict[str, Any] = {"multipart/form-data": form}
+    content: Told = {"multipart/form-data": form}
     if raw:
         content |= {kind: {"schema": _BINARY} for kind in MEDIA_TYPES.values()}
     return {"requestBody": {"required": True, "content": content}}
@@ -123,7 +123,7 @@ def complete(app: FastAPI, options: ServeOptions) -> None:
     """Have the application's OpenAPI say what errors look like, and how a token is sent."""
     plain = app.openapi
 
-    def openapi() -> dict[str, Any]:
+    def openapi() -> Told:
         found = plain()
         parts = found.setdefault("components", {})
         parts.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()

@@ -79,7 +79,7 @@ def told_of(style: Style, preview: str) -> dict[str, str | int]:
         "year": artwork.year,
         "licence": artwork.licence,
         "preview": preview,
-        "parameters": style.card.parameters,
+        "parameters": style.card.network.parameters,
     }
 
 

@@ -17,7 +17,6 @@ from http import HTTPStatus
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 from impasto import atomic, images, paths
 from impasto.errors import (
@@ -30,7 +29,7 @@ from impasto.errors import (
 )
 from impasto.images.codecs.formats import recognise
 from impasto.options import OptimizeOptions, ReadOptions, ServeOptions, StylizeOptions, WriteOptions
-from impasto.options.fields import changed
+from impasto.options.fields import Json, changed
 from impasto.progress import OnProgress, Progress
 from impasto.server.fields import FILM_TYPES, MEDIA_TYPES
 from impasto.server.jobs import Job, Jobs
@@ -192,7 +191,7 @@ def _perform(options: ServeOptions, job: Job, folder: str) -> None:
     atomic.write(Path(folder) / _TOLD, json.dumps(told).encode())
 
 
-def _made(options: ServeOptions, job: Job, jobs: Jobs, folder: Path) -> dict[str, Any]:
+def _made(options: ServeOptions, job: Job, jobs: Jobs, folder: Path) -> dict[str, Json]:
     """Do it, keep the result, and say how the job ended."""
     image, tell = jobs.part(job.id, "image"), _teller(jobs, job.id)
     if job.kind == "film":
@@ -212,7 +211,9 @@ def _made(options: ServeOptions, job: Job, jobs: Jobs, folder: Path) -> dict[str
 
 def _stylized(options: ServeOptions, job: Job, image: bytes) -> tuple[bytes, str]:
     """A painted picture, and its media type."""
-    order = Order(image, job.style, StylizeOptions(**job.options), (job.format.upper() or OWN,))
+    order = Order(
+        image, job.style, changed(StylizeOptions(), job.options), (job.format.upper() or OWN,)
+    )
     made = painted(order, replace(options, stylize_side=options.job_side))
     return made.data, MEDIA_TYPES[made.format]
 
@@ -236,7 +237,7 @@ def _film(options: ServeOptions, job: Job, folder: Path, tell: OnProgress) -> Pa
         folder / _SENT,
         target,
         Stylizer(job.style, device=options.device, steady=True),
-        StylizeOptions(**job.options),
+        changed(StylizeOptions(), job.options),
         read=ReadOptions(max_pixels=options.max_pixels, max_side=options.job_side),
         on_progress=on_progress,
     )
@@ -250,7 +251,7 @@ def _optimized(
 
     read = read_options(options)
     photo, style = images.read(image, read), images.read(painting, read)
-    wanted: OptimizeOptions = changed(OptimizeOptions(), job.options)
+    wanted = changed(OptimizeOptions(), job.options)
     made = optimize(photo, style, options=wanted, on_step=tell)
     format = job.format.upper() or own_format(photo)
     data = images.encode(made, format, WriteOptions(strip=True))

@@ -5,9 +5,13 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from impasto.distribution import need
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Losses = Sequence[Mapping[str, float]]
 
@@ -21,7 +25,7 @@ def png(losses: Losses, title: str, *, steps: Sequence[int] | None = None) -> by
     return _drawn(plot(losses, title, steps))
 
 
-def plot(losses: Losses, title: str, steps: Sequence[int] | None = None) -> Any:
+def plot(losses: Losses, title: str, steps: Sequence[int] | None = None) -> Figure:
     """A figure with one curve per loss: totals on the left, layers on the right.
 
     ``losses`` are of one evaluation each, or of these ``steps`` of a training.
@@ -60,28 +64,28 @@ def overview(runs: Mapping[str, Losses]) -> bytes:
     return _drawn(figure)
 
 
-def _figure() -> Any:
+def _figure() -> Figure:
     library = need("matplotlib.figure", "train", "matplotlib, which draws loss curves,")
-    figure = library.Figure(figsize=(11, 4.5))
+    figure: Figure = library.Figure(figsize=(11, 4.5))
     # Fixed: a computed layout draws the figure several times.
     figure.subplots_adjust(left=0.07, right=0.98, bottom=0.12, top=0.87, wspace=0.16)
     return figure
 
 
-def _curve(axes: Any, places: Sequence[int], values: Sequence[float], label: str) -> None:
+def _curve(axes: Axes, places: Sequence[int], values: Sequence[float], label: str) -> None:
     """One curve; 0 has no place on a log axis, so what is nothing else has none."""
     if any(values):
         axes.plot(places, [value or math.nan for value in values], label=label, linewidth=1.4)
 
 
-def _labelled(axes: Any, title: str, across: str) -> None:
+def _labelled(axes: Axes, title: str, across: str) -> None:
     axes.set(xlabel=across, yscale="log", title=title)
     axes.grid(alpha=0.3)
     if axes.lines:
         axes.legend(fontsize=8)
 
 
-def _drawn(figure: Any) -> bytes:
+def _drawn(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

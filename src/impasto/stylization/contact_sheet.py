@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from impasto import catalog, images
 from impasto.catalog import Style
@@ -12,9 +12,12 @@ from impasto.images.picture import Picture
 from impasto.progress import OnProgress, Progress, silent
 from impasto.stylization.stylizer import Stylizer
 
+if TYPE_CHECKING:
+    from impasto.images.raster import PictureSource
+
 
 def sheet(
-    photo: Any,
+    photo: PictureSource,
     styles: Sequence[str | Path | Style] | None = None,
     *,
     cell: int = 480,

@@ -48,5 +48,5 @@ def look(stylizer: Stylizer, options: StylizeOptions) -> Look:
         OptionError: it is not steady.
     """
     style = stylizer.style
-    key = json.dumps([style.card.sha256, style.weights, asdict(options)])
+    key = json.dumps([style.card.model.sha256, style.weights, asdict(options)])
     return Look(key, stylizer.steady_engine, partial(stylizer.film, options=options))

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, TypeAlias, cast
 
 from impasto import errors
 from impasto.distribution import need
@@ -17,9 +17,13 @@ from impasto.stylization import batch
 from impasto.stylization.batch import Result, Settings
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from impasto.catalog import Style
     from impasto.paths import Job
 
+Row: TypeAlias = dict[str, Any]
+"""Of Ray's table: what a worker tells of a job."""
 _TOLD = ("seconds", "width", "height", "device", "sha256", "skipped")
 
 
@@ -69,8 +73,8 @@ def run(
 
 
 def _rows(
-    ray: Any, jobs: Sequence[Job], styles: Mapping[str, Style], settings: Settings
-) -> Iterator[dict[str, Any]]:
+    ray: ModuleType, jobs: Sequence[Job], styles: Mapping[str, Style], settings: Settings
+) -> Iterator[Row]:
     """What Ray's workers tell of each job, as a table's rows."""
     ray.data.DataContext.get_current().enable_progress_bars = False
     rows = ray.data.from_items(
@@ -98,7 +102,7 @@ class _OwnOutput:
     def __init__(self) -> None:
         self._thread, self._output = threading.get_ident(), sys.stdout
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         own = threading.get_ident() == self._thread
         return getattr(self._output if own else sys.stderr, name)
 
@@ -114,7 +118,7 @@ class _Painter:
         self._settings = replace(settings, threads=settings.threads or 1)
         self._load = batch.loader(styles, self._settings)
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, row: Row) -> Row:
         job, settings = self._jobs[row["number"]], self._settings
         if batch.is_there(job, settings):  # by a worker that died before it could say so
             return row | _row(Result(job))
@@ -124,7 +128,7 @@ class _Painter:
         return row | _row(batch.one(job, self._load, settings))
 
 
-def _row(result: Result) -> dict[str, Any]:
+def _row(result: Result) -> Row:
     """A result as what a table can hold."""
     told = {name: getattr(result, name) for name in _TOLD} | {"notes": list(result.notes)}
     if error := result.error:
@@ -134,7 +138,7 @@ def _row(result: Result) -> dict[str, Any]:
     return told | {"kind": "", "message": "", "hint": ""}
 
 
-def _told(job: Job, row: dict[str, Any]) -> Result:
+def _told(job: Job, row: Row) -> Result:
     error: ImpastoError | None = None
     if row["kind"]:
         kind: type[ImpastoError] = getattr(errors, row["kind"])

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from impasto.catalog import Style
+    from impasto.images.raster import PictureSource
 
 
 _STROKE_SIDE = 1024
@@ -88,7 +89,7 @@ class Stylizer:
 
     def __call__(
         self,
-        source: Any,
+        source: PictureSource,
         *,
         strength: float = StylizeOptions.strength,
         keep_colors: bool = StylizeOptions.keep_colors,
@@ -169,7 +170,7 @@ class Stylizer:
         A network that has learnt strengths paints them; only towards none at all, where
         the photograph itself is sharper than any painting of it, does blending set in.
         """
-        if not self.style.card.strength:
+        if not self.style.card.network.strength:
             return 1.0, strength
         return strength, min(1.0, strength / _LEARNT_FROM)
 
@@ -230,7 +231,7 @@ def largest_side(side: int, stroke: float | None) -> int:
 
 
 def stylize(
-    source: Any,
+    source: PictureSource,
     style: str | Path | Style,
     *,
     strength: float = StylizeOptions.strength,

@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from impasto.video.reading import AHEAD, Source, library
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from av import VideoFrame, VideoStream
+    from av.container import OutputContainer
+    from numpy.typing import ArrayLike, NDArray
+
+    from impasto.inference.onnx_proto import Array
 
 _ABOUT = "film.json"
 _BT709 = 1
@@ -52,7 +57,7 @@ class Work:
         except (OSError, ValueError):
             self.begun = False
 
-    def start(self) -> dict[str, Any]:
+    def start(self) -> dict[str, Array]:
         """Make the folder, or find what the last part has left."""
         if not self.begun:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -70,14 +75,15 @@ class Work:
         """Those that are complete: what comes after them is there."""
         return [state.with_suffix(".nut") for state in sorted(self.folder.glob("*.npz"))]
 
-    def keep(self, part: Path, state: dict[str, Any]) -> None:
+    def keep(self, part: Path, state: Mapping[str, ArrayLike]) -> None:
         """Give a part its name; it counts from when its state has one too."""
         states = sorted(self.folder.glob("*.npz"))
         name = self.folder / f"{len(states):06}.nut"
         part.replace(name)
         saved = self.folder / "state.tmp"
         with saved.open("wb") as file:
-            np.savez(file, **state)
+            arrays: dict[str, Any] = {name: np.asarray(each) for name, each in state.items()}
+            np.savez(file, **arrays)
         saved.replace(name.with_suffix(".npz"))
         for old in states:  # only the last one is gone on from; that they are there counts
             old.write_bytes(b"")
@@ -98,10 +104,10 @@ class Work:
 
 
 @contextmanager
-def written(path: Path, kind: str) -> Iterator[Any]:
+def written(path: Path, kind: str) -> Iterator[OutputContainer]:
     """A file to write packets into. After an error it is closed and removed, and that error is
     told, not what closing says then."""
-    container = library().open(str(path), "w", format=kind)
+    container: OutputContainer = library().open(str(path), "w", format=kind)
     try:
         yield container
         container.close()
@@ -124,16 +130,16 @@ class Encoder(ExitStack):
         self._thread = ThreadPoolExecutor(1)
         self.callback(self._thread.shutdown, cancel_futures=True)
         self.push(self._finish)
-        self._stream: Any = None
+        self._stream: VideoStream | None = None
         self._waiting: list[Future[None]] = []
 
-    def _finish(self, kind: type[BaseException] | None, *_: Any) -> None:
+    def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self._settle(0)
             if self._stream is not None:
                 self._container.mux(self._stream.encode(None))
 
-    def add(self, pixels: NDArray[np.uint8], like: Any) -> None:
+    def add(self, pixels: NDArray[np.uint8], like: VideoFrame) -> None:
         self._settle(AHEAD)
         self._waiting.append(self._thread.submit(self._encode, pixels, like))
 
@@ -141,7 +147,7 @@ class Encoder(ExitStack):
         while len(self._waiting) > most:
             self._waiting.pop(0).result()
 
-    def _encode(self, pixels: NDArray[np.uint8], like: Any) -> None:
+    def _encode(self, pixels: NDArray[np.uint8], like: VideoFrame) -> None:
         more = [even(side) - side for side in pixels.shape[:2]]
         if any(more):
             pixels = np.pad(pixels, ((0, more[0]), (0, more[1]), (0, 0)), mode="edge")
@@ -153,12 +159,13 @@ class Encoder(ExitStack):
         frame.pts, frame.time_base = like.pts, like.time_base
         self._container.mux(self._stream.encode(frame))
 
-    def _open(self, width: int, height: int, like: Any) -> Any:
-        stream = self._container.add_stream(self._codec, options=self._options)
+    def _open(self, width: int, height: int, like: VideoFrame) -> VideoStream:
+        stream = cast("VideoStream", self._container.add_stream(self._codec, options=self._options))
         stream.width, stream.height, stream.pix_fmt = width, height, self._pixels
         context = stream.codec_context
-        context.time_base = like.time_base
-        context.framerate = self._film.stream.average_rate or 25
+        if like.time_base:
+            context.time_base = like.time_base
+        context.framerate = self._film.stream.average_rate or Fraction(25)
         if (ratio := self._film.stream.sample_aspect_ratio) and not round(like.rotation / 90) % 2:
             context.sample_aspect_ratio = ratio
         if self._codec != "ffv1":
@@ -172,7 +179,7 @@ def even(side: int) -> int:
     return side + side % 2
 
 
-def _tags(like: Any) -> dict[str, int]:
+def _tags(like: VideoFrame) -> dict[str, int]:
     """How the colours of a painting are to be read: as those of its film. Those of HDR are not
     painted; there, the style's are shown as they are."""
     tags = {tag: int(getattr(like, tag)) for tag in _TAGS}

@@ -18,7 +18,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from impasto import atomic
 from impasto.errors import OutputError, PictureError, reason
@@ -27,11 +27,12 @@ from impasto.options import ReadOptions
 from impasto.progress import CancelToken, OnProgress, Progress, silent
 from impasto.video.encoding import Encoder, Work, even
 from impasto.video.muxing import join, require_room_for_sound
-from impasto.video.reading import Source, ahead, library, upright
+from impasto.video.reading import Source, ahead, end, library, upright
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
+    from av import VideoFrame
+    from numpy.typing import ArrayLike, NDArray
 
     from impasto.video.temporal import SteadyEngine
 
@@ -161,13 +162,17 @@ class _Painter:
                         self.frames += 1
                         self.width, self.height = even(picture.width), even(picture.height)
                         last = frame.pts
-                        self.end = float((frame.pts + (frame.duration or 0)) * frame.time_base)
+                        self.end = end(frame)
                         on_progress(Progress(self.frames, max(total, self.frames)))
                         if cancel.cancelled:
                             break
-                about = {"last": last, "frames": self.frames, "end": self.end}
-                size = {"size": (self.width, self.height)}
-                self._work.keep(encoder.path, engine.state | about | size)
+                about: dict[str, ArrayLike] = {
+                    "last": last or 0,
+                    "frames": self.frames,
+                    "size": (self.width, self.height),
+                    "end": self.end,
+                }
+                self._work.keep(encoder.path, {**engine.state, **about})
 
     def _resume(self, engine: SteadyEngine) -> int | None:
         """Take up what the last part has left; when its last frame is shown, if there is one."""
@@ -179,9 +184,9 @@ class _Painter:
         engine.state = state
         return last
 
-    def _painted(self, after: int | None) -> Generator[tuple[Any, Picture], None, None]:
+    def _painted(self, after: int | None) -> Generator[tuple[VideoFrame, Picture], None, None]:
         """Frames that are shown later than ``after``, each with its painting."""
-        begun: deque[Any] = deque()
+        begun: deque[VideoFrame] = deque()
         frames = ahead((frame, upright(frame)) for frame in self._film.frames(after))
 
         def pixels() -> Iterator[NDArray[np.uint8]]:

@@ -10,12 +10,19 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from impasto.errors import OptionError
 from impasto.paths import FILMS
 from impasto.video.encoding import Work, written
 from impasto.video.reading import Source, library
+
+if TYPE_CHECKING:
+    from av import AudioStream, Packet, VideoFrame
+    from av.container import OutputContainer
+    from av.filter import Graph
+    from av.filter.context import FilterContext
+    from av.stream import Stream
 
 
 def require_room_for_sound(film: Source, target: Path) -> None:
@@ -34,7 +41,7 @@ def _foreign(film: Source, kind: str) -> list[str]:
     return sorted({each.codec_context.name for each in film.sound if not _holds(kind, film, each)})
 
 
-def _holds(kind: str, film: Source, sound: Any) -> bool:
+def _holds(kind: str, film: Source, sound: AudioStream) -> bool:
     """Tried with a first packet: some is refused when a file begins, some only when it ends."""
     try:
         with library().open(os.devnull, "w", format=_format(kind)) as output:
@@ -72,8 +79,8 @@ def join(film: Source, work: Work, target: Path, end: float) -> Path:
 
 
 def _packets(
-    paths: Iterable[Path], copies: Mapping[int, Any], end: float = math.inf
-) -> Generator[tuple[float, Any], None, None]:
+    paths: Iterable[Path], copies: Mapping[int, Stream], end: float = math.inf
+) -> Generator[tuple[float, Packet[Stream]], None, None]:
     """Packets of some streams for their copies, each with its time in seconds."""
     for path in paths:
         with library().open(str(path)) as container:
@@ -83,29 +90,31 @@ def _packets(
                     yield time, packet
 
 
-def _write_gif(parts: Sequence[Path], output: Any) -> None:
+def _write_gif(parts: Sequence[Path], output: OutputContainer) -> None:
     """With one palette that suits all frames: they are read twice, and none is kept."""
     colours, *_ = _filtered(parts, "palettegen")
-    stream: Any = None
     with closing(_filtered(parts, "paletteuse", colours)) as frames:
-        for frame in frames:
-            if stream is None:
-                stream = output.add_stream("gif", rate=25)
-                stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "pal8"
-                stream.codec_context.time_base = frame.time_base
+        first = next(frames)
+        stream = output.add_stream("gif", rate=25)
+        stream.width, stream.height, stream.pix_fmt = first.width, first.height, "pal8"
+        if first.time_base:
+            stream.codec_context.time_base = first.time_base
+        for frame in chain((first,), frames):
             output.mux(stream.encode(frame))
     output.mux(stream.encode(None))
 
 
-def _frames(parts: Iterable[Path]) -> Generator[Any, None, None]:
+def _frames(parts: Iterable[Path]) -> Generator[VideoFrame, None, None]:
     for path in parts:
         with library().open(str(path)) as part:
             yield from part.decode(video=0)
 
 
-def _filtered(parts: Iterable[Path], name: str, palette: Any = None) -> Generator[Any, None, None]:
+def _filtered(
+    parts: Iterable[Path], name: str, palette: VideoFrame | None = None
+) -> Generator[VideoFrame, None, None]:
     """Frames as a filter of FFmpeg makes them, one by one; its second input is ``palette``."""
-    graph = library().filter.Graph()
+    graph: Graph = library().filter.Graph()
     with closing(_frames(parts)) as frames:
         first = next(frames)
         sources = [_buffer(graph, each) for each in (first, palette) if each]
@@ -121,9 +130,10 @@ def _filtered(parts: Iterable[Path], name: str, palette: Any = None) -> Generato
             sources[0].push(frame)
             with contextlib.suppress(library().EOFError, library().BlockingIOError):
                 while True:
-                    yield sink.pull()
+                    yield cast("VideoFrame", sink.pull())
 
 
-def _buffer(graph: Any, like: Any) -> Any:
-    about = {"width": like.width, "height": like.height, "format": like.format}
-    return graph.add_buffer(**about, time_base=like.time_base)
+def _buffer(graph: Graph, like: VideoFrame) -> FilterContext:
+    return graph.add_buffer(
+        width=like.width, height=like.height, format=like.format, time_base=like.time_base
+    )

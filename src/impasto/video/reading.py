@@ -8,7 +8,8 @@ import threading
 from collections.abc import Generator, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -17,13 +18,16 @@ from impasto.errors import PictureError, PictureLimitError
 from impasto.options import ReadOptions
 
 if TYPE_CHECKING:
+    from av import AudioStream, VideoFrame, VideoStream
+    from av.container import InputContainer
     from numpy.typing import NDArray
 
+Item = TypeVar("Item")
 AHEAD = 4
 """Frames that wait to be painted, and painted ones that wait to be encoded."""
 
 
-def library() -> Any:
+def library() -> ModuleType:
     """PyAV.
 
     Raises:
@@ -38,13 +42,14 @@ class Source:
     def __init__(self, path: Path, limits: ReadOptions) -> None:
         self.path = path
         with contextlib.ExitStack() as stack:
-            self.container = stack.enter_context(library().open(str(path)))
+            self.container: InputContainer = stack.enter_context(library().open(str(path)))
             self.stream = self._pictures(limits)
             self.stream.thread_type = "AUTO"
-            self.sound = [] if path.suffix == ".gif" else list(self.container.streams.audio)
+            audio = self.container.streams.audio
+            self.sound: list[AudioStream] = [] if path.suffix == ".gif" else list(audio)
             stack.pop_all()  # it stays open
 
-    def _pictures(self, limits: ReadOptions) -> Any:
+    def _pictures(self, limits: ReadOptions) -> VideoStream:
         if not self.container.streams.video:
             raise PictureError(f"{self.path} has no moving pictures")
         stream = self.container.streams.video[0]
@@ -65,13 +70,13 @@ class Source:
         stream, seconds = self.stream, (self.container.duration or 0) / 1e6
         return int(stream.frames or seconds * float(stream.average_rate or 0))
 
-    def frames(self, after: int | None) -> Iterator[Any]:
+    def frames(self, after: int | None) -> Iterator[VideoFrame]:
         """All frames that are shown later than ``after``."""
         for frame in self._decoded(after):
             if frame.pts is not None and (after is None or frame.pts > after):
                 yield frame
 
-    def _decoded(self, after: int | None) -> Iterator[Any]:
+    def _decoded(self, after: int | None) -> Iterator[VideoFrame]:
         """All frames, or those from ``after`` on and some before it."""
         if after is not None:
             self.container.seek(after, stream=self.stream)
@@ -83,18 +88,23 @@ class Source:
         return self.container.decode(self.stream)
 
 
-def upright(frame: Any) -> NDArray[np.uint8]:
+def upright(frame: VideoFrame) -> NDArray[np.uint8]:
     """Its pixels, as they are to be seen."""
     turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
 
 
-def ahead(items: Iterable[Any]) -> Generator[Any, None, None]:
+def end(frame: VideoFrame) -> float:
+    """Seconds at which a frame is shown no more."""
+    return float(((frame.pts or 0) + (frame.duration or 0)) * (frame.time_base or 0))
+
+
+def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
     """The items, made some ahead in another thread."""
-    made: queue.Queue[tuple[bool, Any]] = queue.Queue(AHEAD)
+    made: queue.Queue[tuple[Item] | Exception | None] = queue.Queue(AHEAD)
     stop = threading.Event()
 
-    def put(entry: tuple[bool, Any]) -> None:
+    def put(entry: tuple[Item] | Exception | None) -> None:
         while not stop.is_set():
             with contextlib.suppress(queue.Full):
                 made.put(entry, timeout=0.1)
@@ -103,23 +113,23 @@ def ahead(items: Iterable[Any]) -> Generator[Any, None, None]:
     def make() -> None:
         try:
             for item in items:
-                put((True, item))
+                put((item,))
                 if stop.is_set():
                     return
-            put((False, None))
+            put(None)
         except Exception as error:  # told where the items are used
-            put((False, error))
+            put(error)
 
     thread = threading.Thread(target=make, daemon=True)
     thread.start()
     try:
         while True:
-            more, item = made.get()
-            if not more:
-                if item is not None:
-                    raise item
+            entry = made.get()
+            if entry is None:
                 return
-            yield item
+            if isinstance(entry, Exception):
+                raise entry
+            yield entry[0]
     finally:
         stop.set()
         thread.join()

@@ -20,7 +20,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from impasto.inference.banded import Arrays, Run
+    from impasto.inference.onnx_proto import Array
 
     Pixels = NDArray[np.uint8]
     Cells = NDArray[np.float32]
-    _Painted = Future[tuple[Pixels, dict[str, NDArray[Any]]]]
+    _Painted = Future[tuple[Pixels, dict[str, Array]]]
 
 _FOLLOW = 0.1
 """How far the statistics go, with each frame, towards those that were measured last."""
@@ -74,7 +75,7 @@ class SteadyEngine(OnnxEngine):
         self._at_once = min(threads, _KNOWN) if self.device == "cpu" else 1
         self._runs: dict[tuple[bool, bool], Run] = {}
         self._last: _Frame | None = None
-        self._memory: dict[str, NDArray[Any]] = {}
+        self._memory: dict[str, Array] = {}
         self._changes: list[tuple[float, float]] = []
 
     @property
@@ -86,12 +87,12 @@ class SteadyEngine(OnnxEngine):
         return float(np.mean([film for _, film in self._changes] or [0]))
 
     @property
-    def state(self) -> dict[str, NDArray[Any]]:
+    def state(self) -> dict[str, Array]:
         """What is remembered of the frames so far, to go on from another day."""
         return self._memory | (self._last.state if self._last else {})
 
     @state.setter
-    def state(self, state: Mapping[str, NDArray[Any]]) -> None:
+    def state(self, state: Mapping[str, Array]) -> None:
         self._memory = {name: state[name] for name in _MEMORY if name in state}
         self._last = _Frame.of(state) if state else None
 
@@ -157,7 +158,8 @@ class SteadyEngine(OnnxEngine):
         return painted[: frame.size[0], : frame.size[1]]
 
     def _moved(self, last: _Frame, frame: _Frame, painted: Pixels) -> Pixels:
-        memory, painting = self._memory["cells"], self._memory["painting"]
+        memory: Cells = self._memory["cells"]
+        painting: Cells = self._memory["painting"]
         moves = np.clip((np.abs(frame.cells - memory) - _STILL) / (_MOVING - _STILL), 0, 1)
         share = _SETTLE + (1 - _SETTLE) * _spread(moves)
         memory += share * (frame.cells - memory)
@@ -220,7 +222,7 @@ class _Frame:
     painted: _Painted
 
     @property
-    def state(self) -> dict[str, NDArray[Any]]:
+    def state(self) -> dict[str, Array]:
         """All that the next frame needs to know of it."""
         course = self.course
         measured = self.painted if course.measures else course.measured
@@ -231,10 +233,10 @@ class _Frame:
         return {"pixels": self.pixels, **about, **arrays}
 
     @classmethod
-    def of(cls, state: Mapping[str, NDArray[Any]]) -> _Frame:
+    def of(cls, state: Mapping[str, Array]) -> _Frame:
         """The frame that had this state."""
 
-        def found(kind: str) -> dict[str, NDArray[Any]]:
+        def found(kind: str) -> dict[str, Array]:
             return {k.removeprefix(kind): v for k, v in state.items() if k.startswith(kind)}
 
         pixels = state["pixels"]
@@ -250,15 +252,15 @@ def _cut(one: Cells, other: Cells) -> bool:
     return one.shape != other.shape or bool(np.abs(other - one).mean() > _CUT)
 
 
-def _both(found: Arrays) -> tuple[Pixels, dict[str, NDArray[Any]]]:
+def _both(found: Arrays) -> tuple[Pixels, dict[str, Array]]:
     """The painting, and the statistics if the network measured them."""
     painting = next(array for array in found.values() if array.dtype == np.uint8)
     return painting[0], _statistics(found)
 
 
-def _statistics(found: Arrays) -> dict[str, NDArray[Any]]:
+def _statistics(found: Arrays) -> dict[str, Array]:
     """Of all that the network normalises, from what it has found of one frame."""
-    known: dict[str, NDArray[Any]] = {}
+    known: dict[str, Array] = {}
     for name in [key.removesuffix(".found") for key in found if key.endswith(".found")]:
         statistics = Statistics()
         statistics.add(found, name)
@@ -266,7 +268,7 @@ def _statistics(found: Arrays) -> dict[str, NDArray[Any]]:
     return known
 
 
-def _sparse(pixels: NDArray[Any]) -> NDArray[Any]:
+def _sparse(pixels: Array) -> Array:
     return pixels[::_SPARSE, ::_SPARSE]
 
 
@@ -311,7 +313,7 @@ def _spread(moves: Cells) -> Cells:
     return _over(np.add, most) / np.float32(9)
 
 
-def _over(combine: Any, cells: Cells) -> Cells:
+def _over(combine: np.ufunc, cells: Cells) -> Cells:
     """Each cell with its eight neighbours; one row and column less at each edge."""
     rows = combine(combine(cells[:-2], cells[1:-1]), cells[2:])
     return combine(combine(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])

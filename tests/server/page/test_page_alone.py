@@ -101,13 +101,13 @@ def test_a_style_of_a_network_of_several_is_painted(browser, tmp_path, photo):
     from impasto.studio import networks
     from impasto.studio.export import publish
 
-    artwork = {"title": "A", "artist": "A", "year": "1", "licence": "CC0"}
-    entries = [{"name": name, "title": name, "artwork": artwork} for name in ("one", "two")]
+    artwork = catalog.Artwork("A", "A", "1", "CC0")
+    entries = [catalog.Entry(name, name, artwork) for name in ("one", "two")]
     network = networks.build(NetworkOptions(width=4, blocks=2), 2)
     for norm, weight in network.named_parameters():
         if norm in networks.norms(network):
             weight.data[1] *= 2
-    folder = publish.write_style(tmp_path / "pair", network.eval(), entries, {})
+    folder = publish.write_style(tmp_path / "pair", network.eval(), entries)
     try:
         static.export(tmp_path / "page", [*catalog.read(folder)])
     except OptionError as error:

@@ -73,12 +73,11 @@ def test_the_loss_is_the_one_that_the_style_was_learnt_with(evaluated):
 
 def test_a_style_of_several_has_its_own_weight_and_size(painted_style):
     style = catalog.find(painted_style)
-    details = {**style.card.details, "style_size": 80, "style_crop": "left", "style_weight": 2.5}
-    own = dataclasses.replace(style, card=dataclasses.replace(style.card, details=details))
+    card = dataclasses.replace(style.card, style_size=80, style_crop="left", style_weight=2.5)
+    own = dataclasses.replace(style, card=card)
     loss, size, crop = learnt_with(own)
     assert (loss.style_weight, size, crop) == (2.5, 80, "left")
-    bare = {key: value for key, value in style.card.details.items() if key != "training"}
-    none = dataclasses.replace(style, card=dataclasses.replace(style.card, details=bare))
+    none = dataclasses.replace(style, card=dataclasses.replace(style.card, training=None))
     assert learnt_with(none) == (TrainOptions().loss, TrainOptions().style_size, "whole")
 
 
@@ -273,6 +272,10 @@ def test_an_older_card_is_understood(painted_style, tmp_path, style):
     (folder / catalog.CARD).write_text(json.dumps(card), "utf-8")
     assert evaluate.learnt_with(catalog.find(folder))[0].loss_scale == "gatys"
     assert evaluate.learnt_with(style)[0].loss_network == "vgg19"
+    card["training"]["loss"] |= {"wit": 1}
+    (folder / catalog.CARD).write_text(json.dumps(card), "utf-8")
+    with pytest.raises(OptionError, match="a loss that is not known here - update with pip"):
+        evaluate.learnt_with(catalog.find(folder))
 
 
 def test_what_cannot_be_measured_is_said(painted_style, painting, photos, tmp_path, network):

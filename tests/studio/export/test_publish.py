@@ -1,5 +1,5 @@
-import json
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,9 +35,8 @@ def killed_after(count):
 def made(name, like):
     """A network of a bundled style, and its card under another name."""
     style = catalog.bundled()[like]
-    card = json.loads((style.folder / catalog.CARD).read_bytes())
-    card["model"]["file"] = "style.onnx"
-    return style.model(), card | {"name": name, "preview": f"{name}.jpg"}
+    file = replace(style.card.model, file="style.onnx")
+    return style.model(), [replace(style.card, name=name, preview=f"{name}.jpg", model=file)]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +59,7 @@ def whole(folder, *expected):
 def named(folder):
     """All that is there is what the card names."""
     card = catalog.find(folder).card
-    return {path.name for path in folder.iterdir()} == {catalog.CARD, card.file, card.preview}
+    return {path.name for path in folder.iterdir()} == {catalog.CARD, card.model.file, card.preview}
 
 
 def test_a_style_that_is_replaced_is_whole_whenever_that_is_broken_off(tmp_path, old, new):
@@ -106,9 +105,9 @@ def test_what_impasto_has_not_written_stays(tmp_path, old, new):
     own = [tmp_path / "wave" / name for name in ("other.jpg", "other-20240101.jpg", "other.onnx")]
     for path in own:
         path.write_bytes(b"mine")
-    model, card = new
-    for more in ({"name": "other", "preview": "other.jpg"}, {}):
-        publish.write_folder(tmp_path / "wave", model, card | more)
+    model, (card,) = new
+    for each in (replace(card, name="other", preview="other.jpg"), card):
+        publish.write_folder(tmp_path / "wave", model, [each])
     assert [path.read_bytes() for path in own] == [b"mine"] * 3
 
 

@@ -47,10 +47,10 @@ def several(tmp_path_factory):
     network = networks.build(NetworkOptions(width=8, blocks=1), 2, strength=True)
     for weight in network.parameters():
         weight.data += torch.randn_like(weight) * 0.3
-    artwork = dict.fromkeys(("title", "artist", "year", "licence"), "unknown")
-    styles = [{"name": name, "title": name, "artwork": artwork} for name in ("one", "two")]
+    artwork = catalog.Artwork(*["unknown"] * 4)
+    styles = [catalog.Entry(name, name, artwork) for name in ("one", "two")]
     folder = tmp_path_factory.mktemp("styles") / "several"
-    return publish.write_style(folder, network.eval(), styles, {"training": {"steps": 7}})
+    return publish.write_style(folder, network.eval(), styles, catalog.TrainingRecord(steps=7))
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_a_bundled_style_becomes_one_of_8_bits_that_paints_alike(quantised, styl
     made, _ = quantised
     found = catalog.find(made.folder)
     model = found.model()
-    assert len(model) < 0.7 * style.card.bytes
+    assert len(model) < 0.7 * style.card.model.bytes
     pixels = images.read(assets.demo_photo()).resized(600).pixels
     painted = OnnxEngine(model, device="cpu").paint(pixels)
     wanted = OnnxEngine(style.model(), device="cpu").paint(pixels)
@@ -78,7 +78,7 @@ def test_a_bundled_style_becomes_one_of_8_bits_that_paints_alike(quantised, styl
     assert 0 < np.abs(off).mean() < 2 * quantize.LARGEST_DIFFERENCE
     assert made.difference.accepted
     assert made.speed > 0
-    assert made.size == len(model) / style.card.bytes
+    assert made.size == len(model) / style.card.model.bytes
 
 
 def test_large_convolutions_are_in_8_bits_and_nothing_else_is(quantised, style):
@@ -182,7 +182,7 @@ def test_several_styles_with_strength_stay_several(several, photos, tmp_path, ph
     made = quantize.quantize(several / "one", photos, tmp_path / "small", options=QUICK)
     found = catalog.read(made.folder)
     assert [style.name for style in found] == ["small-one", "small-two"]
-    assert all(style.preview.is_file() and style.card.strength for style in found)
+    assert all(style.preview.is_file() and style.card.network.strength for style in found)
     engine = OnnxEngine(found[0].model(), device="cpu")
     floats = OnnxEngine(catalog.read(several)[0].model(), device="cpu")
     one, two = (engine.paint(photo.pixels, style.weights) for style in found)
@@ -281,7 +281,7 @@ def test_the_command_says_difference_size_and_speed(photos, tmp_path):
     done = run("quantize", "the-scream", photos, "-o", tmp_path / "eight", *quick, text=True)
     assert done.returncode == 0, done.stderr
     assert re.search(r"levels off \(PSNR \d+\.\d dB\), \d+% of the bytes, \d", done.stderr)
-    assert catalog.find(tmp_path / "eight").card.details["model"]["quantized"]["bits"] == 8
+    assert catalog.find(tmp_path / "eight").card.model.quantized.bits == 8
 
 
 def test_every_bundled_styles_large_convolutions_are_found():

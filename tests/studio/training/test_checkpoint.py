@@ -7,19 +7,21 @@ import pytest
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from impasto.catalog import Artwork, Entry
 from impasto.errors import TrainingError
 from impasto.options import NetworkOptions, TrainOptions
 from impasto.studio import networks
 from impasto.studio.training import checkpoint
 from impasto.studio.training.checkpoint import Training
 
+STYLE = Entry("a", "A", Artwork("A", "B", "1900", "public domain"))
 SHAPE = NetworkOptions(width=4, blocks=2)
 
 
 @pytest.fixture
 def written(tmp_path):
     path = tmp_path / "network.safetensors"
-    training = Training(asdict(TrainOptions(network=SHAPE)), [{"name": "a"}])
+    training = Training(asdict(TrainOptions(network=SHAPE)), [STYLE])
     path.write_bytes(checkpoint.of(networks.build(SHAPE), 7, training).encoded())
     return path
 
@@ -45,7 +47,7 @@ def test_a_checkpoint_says_its_format(written):
 
 def test_one_without_a_format_is_read(written):
     found = checkpoint.read(changed(written, format=None))
-    assert (found.step, found.network, found.styles) == (7, SHAPE, [{"name": "a"}])
+    assert (found.step, found.network, found.styles) == (7, SHAPE, [STYLE])
 
 
 def test_a_newer_format_is_refused_even_where_an_older_checkpoint_is_there(written, tmp_path):

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 import impasto
 from impasto import catalog, images
+from impasto.catalog.card import Distilled
 from impasto.errors import Cancelled, DeviceError, OptionError, OutputError, TrainingError
 from impasto.options import DistillOptions, NetworkOptions
 from impasto.progress import CancelToken
@@ -45,10 +46,10 @@ def test_it_comes_nearer_to_the_style_that_it_learns_from(distilled, photo):
 def test_the_difference_that_is_told_is_that_of_photographs_it_has_not_seen(distilled, photos):
     made, _ = distilled
     style = catalog.find(made.folder)
-    training = style.card.details["training"]
-    assert training["start"] == START
-    assert training["photographs"] + 1 == len(list(photos.glob("*.jpg")))
-    assert training["losses"]["levels"] == round(made.levels, 2)
+    training = style.card.training
+    assert training.start == START
+    assert training.photographs + 1 == len(list(photos.glob("*.jpg")))
+    assert training.losses["levels"] == round(made.levels, 2)
     apart = images.read(sorted(photos.glob("*.jpg"))[-1])
     assert 0.3 * made.levels < off(made.folder, "great-wave", apart) < 3 * made.levels
 
@@ -56,10 +57,10 @@ def test_the_difference_that_is_told_is_that_of_photographs_it_has_not_seen(dist
 def test_it_is_a_style_like_any_other(distilled, photo):
     made, _ = distilled
     style, wave = catalog.find(made.folder), catalog.find("great-wave")
-    assert made.parameters == style.card.parameters < wave.card.parameters / 5
+    assert made.parameters == style.card.network.parameters < wave.card.network.parameters / 5
     assert style.card.name == "little-wave"
     assert style.card.artwork == wave.card.artwork
-    assert style.card.details["distilled"] == {"style": "great-wave", "sha256": wave.card.sha256}
+    assert style.card.distilled == Distilled("great-wave", wave.card.model.sha256)
     assert learnt_with(style) == learnt_with(wave)
     assert style.preview.is_file()
     blend = impasto.stylize(photo, f"{made.folder}:0.5,{START}:0.5").pixels
@@ -74,14 +75,14 @@ def test_it_can_be_learnt_on_from(distilled, photos, tmp_path):
         on_progress=more.append,
     )  # fmt: skip
     assert more[0].losses["total"] < 0.8 * told[0].losses["total"]
-    assert catalog.find(on.folder).card.details["training"]["start"] == "little-wave"
+    assert catalog.find(on.folder).card.training.start == "little-wave"
 
 
 def test_the_same_seed_makes_the_same_network(photos, tmp_path):
     options = DistillOptions(steps=4, batch=1, crop=64, held_out=0)
     one, other = (distill("udnie", photos, tmp_path / n, options=options) for n in ("one", "two"))
     assert one.levels == other.levels > 0
-    sums = [catalog.find(made.folder).card.sha256 for made in (one, other)]
+    sums = [catalog.find(made.folder).card.model.sha256 for made in (one, other)]
     assert sums[0] == sums[1]
 
 
@@ -118,8 +119,8 @@ def test_a_stopped_one_goes_on_and_learns_the_same(photos, tmp_path):
     assert [each.step for each in told] == [5, 6]
     whole = distill("udnie", photos, tmp_path / "two", options=options)
     one, two = (catalog.find(each.folder).card for each in (made, whole))
-    assert one.sha256 == two.sha256
-    assert one.details["training"]["losses"] == two.details["training"]["losses"]
+    assert one.model.sha256 == two.model.sha256
+    assert one.training.losses == two.training.losses
 
 
 def test_a_stopped_one_of_another_style_is_not_gone_on_with(photos, tmp_path):
@@ -128,17 +129,17 @@ def test_a_stopped_one_of_another_style_is_not_gone_on_with(photos, tmp_path):
     with pytest.raises(TrainingError, match=r"style was \w+, is \w+ - .*--restart"):
         distill("mondrian", photos, tmp_path / "one", options=options)
     made = distill("mondrian", photos, tmp_path / "one", options=options, restart=True)
-    assert catalog.find(made.folder).card.details["distilled"]["style"] == "mondrian"
+    assert catalog.find(made.folder).card.distilled.style == "mondrian"
 
 
 def test_what_replaces_a_style_begins_anew_and_goes_on_when_it_was_stopped(photos, tmp_path):
     options, folder, told = dataclasses.replace(QUICK, steps=3), tmp_path / "one", []
     distill("mondrian", photos, folder, options=options)
     stopped(photos, folder, 1, options=options, overwrite=True, restart=True)
-    assert catalog.find(folder).card.details["distilled"]["style"] == "mondrian"
+    assert catalog.find(folder).card.distilled.style == "mondrian"
     distill("udnie", photos, folder, options=options, overwrite=True, on_progress=told.append)
     assert [each.step for each in told] == [3]
-    assert catalog.find(folder).card.details["distilled"]["style"] == "udnie"
+    assert catalog.find(folder).card.distilled.style == "udnie"
 
 
 def test_a_loss_that_is_no_number_stops_it(photos, tmp_path, monkeypatch):

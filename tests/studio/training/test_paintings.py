@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from impasto import images
+from impasto import catalog, images
 from impasto.errors import OptionError, PictureError
 from impasto.options import NetworkOptions
 from impasto.studio.networks import NETWORKS
@@ -110,7 +110,7 @@ def test_what_a_recipe_may_not_say(tmp_path, text, said):
 def test_numbers_become_texts_where_texts_belong(tmp_path):
     recipe = written(tmp_path, "[[style]]\npainting = 'a.jpg'\nname = 1948\ntitle = 1948")
     entry = paintings.read(recipe).paintings[0].entry()
-    assert (entry["name"], entry["title"]) == ("1948", "1948")
+    assert (entry.name, entry.title) == ("1948", "1948")
 
 
 def test_a_painting_in_another_script_has_a_name():
@@ -119,10 +119,8 @@ def test_a_painting_in_another_script_has_a_name():
 
 def test_what_the_card_says_of_a_painting():
     entry = Painting("x/the-kiss.jpg", artist="Gustav Klimt").entry()  # a text is a path, too
-    assert entry["name"] == "the-kiss"
-    assert entry["artwork"] == {
-        "title": "The Kiss", "artist": "Gustav Klimt", "year": "unknown", "licence": "unknown",
-    }  # fmt: skip
+    assert entry.name == "the-kiss"
+    assert entry.artwork == catalog.Artwork("The Kiss", "Gustav Klimt", "unknown", "unknown")
 
 
 def test_its_own_size_wins(painting):

@@ -76,11 +76,11 @@ def test_a_training_gives_a_style_that_paints(trained, photo):
         "Strokes",
         "A test",
     )
-    details = style.card.details["training"]
-    assert details["steps"] == 6
-    assert details["photographs"] == 11  # and one to validate with
-    assert details["validation"] > 0
-    assert set(details["losses"]) == {"total", "content", "style", "tv"}
+    training = style.card.training
+    assert training.steps == 6
+    assert training.photographs == 11  # and one to validate with
+    assert training.validation > 0
+    assert set(training.losses) == {"total", "content", "style", "tv"}
     painted = impasto.stylize(photo, trained)
     assert (painted.width, painted.height) == (photo.width, photo.height)
     assert images.read(style.preview).width == 384
@@ -299,8 +299,7 @@ def test_learning_can_start_from_another_style(trained, tmp_path, painting, phot
     start = sorted((trained / "training").glob("step-*"))[-1]
     folder = train(painting, photos, tmp_path / "s", options=TINY, start=start)
     assert not same(weights(folder), weights(trained))
-    details = catalog.find(folder).card.details["training"]
-    assert details["start"] == "strokes"
+    assert catalog.find(folder).card.training.start == "strokes"
     other = TrainOptions(**{**vars(TINY), "network": NetworkOptions(width=8, blocks=2)})
     with pytest.raises(OptionError, match="network of --start has width 4, not 8 - give the same"):
         train(painting, photos, tmp_path / "t", options=other, start=start)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,8 +12,10 @@ from impasto.images.raster import Raster
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from impasto.images.raster import Array
 
-def from_array(array: NDArray[Any]) -> Raster:
+
+def from_array(array: Array) -> Raster:
     """A NumPy array.
 
     Takes ``(H, W)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA; uint8 0..255, uint16
@@ -39,7 +41,7 @@ def from_array(array: NDArray[Any]) -> Raster:
     return Raster(np.ascontiguousarray(data[..., :3]), alpha)
 
 
-def _to_bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
+def _to_bytes(array: Array) -> NDArray[np.uint8]:
     if array.dtype == np.uint8:
         return array.copy()
     if array.dtype == np.bool_:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import io
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from PIL import Image, ImageCms
 
 from impasto.errors import PictureError, reason
+
+if TYPE_CHECKING:
+    from PIL._imagingcms import CmsProfile
+
+    Profile: TypeAlias = ImageCms.ImageCmsProfile | CmsProfile
 
 _MAX_PROFILE = 4 * 2**20
 
@@ -66,7 +71,7 @@ def _from_profile(image: Image.Image, profile: bytes) -> Image.Image:
     return _transform(image, source)
 
 
-def _is_srgb(source: Any) -> bool:
+def _is_srgb(source: Profile) -> bool:
     """Whether the profile changes nothing; linear ones may be called sRGB, too."""
     levels = np.arange(0, 256, 15, dtype=np.uint8)
     probe = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(len(levels), -1, 3)
@@ -74,7 +79,7 @@ def _is_srgb(source: Any) -> bool:
     return bool(np.abs(converted.astype(int) - probe).max() <= 1)
 
 
-def _transform(image: Image.Image, source: Any) -> Image.Image:
+def _transform(image: Image.Image, source: Profile) -> Image.Image:
     converted = ImageCms.profileToProfile(
         image,
         source,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from PIL import Image
 
@@ -13,6 +13,12 @@ from impasto.images.codecs.pillow import to_pil
 from impasto.images.raster import Raster
 from impasto.options import WriteOptions
 from impasto.paths import valid_format
+
+if TYPE_CHECKING:
+    from PIL.PngImagePlugin import PngInfo
+
+    Setting: TypeAlias = int | str | bytes | tuple[float, float] | Image.Exif | PngInfo
+    """Of a format's writer."""
 
 _MAX_JPEG_SEGMENT = 65_533
 
@@ -47,7 +53,7 @@ def encode(picture: Raster, format: str, options: WriteOptions | None = None) ->
     return buffer.getvalue()
 
 
-_SETTINGS: dict[str, dict[str, Any]] = {
+_SETTINGS: dict[str, dict[str, Setting]] = {
     "JPEG": {"subsampling": "4:4:4"},
     "PNG": {"compress_level": 1},  # Pillow's own default takes five times as long
     "WEBP": {"method": 2},
@@ -57,11 +63,11 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-def _travelling(picture: Raster, format: str, options: WriteOptions) -> dict[str, Any]:
+def _travelling(picture: Raster, format: str, options: WriteOptions) -> dict[str, Setting]:
     """Profile and metadata as the format's writer wants them."""
     if format == "BMP":
         return {}
-    settings: dict[str, Any] = {"icc_profile": srgb_profile()}
+    settings: dict[str, Setting] = {"icc_profile": srgb_profile()}
     if options.strip:
         return settings
     exif, xmp = picture.metadata.get("exif"), picture.metadata.get("xmp")
@@ -87,7 +93,7 @@ def _tiff_tags(exif: bytes | None, xmp: bytes | None) -> Image.Exif:
     return tags
 
 
-def _xmp_setting(xmp: bytes, format: str) -> dict[str, Any]:
+def _xmp_setting(xmp: bytes, format: str) -> dict[str, Setting]:
     if format == "PNG":
         from PIL.PngImagePlugin import PngInfo
 

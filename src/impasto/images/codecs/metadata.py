@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any
 
 from PIL import Image
 
 from impasto.errors import reason
-from impasto.images.raster import AnyRaster, Raster
+from impasto.images.raster import AnyRaster, Metadata, Raster
 
 _ORIENTATION = 0x0112
 _EXIF_IFD, _USER_COMMENT = 0x8769, 0x9286
@@ -23,17 +22,17 @@ _STRUCTURE |= {700, 34675, 34377}
 _XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation(?:="|='|>))\d""")
 
 
-def extract(image: Image.Image, notes: list[str]) -> tuple[dict[str, Any], int]:
+def extract(image: Image.Image, notes: list[str]) -> tuple[Metadata, int]:
     """What travels with the pixels of ``image``, and the orientation to apply to them.
 
     What travels says that the picture is upright. ``image`` itself stays as it is.
     """
-    kept: dict[str, Any] = {}
+    kept = Metadata()
     if isinstance(xmp := image.info.get("xmp"), bytes):
         kept["xmp"] = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
     dpi = image.info.get("dpi")
     if isinstance(dpi, tuple) and len(dpi) == 2 and all(0 < float(d) < 1e6 for d in dpi):
-        kept["dpi"] = tuple(float(d) for d in dpi)
+        kept["dpi"] = float(dpi[0]), float(dpi[1])
     orientation = 1
     try:  # a camera's metadata must not cost the picture
         exif = image.getexif()

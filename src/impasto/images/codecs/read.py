@@ -11,7 +11,7 @@ import os
 import stat
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -23,11 +23,14 @@ from impasto.images.codecs.pillow import from_pil, noted, to_picture
 from impasto.images.raster import Raster
 from impasto.options import ReadOptions
 
+if TYPE_CHECKING:
+    from impasto.images.raster import File, PictureSource
+
 # Opening a FIFO would wait for its writer; not blocking, it is opened and then refused.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-def open_any(source: Any) -> Raster:
+def open_any(source: PictureSource) -> Raster:
     """A picture from whatever holds one.
 
     Takes what has been read before, a path, a file's content as bytes, a binary file, a
@@ -52,7 +55,7 @@ def open_any(source: Any) -> Raster:
 
 
 def read(
-    source: str | os.PathLike[str] | bytes | bytearray | BinaryIO,
+    source: File,
     options: ReadOptions | None = None,
 ) -> Raster:
     """Decode a picture: upright, sRGB, 8 bits; alpha and metadata kept apart.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -51,7 +50,7 @@ def _plain(label: str) -> str:
     return "".join(each if each.isascii() else "?" for each in bare)
 
 
-def _fitting(label: str, font: Any, width: int) -> str:
+def _fitting(label: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
     """As much of it as has room, so that none runs into the next."""
     if font.getlength(label) <= width:
         return label

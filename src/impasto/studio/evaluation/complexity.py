@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -19,11 +19,19 @@ from impasto.studio.networks import TransformNetwork
 _RUNS = 3
 
 
-def measure(
-    names: Sequence[str], size: Size, threads: int | None = None
-) -> Iterator[dict[str, Any]]:
-    """Of each network its ``name``, ``parameters``, billions of multiply-accumulates
-    (``gmac``) and milliseconds (``ms``), the best of three, for a picture of this size.
+class Complexity(TypedDict):
+    """What a network has to compute, and how long that takes here."""
+
+    name: str
+    parameters: int
+    gmac: float
+    """Billions of multiply-accumulates."""
+    ms: float
+    """Milliseconds, the best of three."""
+
+
+def measure(names: Sequence[str], size: Size, threads: int | None = None) -> Iterator[Complexity]:
+    """Each network in numbers, for a picture of this size.
 
     The weights are random: speed does not depend on them.
     """

@@ -14,7 +14,6 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +27,7 @@ from impasto.images.metrics import mean_difference
 from impasto.images.picture import Picture
 from impasto.inference.engine import OnnxEngine
 from impasto.options import EvaluateOptions, LossOptions
+from impasto.options.fields import Json
 from impasto.progress import OnProgress, Progress, silent
 from impasto.studio.device import torch_device
 from impasto.studio.optimization.solvers import Lbfgs
@@ -95,7 +95,7 @@ class Evaluation:
     def flicker(self) -> float:
         return float(np.mean([each.flicker for each in self.photos]))
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, Json]:
         """Everything, for programs."""
         return {
             **asdict(self),
@@ -259,7 +259,9 @@ def _distance(found: Features, target: Features) -> float:
     return float(np.mean([float(content_loss(found[layer], target[layer])) for layer in found]))
 
 
-def _moved(on_progress: OnProgress, number: int, count: int, iterations: int) -> Callable[..., Any]:
+def _moved(
+    on_progress: OnProgress, number: int, count: int, iterations: int
+) -> Callable[[Progress], None]:
     """Progress in one photograph as progress in all."""
     return lambda one: on_progress(
         Progress(number * iterations + one.step, count * iterations, one.losses)

@@ -19,7 +19,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -31,6 +31,8 @@ from impasto.studio.export.fp16 import halved, widened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from impasto.inference.onnx_proto import Array
 
 quantization = runtimes.quantization()
 
@@ -131,7 +133,7 @@ class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc, name-de
     def __init__(self, names: Sequence[str], inputs: Iterator[Input]) -> None:
         self._names, self._inputs = names, inputs
 
-    def get_next(self) -> dict[str, NDArray[Any]] | None:
+    def get_next(self) -> dict[str, Array] | None:
         given = next(self._inputs, None)
         if given is None:
             return None

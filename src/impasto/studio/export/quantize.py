@@ -7,18 +7,18 @@ floats on other photographs, and, where it differs too much, tried again with le
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from impasto import atomic, catalog
-from impasto.catalog import Style
+from impasto.catalog import Card, Style
+from impasto.catalog.card import Closeness, Quantization
 from impasto.errors import OptionError, TrainingError
 from impasto.images import sampling
 from impasto.images.metrics import mean_difference, psnr
@@ -57,6 +57,11 @@ class Difference:
     psnr: float
     worst: int = 0
     """Which painting that is."""
+
+    def record(self) -> Closeness:
+        """What the card says of it."""
+        psnr = round(self.psnr, 2) if math.isfinite(self.psnr) else None
+        return Closeness(round(self.levels, 3), psnr)
 
     @property
     def accepted(self) -> bool:
@@ -116,19 +121,15 @@ def quantize(
     names, model = [path.name for path in pictures][apart:], found.model()
     run = _Run(model, list(pictures.values()), apart, len(found.weights), on_progress)
     quantized, difference, kept = run()
-    details = {
-        "bits": 8,
-        "kept_in_floats": kept,
-        "bound": {"levels": LARGEST_DIFFERENCE, "psnr": SMALLEST_PSNR},
-        "measured": {
-            "levels": round(difference.levels, 3),
-            "psnr": round(difference.psnr, 2) if math.isfinite(difference.psnr) else None,
-        },
-        "photographs": names,
-        "held_out": apart,
-    }
-    card = _card(found.folder, target.name, quantized, details)
-    publish.write_folder(target, quantized, card)
+    record = Quantization(
+        bits=8,
+        kept_in_floats=tuple(kept),
+        bound=Closeness(LARGEST_DIFFERENCE, SMALLEST_PSNR),
+        measured=difference.record(),
+        photographs=tuple(names),
+        held_out=apart,
+    )
+    publish.write_folder(target, quantized, _cards(found.folder, target.name, quantized, record))
     size = len(quantized) / len(model)
     return Quantized(target, difference, kept, size, _speed(model, quantized, run.held_out[0][0]))
 
@@ -215,24 +216,24 @@ def difference_of(pairs: Sequence[Pair]) -> Difference:
     return Difference(max(mean_difference(*pair) for pair in pairs), ratios[worst], worst)
 
 
-def _card(folder: Path, name: str, model: bytes, details: Mapping[str, Any]) -> dict[str, Any]:
-    """The card of the style that it came from, with another name and network."""
-    card: dict[str, Any] = json.loads((folder / catalog.CARD).read_bytes())
-    entries = card.get("styles", [card])
-    for entry in entries:
-        entry["name"] = name if len(entries) == 1 else f"{name}-{entry['name']}"
-        entry["preview"] = f"{entry['name']}.jpg"
-    card["model"] |= {
-        "file": publish.FILE,
-        "sha256": hashlib.sha256(model).hexdigest(),
-        "bytes": len(model),
-        "quantized": dict(details),
-    }
-    return card
+def _cards(folder: Path, name: str, model: bytes, record: Quantization) -> list[Card]:
+    """The cards of the styles that it came from, with other names and another network."""
+    cards, sha256 = (
+        [style.card for style in catalog.read(folder)],
+        hashlib.sha256(model).hexdigest(),
+    )
+    made = []
+    for card in cards:
+        own = name if len(cards) == 1 else f"{name}-{card.name}"
+        file = replace(
+            card.model, file=publish.FILE, sha256=sha256, bytes=len(model), quantized=record
+        )
+        made.append(replace(card, name=own, preview=f"{own}.jpg", model=file))
+    return made
 
 
 def _require_place(style: Style, target: Path, overwrite: bool) -> None:
-    if "quantized" in style.card.details["model"]:
+    if style.card.model.quantized:
         raise OptionError(f"{style.name} is in 8 bits already", hint="give the one it came from")
     if target.resolve() == style.folder.resolve():
         raise OptionError(f"{target} would replace the style itself", hint="give another name")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
@@ -29,6 +29,12 @@ from impasto.studio.perceptual import backbone
 from impasto.studio.perceptual.objective import KINDS, Features, Objective, StylePicture
 from impasto.studio.tensors import to_pixels
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from impasto.images.raster import PictureSource
+
 
 @dataclass(frozen=True, kw_only=True)
 class Step(Progress):
@@ -46,12 +52,12 @@ Evaluate = Callable[[Tensor], _Evaluated]
 
 
 def optimize(
-    content: Any,
-    styles: Any,
+    content: PictureSource,
+    styles: PictureSource | Sequence[PictureSource],
     *,
     options: OptimizeOptions | None = None,
     style_weights: Sequence[float] | None = None,
-    masks: Sequence[Any] = (),
+    masks: Sequence[PictureSource] = (),
     on_step: OnStep | None = None,
     cancel: CancelToken | None = None,
     network: backbone.LossNetwork | None = None,
@@ -77,7 +83,9 @@ def optimize(
         TrainingError: a loss stopped being a number.
     """
     options = options or OptimizeOptions()
-    sources = list(styles) if isinstance(styles, (list, tuple)) else [styles]
+    sources: list[PictureSource] = (
+        list(styles) if isinstance(styles, (list, tuple)) else [cast("PictureSource", styles)]
+    )
     photo = images.open_any(content)
     paintings = [images.open_any(source) for source in sources]
     weights = _weights(style_weights, len(paintings))
@@ -102,7 +110,7 @@ def optimize(
         list(zip(sources, paintings, strict=True)),
         list(zip(masks, regions, strict=True)),
         weights,
-        asdict(options),
+        options,
         init,
     )
 
@@ -124,7 +132,7 @@ class _Run:
         self._device = torch_device(options.device)
         objective.network.to(self._device)
 
-    def __call__(self, on_step: OnStep | None, cancel: CancelToken) -> Any:
+    def __call__(self, on_step: OnStep | None, cancel: CancelToken) -> NDArray[np.uint8]:
         options, done = self._options, 0
         sizes = pyramid.sizes(self._photo, options)
         pairs = self._fit(sizes[-1])
@@ -205,7 +213,7 @@ class _Run:
             x = solver.propose(x, loss, gradient)
         return mean.value if options.average else best
 
-    def _finished(self, x: Tensor, size: Size) -> Any:
+    def _finished(self, x: Tensor, size: Size) -> NDArray[np.uint8]:
         pixels = to_pixels(x[0])
         if x.shape[2:] != size:  # stopped at a coarser scale
             pixels = images.resize_to(Picture(pixels), size).pixels

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -16,14 +17,17 @@ from impasto.images.picture import Picture
 from impasto.options import OptimizeOptions
 from impasto.options.fields import restored
 
+if TYPE_CHECKING:
+    from impasto.images.raster import PictureSource
+
 
 def write(
     painting: Picture,
-    content: tuple[Any, Picture],
-    styles: Sequence[tuple[Any, Picture]],
-    masks: Sequence[tuple[Any, Picture]],
+    content: tuple[PictureSource, Picture],
+    styles: Sequence[tuple[PictureSource, Picture]],
+    masks: Sequence[tuple[PictureSource, Picture]],
     weights: Sequence[float],
-    options: Mapping[str, Any],
+    options: OptimizeOptions,
     init: Picture | None = None,
 ) -> Picture:
     """``painting`` with its recipe in EXIF's comment.
@@ -40,10 +44,10 @@ def write(
             for style, weight in zip(styles, weights, strict=True)
         ],
         "masks": [_source(*mask) for mask in masks],
-        "options": options,
+        "options": asdict(options),
     }
     if init:
-        record["init"] = _source(options["init"], init)
+        record["init"] = _source(options.init, init)
     return images.with_comment(painting, json.dumps(record))
 
 
@@ -72,10 +76,9 @@ def options(record: Mapping[str, Any]) -> OptimizeOptions:
         OptionError: they are of another version, or were changed.
     """
     try:
-        made: OptimizeOptions = restored(OptimizeOptions, record["options"])
+        return restored(OptimizeOptions, record["options"])
     except OptionError as error:
         raise OptionError(f"the recipe cannot be used: {error.message}", hint=error.hint) from error
-    return made
 
 
 def init(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -100,6 +103,6 @@ def source(entry: Mapping[str, Any], beside: Path) -> Path:
     raise PictureError(f"{entry['path']} is not there", hint=f"put it beside {beside}")
 
 
-def _source(given: Any, picture: Picture) -> dict[str, str | None]:
+def _source(given: PictureSource, picture: Picture) -> dict[str, str | None]:
     path = str(given) if isinstance(given, (str, Path)) else None
     return {"path": path, "pixels_sha256": picture.sha256}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from importlib import import_module
-from typing import Any
+from types import ModuleType
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +25,7 @@ _COUNTER = "num_batches_tracked"
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 
 
-def blank(models: Any, name: str, **options: bool) -> nn.Module:
+def blank(models: ModuleType, name: str, **options: bool) -> nn.Module:
     """The network ``name`` of torchvision's ``models``, without memory for weights.
 
     Nothing in it is done in place: features would change after they were taken.
@@ -205,10 +206,9 @@ def replicate_edge(model: nn.Module) -> None:
         name: getattr(first, name)
         for name in ("in_channels", "out_channels", "kernel_size", "stride", "dilation", "groups")
     }
-    padding: Any = first.padding
-    mode: Any = "replicate"
-    if padding in ((0, 0), "valid"):
-        padding, mode = _MARGIN, "reflect"
+    bare = first.padding in ((0, 0), "valid")
+    padding = _MARGIN if bare else cast("tuple[int, int] | str", first.padding)
+    mode: Literal["reflect", "replicate"] = "reflect" if bare else "replicate"
     bias = first.bias is not None
     padded = nn.Conv2d(**shape, padding=padding, padding_mode=mode, bias=bias, device="meta")
     padded.weight, padded.bias = first.weight, first.bias

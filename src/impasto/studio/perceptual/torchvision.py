@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Self
 
 import torch
 from torch import Tensor, fx, nn
@@ -90,7 +91,7 @@ class Backbone(LossNetwork):
             )
         return dict(self._extractors[wanted](x))
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         self._extractors.clear()  # they may hold on to weights that move now
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
@@ -175,7 +176,7 @@ def _weighted(
     return layers
 
 
-def _torchvision(name: str) -> Any:
+def _torchvision(name: str) -> ModuleType:
     """``torchvision.models``, or why not; ``name`` may be mistyped rather than missing."""
     try:
         return need("torchvision.models", "backbones", f"torchvision, which has {name},")

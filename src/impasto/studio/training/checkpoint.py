@@ -12,7 +12,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -20,9 +19,10 @@ import torch
 from torch import Tensor, optim
 
 from impasto import atomic, catalog
+from impasto.catalog import Entry
 from impasto.errors import OptionError, TrainingError
 from impasto.options import NetworkOptions, TrainOptions
-from impasto.options.fields import current_record, flattened, restored
+from impasto.options.fields import Json, current_record, flattened, restored
 from impasto.studio import networks
 from impasto.studio.networks import NETWORKS, TransformNetwork, norms
 
@@ -38,9 +38,6 @@ _KEEP = 2
 _FREE = {"save every", "tensorboard", "device"}
 """Options that change nothing in what is learnt."""
 
-Entries = Sequence[dict[str, Any]]
-"""What the card says of each style of a network."""
-
 
 class DamagedError(TrainingError):
     """A file that is not a checkpoint, or not a whole one."""
@@ -50,9 +47,9 @@ class DamagedError(TrainingError):
 class Training:
     """What a training has to be, to go on where one was."""
 
-    options: Mapping[str, Any]
+    options: Mapping[str, Json]
     """Those of :class:`~impasto.options.TrainOptions`, by name."""
-    styles: Entries
+    styles: Sequence[Entry]
     sources: Mapping[str, str] = field(default_factory=dict)
     """What it learns from, in words: where it began, and which photographs. Older checkpoints
     do not know, and take any."""
@@ -72,8 +69,8 @@ class Training:
                 hint="use the same options to go on, or --restart to begin anew",
             )
 
-    def _compared(self, sources: Mapping[str, str]) -> dict[str, Any]:
-        paintings = {style["name"]: style.get("painting_sha256", "") for style in self.styles}
+    def _compared(self, sources: Mapping[str, str]) -> dict[str, Json]:
+        paintings = {style.name: style.painting_sha256 or "" for style in self.styles}
         record = {**self.options, "paintings": paintings, **sources}
         return dict(flattened(json.loads(json.dumps(record))))
 
@@ -90,20 +87,19 @@ class Checkpoint:
     def network(self) -> NetworkOptions:
         """Raises: TrainingError: it has options of a network that this version does not know."""
         try:
-            made: NetworkOptions = restored(NetworkOptions, self.training.options["network"])
+            return restored(NetworkOptions, self.training.options["network"])
         except (OptionError, KeyError) as error:
             raise TrainingError(
                 f"the checkpoint describes a network that is not known here: {error}",
                 hint="train it anew, or use the version of impasto that wrote it",
             ) from error
-        return made
 
     @property
     def strength(self) -> bool:
         return bool(self.training.options["learn_strength"])
 
     @property
-    def styles(self) -> list[dict[str, Any]]:
+    def styles(self) -> list[Entry]:
         return list(self.training.styles)
 
     def begin(self, network: TransformNetwork) -> None:
@@ -157,7 +153,7 @@ class Checkpoint:
             "format": str(FORMAT),
             "step": str(self.step),
             "options": json.dumps(training.options),
-            "styles": json.dumps(list(training.styles)),
+            "styles": json.dumps([style.record() for style in training.styles]),
             "sources": json.dumps(dict(training.sources)),
         }
         tensors = {name: tensor.contiguous() for name, tensor in self.tensors.items()}
@@ -253,11 +249,11 @@ def read(path: Path) -> Checkpoint:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         training = Training(
             _options(json.loads(header["options"])),
-            json.loads(header["styles"]),
+            [Entry.of(style) for style in json.loads(header["styles"])],
             json.loads(header.get("sources", "{}")),
         )
         return Checkpoint(int(header["step"]), tensors, training)
-    except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
+    except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
         raise DamagedError(f"{path} is not a checkpoint: {error}") from error
 
 
@@ -270,7 +266,7 @@ def _require_known(path: Path, format: int) -> None:
         )
 
 
-def _options(record: dict[str, Any]) -> dict[str, Any]:
+def _options(record: dict[str, Json]) -> dict[str, Json]:
     """Options of a header, which may have older names. Those of a distillation, which tell of a
     training's strength as well, have none but that."""
     return current_record(TrainOptions(), record)

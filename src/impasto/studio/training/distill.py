@@ -8,17 +8,17 @@ network, so a step is several times as fast as one of
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from impasto import atomic, catalog
-from impasto.catalog import Style
+from impasto.catalog import Entry, Style, TrainingRecord
+from impasto.catalog.card import Distilled as Origin
 from impasto.errors import OptionError
 from impasto.inference.engine import OnnxEngine
 from impasto.options import DistillOptions, TrainOptions
@@ -31,6 +31,7 @@ from impasto.studio.training import checkpoint, init_from, loop
 from impasto.studio.training.checkpoint import WORK, Checkpoint, Training
 from impasto.studio.training.dataset import Photos
 from impasto.studio.training.loop import Course, Painter
+from impasto.studio.training.muon import Group
 from impasto.studio.training.paintings import learnt_with
 from impasto.studio.training.publish import publish, record
 
@@ -107,12 +108,12 @@ def distill(
     accelerator = loop.accelerator(options.device, target / WORK)
     network = _begun(options, origin).to(accelerator.device)
     lesson = StyleLesson(options, dataset, found, accelerator.device)
-    entry = _entry(target.name, title or f"{found.card.title}, small", found)
+    entry = Entry(target.name, title or f"{found.card.title}, small", found.card.artwork)
     sources = init_from.sources(start, origin, dataset, accelerator.num_processes)
     training = Training(
         {**asdict(options), "learn_strength": False},
         [entry],
-        sources | {"style": found.card.sha256},
+        sources | {"style": found.card.model.sha256},
     )
     course = Course(lesson, training, target, options.steps, options.save_every)
     resumed = init_from.resumed(course, origin, accelerator, restart=restart)
@@ -121,7 +122,8 @@ def distill(
     )
     levels = lesson.levels(learnt.built().to(accelerator.device))
     if accelerator.is_main_process:
-        publish(learnt, target, _details(learnt, course, start, lesson, levels))
+        told = _record(learnt, course.work, start, lesson, levels)
+        publish(learnt, target, told, Origin(found.name, found.card.model.sha256))
     loop.end(accelerator)
     return Distilled(target, levels, sum(weight.numel() for weight in network.parameters()))
 
@@ -155,28 +157,17 @@ def _begun(options: DistillOptions, origin: Path | None) -> TransformNetwork:
     return init_from.begun(shape, 1, trunk)
 
 
-def _entry(name: str, title: str, style: Style) -> dict[str, Any]:
-    return {"name": name, "title": title, "artwork": asdict(style.card.artwork)}
-
-
-def _details(
-    learnt: Checkpoint,
-    course: Course[Any],
-    start: str | Path | None,
-    lesson: StyleLesson,
-    levels: float,
-) -> dict[str, Any]:
-    """What the card says beside the style: which one it learnt from, how, and how well.
+def _record(
+    learnt: Checkpoint, work: Path, start: str | Path | None, lesson: StyleLesson, levels: float
+) -> TrainingRecord:
+    """What the card says of how it was learnt, and how well.
 
     ``impasto evaluate`` measures it by the loss that the other one had.
     """
-    style = lesson.style
-    loss, size, crop = learnt_with(style)
-    training = record(learnt, course, start, lesson.dataset)
-    training |= {"loss": asdict(loss), "style_size": size, "style_crop": crop}
-    training["losses"] |= {"levels": round(levels, 2)}
-    origin = {"style": style.name, "sha256": style.card.sha256}
-    return {"distilled": origin, "training": training}
+    loss, size, crop = learnt_with(lesson.style)
+    found = record(learnt, work, start, lesson.dataset)
+    losses = {**(found.losses or {}), "levels": round(levels, 2)}
+    return replace(found, loss=loss, style_size=size, style_crop=crop, losses=losses)
 
 
 @dataclass(frozen=True)
@@ -208,7 +199,7 @@ class StyleLesson:
         some = unseen if len(unseen) else self.dataset.batch(0)
         return [self._taught(photograph[None], number) for number, photograph in enumerate(some)]
 
-    def groups(self, network: TransformNetwork) -> list[dict[str, Any]]:
+    def groups(self, network: TransformNetwork) -> list[Group]:
         """All of the network."""
         return [{"params": list(network.parameters()), "peak": self.options.learning_rate}]
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from impasto import catalog, paths
+from impasto.catalog import Entry, TrainingRecord
 from impasto.errors import OptionError, OutputError
 from impasto.options import TrainOptions
 from impasto.studio import networks
@@ -17,12 +18,11 @@ from impasto.studio.networks import TransformNetwork
 from impasto.studio.training import checkpoint
 from impasto.studio.training.checkpoint import WORK, Checkpoint
 from impasto.studio.training.dataset import Photos
-from impasto.studio.training.paintings import OWN
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from impasto.studio.training.loop import Course
+    from impasto.studio.training.loop import Batch, Course
 
 _ORIGIN = "start.safetensors"
 """In it: the checkpoint of a training that was begun anew from there."""
@@ -61,7 +61,7 @@ def sources(
 
 
 def resumed(
-    course: Course[Any], origin: Path | None, accelerator: Accelerator, *, restart: bool
+    course: Course[Batch], origin: Path | None, accelerator: Accelerator, *, restart: bool
 ) -> Checkpoint | None:
     """Where a stopped training goes on; None: it begins, and to ``restart``, anew.
 
@@ -93,11 +93,9 @@ def empty(work: Path, origin: Path | None) -> None:
         own.replace(work / _ORIGIN)
 
 
-def with_trunk(
-    options: TrainOptions, trunk: Checkpoint | None
-) -> tuple[TrainOptions, list[dict[str, Any]]]:
+def with_trunk(options: TrainOptions, trunk: Checkpoint | None) -> tuple[TrainOptions, list[Entry]]:
     """The options that the trunk allows, and the styles that stay in it."""
-    kept: list[dict[str, Any]] = []
+    kept: list[Entry] = []
     if options.tune == "norms":
         if trunk is None:
             raise OptionError("--tune norms needs a network to tune", hint="add --start STYLE")
@@ -107,7 +105,7 @@ def with_trunk(
                 hint="leave out --learn-strength, or --tune norms",
             )
         options = replace(options, network=trunk.network, learn_strength=trunk.strength)
-        kept = [{**_own(trunk.training.options), **style} for style in trunk.styles]
+        kept = _with_own(trunk.styles, TrainingRecord.of(trunk.training.options))
     elif trunk:
         trunk.require_network(options.network)
     if options.precompute and options.learn_strength:
@@ -118,10 +116,18 @@ def with_trunk(
     return options, kept
 
 
-def _own(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What a painting may have of its own, of a training that had it for all."""
-    given = {**options, **options.get("loss", {})}
-    return {key: given[key] for key in OWN if key in given}
+def _with_own(styles: Sequence[Entry], training: TrainingRecord) -> list[Entry]:
+    """Styles with what a painting may have of its own, of a training that had it for all."""
+    weight = training.loss.style_weight if training.loss else None
+    return [
+        replace(
+            style,
+            style_size=style.style_size or training.style_size,
+            style_crop=style.style_crop or training.style_crop,
+            style_weight=weight if style.style_weight is None else style.style_weight,
+        )
+        for style in styles
+    ]
 
 
 def begun(options: TrainOptions, styles: int, trunk: Checkpoint | None) -> TransformNetwork:

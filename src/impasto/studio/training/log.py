@@ -5,13 +5,26 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from impasto import atomic
+from impasto.catalog.card import StepTimes
 from impasto.studio.perceptual.objective import KINDS
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the card says of the steps of a training."""
+
+    losses: Mapping[str, float]
+    """Means of the last tenth, by kind."""
+    seconds: int
+    validation: float | None
+    seconds_per_step: StepTimes | None
+    """None, unless some crops were kept and others computed."""
 
 
 class Log:
@@ -19,7 +32,7 @@ class Log:
 
     def __init__(self, path: Path, first: int, here: bool) -> None:
         self._path, self._here = path, here
-        self._records: list[dict[str, Any]] = []
+        self._records: list[dict[str, float]] = []
         if path.exists():
             with contextlib.suppress(ValueError):  # a crash of the disk damaged what follows
                 for line in path.read_text("utf-8", "replace").splitlines()[:first]:
@@ -28,7 +41,7 @@ class Log:
             text = "".join(json.dumps(record) + "\n" for record in self._records)
             atomic.write(path, text.encode(), overwrite=True)
 
-    def append(self, step: int, numbers: Mapping[str, Any]) -> None:
+    def append(self, step: int, numbers: Mapping[str, float]) -> None:
         self._records.append({"step": step, **numbers})
         if self._here:
             try:
@@ -43,28 +56,30 @@ class Log:
         width = max(1, len(self._records) // 100)
         parts = [self._records[i : i + width] for i in range(0, len(self._records), width)]
         names = [name for name in self._records[0] if name in KINDS or " " in name]
-        return {part[-1]["step"]: {name: _mean(part, name) for name in names} for part in parts}
+        return {
+            int(part[-1]["step"]): {name: _mean(part, name) for name in names} for part in parts
+        }
 
-    def summary(self) -> dict[str, Any]:
-        """Hours of work, the mean losses of the last tenth, and what kept crops spare."""
+    def summary(self) -> Summary:
+        """Seconds of work, the mean losses of the last tenth, and what kept crops spare."""
         records = self._records
         last = records[-max(1, len(records) // 10) :]
-        losses = {name: round(_mean(last, name), 4) for name in KINDS if name in last[-1]}
-        found: dict[str, Any] = {
-            "losses": losses,
-            "seconds": round(sum(r["seconds"] for r in records)),
-        }
-        if (validation := last[-1].get("validation")) is not None:
-            found["validation"] = round(validation, 4)
-        kept = [r for r in records if r["from_disk"]]
-        computed = [r for r in records if not r["from_disk"]]
-        if kept and computed:
-            found["seconds_per_step"] = {
-                "computed": round(_mean(computed, "seconds"), 3),
-                "kept": round(_mean(kept, "seconds"), 3),
-            }
-        return found
+        validation = last[-1].get("validation")
+        return Summary(
+            {name: round(_mean(last, name), 4) for name in KINDS if name in last[-1]},
+            round(sum(each["seconds"] for each in records)),
+            None if validation is None else round(validation, 4),
+            _times(records),
+        )
 
 
-def _mean(records: Sequence[Mapping[str, Any]], name: str) -> float:
+def _times(records: Sequence[Mapping[str, float]]) -> StepTimes | None:
+    kept = [each for each in records if each["from_disk"]]
+    computed = [each for each in records if not each["from_disk"]]
+    if not (kept and computed):
+        return None
+    return StepTimes(round(_mean(computed, "seconds"), 3), round(_mean(kept, "seconds"), 3))
+
+
+def _mean(records: Sequence[Mapping[str, float]], name: str) -> float:
     return float(np.mean([record[name] for record in records]))

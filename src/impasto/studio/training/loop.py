@@ -18,8 +18,9 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from accelerate import Accelerator
@@ -38,7 +39,7 @@ from impasto.studio.tensors import to_pixels
 from impasto.studio.training import checkpoint
 from impasto.studio.training.checkpoint import Checkpoint, Training
 from impasto.studio.training.log import Log
-from impasto.studio.training.muon import Muon
+from impasto.studio.training.muon import Group, Muon
 from impasto.studio.training.schedule import schedule
 
 _CLIP = 1.0
@@ -52,7 +53,7 @@ Painter = Callable[..., Tensor]
 class Lesson(Protocol[Batch]):
     """What a network learns from, and how that is measured."""
 
-    def groups(self, network: TransformNetwork) -> list[dict[str, Any]]:
+    def groups(self, network: TransformNetwork) -> list[Group]:
         """What is learnt, as ``params``, with the ``peak`` of its learning rate."""
 
     def fetch(self, number: int) -> Batch:
@@ -88,7 +89,7 @@ class Course(Generic[Batch]):
 
 def learn(
     network: TransformNetwork,
-    course: Course[Any],
+    course: Course[Batch],
     resumed: Checkpoint | None,
     accelerator: Accelerator,
     *,
@@ -117,7 +118,7 @@ def learn(
             for group in optimiser.param_groups:
                 group["lr"] = group["peak"] * schedule(done - 1, steps)
             losses = lesson.losses(painter, batch)
-            record: dict[str, Any] = losses.numbers()
+            record = losses.numbers()
             _require_finite(record, done, course)
             stepper.zero_grad()
             accelerator.backward(losses.total)
@@ -161,15 +162,16 @@ def accelerator(device: str, work: Path, *, tensorboard: bool = False) -> Accele
         MissingExtraError: TensorBoard is not installed.
     """
     found = torch_device(device)
-    there: dict[str, Any] = {
-        "cpu": found.type == "cpu",
-        "mixed_precision": "bf16" if in_bfloat16(found.type) else "no",
-    }
+    make = partial(
+        Accelerator,
+        cpu=found.type == "cpu",
+        mixed_precision="bf16" if in_bfloat16(found.type) else "no",
+    )
     if not tensorboard:
-        return Accelerator(**there)
+        return make()
     need("tensorboard", "tensorboard", "tensorboard")
     try:
-        made = Accelerator(**there, log_with="tensorboard", project_dir=work)
+        made = make(log_with="tensorboard", project_dir=work)
     except (ImportError, ValueError) as error:
         raise MissingExtraError("tensorboard", "tensorboard") from error
     made.init_trackers("tensorboard")
@@ -194,7 +196,7 @@ def _from_disk(batch: object) -> bool:
     return bool(getattr(batch, "from_disk", False))
 
 
-def _show(course: Course[Any], network: TransformNetwork, log: Log, done: int) -> None:
+def _show(course: Course[Batch], network: TransformNetwork, log: Log, done: int) -> None:
     """Write a sample to look at, and the curves of the losses."""
     sample = from_array(to_pixels(course.lesson.sample(network, done))).encode("PNG")
     atomic.write(course.work / f"sample-{done:07}.png", sample, overwrite=True)
@@ -203,7 +205,7 @@ def _show(course: Course[Any], network: TransformNetwork, log: Log, done: int) -
     atomic.write(course.work / "losses.png", curves, overwrite=True)
 
 
-def _require_finite(losses: Mapping[str, float], step: int, course: Course[Any]) -> None:
+def _require_finite(losses: Mapping[str, float], step: int, course: Course[Batch]) -> None:
     bad = [name for name in KINDS if not math.isfinite(losses.get(name, 0.0))]
     if not bad:
         return

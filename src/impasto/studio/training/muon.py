@@ -8,8 +8,8 @@ strong: its step is the orthogonal matrix nearest to the momentum. What came of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import NotRequired, TypedDict
 
 import torch
 from torch import Tensor, optim
@@ -22,11 +22,18 @@ near to one soon, not exactly."""
 _ITERATIONS = 5
 
 
+class Group(TypedDict):
+    """Parameters with one learning rate, and the ``peak`` of that."""
+
+    params: Sequence[Tensor]
+    peak: NotRequired[float]
+
+
 class Muon(optim.Optimizer):
     """Takes groups of parameters with a rate each, as Adam does, and the same rates."""
 
-    def __init__(self, groups: Iterable[dict[str, Any]], lr: float = 1e-3) -> None:
-        super().__init__(groups, {"lr": lr})
+    def __init__(self, groups: Iterable[Group], lr: float = 1e-3) -> None:
+        super().__init__([dict(group) for group in groups], {"lr": lr})
 
     @torch.no_grad()
     def step(self, _closure: None = None) -> None:  # type: ignore[override]

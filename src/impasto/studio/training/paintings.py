@@ -19,19 +19,19 @@ A recipe is a TOML file::
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from impasto import catalog, images
-from impasto.catalog import Style
+from impasto.catalog import Artwork, Entry, Style, TrainingRecord
 from impasto.errors import OptionError, PictureError
 from impasto.images import operations
 from impasto.images.crop import cropped
 from impasto.images.picture import Picture
 from impasto.options import LossOptions, TrainOptions, tables
-from impasto.options.fields import changed, current_record
+from impasto.options.fields import Json, changed
 from impasto.studio import networks
 
 _SMALLEST = 32
@@ -64,12 +64,12 @@ class Painting:
         object.__setattr__(self, "name", catalog.valid_name(self.name or plain or "painting"))
         changed(TrainOptions(), own(self))  # of a kind and in the range that the training's have
 
-    def entry(self) -> dict[str, Any]:
+    def entry(self) -> Entry:
         """What the card says of it."""
-        title = self.title or self.name.replace("-", " ").title()
-        known = {key: getattr(self, key) for key in ("artist", "year", "licence")}
-        artwork = {key: str(value or "unknown") for key, value in known.items()}
-        return {"name": self.name, "title": title, "artwork": {"title": title, **artwork}}
+        title = str(self.title or self.name.replace("-", " ").title())
+        known = (str(each or "unknown") for each in (self.artist, self.year, self.licence))
+        artwork = Artwork(title, *known)
+        return Entry(self.name, title, artwork, self.style_size, self.style_crop, self.style_weight)
 
     def picture(self, size: int, crop: str = "whole") -> Picture:
         """The part of the painting that is learnt, ``size`` pixels along its longer side.
@@ -112,8 +112,8 @@ def wanted_of(paintings: Paintings, name: str) -> list[Painting]:
 
 
 def entries(
-    wanted: Sequence[Painting], pictures: Sequence[Picture], kept: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
+    wanted: Sequence[Painting], pictures: Sequence[Picture], kept: Sequence[Entry]
+) -> list[Entry]:
     """What the card will say of the new styles, beside those that are ``kept``.
 
     Raises:
@@ -121,33 +121,38 @@ def entries(
     """
     found = []
     for painting, picture in zip(wanted, pictures, strict=True):
-        if painting.name in {style["name"] for style in kept}:
+        if painting.name in {style.name for style in kept}:
             raise OptionError(
                 f"the network has a style {painting.name} already", hint="give it another name"
             )
-        found.append({**painting.entry(), **own(painting), "painting_sha256": picture.sha256})
+        found.append(replace(painting.entry(), painting_sha256=picture.sha256))
     return found
 
 
-def own(painting: Painting) -> dict[str, Any]:
+def own(painting: Painting | Entry) -> dict[str, Json]:
     """The options that a painting has of its own."""
     given = {key: getattr(painting, key) for key in OWN}
     return {key: value for key, value in given.items() if value is not None}
 
 
 def learnt_with(style: Style) -> tuple[LossOptions, int, str]:
-    """Loss, and long side and part of the painting, that the style's card tells of."""
-    details, defaults = style.card.details, TrainOptions()
-    training = current_record(defaults, details.get("training", {}))
-    knobs = dict(training.get("loss", {}))
-    if "style_weight" in details:  # one style of several may have its own
-        knobs["style_weight"] = details["style_weight"]
-    loss: LossOptions = changed(defaults.loss, knobs)
-    size, crop = (
-        details.get(name, training.get(name, getattr(defaults, name)))
-        for name in ("style_size", "style_crop")
-    )
-    return loss, int(size), str(crop)
+    """Loss, and long side and part of the painting, that the style's card tells of.
+
+    Raises:
+        OptionError: the loss is one of a newer version.
+    """
+    card, defaults = style.card, TrainOptions()
+    training = card.training or TrainingRecord()
+    if "loss" in training.unread:
+        raise OptionError(
+            f"the card of {style.name} tells of a loss that is not known here",
+            hint="update with pip install -U impasto",
+        )
+    loss = training.loss or defaults.loss
+    if card.style_weight is not None:  # one style of several may have its own
+        loss = replace(loss, style_weight=card.style_weight)
+    size = card.style_size or training.style_size or defaults.style_size
+    return loss, size, card.style_crop or training.style_crop or defaults.style_crop
 
 
 @dataclass(frozen=True)
@@ -177,13 +182,14 @@ def read(path: Path) -> Recipe:
     start = knobs.pop("start", None)
     options, notes = TrainOptions(network=network), list[str]()
     options = changed(options, tables.knobs(options, knobs, path, notes))
-    return Recipe(paintings, options, start and str(start), tuple(notes))
+    return Recipe(paintings, options, str(start) if start else None, tuple(notes))
 
 
-def _painting(style: dict[str, Any], path: Path) -> Painting:
-    tables.only(style, {"painting", *(f.name for f in fields(Painting))} - {"path"}, path)
-    if not isinstance(style.get("painting"), str):
+def _painting(style: Json, path: Path) -> Painting:
+    known = {"painting", *(f.name for f in fields(Painting))} - {"path"}
+    style = tables.only(style, known, path)
+    painting = style.pop("painting", None)
+    if not isinstance(painting, str):
         raise OptionError(f"a style in {path} has no painting", hint='add painting = "FILE"')
     texts: dict[str, Any] = {key: str(style[key]) for key in _TEXTS if key in style}
-    numbers = {key: value for key, value in style.items() if key not in {"painting", *_TEXTS}}
-    return Painting(path.parent / style["painting"], **texts, **numbers)
+    return Painting(path.parent / painting, **{**style, **texts})

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from impasto import atomic
+from impasto.catalog import TrainingRecord
+from impasto.catalog.card import Distilled
 from impasto.distribution import VERSION
 from impasto.studio.export.publish import write_style
 from impasto.studio.training import checkpoint, init_from
 from impasto.studio.training.checkpoint import Checkpoint
 from impasto.studio.training.dataset import Photos
 from impasto.studio.training.log import Log
-from impasto.studio.training.loop import Course
 
 
-def publish(learnt: Checkpoint, folder: Path, details: Mapping[str, Any]) -> Path:
+def publish(
+    learnt: Checkpoint, folder: Path, training: TrainingRecord, distilled: Distilled | None = None
+) -> Path:
     """Write the style: its network to learn on from, the exported one, and the card.
 
     Raises:
@@ -26,18 +28,23 @@ def publish(learnt: Checkpoint, folder: Path, details: Mapping[str, Any]) -> Pat
     """
     network = learnt.built()
     atomic.write(folder / checkpoint.NETWORK, learnt.encoded(), overwrite=True)
-    return write_style(folder, network, learnt.styles, details)
+    return write_style(folder, network, learnt.styles, training, distilled)
 
 
 def record(
-    learnt: Checkpoint, course: Course[Any], start: str | Path | None, dataset: Photos
-) -> dict[str, Any]:
-    """What the card says of a training."""
-    return {
-        **learnt.training.options,
-        "start": init_from.name(start),
-        "photographs": len(dataset),
-        "skipped": sorted(path.name for path in dataset.skipped),
-        **Log(course.work / "losses.jsonl", learnt.step, here=False).summary(),
-        "versions": {"impasto": VERSION, "torch": str(torch.__version__)},
-    }
+    learnt: Checkpoint, work: Path, start: str | Path | None, dataset: Photos
+) -> TrainingRecord:
+    """What the card says of a training that kept its losses in ``work``."""
+    summary = Log(work / "losses.jsonl", learnt.step, here=False).summary()
+    return replace(
+        TrainingRecord.of(learnt.training.options),
+        source={},
+        start=init_from.name(start),
+        photographs=len(dataset),
+        skipped=tuple(sorted(path.name for path in dataset.skipped)),
+        losses=summary.losses,
+        seconds=summary.seconds,
+        validation=summary.validation,
+        seconds_per_step=summary.seconds_per_step,
+        versions={"impasto": VERSION, "torch": str(torch.__version__)},
+    )

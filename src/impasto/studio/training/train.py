@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +31,7 @@ from impasto.studio.training.checkpoint import WORK, Training
 from impasto.studio.training.dataset import Photos
 from impasto.studio.training.feature_cache import Crops, FeatureCache
 from impasto.studio.training.loop import Course, Painter
+from impasto.studio.training.muon import Group
 from impasto.studio.training.paintings import Painting, Paintings, entries, wanted_of
 from impasto.studio.training.publish import publish, record
 
@@ -105,7 +105,7 @@ def train(
         network, course, resumed, accelerator, on_progress=on_progress, cancel=cancel
     )
     if accelerator.is_main_process:
-        publish(learnt, folder, {"training": record(learnt, course, start, dataset)})
+        publish(learnt, folder, record(learnt, course.work, start, dataset))
     loop.end(accelerator)
     return folder
 
@@ -144,7 +144,7 @@ class PaintingLesson:
             made.append(objective.balanced(painted, objective.content(photographs)))
         return replace(self, objectives=made)
 
-    def groups(self, network: TransformNetwork) -> list[dict[str, Any]]:
+    def groups(self, network: TransformNetwork) -> list[Group]:
         """The norms of the new styles, and all that styles share, unless that stays.
 
         The norms of a style have a gradient in one of so many steps, which Adam takes for a
@@ -156,7 +156,7 @@ class PaintingLesson:
             weight.requires_grad_(self.options.tune == "all")
         rate, count = self.options.learning_rate, len(self.objectives)
         rows = [named[name] for name in sorted(own)]
-        groups: list[dict[str, Any]] = [{"params": rows, "peak": rate * count**0.5}]
+        groups: list[Group] = [{"params": rows, "peak": rate * count**0.5}]
         if self.options.tune == "all":
             return [*groups, {"params": shared, "peak": rate}]
         for weight in rows:

@@ -1,0 +1,58 @@
+"""The file of a card: one style, or all styles of a network in one JSON object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from impasto.catalog.card import Card, Entry
+from impasto.catalog.part import Part
+from impasto.options.fields import Json
+
+CARD = "card.json"
+
+
+FORMAT = 1
+"""Version of the card's layout; a newer one is refused with a sentence."""
+
+
+@dataclass(frozen=True)
+class Layout(Part):
+    """What is read of a card first."""
+
+    format: int
+
+
+_OF_ONE_STYLE = {each.name for each in fields(Entry)} | {"preview"}
+
+
+def parse(told: Json) -> list[Card]:
+    """The cards of all styles: one, or those that ``styles`` lists."""
+    if not isinstance(told, dict):
+        raise TypeError("it is not an object")
+    if Layout.of(told).format > FORMAT:
+        raise ValueError("it was made by a newer impasto; update with pip install -U impasto")
+    several = told.get("styles", [told])
+    if not isinstance(several, list) or not several:
+        raise TypeError("styles is not a list")
+    if not all(isinstance(entry, dict) for entry in several):
+        raise TypeError("a style is not an object")
+    shared = {key: value for key, value in told.items() if key != "styles"}
+    cards = [Card.of({**shared, **entry}) for entry in several]
+    if len({card.name for card in cards}) < len(cards):
+        raise ValueError("two of its styles have one name")
+    return cards
+
+
+def record(cards: Sequence[Card]) -> dict[str, Json]:
+    """What :func:`parse` reads the cards of one network from."""
+    records = [{"format": FORMAT, **card.record()} for card in cards]
+    if len(records) == 1:
+        return records[0]
+    shared = {
+        key: value
+        for key, value in records[0].items()
+        if key not in _OF_ONE_STYLE and all(each.get(key) == value for each in records)
+    }
+    entries = [{key: each[key] for key in each if key not in shared} for each in records]
+    return {"format": FORMAT, "styles": entries, **shared}

@@ -1,0 +1,151 @@
+"""A part of a card: a frozen dataclass that is read from a JSON object, and written as one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
+from types import NoneType
+from typing import Any, Self, TypeVar, get_args, get_origin, get_type_hints
+
+from impasto.errors import OptionError
+from impasto.options import LossOptions, NetworkOptions, TrainOptions
+from impasto.options.fields import Json, changed, current
+
+NULL = {"null": True}
+"""Metadata of a field that is written even where it is None."""
+
+Collection = TypeVar("Collection", list[Json], dict[str, Json])
+Options = TypeVar("Options", LossOptions, NetworkOptions)
+_SCALARS: dict[type, tuple[str, tuple[type, ...]]] = {
+    str: ("a text", (str,)),
+    int: ("a whole number", (int,)),
+    float: ("a number", (int, float)),
+    bool: ("true or false", (bool,)),
+}
+_HINTS: dict[type, dict[str, Any]] = {}
+_OPTIONS = {LossOptions: TrainOptions().loss, NetworkOptions: NetworkOptions()}
+"""Kinds of options, each with what those are that a card does not tell."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A JSON object of a card.
+
+    What has not changed since it was read is written as it was: in its order, under the older
+    name of an option, with the keys that only newer versions know.
+    """
+
+    source: Mapping[str, Json] = field(default_factory=dict, compare=False, repr=False)
+    """The object that it was read from; empty for a new one."""
+
+    @classmethod
+    def of(cls, told: Json, name: str = "it") -> Self:
+        """The part that a JSON object tells of; ``name`` is what errors call that.
+
+        Raises:
+            KeyError: a key is missing.
+            TypeError: a value is of another kind than it should be.
+        """
+        if not isinstance(told, dict):
+            raise TypeError(f"{name} is not an object")
+        kinds = _kinds(cls)
+        keys = {each.name: _key(each, told) for each in _told(cls)}
+        known = {
+            each.name: _read(kinds[each.name], told[keys[each.name]], keys[each.name])
+            for each in _told(cls)
+            if keys[each.name] in told or _required(each)
+        }
+        return cls(**known, source=told)
+
+    def record(self) -> dict[str, Json]:
+        """As a JSON object."""
+        record, kinds = dict(self.source), _kinds(type(self))
+        for each in _told(type(self)):
+            name, value = _key(each, record), getattr(self, each.name)
+            kind = kinds[each.name]
+            if name not in record:
+                if value != each.default or (not self.source and each.metadata.get("null")):
+                    record[name] = _written(value)
+            elif isinstance(value, Part):
+                record[name] = value.record()
+            elif _read(kind, record[name], name) == value:
+                continue  # as it was written
+            elif value is None:
+                del record[name]
+            else:
+                record[name] = _written(value)
+        return record
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Options that the card tells in words of another version, which are None here."""
+        nothing = [each for each in _told(type(self)) if getattr(self, each.name) is None]
+        return frozenset(
+            each.name for each in nothing if self.source.get(_key(each, self.source)) is not None
+        )
+
+
+def _told(part: type[Part]) -> list[Field[Any]]:
+    return [each for each in fields(part) if each.name != "source"]
+
+
+def _key(each: Field[Any], told: Mapping[str, Json]) -> str:
+    """By which name an object tells of a field: by its older one, where only that is there."""
+    was = each.metadata.get("was", "")
+    return str(was) if was in told and each.name not in told else each.name
+
+
+def _required(each: Field[Any]) -> bool:
+    return each.default is MISSING and each.default_factory is MISSING
+
+
+def _kinds(part: type[Part]) -> dict[str, Any]:
+    """What each field holds, by its annotation."""
+    if part not in _HINTS:
+        _HINTS[part] = get_type_hints(part)
+    return _HINTS[part]
+
+
+def _read(kind: Any, value: Json, name: str) -> Any:
+    """What a field of this kind is, of its value in JSON."""
+    if NoneType in get_args(kind):
+        (kind,) = set(get_args(kind)) - {NoneType}
+        if value is None:
+            return None
+    if get_origin(kind) is tuple:
+        return tuple(_read(get_args(kind)[0], each, name) for each in _of(list, value, name))
+    if get_origin(kind) is Mapping:
+        items = _of(dict, value, name).items()
+        return {key: _read(get_args(kind)[1], each, f"{name} {key}") for key, each in items}
+    if issubclass(kind, Part):
+        return kind.of(value, name)
+    if kind in _OPTIONS:
+        return _options(_OPTIONS[kind], _of(dict, value, name))
+    words, types = _SCALARS[kind]
+    if not isinstance(value, types) or isinstance(value, bool) != (kind is bool) or value == "":
+        raise TypeError(f"{name} is not {words}")
+    return value
+
+
+def _of(kind: type[Collection], value: Json, name: str) -> Collection:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} is not {'a list' if kind is list else 'an object'}")
+    return value
+
+
+def _options(default: Options, told: Mapping[str, Json]) -> Options | None:
+    """Options that a card tells, or None where it does so in words that are not known here."""
+    try:
+        return changed(default, current(default, told))
+    except OptionError:
+        return None
+
+
+def _written(value: Any) -> Json:
+    if isinstance(value, Part):
+        return value.record()
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, tuple):
+        return [_written(each) for each in value]
+    return value
