@@ -111,7 +111,7 @@ class TrainingRecord(Part):
     calm: bool | None = None
     learning_rate: float | None = None
     tune: str | None = None
-    strength: bool | None = None
+    learn_strength: bool | None = field(default=None, metadata={"was": "strength"})
     held_out: int | None = None
     precompute: int | None = None
     tensorboard: bool | None = None

@@ -50,9 +50,9 @@ class Part:
             raise TypeError(f"{name} is not an object")
         kinds = _kinds(cls)
         known = {
-            each.name: _read(kinds[each.name], told[each.name], each.name)
+            each.name: _read(kinds[each.name], told[key], key)
             for each in _told(cls)
-            if each.name in told or _required(each)
+            if (key := _key(each, told)) in told or _required(each)
         }
         return cls(**known, source=told)
 
@@ -60,18 +60,18 @@ class Part:
         """As a JSON object."""
         record, kinds = dict(self.source), _kinds(type(self))
         for each in _told(type(self)):
-            name, value = each.name, getattr(self, each.name)
-            if name not in record:
+            key, kind, value = _key(each, record), kinds[each.name], getattr(self, each.name)
+            if key not in record:
                 if value != each.default or (not self.source and each.metadata.get("null")):
-                    record[name] = _written(value)
+                    record[key] = _written(value)
             elif isinstance(value, Part):
-                record[name] = value.record()
-            elif _read(kinds[name], record[name], name) == value:
+                record[key] = value.record()
+            elif _read(kind, record[key], key) == value:
                 continue  # as it was written
             elif value is None:
-                del record[name]
+                del record[key]
             else:
-                record[name] = _written(value)
+                record[key] = _written(value)
         return record
 
     @property
@@ -83,6 +83,12 @@ class Part:
 
 def _told(part: type[Part]) -> list[Field[Any]]:
     return [each for each in fields(part) if each.name != "source"]
+
+
+def _key(each: Field[Any], told: Mapping[str, Json]) -> str:
+    """What a field is called in an object: by its name, or by what it ``was`` called."""
+    was = each.metadata.get("was", each.name)
+    return was if was in told and each.name not in told else each.name
 
 
 def _required(each: Field[Any]) -> bool:
@@ -135,7 +141,7 @@ def _written(value: Any) -> Json:
     if isinstance(value, Part):
         return value.record()
     if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
+        return {name: _written(each) for name, each in asdict(value).items()}
     if isinstance(value, tuple):
         return [_written(each) for each in value]
     return value
