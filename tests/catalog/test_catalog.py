@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from impasto import catalog
-from impasto.catalog import TrainingRecord, layout, verify
+from impasto.catalog import Card, TrainingRecord, layout, verify
 from impasto.errors import OptionError, StyleError
 from impasto.inference import onnx_proto
 from impasto.options import DistillOptions, NetworkOptions, TrainOptions
@@ -321,3 +321,15 @@ def test_names_that_a_style_may_have(name):
 def test_names_that_it_may_not_have(name):
     with pytest.raises(OptionError, match="cannot be the name of a style"):
         catalog.valid_name(name)
+
+
+def test_the_older_name_of_an_option_is_read_and_stays_where_nothing_changes(style):
+    told = style.card.record()
+    told["training"] = {**told["training"], "strength": True}
+    card = Card.of(told)
+    assert card.training.learn_strength is True
+    assert card.record() == told
+    changed = replace(card, training=replace(card.training, learn_strength=False))
+    assert changed.record()["training"]["strength"] is False
+    new = {**told, "training": {**told["training"], "learn_strength": False}}
+    assert Card.of(new).training.learn_strength is False

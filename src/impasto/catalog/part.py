@@ -77,8 +77,10 @@ class Part:
     @property
     def unread(self) -> frozenset[str]:
         """Options that the card tells in words of another version, which are None here."""
-        nothing = (each.name for each in _told(type(self)) if getattr(self, each.name) is None)
-        return frozenset(name for name in nothing if self.source.get(name) is not None)
+        nothing = [each for each in _told(type(self)) if getattr(self, each.name) is None]
+        return frozenset(
+            each.name for each in nothing if self.source.get(_key(each, self.source)) is not None
+        )
 
 
 def _told(part: type[Part]) -> list[Field[Any]]:
