@@ -451,7 +451,7 @@ def test_a_full_disk_is_an_error_of_the_output(painter, clip, tmp_path):
 def test_a_film_that_does_not_fit_into_memory_is_a_result_that_says_so(
     clip, style, tmp_path, monkeypatch, kind
 ):
-    def painted(*_):
+    def painted(*_, **__):
         raise kind(errno.ENOMEM, "Cannot allocate memory")
 
     monkeypatch.setattr(Stylizer, "film", painted)
