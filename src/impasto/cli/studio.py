@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from impasto import catalog
-from impasto.cli.flags import Json, Overwrite, Quiet, Taken, Threads, with_options
+from impasto.cli.flags import Json, Overwrite, Quiet, Taken, Threads, Values, with_options
 from impasto.distribution import need
 from impasto.errors import OptionError
 from impasto.images.raster import Size
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from impasto.studio.training.paintings import Recipe
 
 
-def _train_base(others: dict[str, Any]) -> TrainOptions:
+def _train_base(others: Values) -> TrainOptions:
     recipe, tier, start = others["recipe"], others["tier"], others["start"]
     options = studio_file("training.paintings").read(recipe).options if recipe else TrainOptions()
     if tier:
@@ -158,7 +158,7 @@ def _size(text: str) -> Size:
     return int(height), int(width)
 
 
-def _preset(others: dict[str, Any]) -> OptimizeOptions:
+def _preset(others: Values) -> OptimizeOptions:
     from impasto.studio.optimization.presets import preset
 
     return preset(others["preset"])
