@@ -120,7 +120,7 @@ class _Made:
         """The options, from the flags that were given and the command's other values."""
         terminal = Terminal(quiet=others.get("quiet", False))
 
-        def told(*names: str) -> None:
+        def on_renamed(*names: str) -> None:
             old, new = map(_spelt, names)
             terminal.say(f"{old} is called {new} now - use {new}")
 
@@ -130,7 +130,7 @@ class _Made:
             if getattr(context.get_parameter_source(flag.name), "name", "") in _GIVEN
         }
         base = self.how.base(others) if self.how.base else self.kind()
-        return changed(base, current(base, used, told))
+        return changed(base, current(base, used, on_renamed))
 
 
 def _parameters(options: Any, how: Taken) -> Iterator[inspect.Parameter]:

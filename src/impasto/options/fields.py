@@ -146,15 +146,15 @@ def changed(options: Options, values: Mapping[str, object]) -> Options:
 def current(
     options: Checked,
     values: Mapping[str, Value],
-    told: Callable[[str, str], None] = lambda *_: None,
+    on_renamed: Callable[[str, str], None] = lambda *_: None,
 ) -> dict[str, Value]:
     """``values`` as :func:`changed` takes them, of a file that may be older: knobs have the names
-    that they have now. ``told`` is called with the old name and the new one.
+    that they have now. ``on_renamed`` is called with the old name and the new one.
 
     Raises:
         OptionError: a knob is given by both names.
     """
-    return _current(_knobs(options), values, told)
+    return _current(_knobs(options), values, on_renamed)
 
 
 def current_record(options: Any, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,14 +186,14 @@ def former(options: Any) -> dict[str, Any]:
 def _current(
     known: Iterable[Field[Any]],
     values: Mapping[str, Any],
-    told: Callable[[str, str], None] = lambda *_: None,
+    on_renamed: Callable[[str, str], None] = lambda *_: None,
 ) -> dict[str, Any]:
     names = {each.metadata["was"]: each.name for each in known if each.metadata["was"]}
     for old in values:
         if old in names and names[old] in values:
             raise OptionError(f"{old} is the old name of {names[old]}, which is given, too")
         if old in names:
-            told(old, names[old])
+            on_renamed(old, names[old])
     return {names.get(name, name): value for name, value in values.items()}
 
 

@@ -41,12 +41,12 @@ def knobs(
     """What a table of ``path`` says of ``options``, by the names that they have now; ``notes``
     get those that it should have."""
 
-    def told(old: str, new: str) -> None:
+    def on_renamed(old: str, new: str) -> None:
         note = f"{path} says {old}, which is called {new} now"
         if note not in notes:
             notes.append(note)
 
-    return current(options, table, told)
+    return current(options, table, on_renamed)
 
 
 def only(table: Json, known: Iterable[str], path: Path) -> dict[str, Json]:

@@ -121,7 +121,7 @@ class Jobs:
         found = map(_job, self._records.result_items().values())
         return sorted(found, key=lambda job: job.created)
 
-    def told(self, job: Job) -> dict[str, Json]:
+    def status(self, job: Job) -> dict[str, Json]:
         """A job as clients see it."""
         about: dict[str, Json] = {"step": 0, "total": 0, "losses": {}, **self._progress(job.id)}
         shown = about.pop("shown", 0)

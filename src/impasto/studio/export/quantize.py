@@ -119,8 +119,10 @@ def quantize(
         )
     apart = min(options.held_out, len(pictures) // 2)
     names, model = [path.name for path in pictures][apart:], found.model()
-    run = _Run(model, list(pictures.values()), apart, len(found.weights), on_progress)
-    quantized, difference, kept = run()
+    quantization = _Quantization(
+        model, list(pictures.values()), apart, len(found.weights), on_progress
+    )
+    quantized, difference, kept = quantization()
     record = Quantization(
         bits=8,
         kept_in_floats=tuple(kept),
@@ -131,10 +133,12 @@ def quantize(
     )
     publish.write_folder(target, quantized, _cards(found.folder, target.name, quantized, record))
     size = len(quantized) / len(model)
-    return Quantized(target, difference, kept, size, _speed(model, quantized, run.held_out[0][0]))
+    return Quantized(
+        target, difference, kept, size, _speed(model, quantized, quantization.held_out[0][0])
+    )
 
 
-class _Run:
+class _Quantization:
     """One network: brought to 8 bits, compared, and again with more of it in floats."""
 
     def __init__(

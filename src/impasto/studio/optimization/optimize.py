@@ -93,7 +93,7 @@ def optimize(
         raise OptionError(f"{len(regions)} masks for {len(paintings)} styles", hint="give one each")
     init = images.read(options.init) if pyramid.is_file(options.init) else None
     objective = Objective(options.loss, network=network)
-    run = _Run(
+    optimization = _Optimization(
         operations.opaque(photo),
         [*map(operations.opaque, paintings)],
         weights,
@@ -101,7 +101,7 @@ def optimize(
         options,
         objective,
     )
-    painted = run(on_step, cancel or CancelToken())
+    painted = optimization(on_step, cancel or CancelToken())
     result = images.resize(photo, options.size).with_pixels(painted)
     return recipe.write(
         result,
@@ -114,7 +114,7 @@ def optimize(
     )
 
 
-class _Run:
+class _Optimization:
     """One optimisation, scale by scale."""
 
     def __init__(

@@ -30,7 +30,7 @@ from impasto.studio.tensors import grained, to_pixels, to_tensor
 from impasto.studio.training import checkpoint, init_from, loop
 from impasto.studio.training.checkpoint import WORK, Checkpoint, Training
 from impasto.studio.training.dataset import Photos
-from impasto.studio.training.loop import Course, Painter
+from impasto.studio.training.loop import Course, Paint
 from impasto.studio.training.muon import Group
 from impasto.studio.training.paintings import learnt_with
 from impasto.studio.training.publish import publish, record
@@ -122,8 +122,8 @@ def distill(
     )
     levels = lesson.levels(learnt.built().to(accelerator.device))
     if accelerator.is_main_process:
-        told = _record(learnt, course.work, start, lesson, levels)
-        publish(learnt, target, told, Origin(found.name, found.card.model.sha256))
+        training_record = _record(learnt, course.work, start, lesson, levels)
+        publish(learnt, target, training_record, Origin(found.name, found.card.model.sha256))
     loop.end(accelerator)
     return Distilled(target, levels, sum(weight.numel() for weight in network.parameters()))
 
@@ -206,8 +206,8 @@ class StyleLesson:
     def fetch(self, number: int) -> Taught:
         return self._taught(self.dataset.batch(number), number * self.options.batch)
 
-    def losses(self, painter: Painter, batch: Taught) -> Losses:
-        painted = painter(batch.ground.to(self.device))
+    def losses(self, paint: Paint, batch: Taught) -> Losses:
+        painted = paint(batch.ground.to(self.device))
         return Losses(distance(painted, batch.painted.to(self.device)), {})
 
     def validation(self, network: TransformNetwork) -> float | None:

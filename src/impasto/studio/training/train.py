@@ -30,7 +30,7 @@ from impasto.studio.training import checkpoint, init_from, loop
 from impasto.studio.training.checkpoint import WORK, Training
 from impasto.studio.training.dataset import Photos
 from impasto.studio.training.feature_cache import Crops, FeatureCache
-from impasto.studio.training.loop import Course, Painter
+from impasto.studio.training.loop import Course, Paint
 from impasto.studio.training.muon import Group
 from impasto.studio.training.paintings import Painting, Paintings, entries, wanted_of
 from impasto.studio.training.publish import publish, record
@@ -166,11 +166,11 @@ class PaintingLesson:
     def fetch(self, number: int) -> _Numbered:
         return _Numbered(number, self.cache.fetch(number))
 
-    def losses(self, painter: Painter, batch: _Numbered) -> Losses:
+    def losses(self, paint: Paint, batch: _Numbered) -> Losses:
         index, strength = _draw(batch.number, len(self.objectives), self.options)
         photographs, content = self.cache.content(batch.crops, self.device)
         ground = self._grained(photographs, batch.number * self.options.batch)
-        painted = painter(ground, self._mix(index, strength))
+        painted = paint(ground, self._mix(index, strength))
         return self.objectives[index](painted, content, strength)
 
     def validation(self, network: TransformNetwork) -> float | None:
