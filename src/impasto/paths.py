@@ -145,10 +145,10 @@ def pictures(folder: str | Path) -> list[Path]:
     Raises:
         OptionError: there are no pictures.
     """
-    found = [each.path for each in find([folder]) if each.path.suffix.lower() not in _NO_PICTURES]
-    if not found:
+    files = [each.path for each in find([folder]) if each.path.suffix.lower() not in _NO_PICTURES]
+    if not files:
         raise OptionError(f"there are no pictures in {folder}")
-    return found
+    return files
 
 
 def _place(path: Path) -> tuple[str, str]:

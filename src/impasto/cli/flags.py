@@ -81,10 +81,10 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
         raise TypeError(f"{command.__name__} has two flags called {doubled[0]}")
 
     def run(context: typer.Context, **values: Any) -> None:
-        found = {name: options for name, options in made.items() if options}
-        flags = {p.name for options in found.values() for p in options.parameters}
+        taken = {name: options for name, options in made.items() if options}
+        flags = {p.name for options in taken.values() for p in options.parameters}
         others = {name: value for name, value in values.items() if name not in flags}
-        command(**others, **{k: v.object(context, values, others) for k, v in found.items()})
+        command(**others, **{k: v.object(context, values, others) for k, v in taken.items()})
 
     run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}

@@ -88,21 +88,21 @@ def stylize(
             raise OptionError("--json tells of files, and - is none", hint="leave one of them out")
         _pipe(inputs, list(chosen.values()), out, format, settings)
         return
-    found = paths.find(inputs)
-    tasks = paths.plan(found, list(chosen), out, format=format, known=catalog.styles())
-    lone = len(found) == 1 and found[0].named
+    files = paths.find(inputs)
+    tasks = paths.plan(files, list(chosen), out, format=format, known=catalog.styles())
+    lone = len(files) == 1 and files[0].named
     _run(tasks, chosen, settings, terminal, ray=ray, lone=lone)
 
 
 def _by_name(styles: Iterable[Style]) -> dict[str, Style]:
-    found: dict[str, Style] = {}
+    named: dict[str, Style] = {}
     for style in styles:
-        if found.setdefault(style.name, style) != style:
+        if named.setdefault(style.name, style) != style:
             raise OptionError(
                 f"two of the styles are called {style.name}, and so would their results be",
                 hint="paint them in two runs, each with -o",
             )
-    return found
+    return named
 
 
 def _run(

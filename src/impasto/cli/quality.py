@@ -126,27 +126,27 @@ def evaluate(
     """
     terminal = Terminal(quiet=quiet, as_json=as_json)
     with terminal.bar("measuring") as move:
-        found = studio_file("evaluation.evaluate").evaluate(
+        evaluation = studio_file("evaluation.evaluate").evaluate(
             style, painting, photos, options=options, on_progress=move
         )
     if as_json:
-        terminal.print_json(found.record())
+        terminal.print_json(evaluation.record())
         return
-    _show(terminal, found)
+    _show(terminal, evaluation)
 
 
-def _show(terminal: Terminal, found: Evaluation) -> None:
-    means, many = found.means(), len(found.photos)
+def _show(terminal: Terminal, evaluation: Evaluation) -> None:
+    means, many = evaluation.means(), len(evaluation.photos)
     first = next(iter(means.values()))
     rows = [(name, *(f"{each[name]:.4g}" for each in means.values())) for name in first]
     terminal.table((f"mean of {many}", *means), rows)
-    low, median, high = (_count(n, found.options.iterations) for n in found.iterations())
+    low, median, high = (_count(n, evaluation.options.iterations) for n in evaluation.iterations())
     terminal.table(
-        ("", found.style),
+        ("", evaluation.style),
         [
-            (f"as good as iterations of L-BFGS from {found.options.init}, median", median),
+            (f"as good as iterations of L-BFGS from {evaluation.options.init}, median", median),
             ("lower and upper quartile", f"{low}, {high}"),
-            ("change of the painting over a noise's", f"{found.flicker:.2f}"),
+            ("change of the painting over a noise's", f"{evaluation.flicker:.2f}"),
         ],
     )
 

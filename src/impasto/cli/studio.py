@@ -93,11 +93,11 @@ def train(
         terminal.bar("learning") as move,
         stop_gently(cancel, terminal, "the same command goes on from here"),
     ):
-        found = _recipe(files, recipe, {k: v for k, v in said.items() if v})
-        for note in found.notes:
+        chosen = _recipe(files, recipe, {k: v for k, v in said.items() if v})
+        for note in chosen.notes:
             terminal.say(note)
         folder = train_styles(
-            found.paintings, photos, out, options=options, start=start or found.start,
+            chosen.paintings, photos, out, options=options, start=start or chosen.start,
             restart=restart, on_progress=move, cancel=cancel,
         )  # fmt: skip
     style = catalog.read(folder)[-1]

@@ -153,8 +153,8 @@ def _open(model: bytes, device: str, threads: int | None) -> tuple[str, str, Ses
 
 def _check_signature(session: Session) -> None:
     photo, *weights = session.inputs
-    found = [(port.kind, port.shape[-1:]) for port in (photo, *session.outputs)]
-    if found != [("uint8", (3,))] * 2:
+    pictures = [(port.kind, port.shape[-1:]) for port in (photo, *session.outputs)]
+    if pictures != [("uint8", (3,))] * 2:
         raise StyleError("the network does not take and give one RGB picture")
     kinds = [(port.kind, len(port.shape), None in port.shape) for port in weights]
     if kinds not in ([], [("float", 1, False)]):

@@ -90,7 +90,7 @@ def run(
     """
     cancel = cancel or CancelToken()
     keyed = [(trial.key, trial) for trial in trials]
-    done = {key: found for key, trial in keyed if (found := _read(key, trial, folder))}
+    done = {key: kept for key, trial in keyed if (kept := _read(key, trial, folder))}
     left = {key: trial for key, trial in keyed if key not in done}
     total, finished = len(dict(keyed)), len(done)
     on_progress(Progress(finished, total))
@@ -228,18 +228,18 @@ class _Memory:
 @contextmanager
 def _memory() -> Iterator[_Memory]:
     """Watch this process's resident memory; torch frees at once what it held for a moment."""
-    found, process, stop = _Memory(), psutil.Process(), threading.Event()
+    usage, process, stop = _Memory(), psutil.Process(), threading.Event()
 
     def watch() -> None:
         while True:
-            found.most = max(found.most, process.memory_info().rss)
+            usage.most = max(usage.most, process.memory_info().rss)
             if stop.wait(_SAMPLE_SECONDS):
                 return
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     try:
-        yield found
+        yield usage
     finally:
         stop.set()
         thread.join()
@@ -284,10 +284,10 @@ class Remembering(backbone.LossNetwork):
                 self._kept[picture, layer] = maps
         for layer in wanted:
             self._kept.move_to_end((picture, layer))
-        found = {layer: self._kept[picture, layer] for layer in wanted}
+        features = {layer: self._kept[picture, layer] for layer in wanted}
         while sum(each.nbytes for each in self._kept.values()) > _KEPT_BYTES:
             self._kept.popitem(last=False)
-        return found
+        return features
 
 
 def _write(key: str, trial: Trial, result: _Outcome, folder: Path) -> Done:

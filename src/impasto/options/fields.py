@@ -165,12 +165,12 @@ def current_record(options: Any, record: Mapping[str, Any]) -> dict[str, Any]:
         OptionError: a knob is there by both names.
     """
     own = (each for each in fields(options) if not is_dataclass(getattr(options, each.name)))
-    found = _current(own, record)
+    renamed = _current(own, record)
     for each in fields(options):
         inner = getattr(options, each.name)
-        if is_dataclass(inner) and isinstance(found.get(each.name), dict):
-            found[each.name] = current_record(inner, found[each.name])
-    return found
+        if is_dataclass(inner) and isinstance(renamed.get(each.name), dict):
+            renamed[each.name] = current_record(inner, renamed[each.name])
+    return renamed
 
 
 def former(options: Any) -> dict[str, Any]:

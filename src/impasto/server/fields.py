@@ -110,12 +110,12 @@ def accepted(header: str | None, known: Sequence[str], own: str) -> list[str]:
         kind, *parameters = (each.strip().lower() for each in part.split(";"))
         if (quality := _quality(parameters)) > 0:
             wanted.append((quality, kind))
-    found: list[str] = []
+    formats: list[str] = []
     for _, kind in sorted(wanted, key=lambda each: -each[0]):
         if kind in ("*/*", "image/*"):
-            found.append(own)
-        found += [name for name in known if MEDIA_TYPES[name] == kind]
-    return found
+            formats.append(own)
+        formats += [name for name in known if MEDIA_TYPES[name] == kind]
+    return formats
 
 
 def _quality(parameters: Sequence[str]) -> float:

@@ -118,8 +118,8 @@ class Jobs:
 
     def all(self) -> list[Job]:
         """All jobs, the oldest first."""
-        found = map(_job, self._records.result_items().values())
-        return sorted(found, key=lambda job: job.created)
+        jobs = map(_job, self._records.result_items().values())
+        return sorted(jobs, key=lambda job: job.created)
 
     def status(self, job: Job) -> dict[str, Json]:
         """A job as clients see it."""

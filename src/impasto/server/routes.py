@@ -44,13 +44,13 @@ _Made = TypeVar("_Made")
 
 
 def _options(request: Request) -> ServeOptions:
-    found: ServeOptions = request.app.state.options
-    return found
+    options: ServeOptions = request.app.state.options
+    return options
 
 
 def _jobs(request: Request) -> Jobs:
-    found: Jobs = request.app.state.jobs
-    return found
+    jobs: Jobs = request.app.state.jobs
+    return jobs
 
 
 def _job(id: str, jobs: Annotated[Jobs, Depends(_jobs)]) -> Job:
@@ -236,9 +236,9 @@ def healthz() -> dict[str, str]:
 def readyz(request: Request) -> dict[str, str]:
     """The service paints: each of its processes has done so."""
     painters: Painters = request.app.state.painters
-    if found := painters.trouble:
-        what = f"it cannot paint: {found.message}"
-        raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, what, hint=found.hint)
+    if trouble := painters.trouble:
+        what = f"it cannot paint: {trouble.message}"
+        raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, what, hint=trouble.hint)
     if not painters.ready:
         raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "it is starting", retry_after=1)
     return {"status": "ready"}

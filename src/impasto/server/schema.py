@@ -124,14 +124,14 @@ def complete(app: FastAPI, options: ServeOptions) -> None:
     plain = app.openapi
 
     def openapi() -> JsonObject:
-        found = plain()
-        parts = found.setdefault("components", {})
+        document = plain()
+        parts = document.setdefault("components", {})
         parts.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
         for unused in ("HTTPValidationError", "ValidationError"):
             parts["schemas"].pop(unused, None)
         if options.token:
             parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-            found["security"] = [{"token": []}]
-        return found
+            document["security"] = [{"token": []}]
+        return document
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -85,9 +85,9 @@ def style_info(style: Style, preview: str) -> dict[str, str | int]:
 
 def _with_policy(page: str) -> str:
     """A service sends this as a header; a folder has to say it itself."""
-    found, count = re.subn(r"<!-- The server sends.*?-->", _META, page, count=1, flags=re.DOTALL)
+    page, count = re.subn(r"<!-- The server sends.*?-->", _META, page, count=1, flags=re.DOTALL)
     assert count == 1
-    return found
+    return page
 
 
 def _runtime(archive: Path | None) -> Iterator[tuple[str, bytes]]:
@@ -117,5 +117,5 @@ def _verified(archive: Path | None) -> bytes:
 
 def _downloaded() -> bytes:
     with urlopen(_ADDRESS, timeout=_TIMEOUT) as answer:
-        found: bytes = answer.read(100_000_000)
-        return found
+        package: bytes = answer.read(100_000_000)
+        return package

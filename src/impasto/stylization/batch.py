@@ -159,10 +159,10 @@ def _pictures(
                 if cancel.cancelled:
                     break
                 if photo is None or is_there(task, settings):
-                    found: tuple[Result, Picture | None] = Result(task, skipped=True), None
+                    painted: tuple[Result, Picture | None] = Result(task, skipped=True), None
                 else:
-                    found = _paint(task, photo.result(), load, settings)
-                waiting.append(writer.submit(_write, *found, settings))
+                    painted = _paint(task, photo.result(), load, settings)
+                waiting.append(writer.submit(_write, *painted, settings))
                 if len(waiting) > 1:
                     yield waiting.popleft().result()
         for each in waiting:

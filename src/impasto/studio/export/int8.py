@@ -51,16 +51,16 @@ def large(model: bytes) -> list[str]:
     """
     graph = widened(model).graph
     shapes = {tensor.name: tensor.dims for tensor in graph.initializer}
-    found = [
+    names = [
         str(node.name)
         for node in graph.node
         if node.op_type == "Conv" and math.prod(shapes[node.input[1]][1:]) >= LARGE
     ]
-    if not found:
+    if not names:
         raise TrainingError(
             "this network is too small to be faster in 8 bits", hint="keep the style as it is"
         )
-    return found
+    return names
 
 
 def to_int8(model: bytes, inputs: Iterator[Input], names: Sequence[str]) -> bytes:

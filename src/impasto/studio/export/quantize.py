@@ -108,9 +108,9 @@ def quantize(
         TrainingError: too few photographs, or a painting that differs by more than
             :data:`LARGEST_DIFFERENCE` or :data:`SMALLEST_PSNR` allow. Nothing is written.
     """
-    options, found = options or QuantizeOptions(), catalog.of_one_network(style)
+    options, original = options or QuantizeOptions(), catalog.of_one_network(style)
     target = catalog.place(output)
-    _require_place(found, target, overwrite)
+    _require_place(original, target, overwrite)
     pictures = sampling.some(Path(folder), options.count + options.held_out, options.size)
     if len(pictures) < 2:
         raise TrainingError(
@@ -118,9 +118,9 @@ def quantize(
             hint="give a folder with a few dozen photographs",
         )
     apart = min(options.held_out, len(pictures) // 2)
-    names, model = [path.name for path in pictures][apart:], found.model()
+    names, model = [path.name for path in pictures][apart:], original.model()
     quantization = _Quantization(
-        model, list(pictures.values()), apart, len(found.weights), on_progress
+        model, list(pictures.values()), apart, len(original.weights), on_progress
     )
     quantized, difference, kept = quantization()
     record = Quantization(
@@ -131,7 +131,7 @@ def quantize(
         photographs=tuple(names),
         held_out=apart,
     )
-    publish.write_folder(target, quantized, _cards(found.folder, target.name, quantized, record))
+    publish.write_folder(target, quantized, _cards(original.folder, target.name, quantized, record))
     size = len(quantized) / len(model)
     return Quantized(
         target, difference, kept, size, _speed(model, quantized, quantization.held_out[0][0])

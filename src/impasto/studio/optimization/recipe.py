@@ -83,8 +83,8 @@ def options(record: Mapping[str, Any]) -> OptimizeOptions:
 
 def init(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """What a recipe says of the initial image, if that was a file. Older ones call it start."""
-    found: Mapping[str, Any] | None = record.get("init", record.get("start"))
-    return found
+    entry: Mapping[str, Any] | None = record.get("init", record.get("start"))
+    return entry
 
 
 def source(entry: Mapping[str, Any], beside: Path) -> Path:

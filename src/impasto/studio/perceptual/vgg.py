@@ -79,15 +79,15 @@ class Vgg(LossNetwork):
         self._freeze()
 
     def _features(self, x: Tensor, wanted: frozenset[str]) -> dict[str, Tensor]:
-        found: dict[str, Tensor] = {}
+        features: dict[str, Tensor] = {}
         last = max((self.layers.index(layer) for layer in wanted), default=-1)
         for block in _blocks(self.layers[: last + 1]):
             if self.frugal and x.requires_grad:
                 x, *seen = checkpoint(self._block, x, block, wanted, use_reentrant=False)
             else:
                 x, *seen = self._block(x, block, wanted)
-            found.update(zip((layer for layer in block if layer in wanted), seen, strict=True))
-        return found
+            features.update(zip((layer for layer in block if layer in wanted), seen, strict=True))
+        return features
 
     def _block(self, x: Tensor, block: Sequence[str], wanted: frozenset[str]) -> list[Tensor]:
         """The output of some layers in a row, then those of them that are wanted."""
@@ -119,18 +119,18 @@ def load(name: str, *, pooling: str, padding: str, weights: Path | None) -> Vgg:
         MissingExtraError: weights, or what reads them, that are not installed.
     """
     architecture = NAMES[name]
-    found = architecture.read(architecture, weights)
+    convolutions = architecture.read(architecture, weights)
     channels = 3
     for layer in _convolutions(architecture.blocks):
         out = min(64 * 2 ** (int(layer[4]) - 1), 512)
-        weight, bias = found[layer]
+        weight, bias = convolutions[layer]
         if weight.shape != (out, channels, 3, 3) or bias.shape != (out,):
             raise OptionError(
                 f"{weights or 'the file'} is not the weights of {name}: "
                 f"{layer} is {tuple(weight.shape)}, not {(out, channels, 3, 3)}"
             )
         channels = out
-    return Vgg(name, architecture, found, pooling, padding)
+    return Vgg(name, architecture, convolutions, pooling, padding)
 
 
 def _blocks(layers: Sequence[str]) -> list[list[str]]:

@@ -161,11 +161,11 @@ def accelerator(device: str, work: Path, *, tensorboard: bool = False) -> Accele
         DeviceError: there is no such device.
         MissingExtraError: TensorBoard is not installed.
     """
-    found = torch_device(device)
+    chosen = torch_device(device)
     make = partial(
         Accelerator,
-        cpu=found.type == "cpu",
-        mixed_precision="bf16" if in_bfloat16(found.type) else "no",
+        cpu=chosen.type == "cpu",
+        mixed_precision="bf16" if in_bfloat16(chosen.type) else "no",
     )
     if not tensorboard:
         return make()

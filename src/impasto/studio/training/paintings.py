@@ -119,14 +119,14 @@ def entries(
     Raises:
         OptionError: one of those has the name already.
     """
-    found = []
+    new = []
     for painting, picture in zip(wanted, pictures, strict=True):
         if painting.name in {style.name for style in kept}:
             raise OptionError(
                 f"the network has a style {painting.name} already", hint="give it another name"
             )
-        found.append(replace(painting.entry(), painting_sha256=picture.sha256))
-    return found
+        new.append(replace(painting.entry(), painting_sha256=picture.sha256))
+    return new
 
 
 def own(painting: Painting | Entry) -> dict[str, Json]:

@@ -255,9 +255,9 @@ def _only(rows: range) -> Callable[[Tensor], Tensor]:
     """What leaves of a gradient, ``(rows, channels)``, that of some rows, and 0 elsewhere."""
 
     def masked(gradient: Tensor) -> Tensor:
-        found = torch.zeros_like(gradient)
-        found[rows.start : rows.stop] = gradient[rows.start : rows.stop]
-        return found
+        kept = torch.zeros_like(gradient)
+        kept[rows.start : rows.stop] = gradient[rows.start : rows.stop]
+        return kept
 
     return masked
 
