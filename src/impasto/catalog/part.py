@@ -50,12 +50,12 @@ class Part:
             raise TypeError(f"{name} is not an object")
         kinds = _kinds(cls)
         keys = {each.name: _key(each, source) for each in _json_fields(cls)}
-        known = {
+        values = {
             each.name: _read(kinds[each.name], source[keys[each.name]], keys[each.name])
             for each in _json_fields(cls)
             if keys[each.name] in source or _required(each)
         }
-        return cls(**known, source=source)
+        return cls(**values, source=source)
 
     def record(self) -> dict[str, Json]:
         """As a JSON object."""

@@ -72,16 +72,16 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
         TypeError: two flags have one name.
     """
     signature = inspect.signature(command, eval_str=True)
-    made = {p.name: _Made.of(p.annotation) for p in signature.parameters.values()}
+    taken_by = {p.name: _Made.of(p.annotation) for p in signature.parameters.values()}
     parameters = [inspect.Parameter("context", _KEYWORD, annotation=typer.Context)]
     for each in signature.parameters.values():
-        options = made[each.name]
+        options = taken_by[each.name]
         parameters += options.parameters if options else [each.replace(kind=_KEYWORD)]
     if doubled := [n for n, count in Counter(p.name for p in parameters).items() if count > 1]:
         raise TypeError(f"{command.__name__} has two flags called {doubled[0]}")
 
     def run(context: typer.Context, **values: Any) -> None:
-        taken = {name: options for name, options in made.items() if options}
+        taken = {name: options for name, options in taken_by.items() if options}
         flags = {p.name for options in taken.values() for p in options.parameters}
         others = {name: value for name, value in values.items() if name not in flags}
         command(**others, **{k: v.object(context, values, others) for k, v in taken.items()})

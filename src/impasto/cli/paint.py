@@ -210,8 +210,8 @@ def sheet(
     target = Path(out) if out else Path(photo).with_suffix(".sheet.jpg")
     atomic.require_places([target], [photo], overwrite=overwrite)
     with terminal.bar("painting") as move:
-        made = contact_sheet.sheet(picture, style, cell=cell, on_progress=move)
-    terminal.say(f"{made.save(target, overwrite=overwrite)}  {made.width}x{made.height}")
+        painted = contact_sheet.sheet(picture, style, cell=cell, on_progress=move)
+    terminal.say(f"{painted.save(target, overwrite=overwrite)}  {painted.width}x{painted.height}")
 
 
 _DEMO = Path("impasto-demo")
@@ -232,8 +232,8 @@ def demo(
     tasks = paths.plan(paths.find([photo]), list(chosen), f"{out}/")
     settings = batch.Settings(overwrite=overwrite)
     _run(tasks, chosen, settings, terminal)
-    made = contact_sheet.sheet(photo, [*chosen.values()])
-    path = made.save(side_by_side, overwrite=overwrite)
+    painted = contact_sheet.sheet(photo, [*chosen.values()])
+    path = painted.save(side_by_side, overwrite=overwrite)
     terminal.say(f"All of them side by side: {path.resolve()}")
     terminal.say("Now your own: impasto stylize photo.jpg -s great-wave")
 

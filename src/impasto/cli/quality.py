@@ -69,12 +69,13 @@ def distill(
         terminal.bar("learning") as move,
         stop_gently(cancel, terminal, "the same command goes on from here"),
     ):
-        made = studio_file("training.distill").distill(
+        distilled = studio_file("training.distill").distill(
             style, photos, out, options=options, start=start, title=title or "",
             overwrite=overwrite, restart=restart, on_progress=move, cancel=cancel,
         )  # fmt: skip
     terminal.say(
-        f"{made.folder}  {made.parameters:,} parameters, {made.levels:.1f} levels from {style}"
+        f"{distilled.folder}  {distilled.parameters:,} parameters, "
+        f"{distilled.levels:.1f} levels from {style}"
     )
 
 
@@ -95,16 +96,17 @@ def quantize(
     """
     terminal = Terminal(quiet=quiet)
     with terminal.bar("quantising") as move:
-        made = studio_file("export.quantize").quantize(
+        quantized = studio_file("export.quantize").quantize(
             style, photos, out, options=options, overwrite=overwrite, on_progress=move
         )
+    difference = quantized.difference
     terminal.say(
-        f"{made.folder}  {made.difference.levels:.2f} levels off (PSNR {made.difference.psnr:.1f} "
-        f"dB), {made.size:.0%} of the bytes, {made.speed:.2f} times as fast here"
+        f"{quantized.folder}  {difference.levels:.2f} levels off (PSNR {difference.psnr:.1f} dB), "
+        f"{quantized.size:.0%} of the bytes, {quantized.speed:.2f} times as fast here"
     )
-    if made.kept:
-        terminal.say(f"  in floats still: {', '.join(made.kept)}")
-    if made.speed < 1:
+    if quantized.kept:
+        terminal.say(f"  in floats still: {', '.join(quantized.kept)}")
+    if quantized.speed < 1:
         terminal.say(f"  on this computer {style} is the faster one")
 
 

@@ -87,13 +87,13 @@ def train(
     train_styles = studio_file("training.train").train
     first = os.environ.get("RANK", "0") == "0"  # of the processes that a launcher started
     terminal, cancel = Terminal(quiet=quiet or not first), CancelToken()
-    said = {"title": title, "artist": artist, "year": year, "licence": licence}
+    about = {"title": title, "artist": artist, "year": year, "licence": licence}
     *files, photos = pictures
     with (
         terminal.bar("learning") as move,
         stop_gently(cancel, terminal, "the same command goes on from here"),
     ):
-        chosen = _recipe(files, recipe, {k: v for k, v in said.items() if v})
+        chosen = _recipe(files, recipe, {k: v for k, v in about.items() if v})
         for note in chosen.notes:
             terminal.say(note)
         folder = train_styles(
@@ -109,21 +109,21 @@ def train(
     terminal.say(f"Try: impasto stylize photo.jpg -s {named}")
 
 
-def _recipe(files: list[Path], recipe: Path | None, said: dict[str, str]) -> Recipe:
+def _recipe(files: list[Path], recipe: Path | None, about: dict[str, str]) -> Recipe:
     """What is to be learnt and where that begins, from the arguments or from a recipe."""
     if bool(files) == bool(recipe):
         raise OptionError(
             "paintings and a recipe do not go together" if recipe else "no painting was given",
             hint="impasto train PAINTING... PHOTOS -o NAME, or --recipe FILE PHOTOS -o NAME",
         )
-    if said and len(files) != 1:
+    if about and len(files) != 1:
         raise OptionError(
-            f"--{next(iter(said))} is of one painting", hint="use a recipe for several"
+            f"--{next(iter(about))} is of one painting", hint="use a recipe for several"
         )
     studio = studio_file("training.paintings")
     if recipe:
         return studio.read(recipe)
-    return studio.Recipe([studio.Painting(file, **said) for file in files], TrainOptions())
+    return studio.Recipe([studio.Painting(file, **about) for file in files], TrainOptions())
 
 
 def networks(

@@ -92,14 +92,14 @@ class Tiles:
         return painting
 
     def _given(self, stage: Stage, part: _Part, shelf: _Shelf) -> dict[str, Array]:
-        given = {}
+        inputs = {}
         for name in stage.reads:
             top, end = (0, _END) if part.whole else self._grids[name].seen(part)
-            given[name] = shelf.read(name, top, end)
+            inputs[name] = shelf.read(name, top, end)
         for name in stage.keeps:
             top, end = (0, _END) if part.whole else self._grids[name].owned(part)
-            given[f"{name}.top"], given[f"{name}.end"] = np.array([top]), np.array([end])
-        return given
+            inputs[f"{name}.top"], inputs[f"{name}.end"] = np.array([top]), np.array([end])
+        return inputs
 
 
 def band_rows(band: int, width: int, step: int) -> int:

@@ -187,9 +187,9 @@ def _outputs(
     ones leave it grown: taking it anew for each would cost more than painting.
     """
     first, *more = (port.name for port in session.inputs)
-    given = {first: np.ascontiguousarray(photo), **{name: others[name] for name in more}}
+    inputs = {first: np.ascontiguousarray(photo), **{name: others[name] for name in more}}
     try:
-        return session.run(given, shrink=shrink)
+        return session.run(inputs, shrink=shrink)
     except DeviceError as error:
         raise type(error)(
             f"painting {photo.shape[2]}x{photo.shape[1]} failed: {error.message}",

@@ -64,7 +64,7 @@ class Session(Protocol):
     inputs: list[Port]
     outputs: list[Port]
 
-    def run(self, given: Arrays, *, shrink: bool = False) -> Arrays:
+    def run(self, inputs: Arrays, *, shrink: bool = False) -> Arrays:
         """The outputs. To ``shrink``, memory goes back to the system where a runtime can.
 
         Raises:
@@ -167,13 +167,13 @@ class _Onnxruntime:
         shape = tuple(side if isinstance(side, int) else None for side in port.shape)
         return Port(port.name, _KINDS.get(port.type, port.type), shape)
 
-    def run(self, given: Arrays, *, shrink: bool = False) -> Arrays:
+    def run(self, inputs: Arrays, *, shrink: bool = False) -> Arrays:
         import onnxruntime as ort
 
         options = ort.RunOptions()
         if shrink:
             options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-        results = _failed(lambda: self._session.run(None, dict(given), options))
+        results = _failed(lambda: self._session.run(None, dict(inputs), options))
         return dict(zip((port.name for port in self.outputs), results, strict=True))
 
 
@@ -204,9 +204,9 @@ class _OpenVino:
         shape = tuple(side.get_length() if side.is_static else None for side in port.partial_shape)
         return Port(port.any_name, _KINDS.get(kind, kind), shape)
 
-    def run(self, given: Arrays, *, shrink: bool = False) -> Arrays:
-        requests = self._of({port.name: given[port.name].shape for port in self.inputs})
-        results = _failed(lambda: requests.run(given, [port.name for port in self.outputs]))
+    def run(self, inputs: Arrays, *, shrink: bool = False) -> Arrays:
+        requests = self._of({port.name: inputs[port.name].shape for port in self.inputs})
+        results = _failed(lambda: requests.run(inputs, [port.name for port in self.outputs]))
         if shrink:
             with self._lock:
                 self._compiled.clear()
@@ -235,12 +235,12 @@ class _Requests:
         self._compiled = compiled
         self._idle: deque[Untyped] = deque()
 
-    def run(self, given: Arrays, wanted: list[str]) -> Arrays:
+    def run(self, inputs: Arrays, wanted: list[str]) -> Arrays:
         try:
             request = self._idle.pop()
         except IndexError:
             request = self._compiled.create_infer_request()
-        for name, array in given.items():  # copied here: tensors made of arrays share locks
+        for name, array in inputs.items():  # copied here: tensors made of arrays share locks
             np.copyto(request.get_tensor(name).data, array)
         request.infer()
         results = {name: np.array(request.get_tensor(name).data) for name in wanted}

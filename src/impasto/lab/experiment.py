@@ -189,10 +189,10 @@ def read(path: Path) -> Experiment:
     base, notes = tables.table(text, "base", path), list[str]()
     options = preset(str(base.pop("preset", "impasto")))
     options = changed(options, tables.knobs(options, base, path, notes))
-    given = text.get("axis")
-    if not isinstance(given, list) or not given:
+    listed = text.get("axis")
+    if not isinstance(listed, list) or not listed:
         raise OptionError(f"{path} varies nothing", hint="add [[axis]] with option and values")
-    axes = tuple(_current(_axis(axis, path), path, notes) for axis in given)
+    axes = tuple(_current(_axis(axis, path), path, notes) for axis in listed)
     if len({axis.name for axis in axes}) < len(axes):
         raise OptionError(f"{path} has two axes of one name", hint="give one a name of its own")
     if text.get("paired", False):
@@ -201,7 +201,7 @@ def read(path: Path) -> Experiment:
                 f"{path} pairs axes of different lengths", hint="or set paired = false"
             )
         axes = (_paired(axes),)
-    made = Experiment(
+    experiment = Experiment(
         str(text.get("title", path.stem)),
         str(text.get("question", "")),
         _files(text, "contents", path),
@@ -210,9 +210,9 @@ def read(path: Path) -> Experiment:
         axes,
         tuple(notes),
     )
-    for _, knobs in made._points():
+    for _, knobs in experiment._points():
         changed(options, knobs)  # say now what would fail after minutes
-    return made
+    return experiment
 
 
 def _files(text: Mapping[str, Json], key: str, path: Path) -> tuple[Path, ...]:

@@ -245,23 +245,23 @@ def restored(kind: type[Options], record: object) -> Options:
     """
     if not isinstance(record, dict):
         raise OptionError("its options are damaged")
-    known = {each.name: getattr(kind(), each.name) for each in fields(kind)}
+    defaults = {each.name: getattr(kind(), each.name) for each in fields(kind)}
     record = current_record(kind(), record)
-    if strange := record.keys() - known.keys():
+    if strange := record.keys() - defaults.keys():
         raise OptionError(f"it has options that do not exist here: {', '.join(sorted(strange))}")
-    made = {
-        name: restored(type(known[name]), value)
-        if isinstance(known[name], Checked)
+    values = {
+        name: restored(type(defaults[name]), value)
+        if isinstance(defaults[name], Checked)
         else _several(value)
-        if isinstance(known[name], tuple)
+        if isinstance(defaults[name], tuple)
         else value
         for name, value in record.items()
     }
-    return kind(**made)
+    return kind(**values)
 
 
-def _several(given: object) -> object:
+def _several(value: object) -> object:
     """A text with commas, or a list, as a tuple; what is neither is refused later."""
-    if isinstance(given, str):
-        return tuple(part.strip() for part in given.split(",") if part.strip())
-    return tuple(given) if isinstance(given, list) else given
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return tuple(value) if isinstance(value, list) else value

@@ -35,7 +35,7 @@ async def received(
         raise OptionError(
             f"{name!r} stands in the address", hint="send the fields of a job in its form"
         )
-    given = query.model_dump(exclude_unset=True) if query else {}
+    fields = query.model_dump(exclude_unset=True) if query else {}
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         async with request.form(max_files=2, max_fields=64, max_part_size=4096) as form:
@@ -44,11 +44,11 @@ async def received(
                 if isinstance(value, UploadFile):
                     files[name] = value.file
                 else:
-                    given[name] = value
-            yield _checked(files, names), given
+                    fields[name] = value
+            yield _checked(files, names), fields
     elif query is not None and kind != "application/json":
         # Whatever else it says: curl --data-binary says that a picture is a form.
-        yield _checked({"image": BytesIO(await request.body())}, names), given
+        yield _checked({"image": BytesIO(await request.body())}, names), fields
     else:
         raise Refusal(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -72,8 +72,8 @@ def head(file: BinaryIO) -> bytes:
     return beginning
 
 
-def checked(model: type[BaseModel], given: Fields) -> Fields:
+def checked(model: type[BaseModel], fields: Fields) -> Fields:
     try:
-        return model.model_validate(given).model_dump()
+        return model.model_validate(fields).model_dump()
     except ValidationError as error:
         raise from_validation(error) from error

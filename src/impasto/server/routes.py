@@ -85,14 +85,16 @@ async def stylize(request: Request, query: Annotated[Stylize, Query()]) -> Respo
     if not formats:
         hint = f"one of {', '.join(MEDIA_TYPES.values())}"
         raise Refusal(HTTPStatus.NOT_ACCEPTABLE, "no such format is written", hint=hint)
-    async with received(request, query) as (files, given):
-        wanted = checked(Stylize, given)
+    async with received(request, query) as (files, fields):
+        wanted = checked(Stylize, fields)
         style = known_style(wanted.pop("style"))
         data = await run_in_threadpool(files["image"].read)
     order = Order(data, style, StylizeOptions(**wanted), formats)
     painters: Painters = request.app.state.painters
-    made = await _unless_gone(request, painters.paint(order))
-    return Response(made.data, media_type=MEDIA_TYPES[made.format], headers=_about(made, style))
+    painting = await _unless_gone(request, painters.paint(order))
+    return Response(
+        painting.data, media_type=MEDIA_TYPES[painting.format], headers=_about(painting, style)
+    )
 
 
 @api.post(
@@ -116,20 +118,20 @@ async def submit(
     Fields are those of one of three kinds: a picture or a film with `style`, or a picture
     with `painting`.
     """
-    async with received(request, None, ("image", "painting")) as (files, given):
-        job = _ordered({name: head(file) for name, file in files.items()}, given, options)
+    async with received(request, None, ("image", "painting")) as (files, fields):
+        job = _ordered({name: head(file) for name, file in files.items()}, fields, options)
         job = await run_in_threadpool(partial(jobs.submit, job, **files))
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return await run_in_threadpool(jobs.status, job)
 
 
-def _ordered(heads: dict[str, bytes], given: Fields, options: ServeOptions) -> Job:
+def _ordered(heads: dict[str, bytes], fields: Fields, options: ServeOptions) -> Job:
     """The job that a form asks for, whose files begin with ``heads``."""
     painting = heads.get("painting")
     if painting is not None:
-        given.pop("style", None)
-    kind = work.kind_of(heads["image"], painting, given.get("format"))
-    wanted = checked(OptimizeJob if kind == "optimize" else StylizeJob, given)
+        fields.pop("style", None)
+    kind = work.kind_of(heads["image"], painting, fields.get("format"))
+    wanted = checked(OptimizeJob if kind == "optimize" else StylizeJob, fields)
     format = wanted.pop("format") or ("mp4" if kind == "film" else "")
     style = "" if kind == "optimize" else known_style(wanted.pop("style"))
     _check_size(kind, wanted, options)
@@ -289,11 +291,11 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def _about(made: Painting, style: str) -> dict[str, str]:
-    timing = ", ".join(f"{name};dur={took * 1000:.1f}" for name, took in made.seconds.items())
+def _about(painting: Painting, style: str) -> dict[str, str]:
+    timing = ", ".join(f"{name};dur={took * 1000:.1f}" for name, took in painting.seconds.items())
     return {
         "Server-Timing": timing,
         "Vary": "Accept",
-        "X-Impasto-Device": made.device,
+        "X-Impasto-Device": painting.device,
         "X-Impasto-Style": style,
     }

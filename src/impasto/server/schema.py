@@ -101,7 +101,9 @@ ACCEPTED: Responses = {
 
 def body(*models: type[BaseModel], raw: bool = False, **files: str) -> JsonObject:
     """The ``requestBody`` of a form with ``files`` and the fields of ``models``."""
-    fields: JsonObject = {name: {**_BINARY, "description": said} for name, said in files.items()}
+    fields: JsonObject = {
+        name: {**_BINARY, "description": description} for name, description in files.items()
+    }
     for model in models:
         fields = model.model_json_schema()["properties"] | fields
     form = {

@@ -214,8 +214,8 @@ def _stylized(options: ServeOptions, job: Job, image: bytes) -> tuple[bytes, str
     order = Order(
         image, job.style, changed(StylizeOptions(), job.options), (job.format.upper() or OWN,)
     )
-    made = painted(order, replace(options, stylize_side=options.job_side))
-    return made.data, MEDIA_TYPES[made.format]
+    painting = painted(order, replace(options, stylize_side=options.job_side))
+    return painting.data, MEDIA_TYPES[painting.format]
 
 
 def _film(options: ServeOptions, job: Job, folder: Path, tell: OnProgress) -> Path:
@@ -252,9 +252,9 @@ def _optimized(
     read = read_options(options)
     photo, style = images.read(image, read), images.read(painting, read)
     wanted = changed(OptimizeOptions(), job.options)
-    made = optimize(photo, style, options=wanted, on_step=tell)
+    painted = optimize(photo, style, options=wanted, on_step=tell)
     format = job.format.upper() or own_format(photo)
-    data = images.encode(made, format, WriteOptions(strip=True))
+    data = images.encode(painted, format, WriteOptions(strip=True))
     return data, MEDIA_TYPES[paths.valid_format(format)]
 
 

@@ -260,12 +260,12 @@ def _both(results: Arrays) -> tuple[Pixels, dict[str, Array]]:
 
 def _statistics(results: Arrays) -> dict[str, Array]:
     """Of all that the network normalises, from what it has found of one frame."""
-    known: dict[str, Array] = {}
+    merged: dict[str, Array] = {}
     for name in [key.removesuffix(".found") for key in results if key.endswith(".found")]:
         statistics = Statistics()
         statistics.add(results, name)
-        known |= statistics.known(name)
-    return known
+        merged |= statistics.known(name)
+    return merged
 
 
 def _sparse(pixels: Array) -> Array:

@@ -226,14 +226,14 @@ def _cards(folder: Path, name: str, model: bytes, record: Quantization) -> list[
         [style.card for style in catalog.read(folder)],
         hashlib.sha256(model).hexdigest(),
     )
-    made = []
+    renamed = []
     for card in cards:
         own = name if len(cards) == 1 else f"{name}-{card.name}"
         file = replace(
             card.model, file=publish.FILE, sha256=sha256, bytes=len(model), quantized=record
         )
-        made.append(replace(card, name=own, preview=f"{own}.jpg", model=file))
-    return made
+        renamed.append(replace(card, name=own, preview=f"{own}.jpg", model=file))
+    return renamed
 
 
 def _require_place(style: Style, target: Path, overwrite: bool) -> None:

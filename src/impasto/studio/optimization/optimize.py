@@ -266,8 +266,8 @@ def _solver(options: OptimizeOptions, pairs: int) -> Solver:
     return Lbfgs(pairs, box=options.box)
 
 
-def _weights(given: Sequence[float] | None, count: int) -> list[float]:
-    weights = [1.0] * count if given is None else [float(weight) for weight in given]
+def _weights(shares: Sequence[float] | None, count: int) -> list[float]:
+    weights = [1.0] * count if shares is None else [float(weight) for weight in shares]
     if not count or len(weights) != count:
         raise OptionError(f"{len(weights)} style weights for {count} styles", hint="give one each")
     total = sum(weights)

@@ -103,6 +103,6 @@ def source(entry: Mapping[str, Any], beside: Path) -> Path:
     raise PictureError(f"{entry['path']} is not there", hint=f"put it beside {beside}")
 
 
-def _source(given: PictureSource, picture: Picture) -> dict[str, str | None]:
-    path = str(given) if isinstance(given, (str, Path)) else None
+def _source(origin: PictureSource, picture: Picture) -> dict[str, str | None]:
+    path = str(origin) if isinstance(origin, (str, Path)) else None
     return {"path": path, "pixels_sha256": picture.sha256}

@@ -213,13 +213,13 @@ def weighted(layers: Sequence[str]) -> dict[str, float]:
     """
     weights = {}
     for layer in layers:
-        name, _, given = layer.partition(":")
+        name, _, share = layer.partition(":")
         try:
-            weights[name] = float(given or 1)
+            weights[name] = float(share or 1)
         except ValueError:
             weights[name] = -1.0
         if not 0 <= weights[name] < float("inf"):
-            raise OptionError(f"{given!r} is not a weight for layer {name}", hint="use NAME:0.5")
+            raise OptionError(f"{share!r} is not a weight for layer {name}", hint="use NAME:0.5")
     return weights
 
 

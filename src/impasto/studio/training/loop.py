@@ -171,11 +171,11 @@ def accelerator(device: str, work: Path, *, tensorboard: bool = False) -> Accele
         return make()
     need("tensorboard", "tensorboard", "tensorboard")
     try:
-        made = make(log_with="tensorboard", project_dir=work)
+        tracked = make(log_with="tensorboard", project_dir=work)
     except (ImportError, ValueError) as error:
         raise MissingExtraError("tensorboard", "tensorboard") from error
-    made.init_trackers("tensorboard")
-    return made
+    tracked.init_trackers("tensorboard")
+    return tracked
 
 
 def anyone(accelerator: Accelerator, here: bool) -> bool:

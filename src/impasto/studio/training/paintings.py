@@ -67,8 +67,8 @@ class Painting:
     def entry(self) -> Entry:
         """What the card says of it."""
         title = str(self.title or self.name.replace("-", " ").title())
-        known = (str(each or "unknown") for each in (self.artist, self.year, self.licence))
-        artwork = Artwork(title, *known)
+        origin = (str(each or "unknown") for each in (self.artist, self.year, self.licence))
+        artwork = Artwork(title, *origin)
         return Entry(self.name, title, artwork, self.style_size, self.style_crop, self.style_weight)
 
     def picture(self, size: int, crop: str = "whole") -> Picture:
@@ -131,8 +131,8 @@ def entries(
 
 def own(painting: Painting | Entry) -> dict[str, Json]:
     """The options that a painting has of its own."""
-    given = {key: getattr(painting, key) for key in OWN}
-    return {key: value for key, value in given.items() if value is not None}
+    options = {key: getattr(painting, key) for key in OWN}
+    return {key: value for key, value in options.items() if value is not None}
 
 
 def learnt_with(style: Style) -> tuple[LossOptions, int, str]:

@@ -137,12 +137,12 @@ class PaintingLesson:
             return self
         photographs = self.dataset.batch(0).to(self.device)
         ground = self._grained(photographs, 0)
-        made = []
+        balanced = []
         for index, objective in enumerate(self.objectives):
             with torch.no_grad():
                 painted = network(ground, self._mix(index))
-            made.append(objective.balanced(painted, objective.content(photographs)))
-        return replace(self, objectives=made)
+            balanced.append(objective.balanced(painted, objective.content(photographs)))
+        return replace(self, objectives=balanced)
 
     def groups(self, network: TransformNetwork) -> list[Group]:
         """The norms of the new styles, and all that styles share, unless that stays.
