@@ -129,8 +129,8 @@ def test_a_worker_without_memory_is_an_error_of_the_device():
 def test_a_worker_without_the_device_says_so_of_each_task(tmp_path):
     style = catalog.find("great-wave")
     task = paths.Task(assets.demo_photo(), style.name, tmp_path / "x.jpg")
-    painter = ray_cluster._Worker([task], {style.name: style}, batch.Settings(device="cuda"))
-    told = ray_cluster._result_of(task, painter({"number": 0}))
+    worker = ray_cluster._Worker([task], {style.name: style}, batch.Settings(device="cuda"))
+    told = ray_cluster._result_of(task, worker({"number": 0}))
     assert isinstance(told.error, errors.DeviceError)
     assert "this installation has no cuda" in told.error.message
 

@@ -119,10 +119,10 @@ def quantize(
         )
     apart = min(options.held_out, len(pictures) // 2)
     names, model = [path.name for path in pictures][apart:], original.model()
-    quantization = _Quantization(
+    quantizer = _Quantizer(
         model, list(pictures.values()), apart, len(original.weights), on_progress
     )
-    quantized, difference, kept = quantization()
+    quantized, difference, kept = quantizer()
     record = Quantization(
         bits=8,
         kept_in_floats=tuple(kept),
@@ -134,11 +134,11 @@ def quantize(
     publish.write_folder(target, quantized, _cards(original.folder, target.name, quantized, record))
     size = len(quantized) / len(model)
     return Quantized(
-        target, difference, kept, size, _speed(model, quantized, quantization.held_out[0][0])
+        target, difference, kept, size, _speed(model, quantized, quantizer.held_out[0][0])
     )
 
 
-class _Quantization:
+class _Quantizer:
     """One network: brought to 8 bits, compared, and again with more of it in floats."""
 
     def __init__(
