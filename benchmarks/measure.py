@@ -120,13 +120,13 @@ def slug(parts: Sequence[str | int]) -> str:
 
 def versions() -> dict[str, str]:
     """Python and the packages that the results depend on."""
-    found = {"python": platform.python_version()}
+    packages = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            packages[package] = metadata.version(package)
         except metadata.PackageNotFoundError:  # run from the source tree
-            found[package] = "not installed"
-    return found
+            packages[package] = "not installed"
+    return packages
 
 
 def _cpu() -> str:

@@ -118,8 +118,8 @@ def _evaluate(objective: Objective, x: Tensor, target: Any) -> None:
 def _bare(objective: Objective, x: Tensor) -> None:
     """Forward to the deepest layer and back, with no loss to speak of."""
     point = x.detach().requires_grad_(True)
-    found = objective.network(point, objective.layers)
-    torch.autograd.grad(found["conv5_1"].sum(), point)
+    features = objective.network(point, objective.layers)
+    torch.autograd.grad(features["conv5_1"].sum(), point)
 
 
 def _pictures(folder: Path, plan: Plan) -> tuple[Path, Path]:

@@ -91,12 +91,12 @@ def _objective(style: Style, painting: Path) -> Objective:
 def _totals(
     objective: Objective, given: list[NDArray[np.uint8]], painted: list[NDArray[np.uint8]]
 ) -> float:
-    found = []
+    objectives = []
     for photo, painting in zip(given, painted, strict=True):
         content = objective.content(to_tensor(photo)[None])
         with torch.no_grad():
-            found.append(float(objective(to_tensor(painting)[None], content).total))
-    return statistics.mean(found)
+            objectives.append(float(objective(to_tensor(painting)[None], content).total))
+    return statistics.mean(objectives)
 
 
 def _painted(network: FastStyleTransfer, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -46,11 +46,11 @@ def serving(style: Style, plan: Plan) -> Iterator[Row]:
             """Seconds until painted; when there is no room it comes again, as clients do."""
             while True:
                 started = time.perf_counter()
-                found = http.post("/v1/stylize", params=query, content=data)
-                if found.status_code == 200:
+                painted = http.post("/v1/stylize", params=query, content=data)
+                if painted.status_code == 200:
                     return time.perf_counter() - started
-                assert found.status_code == 429, found.text
-                time.sleep(float(found.headers["retry-after"]))
+                assert painted.status_code == 429, painted.text
+                time.sleep(float(painted.headers["retry-after"]))
 
         def served() -> float:
             started = time.perf_counter()

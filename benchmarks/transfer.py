@@ -52,8 +52,9 @@ def transfer(_style: Style, plan: Plan) -> Iterator[Row]:
         )
     optimiser, network = (np.array(values) for values in zip(*rows, strict=True))
     for index, value in enumerate(VALUES):
-        found = _correlation(optimiser[:, index], network[:, index])
-        yield Row(f"{Path(plan.painting).stem}: optimiser and network agree on {value}", "", found)
+        correlation = _correlation(optimiser[:, index], network[:, index])
+        what = f"{Path(plan.painting).stem}: optimiser and network agree on {value}"
+        yield Row(what, "", correlation)
 
 
 def _network(name: str, photo: Picture, plan: Plan) -> Picture:

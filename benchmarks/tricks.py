@@ -38,13 +38,13 @@ def tricks(_style: Style, plan: Plan) -> Iterator[Row]:
         return
     base = _trained(BASELINE, plan)
     for name in TRICKS:
-        found, light = _trained(name, plan), name == "light"
+        trick, light = _trained(name, plan), name == "light"
         for what, unit, bar in (
             (f"objective after {plan.steps} steps", "", 1.1 if light else None),
             (f"time at {said(FULL_HD)}", "ms", 0.1 if light else None),
             ("parameters", "", None),
         ):
-            one, other = found[what], base[what]
+            one, other = trick[what], base[what]
             yield Row(f"{name} against {BASELINE}, {what}", unit, one, other, one / other, bar)
     kept, computed = _steps(plan)
     yield Row("a step of light with kept content features", "s", kept, computed, kept / computed)

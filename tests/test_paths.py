@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from impasto import atomic, paths
 from impasto.errors import OptionError
-from impasto.paths import Found, Job
+from impasto.paths import Found, Task
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_a_folder_without_pictures_is_said(tmp_path):
 
 
 def outputs(*arguments, **options):
-    return [job.output for job in paths.plan(*arguments, **options)]
+    return [task.output for task in paths.plan(*arguments, **options)]
 
 
 def test_results_lie_beside_the_photo_with_the_styles_name(tmp_path):
@@ -93,10 +93,10 @@ def test_a_folder_is_painted_again_and_its_results_are_no_inputs(tree):
     def painted(inputs, out=None, style="a", **options):
         known = ("a", "b")
         plan = paths.plan(paths.find(inputs), [style], out and str(out), known=known, **options)
-        for job in plan:
-            job.output.parent.mkdir(exist_ok=True, parents=True)
-            job.output.write_bytes(b"x")
-        return {job.input.name for job in plan}
+        for task in plan:
+            task.output.parent.mkdir(exist_ok=True, parents=True)
+            task.output.write_bytes(b"x")
+        return {task.input.name for task in plan}
 
     originals = {"a.PNG", "b.jpg", "c.webp", "2.a.jpg"}
     for _ in range(2):
@@ -150,7 +150,7 @@ def test_blends_are_results_too_and_a_format_is_of_pictures(tmp_path):
         (tmp_path / name).touch()
     known = {"great-wave", "udnie"}
     plan = paths.plan(paths.find([tmp_path]), ["mondrian"], known=known, format="webp")
-    painted = {job.input.name: job.output.name for job in plan}
+    painted = {task.input.name: task.output.name for task in plan}
     assert painted == {
         "a.jpg": "a.mondrian.webp",
         "a.b-70.jpg": "a.b-70.mondrian.webp",
@@ -170,16 +170,16 @@ def test_names_of_255_bytes_and_of_no_encoding(tmp_path):
     for stem in ("x" * 251, "é" * 125, os.fsdecode(b"\xff\xfe odd")):
         photo = tmp_path / f"{stem}.jpg"
         photo.write_bytes(b"x")
-        (job,) = paths.plan(paths.find([photo]), ["great-wave"])
-        assert atomic.write(job.output, b"y").read_bytes() == b"y"
+        (task,) = paths.plan(paths.find([photo]), ["great-wave"])
+        assert atomic.write(task.output, b"y").read_bytes() == b"y"
 
 
 # Writing
 
 
 def test_a_job_says_what_becomes_what(tmp_path):
-    (job,) = paths.plan([Found(tmp_path / "p.jpg")], ["s"])
-    assert job == Job(tmp_path / "p.jpg", "s", tmp_path / "p.s.jpg")
+    (task,) = paths.plan([Found(tmp_path / "p.jpg")], ["s"])
+    assert task == Task(tmp_path / "p.jpg", "s", tmp_path / "p.s.jpg")
 
 
 def test_a_folder_that_cannot_be_looked_into_is_an_input_that_fails(tree, monkeypatch):
@@ -197,8 +197,8 @@ def test_a_folder_that_cannot_be_looked_into_is_an_input_that_fails(tree, monkey
 
 def test_a_name_too_long_for_the_disk_is_only_a_file_that_is_not_there(tmp_path):
     (found,) = paths.find([tmp_path / f"{'x' * 300}.jpg"])
-    (job,) = paths.plan([found], ["great-wave"])
-    assert len(job.output.name) <= 255
+    (task,) = paths.plan([found], ["great-wave"])
+    assert len(task.output.name) <= 255
     with pytest.raises(OptionError, match=r"too long.*-o"):
         paths.plan([found], ["s" * 260])
     assert paths.plan([found], ["s" * 260], str(tmp_path / "short.jpg"))[0].output.stem == "short"

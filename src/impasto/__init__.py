@@ -91,9 +91,9 @@ def __getattr__(name: str) -> object:
     if name not in _HOME_OF:
         raise AttributeError(f"module 'impasto' has no attribute {name!r}")
     home = _distribution.need(f"impasto.{_HOME_OF[name]}", "train", f"impasto.{name}")
-    found: object = getattr(home, name)
-    globals()[name] = found
-    return found
+    value: object = getattr(home, name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

@@ -39,12 +39,12 @@ def extras() -> dict[str, list[str]]:
         requirements = requires("impasto") or ()
     except PackageNotFoundError:
         return {}
-    found: dict[str, list[str]] = {}
+    packages: dict[str, list[str]] = {}
     for requirement in requirements:
         if match := _REQUIREMENT.match(requirement):
-            found.setdefault(match["extra"], []).append(match["name"].lower())
-    found.pop("dev", None)
-    return found
+            packages.setdefault(match["extra"], []).append(match["name"].lower())
+    packages.pop("dev", None)
+    return packages
 
 
 def missing(extra: str) -> list[str]:

@@ -47,8 +47,8 @@ def _try(device: str) -> str:
     try:
         style = next(iter(catalog.bundled().values()))
         engine.OnnxEngine(style.model(), device=device).paint(np.zeros((64, 64, 3), np.uint8))
-        found = runtimes.precision(device)
-        return f"works ({devices.RUNTIMES[device]}{'' if found == 'f32' else f', {found}'})"
+        floats = runtimes.precision(device)
+        return f"works ({devices.RUNTIMES[device]}{'' if floats == 'f32' else f', {floats}'})"
     except StopIteration:
         return "not tried: no bundled style"
     except ImpastoError as error:
@@ -63,18 +63,18 @@ def bench(size: Size = (720, 1280)) -> dict[str, float | str]:
     style = next(iter(catalog.bundled().values()))
     rng = np.random.default_rng(0)
     photo = rng.integers(0, 256, (*size, 3), np.uint8)
-    found: dict[str, float | str] = {}
+    times: dict[str, float | str] = {}
     for device in runtimes.available():
         try:
             painter = engine.OnnxEngine(style.model(), device=device)
-            found[device] = round(min(_timed(painter, photo) for _ in range(_REPEATS)), 1)
+            times[device] = round(min(_timed(painter, photo) for _ in range(_REPEATS)), 1)
         except ImpastoError as error:
-            found[device] = error.message
+            times[device] = error.message
     try:
-        devices.remember({name: ms for name, ms in found.items() if isinstance(ms, float)})
+        devices.remember({name: ms for name, ms in times.items() if isinstance(ms, float)})
     except OutputError as error:
-        found["not kept"] = f"{error.message}; IMPASTO_CACHE names another place"
-    return found
+        times["not kept"] = f"{error.message}; IMPASTO_CACHE names another place"
+    return times
 
 
 def _timed(painter: engine.Engine, photo: NDArray[np.uint8]) -> float:

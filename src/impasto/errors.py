@@ -128,5 +128,5 @@ def is_of_memory(error: Exception) -> bool:
 
 def reason(error: Warning | BaseException | str) -> str:
     """What an error of the system or of another library says, in one line."""
-    said = getattr(error, "strerror", None) or str(error)
-    return " ".join(said.split()).rstrip(".") or type(error).__name__
+    text = getattr(error, "strerror", None) or str(error)
+    return " ".join(text.split()).rstrip(".") or type(error).__name__

@@ -52,7 +52,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Job:
+class Task:
     """One picture or film to paint in one style."""
 
     input: Path
@@ -145,10 +145,10 @@ def pictures(folder: str | Path) -> list[Path]:
     Raises:
         OptionError: there are no pictures.
     """
-    found = [each.path for each in find([folder]) if each.path.suffix.lower() not in _NO_PICTURES]
-    if not found:
+    files = [each.path for each in find([folder]) if each.path.suffix.lower() not in _NO_PICTURES]
+    if not files:
         raise OptionError(f"there are no pictures in {folder}")
-    return found
+    return files
 
 
 def _place(path: Path) -> tuple[str, str]:
@@ -185,7 +185,7 @@ def plan(
     *,
     format: str | None = None,
     known: Iterable[str] = (),
-) -> list[Job]:
+) -> list[Task]:
     """Which picture becomes which file, decided and checked before any work.
 
     ``photo.jpg`` becomes ``photo.STYLE.jpg`` beside it, or in the folder ``out``, where the
@@ -212,13 +212,15 @@ def plan(
             f"{target} is a file; a folder is needed for {len(found) * len(styles)} results",
             hint=f"name one, such as {target.with_suffix('')}{os.sep}",
         )
-    jobs = [
-        Job(item.path, style, target if single and target else _output(item, style, target, suffix))
+    tasks = [
+        Task(
+            item.path, style, target if single and target else _output(item, style, target, suffix)
+        )
         for item in found
         for style in styles
     ]
-    _require_distinct(jobs)
-    return jobs
+    _require_distinct(tasks)
+    return tasks
 
 
 def _without_results(found: Sequence[Found], styles: Collection[str]) -> list[Found]:
@@ -276,18 +278,18 @@ def _short(stem: str, ending: str) -> str:
     )
 
 
-def _require_distinct(jobs: Sequence[Job]) -> None:
-    inputs = {os.path.realpath(job.input): job.input for job in jobs}
-    outputs: dict[str, Job] = {}
-    for job in jobs:
-        real = os.path.realpath(job.output)
+def _require_distinct(tasks: Sequence[Task]) -> None:
+    inputs = {os.path.realpath(task.input): task.input for task in tasks}
+    outputs: dict[str, Task] = {}
+    for task in tasks:
+        real = os.path.realpath(task.output)
         if real in inputs:
             raise OptionError(
-                f"{job.output} is an input; it would be destroyed", hint="name another with -o"
+                f"{task.output} is an input; it would be destroyed", hint="name another with -o"
             )
         if other := outputs.get(real):
             raise OptionError(
-                f"{other.input} and {job.input} would both become {job.output}",
+                f"{other.input} and {task.input} would both become {task.output}",
                 hint="paint them in two runs, or give their folder to mirror its tree",
             )
-        outputs[real] = job
+        outputs[real] = task

@@ -37,19 +37,21 @@ class Terminal:
         print(_readable(f"{prefix}{text}"), file=sys.stderr)
 
     def result(self, result: Result) -> None:
-        """One job of a batch: a JSON object, or a line."""
+        """One task of a batch: a JSON object, or a line."""
         if self.as_json:
             print(json.dumps(record(result)), flush=True)
         elif result.error:
-            self.error(result.error, str(result.job.input))
+            self.error(result.error, str(result.task.input))
         elif result.skipped:
-            self.say(f"{result.job.output} is there already - skipped; --overwrite replaces it")
+            self.say(f"{result.task.output} is there already - skipped; --overwrite replaces it")
         else:
-            self.say(f"{result.job.output}  {result.width}x{result.height}  {result.seconds:.2f} s")
+            self.say(
+                f"{result.task.output}  {result.width}x{result.height}  {result.seconds:.2f} s"
+            )
             for note in result.notes:
-                self.say(f"  {result.job.input}: {note}")
+                self.say(f"  {result.task.input}: {note}")
             if self.verbose:
-                self.say(f"  {result.job.style} on {result.device}")
+                self.say(f"  {result.task.style} on {result.device}")
 
     def print_json(self, value: Json) -> None:
         print(json.dumps(value, indent=2))
@@ -101,11 +103,11 @@ class Terminal:
 
 
 def record(result: Result) -> dict[str, Json]:
-    """What ``--json`` prints of one job."""
+    """What ``--json`` prints of one task."""
     fields: dict[str, Json] = {
-        "input": str(result.job.input),
-        "output": str(result.job.output),
-        "style": result.job.style,
+        "input": str(result.task.input),
+        "output": str(result.task.output),
+        "style": result.task.style,
         "status": result.status,
     }
     if result.error:

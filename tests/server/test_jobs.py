@@ -90,7 +90,7 @@ def test_jobs_come_in_their_order_and_so_many_wait(jobs):
     with pytest.raises(Refusal, match="3 jobs are waiting already") as refused:
         new(jobs)
     assert refused.value.http_status == 429
-    assert [jobs.told(job)["ahead"] for job in made] == [0, 1, 2]
+    assert [jobs.status(job)["ahead"] for job in made] == [0, 1, 2]
     assert [jobs.take().id for _ in made] == [job.id for job in made]
 
 
@@ -149,7 +149,7 @@ def ends_as_it_is_cancelled(options, job, folder):
     jobs = Jobs(options)
     jobs.keep(job.id, "result", io.BytesIO(b"painted"))
     told = {"state": "done", "media_type": "image/png", "bytes": 7}
-    atomic.write(Path(folder, work._TOLD), json.dumps(told).encode())
+    atomic.write(Path(folder, work._OUTCOME), json.dumps(told).encode())
     jobs.cancel(job.id)
 
 

@@ -32,11 +32,11 @@ def planned(folder, style, out="out"):
 
 def test_results_come_in_order_and_a_broken_file_stops_nothing(folder, style):
     results = list(batch.run(planned(folder, style), {style.name: style}, Settings()))
-    assert [each.job.input.name for each in results] == [f"{number}.png" for number in range(5)]
+    assert [each.task.input.name for each in results] == [f"{number}.png" for number in range(5)]
     assert [each.status for each in results] == ["done", "done", "error", "done", "done"]
     for number, each in enumerate(results):
         if not each.error:
-            assert each.width == images.read(each.job.output).width == 70 + number
+            assert each.width == images.read(each.task.output).width == 70 + number
             assert each.seconds > 0
     again = list(batch.run(planned(folder, style), {style.name: style}, Settings()))
     assert [each.status for each in again] == ["skipped", "skipped", "error", "skipped", "skipped"]
@@ -49,20 +49,20 @@ def test_one_photograph_is_read_ahead_and_no_more(folder, style, monkeypatch):
     )
     results = batch.run(planned(folder, style), {style.name: style}, Settings())
     first = next(results)
-    assert first.job.input.name == "0.png"
+    assert first.task.input.name == "0.png"
     assert len(reads) <= 3  # of the second, which is painted by now, and of the next
     assert len(list(results)) == 4
     assert reads == [f"{number}.png" for number in range(5)]
 
 
 def test_what_is_there_is_not_even_read(folder, style, monkeypatch):
-    jobs = planned(folder, style)
-    list(batch.run(jobs[:2], {style.name: style}, Settings()))
+    tasks = planned(folder, style)
+    list(batch.run(tasks[:2], {style.name: style}, Settings()))
     reads, real = [], images.read
     monkeypatch.setattr(
         images, "read", lambda path, options: reads.append(path.name) or real(path, options)
     )
-    list(batch.run(jobs, {style.name: style}, Settings()))
+    list(batch.run(tasks, {style.name: style}, Settings()))
     assert reads == ["2.png", "3.png", "4.png"]
 
 
@@ -85,17 +85,17 @@ def test_cancelled_it_writes_what_it_has_begun(folder, style):
     done += results
     assert 1 <= len(done) <= 3
     assert [each.status for each in done] == ["done", "done", "error"][: len(done)]
-    assert all(each.job.output.exists() for each in done if not each.error)
+    assert all(each.task.output.exists() for each in done if not each.error)
 
 
 def test_films_without_pyav_end_it_before_any_picture_is_painted(folder, style, monkeypatch):
     (folder / "film.mp4").write_bytes(b"a film")
     monkeypatch.setitem(sys.modules, "av", None)
-    jobs = paths.plan(paths.find([folder]), [style.name], f"{folder}/out/")
+    tasks = paths.plan(paths.find([folder]), [style.name], f"{folder}/out/")
     with pytest.raises(MissingExtraError, match=r"PyAV"):
-        next(batch.run(jobs, {style.name: style}, Settings()))
+        next(batch.run(tasks, {style.name: style}, Settings()))
     assert not (folder / "out").exists()
-    film = next(job for job in jobs if job.is_film)
+    film = next(task for task in tasks if task.is_film)
     with pytest.raises(MissingExtraError):  # as a worker of a cluster does it
         batch.film(film, style, Settings(), silent, CancelToken())
     assert run("stylize", film.input, "-s", style.name).returncode == 3
@@ -114,13 +114,13 @@ def test_what_does_not_fit_into_memory_stops_nothing(folder, style, monkeypatch,
         return real(picture, *more)
 
     monkeypatch.setattr(images, "encode", encode)
-    jobs = planned(folder, style)
-    results = list(batch.run(jobs, {style.name: style}, Settings()))
+    tasks = planned(folder, style)
+    results = list(batch.run(tasks, {style.name: style}, Settings()))
     assert [each.status for each in results] == ["done", "error", "error", "done", "done"]
     assert "1.png does not fit into memory - use a smaller --size" in str(results[1].error)
 
     huge = Settings(StylizeOptions(size=65_500), overwrite=True)
-    (result,) = batch.run(jobs[:1], {style.name: style}, huge)
+    (result,) = batch.run(tasks[:1], {style.name: style}, huge)
     assert isinstance(result.error, PictureLimitError)
     assert "megapixels; the limit is 200" in str(result.error)
 
@@ -173,23 +173,25 @@ def damaged(style, folder):
 def test_a_style_is_loaded_once_and_when_a_picture_needs_it(folder, style, loads):
     other = catalog.bundled()["udnie-tiny"]
     styles = {each.name: each for each in (style, other)}
-    jobs = paths.plan(paths.find([folder / "0.png", folder / "1.png"]), [*styles], f"{folder}/out/")
-    list(batch.run(jobs[:1], styles, Settings()))
+    tasks = paths.plan(
+        paths.find([folder / "0.png", folder / "1.png"]), [*styles], f"{folder}/out/"
+    )
+    list(batch.run(tasks[:1], styles, Settings()))
     assert loads == [(style.name, "pictures")]
     loads.clear()
-    assert [each.status for each in batch.run(jobs, styles, Settings())] == ["skipped"] + 3 * [
+    assert [each.status for each in batch.run(tasks, styles, Settings())] == ["skipped"] + 3 * [
         "done"
     ]
     assert sorted(loads) == [(style.name, "pictures"), (other.name, "pictures")]
 
 
 def test_where_all_is_there_no_style_is_even_looked_at(folder, style, loads):
-    jobs = planned(folder, style)
-    for job in jobs:
-        job.output.parent.mkdir(exist_ok=True)
-        job.output.touch()
+    tasks = planned(folder, style)
+    for task in tasks:
+        task.output.parent.mkdir(exist_ok=True)
+        task.output.touch()
     broken = damaged(style, folder / "broken")
-    results = batch.run(jobs, {style.name: broken}, Settings(device="cuda"))
+    results = batch.run(tasks, {style.name: broken}, Settings(device="cuda"))
     assert [each.status for each in results] == ["skipped"] * 5
     assert not loads
 
@@ -197,8 +199,8 @@ def test_where_all_is_there_no_style_is_even_looked_at(folder, style, loads):
 def test_films_alone_load_no_style_for_pictures(folder, style, loads):
     pytest.importorskip("av")
     (folder / "film.mp4").write_bytes(b"a film")
-    jobs = paths.plan(paths.find([folder / "film.mp4"]), [style.name], f"{folder}/out/")
-    (result,) = batch.run(jobs, {style.name: style}, Settings())
+    tasks = paths.plan(paths.find([folder / "film.mp4"]), [style.name], f"{folder}/out/")
+    (result,) = batch.run(tasks, {style.name: style}, Settings())
     assert "film.mp4 cannot be painted" in str(result.error)
     assert loads == [(style.name, "film")]
 
@@ -208,11 +210,11 @@ def test_a_style_that_is_damaged_ends_it_before_any_picture_is_painted(folder, s
     pytest.importorskip("av")
     (folder / "film.mp4").write_bytes(b"a film")
     broken = damaged(style, folder / "broken")
-    jobs = [*planned(folder, style), paths.Job(folder / name, "broken", folder / f"out/x{name}")]
+    tasks = [*planned(folder, style), paths.Task(folder / name, "broken", folder / f"out/x{name}")]
     with pytest.raises(StyleError, match="is damaged"):
-        next(batch.run(jobs, {style.name: style, "broken": broken}, Settings()))
+        next(batch.run(tasks, {style.name: style, "broken": broken}, Settings()))
     with pytest.raises(DeviceError, match="this installation has no cuda"):
-        next(batch.run(jobs[:1], {style.name: style}, Settings(device="cuda")))
+        next(batch.run(tasks[:1], {style.name: style}, Settings(device="cuda")))
     assert not loads
     assert not (folder / "out").exists()
 
@@ -220,10 +222,10 @@ def test_a_style_that_is_damaged_ends_it_before_any_picture_is_painted(folder, s
 def test_a_style_that_only_the_runtime_refuses_is_an_error_of_its_jobs_or_of_all(folder, style):
     odd = refused(style, folder / "odd")
     styles = {style.name: style, "odd": odd}
-    jobs = paths.plan(paths.find([folder / "0.png"]), [*styles], f"{folder}/out/")
+    tasks = paths.plan(paths.find([folder / "0.png"]), [*styles], f"{folder}/out/")
     with pytest.raises(StyleError, match="onnxruntime refuses the network"):
-        next(batch.run(jobs[::-1], styles, Settings()))
+        next(batch.run(tasks[::-1], styles, Settings()))
     assert not (folder / "out").exists()
-    done, failed = batch.run(jobs, styles, Settings())
+    done, failed = batch.run(tasks, styles, Settings())
     assert done.status == "done"
     assert "onnxruntime refuses the network" in str(failed.error)

@@ -14,7 +14,7 @@ import pytest
 
 from impasto import assets, catalog, errors, images, paths
 from impasto.inference import runtimes
-from impasto.paths import Job
+from impasto.paths import Task
 from impasto.stylization import batch, ray_cluster
 
 pytest.importorskip("ray")
@@ -69,7 +69,7 @@ def _wait_for(look, process):
 
 def _workers(pid):
     """Ray's processes that paint; they are no children of ours, but of its daemon."""
-    name = "_Painter"
+    name = "_Worker"
     return [
         each
         for each in psutil.process_iter(["cmdline", "uids"])
@@ -87,8 +87,8 @@ def test_what_ray_says_after_the_last_result_is_no_result_either(tmp_path, capsy
     photo = tmp_path / "photo.png"
     images.read(assets.demo_photo()).resized(64).save(photo)
     settings = batch.Settings()
-    job = paths.Job(photo, "great-wave", tmp_path / "painted.png")
-    results = ray_cluster.run([job], {"great-wave": catalog.find("great-wave")}, settings)
+    task = paths.Task(photo, "great-wave", tmp_path / "painted.png")
+    results = ray_cluster.run([task], {"great-wave": catalog.find("great-wave")}, settings)
     assert [result.error for result in results] == [None]
     assert not ray.is_initialized()
     told = capsys.readouterr()
@@ -113,24 +113,24 @@ def test_what_rays_threads_write_is_no_result(capsys):
     ],
 )
 def test_errors_of_workers_are_told_as_they_were(error):
-    job = paths.Job(assets.demo_photo(), "great-wave", assets.demo_photo())
-    told = ray_cluster._told(job, ray_cluster._row(batch.Result(job, error=error))).error
+    task = paths.Task(assets.demo_photo(), "great-wave", assets.demo_photo())
+    told = ray_cluster._result_of(task, ray_cluster._row(batch.Result(task, error=error))).error
     assert type(told) is type(error)
     assert (str(told), told.exit_code) == (str(error), error.exit_code)
 
 
 def test_a_worker_without_memory_is_an_error_of_the_device():
-    job = paths.Job(assets.demo_photo(), "great-wave", assets.demo_photo())
-    row = ray_cluster._row(batch.Result(job, error=runtimes.OutOfMemoryError("no room")))
-    told = ray_cluster._told(job, row).error
+    task = paths.Task(assets.demo_photo(), "great-wave", assets.demo_photo())
+    row = ray_cluster._row(batch.Result(task, error=runtimes.OutOfMemoryError("no room")))
+    told = ray_cluster._result_of(task, row).error
     assert (type(told), told.message) == (errors.DeviceError, "no room")
 
 
-def test_a_worker_without_the_device_says_so_of_each_job(tmp_path):
+def test_a_worker_without_the_device_says_so_of_each_task(tmp_path):
     style = catalog.find("great-wave")
-    job = paths.Job(assets.demo_photo(), style.name, tmp_path / "x.jpg")
-    painter = ray_cluster._Painter([job], {style.name: style}, batch.Settings(device="cuda"))
-    told = ray_cluster._told(job, painter({"number": 0}))
+    task = paths.Task(assets.demo_photo(), style.name, tmp_path / "x.jpg")
+    worker = ray_cluster._Worker([task], {style.name: style}, batch.Settings(device="cuda"))
+    told = ray_cluster._result_of(task, worker({"number": 0}))
     assert isinstance(told.error, errors.DeviceError)
     assert "this installation has no cuda" in told.error.message
 
@@ -139,7 +139,7 @@ def test_a_damaged_style_ends_it_before_a_cluster_is_asked_for(tmp_path, style):
     ray = pytest.importorskip("ray")
     broken = shutil.copytree(style.folder, tmp_path / "broken")
     (broken / "style.onnx").write_bytes(style.model()[:-1])
-    job = Job(assets.demo_photo(), style.name, tmp_path / "x.jpg")
+    task = Task(assets.demo_photo(), style.name, tmp_path / "x.jpg")
     with pytest.raises(errors.StyleError, match="is damaged"):
-        next(ray_cluster.run([job], {style.name: catalog.find(broken)}, batch.Settings()))
+        next(ray_cluster.run([task], {style.name: catalog.find(broken)}, batch.Settings()))
     assert not ray.is_initialized()

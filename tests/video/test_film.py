@@ -26,7 +26,7 @@ from impasto.errors import (
     PictureLimitError,
 )
 from impasto.options import ReadOptions, StylizeOptions
-from impasto.paths import Job
+from impasto.paths import Task
 from impasto.progress import CancelToken, silent
 from impasto.stylization import batch
 from impasto.stylization.batch import Settings
@@ -237,8 +237,8 @@ def test_a_film_that_ends_early_is_said_to(style, tmp_path):
         places = [packet.pos for packet in container.demux(video=0) if packet.size]
     (tmp_path / "cut.mp4").write_bytes(data[: places[12]])
     for name, notes in (("whole", 1), ("cut", 2)):
-        job = Job(tmp_path / f"{name}.mp4", style.name, tmp_path / f"{name}.out.mp4")
-        result = batch.film(job, style, Settings(), silent, CancelToken())
+        task = Task(tmp_path / f"{name}.mp4", style.name, tmp_path / f"{name}.out.mp4")
+        result = batch.film(task, style, Settings(), silent, CancelToken())
         assert (str(result.error), len(result.notes)) == ("None", notes)
     assert re.search(r"tells of 8 more frames; it may be damaged", result.notes[1])
 
@@ -262,8 +262,8 @@ def test_a_film_that_is_stopped_can_be_played_and_goes_on(clip, style, tmp_path,
     assert len(frames_of(target)) == film.frames == 9
     assert 0 < len(sound_of(target)) < len(sound_of(clip))
     assert encoding.unfinished(target)
-    job = Job(clip, style.name, target)
-    assert not batch.is_there(job, Settings())  # to be gone on with, also by a cluster
+    task = Task(clip, style.name, target)
+    assert not batch.is_there(task, Settings())  # to be gone on with, also by a cluster
     seen = []
     film = stylize_film(
         clip, target, Stylizer(style, steady=True, threads=1), on_progress=seen.append
@@ -271,7 +271,7 @@ def test_a_film_that_is_stopped_can_be_played_and_goes_on(clip, style, tmp_path,
     assert film.whole
     assert seen[0].step == 10
     assert not encoding.unfinished(target)
-    assert batch.is_there(job, Settings())
+    assert batch.is_there(task, Settings())
     assert sound_of(target) == sound_of(clip)
     assert np.abs(pixels_of(target) - pixels_of(whole)).mean() < 3
     assert np.abs(times_of(target) - times_of(clip)).max() < 0.0011
@@ -455,10 +455,10 @@ def test_a_film_that_does_not_fit_into_memory_is_a_result_that_says_so(
         raise kind(errno.ENOMEM, "Cannot allocate memory")
 
     monkeypatch.setattr(Stylizer, "film", painted)
-    job = Job(clip, style.name, tmp_path / "painted.mp4")
-    result = batch.film(job, style, Settings(), silent, CancelToken())
+    task = Task(clip, style.name, tmp_path / "painted.mp4")
+    result = batch.film(task, style, Settings(), silent, CancelToken())
     assert "does not fit into memory - use a smaller --size" in str(result.error)
-    assert not job.output.exists()
+    assert not task.output.exists()
 
 
 def test_stopped_before_the_first_frame_there_is_no_film(painter, clip, tmp_path):

@@ -12,18 +12,18 @@ from impasto.catalog.style import Shares, Style, joined, unblendable
 from impasto.errors import OptionError
 
 
-def blend(found: Shares) -> Style:
+def blend(parts: Shares) -> Style:
     """The blend of styles, each with its part; the parts may add up to anything.
 
     Raises:
         OptionError: the parts are no shares, or the styles cannot be blended.
     """
-    total = sum(weight for _, weight in found)
+    total = sum(weight for _, weight in parts)
     if not total:
         raise OptionError("all parts of the blend are 0")
     if not math.isfinite(total):
         raise OptionError("a part of the blend is too large")
-    shares = [(style, weight / total) for style, weight in found]
+    shares = [(style, weight / total) for style, weight in parts]
     if len({style.card.model.sha256 for style, _ in shares}) == 1:
         return _within(shares)
     if any(len(style.weights) > 1 for style, _ in shares):

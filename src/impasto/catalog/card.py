@@ -72,13 +72,13 @@ class Network(Part):
     stride: int | None = None
 
     @classmethod
-    def of(cls, told: Json, name: str = "it") -> Self:
+    def of(cls, source: Json, name: str = "it") -> Self:
         """As :meth:`Part.of`; options and the rest lie in one object."""
-        if not isinstance(told, dict):
+        if not isinstance(source, dict):
             raise TypeError(f"{name} is not an object")
         knobs = {each.name for each in fields(NetworkOptions)}
-        rest = {key: value for key, value in told.items() if key not in knobs}
-        options = {key: value for key, value in told.items() if key in knobs}
+        rest = {key: value for key, value in source.items() if key not in knobs}
+        options = {key: value for key, value in source.items() if key in knobs}
         return super().of({"options": options, **rest}, name)
 
     def record(self) -> dict[str, Json]:
@@ -197,8 +197,8 @@ class Card(Entry):
     blend: tuple[Share, ...] | None = None
 
     @classmethod
-    def of(cls, told: Json, name: str = "it") -> Self:
-        card = super().of(told, name)
+    def of(cls, source: Json, name: str = "it") -> Self:
+        card = super().of(source, name)
         if not NAME.fullmatch(card.name):
             raise ValueError(f"{card.name!r} cannot be the name of a style")
         for file in (card.model.file, card.preview):

@@ -67,20 +67,20 @@ def bundled() -> dict[str, Style]:
     return _in(assets.STYLES)
 
 
-def looks(found: Mapping[str, Style]) -> dict[str, Style]:
+def looks(styles: Mapping[str, Style]) -> dict[str, Style]:
     """These styles without tiny twins: what NAME-tiny paints looks as what NAME does."""
-    twins = {f"{name}{TINY}" for name in found}
-    return {name: style for name, style in found.items() if name not in twins}
+    twins = {f"{name}{TINY}" for name in styles}
+    return {name: style for name, style in styles.items() if name not in twins}
 
 
 def _in(place: Path) -> dict[str, Style]:
-    found: dict[str, Style] = {}
+    styles: dict[str, Style] = {}
     for card in sorted(place.glob(f"*/{CARD}")):
         try:
-            found |= {style.name: style for style in read(card.parent)}
+            styles |= {style.name: style for style in read(card.parent)}
         except StyleError:
             continue
-    return found
+    return styles
 
 
 def find(style: str | Path | Style) -> Style:
@@ -116,10 +116,10 @@ def find(style: str | Path | Style) -> Style:
 def of_one_network(style: str | Path | Style) -> Style:
     """As :func:`find`, for what needs the folder of a network; also raises OptionError for a
     blend of several."""
-    found = find(style)
-    if found.parts:
-        raise OptionError(f"{found.name} is a blend of several networks", hint="give one style")
-    return found
+    chosen = find(style)
+    if chosen.parts:
+        raise OptionError(f"{chosen.name} is a blend of several networks", hint="give one style")
+    return chosen
 
 
 def _named(name: str) -> Style | None:
@@ -131,13 +131,13 @@ def _named(name: str) -> Style | None:
 
 def _one(folder: Path, name: str, *, only: bool = True) -> Style:
     """The style ``name`` in ``folder``, or its ``only`` one."""
-    found = read(folder)
-    for style in found:
-        if style.name == name or (only and len(found) == 1):
+    inside = read(folder)
+    for style in inside:
+        if style.name == name or (only and len(inside) == 1):
             return style
-    names = ", ".join(style.name for style in found)
+    names = ", ".join(style.name for style in inside)
     raise OptionError(
-        f"{folder} holds {len(found)} styles", hint=f"give one as {folder}/NAME: {names}"
+        f"{folder} holds {len(inside)} styles", hint=f"give one as {folder}/NAME: {names}"
     )
 
 

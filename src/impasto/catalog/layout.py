@@ -26,18 +26,18 @@ class Layout(Part):
 _OF_ONE_STYLE = {each.name for each in fields(Entry)} | {"preview"}
 
 
-def parse(told: Json) -> list[Card]:
+def parse(source: Json) -> list[Card]:
     """The cards of all styles: one, or those that ``styles`` lists."""
-    if not isinstance(told, dict):
+    if not isinstance(source, dict):
         raise TypeError("it is not an object")
-    if Layout.of(told).format > FORMAT:
+    if Layout.of(source).format > FORMAT:
         raise ValueError("it was made by a newer impasto; update with pip install -U impasto")
-    several = told.get("styles", [told])
+    several = source.get("styles", [source])
     if not isinstance(several, list) or not several:
         raise TypeError("styles is not a list")
     if not all(isinstance(entry, dict) for entry in several):
         raise TypeError("a style is not an object")
-    shared = {key: value for key, value in told.items() if key != "styles"}
+    shared = {key: value for key, value in source.items() if key != "styles"}
     cards = [Card.of({**shared, **entry}) for entry in several]
     if len({card.name for card in cards}) < len(cards):
         raise ValueError("two of its styles have one name")

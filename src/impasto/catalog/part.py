@@ -39,27 +39,27 @@ class Part:
     """The object that it was read from; empty for a new one."""
 
     @classmethod
-    def of(cls, told: Json, name: str = "it") -> Self:
+    def of(cls, source: Json, name: str = "it") -> Self:
         """The part that a JSON object tells of; ``name`` is what errors call that.
 
         Raises:
             KeyError: a key is missing.
             TypeError: a value is of another kind than it should be.
         """
-        if not isinstance(told, dict):
+        if not isinstance(source, dict):
             raise TypeError(f"{name} is not an object")
         kinds = _kinds(cls)
-        known = {
-            each.name: _read(kinds[each.name], told[key], key)
-            for each in _told(cls)
-            if (key := _key(each, told)) in told or _required(each)
+        values = {
+            each.name: _read(kinds[each.name], source[key], key)
+            for each in _json_fields(cls)
+            if (key := _key(each, source)) in source or _required(each)
         }
-        return cls(**known, source=told)
+        return cls(**values, source=source)
 
     def record(self) -> dict[str, Json]:
         """As a JSON object."""
         record, kinds = dict(self.source), _kinds(type(self))
-        for each in _told(type(self)):
+        for each in _json_fields(type(self)):
             key, kind, value = _key(each, record), kinds[each.name], getattr(self, each.name)
             if key not in record:
                 if value != each.default or (not self.source and each.metadata.get("null")):
@@ -77,20 +77,20 @@ class Part:
     @property
     def unread(self) -> frozenset[str]:
         """Options that the card tells in words of another version, which are None here."""
-        nothing = [each for each in _told(type(self)) if getattr(self, each.name) is None]
+        nothing = [each for each in _json_fields(type(self)) if getattr(self, each.name) is None]
         return frozenset(
             each.name for each in nothing if self.source.get(_key(each, self.source)) is not None
         )
 
 
-def _told(part: type[Part]) -> list[Field[Any]]:
+def _json_fields(part: type[Part]) -> list[Field[Any]]:
     return [each for each in fields(part) if each.name != "source"]
 
 
-def _key(each: Field[Any], told: Mapping[str, Json]) -> str:
+def _key(each: Field[Any], source: Mapping[str, Json]) -> str:
     """What a field is called in an object: by its name, or by what it ``was`` called."""
     was = each.metadata.get("was", each.name)
-    return was if was in told and each.name not in told else each.name
+    return was if was in source and each.name not in source else each.name
 
 
 def _required(each: Field[Any]) -> bool:
@@ -131,10 +131,10 @@ def _of(kind: type[Collection], value: Json, name: str) -> Collection:
     return value
 
 
-def _options(default: Options, told: Mapping[str, Json]) -> Options | None:
+def _options(default: Options, source: Mapping[str, Json]) -> Options | None:
     """Options that a card tells, or None where it does so in words that are not known here."""
     try:
-        return changed(default, current(default, told))
+        return changed(default, current(default, source))
     except OptionError:
         return None
 

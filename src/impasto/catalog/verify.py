@@ -158,10 +158,10 @@ def _check_node(node: memoryview) -> str:
 
 
 def _check_attribute(attribute: memoryview) -> None:
-    given = list(onnx_proto.fields(attribute))
-    if [field for field, _ in given].count(_TENSOR) > 1:  # they would be merged into one
+    fields = list(onnx_proto.fields(attribute))
+    if [field for field, _ in fields].count(_TENSOR) > 1:  # they would be merged into one
         raise ValueError("it gives a tensor twice")
-    for field, value in given:
+    for field, value in fields:
         if field in (_SUBGRAPH, _SUBGRAPHS):
             raise ValueError("it has loops or branches")
         if field in _SPARSE:
@@ -173,10 +173,10 @@ def _check_attribute(attribute: memoryview) -> None:
 
 
 def _check_tensor(tensor: memoryview) -> None:
-    given = list(onnx_proto.fields(tensor))
-    if any(f == _EXTERNAL_DATA or (f == _DATA_LOCATION and value) for f, value in given):
+    fields = list(onnx_proto.fields(tensor))
+    if any(f == _EXTERNAL_DATA or (f == _DATA_LOCATION and value) for f, value in fields):
         raise ValueError("its weights lie outside the file")
-    kind, values = _kind(given), [each for each in given if each[0] in _VALUES]
+    kind, values = _kind(fields), [each for each in fields if each[0] in _VALUES]
     places = {field for field, _ in values}
     if len(places) > 1 or (_RAW_DATA in places and len(values) > 1):
         raise ValueError("it gives a tensor twice")

@@ -76,19 +76,19 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
         TypeError: two flags have one name.
     """
     signature = inspect.signature(command, eval_str=True)
-    made = {p.name: _Made.of(p.annotation) for p in signature.parameters.values()}
+    taken_by = {p.name: _Made.of(p.annotation) for p in signature.parameters.values()}
     parameters = [inspect.Parameter("context", _KEYWORD, annotation=typer.Context)]
     for each in signature.parameters.values():
-        options = made[each.name]
+        options = taken_by[each.name]
         parameters += options.parameters if options else [each.replace(kind=_KEYWORD)]
     if doubled := [n for n, count in Counter(p.name for p in parameters).items() if count > 1]:
         raise TypeError(f"{command.__name__} has two flags called {doubled[0]}")
 
     def run(context: typer.Context, **values: Any) -> None:
-        found = {name: options for name, options in made.items() if options}
-        flags = {p.name for options in found.values() for p in options.parameters}
+        taken = {name: options for name, options in taken_by.items() if options}
+        flags = {p.name for options in taken.values() for p in options.parameters}
         others = {name: value for name, value in values.items() if name not in flags}
-        command(**others, **{k: v.object(context, values, others) for k, v in found.items()})
+        command(**others, **{k: v.object(context, values, others) for k, v in taken.items()})
 
     run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
@@ -122,7 +122,7 @@ class _Made:
         """The options, from the flags that were given and the command's other values."""
         terminal = Terminal(quiet=others.get("quiet", False))
 
-        def told(*names: str) -> None:
+        def on_renamed(*names: str) -> None:
             old, new = map(_spelt, names)
             terminal.say(f"{old} is called {new} now - use {new}")
 
@@ -132,7 +132,7 @@ class _Made:
             if getattr(context.get_parameter_source(flag.name), "name", "") in _GIVEN
         }
         base = self.how.base(others) if self.how.base else self.kind()
-        return changed(base, current(base, used, told))
+        return changed(base, current(base, used, on_renamed))
 
 
 def _parameters(options: Checked, how: Taken) -> Iterator[inspect.Parameter]:

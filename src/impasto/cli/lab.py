@@ -59,15 +59,15 @@ def lab(
         return
     if not experiment:
         raise OptionError("no experiment was given", hint="impasto lab --list names them")
-    found = experiments.find(experiment).with_pictures(content or (), style or ())
-    for note in found.notes:
+    study = experiments.find(experiment).with_pictures(content or (), style or ())
+    for note in study.notes:
         terminal.say(note)
-    if not found.contents:
+    if not study.contents:
         from impasto.assets import demo_photo
 
-        found = found.with_pictures([demo_photo()])
-    found = found.with_base({k: v for k, v in (("size", size), ("steps", steps)) if v is not None})
-    trials, cancel = found.trials(), CancelToken()
+        study = study.with_pictures([demo_photo()])
+    study = study.with_base({k: v for k, v in (("size", size), ("steps", steps)) if v is not None})
+    trials, cancel = study.trials(), CancelToken()
     with (
         terminal.bar("running") as move,
         stop_gently(cancel, terminal, "the same command goes on from here"),
@@ -77,7 +77,7 @@ def lab(
         )
     if cancel.cancelled:
         raise typer.Exit(130)
-    page, failed = lab_file("report").write(found, done, out), [e for e in done if e.error]
+    page, failed = lab_file("report").write(study, done, out), [e for e in done if e.error]
     for each in failed:
         terminal.say(f"{', '.join(each.trial.labels.values())}: {each.error}")
     new = len({each.key for each in done if not each.kept})
@@ -111,15 +111,15 @@ def search(
         terminal.bar("searching") as move,
         stop_gently(cancel, terminal, "the same command goes on from here"),
     ):
-        found = lab_file("search").search(
+        choices = lab_file("search").search(
             content, style, out, options=options, storage=storage, on_progress=move, cancel=cancel
         )
     rows = [
         (each.name, *(f"{value:.3g}" for value in each.values.values()), each.what)
-        for each in found
+        for each in choices
     ]
     if rows:
-        terminal.table(("choice", *found[0].values, "with"), rows)
+        terminal.table(("choice", *choices[0].values, "with"), rows)
         terminal.say(f"Look at {out / 'sheet.jpg'}, then: impasto train --recipe {out}/A.toml ...")
     if cancel.cancelled:
         raise typer.Exit(130)

@@ -39,7 +39,7 @@ from impasto.terminal import Terminal
 if TYPE_CHECKING:
     from impasto.catalog import Style
     from impasto.images.raster import File
-    from impasto.paths import Job
+    from impasto.paths import Task
     from impasto.stylization.batch import Settings
 
 
@@ -88,25 +88,25 @@ def stylize(
             raise OptionError("--json tells of files, and - is none", hint="leave one of them out")
         _pipe(inputs, list(chosen.values()), out, format, settings)
         return
-    found = paths.find(inputs)
-    plan = paths.plan(found, list(chosen), out, format=format, known=catalog.styles())
-    lone = len(found) == 1 and found[0].named
-    _run(plan, chosen, settings, terminal, ray=ray, lone=lone)
+    files = paths.find(inputs)
+    tasks = paths.plan(files, list(chosen), out, format=format, known=catalog.styles())
+    lone = len(files) == 1 and files[0].named
+    _run(tasks, chosen, settings, terminal, ray=ray, lone=lone)
 
 
 def _by_name(styles: Iterable[Style]) -> dict[str, Style]:
-    found: dict[str, Style] = {}
+    named: dict[str, Style] = {}
     for style in styles:
-        if found.setdefault(style.name, style) != style:
+        if named.setdefault(style.name, style) != style:
             raise OptionError(
                 f"two of the styles are called {style.name}, and so would their results be",
                 hint="paint them in two runs, each with -o",
             )
-    return found
+    return named
 
 
 def _run(
-    plan: Sequence[Job],
+    tasks: Sequence[Task],
     styles: Mapping[str, Style],
     settings: Settings,
     terminal: Terminal,
@@ -122,28 +122,28 @@ def _run(
     counts = {"done": 0, "skipped": 0, "error": 0}
     cancel = CancelToken()
     gently: AbstractContextManager[None] = nullcontext()
-    if any(job.is_film for job in plan):
+    if any(task.is_film for task in tasks):
         gently = stop_gently(cancel, terminal, "what is painted is kept")
     with gently, terminal.bar("painting") as move:
         if ray:
             from impasto.stylization import ray_cluster
 
-            results = ray_cluster.run(plan, styles, settings, cancel=cancel)
+            results = ray_cluster.run(tasks, styles, settings, cancel=cancel)
         else:
-            results = batch.run(plan, styles, settings, on_progress=move, cancel=cancel)
+            results = batch.run(tasks, styles, settings, on_progress=move, cancel=cancel)
         for number, result in enumerate(results, 1):
             terminal.result(result)
             counts[result.status] += 1
-            move(Progress(number, len(plan)))
-    if len(plan) > 1:
+            move(Progress(number, len(tasks)))
+    if len(tasks) > 1:
         terminal.say(
             f"{counts['done']} done, {counts['skipped']} skipped, {counts['error']} failed"
         )
     if cancel.cancelled:
         raise typer.Exit(130)
-    alone = lone and len(plan) == 1 and counts["skipped"]
+    alone = lone and len(tasks) == 1 and counts["skipped"]
     if alone and terminal.quiet:  # nothing else has said why it ends in 1
-        terminal.error(atomic.there_already(plan[0].output))
+        terminal.error(atomic.there_already(tasks[0].output))
     if counts["error"] or alone:
         raise typer.Exit(1)
 
@@ -210,8 +210,8 @@ def sheet(
     target = Path(out) if out else Path(photo).with_suffix(".sheet.jpg")
     atomic.require_places([target], [photo], overwrite=overwrite)
     with terminal.bar("painting") as move:
-        made = contact_sheet.sheet(picture, style, cell=cell, on_progress=move)
-    terminal.say(f"{made.save(target, overwrite=overwrite)}  {made.width}x{made.height}")
+        painted = contact_sheet.sheet(picture, style, cell=cell, on_progress=move)
+    terminal.say(f"{painted.save(target, overwrite=overwrite)}  {painted.width}x{painted.height}")
 
 
 _DEMO = Path("impasto-demo")
@@ -229,11 +229,11 @@ def demo(
     chosen = catalog.looks(catalog.bundled())
     photo, side_by_side = assets.demo_photo(), out / "sheet.jpg"
     atomic.require_places([side_by_side], [photo], overwrite=overwrite)
-    plan = paths.plan(paths.find([photo]), list(chosen), f"{out}/")
+    tasks = paths.plan(paths.find([photo]), list(chosen), f"{out}/")
     settings = batch.Settings(overwrite=overwrite)
-    _run(plan, chosen, settings, terminal)
-    made = contact_sheet.sheet(photo, [*chosen.values()])
-    path = made.save(side_by_side, overwrite=overwrite)
+    _run(tasks, chosen, settings, terminal)
+    painted = contact_sheet.sheet(photo, [*chosen.values()])
+    path = painted.save(side_by_side, overwrite=overwrite)
     terminal.say(f"All of them side by side: {path.resolve()}")
     terminal.say("Now your own: impasto stylize photo.jpg -s great-wave")
 

@@ -69,12 +69,13 @@ def distill(
         terminal.bar("learning") as move,
         stop_gently(cancel, terminal, "the same command goes on from here"),
     ):
-        made = studio_file("training.distill").distill(
+        distilled = studio_file("training.distill").distill(
             style, photos, out, options=options, start=start, title=title or "",
             overwrite=overwrite, restart=restart, on_progress=move, cancel=cancel,
         )  # fmt: skip
     terminal.say(
-        f"{made.folder}  {made.parameters:,} parameters, {made.levels:.1f} levels from {style}"
+        f"{distilled.folder}  {distilled.parameters:,} parameters, "
+        f"{distilled.levels:.1f} levels from {style}"
     )
 
 
@@ -95,16 +96,17 @@ def quantize(
     """
     terminal = Terminal(quiet=quiet)
     with terminal.bar("quantising") as move:
-        made = studio_file("export.quantize").quantize(
+        quantized = studio_file("export.quantize").quantize(
             style, photos, out, options=options, overwrite=overwrite, on_progress=move
         )
+    difference = quantized.difference
     terminal.say(
-        f"{made.folder}  {made.difference.levels:.2f} levels off (PSNR {made.difference.psnr:.1f} "
-        f"dB), {made.size:.0%} of the bytes, {made.speed:.2f} times as fast here"
+        f"{quantized.folder}  {difference.levels:.2f} levels off (PSNR {difference.psnr:.1f} dB), "
+        f"{quantized.size:.0%} of the bytes, {quantized.speed:.2f} times as fast here"
     )
-    if made.kept:
-        terminal.say(f"  in floats still: {', '.join(made.kept)}")
-    if made.speed < 1:
+    if quantized.kept:
+        terminal.say(f"  in floats still: {', '.join(quantized.kept)}")
+    if quantized.speed < 1:
         terminal.say(f"  on this computer {style} is the faster one")
 
 
@@ -126,27 +128,27 @@ def evaluate(
     """
     terminal = Terminal(quiet=quiet, as_json=as_json)
     with terminal.bar("measuring") as move:
-        found = studio_file("evaluation.evaluate").evaluate(
+        evaluation = studio_file("evaluation.evaluate").evaluate(
             style, painting, photos, options=options, on_progress=move
         )
     if as_json:
-        terminal.print_json(found.record())
+        terminal.print_json(evaluation.record())
         return
-    _show(terminal, found)
+    _show(terminal, evaluation)
 
 
-def _show(terminal: Terminal, found: Evaluation) -> None:
-    means, many = found.means(), len(found.photos)
+def _show(terminal: Terminal, evaluation: Evaluation) -> None:
+    means, many = evaluation.means(), len(evaluation.photos)
     first = next(iter(means.values()))
     rows = [(name, *(f"{each[name]:.4g}" for each in means.values())) for name in first]
     terminal.table((f"mean of {many}", *means), rows)
-    low, median, high = (_count(n, found.options.iterations) for n in found.iterations())
+    low, median, high = (_count(n, evaluation.options.iterations) for n in evaluation.iterations())
     terminal.table(
-        ("", found.style),
+        ("", evaluation.style),
         [
-            (f"as good as iterations of L-BFGS from {found.options.init}, median", median),
+            (f"as good as iterations of L-BFGS from {evaluation.options.init}, median", median),
             ("lower and upper quartile", f"{low}, {high}"),
-            ("change of the painting over a noise's", f"{found.flicker:.2f}"),
+            ("change of the painting over a noise's", f"{evaluation.flicker:.2f}"),
         ],
     )
 

@@ -80,8 +80,8 @@ def page(
     from impasto.server import static
 
     chosen = [catalog.find(name) for name in style or catalog.bundled()]
-    made = static.export(out, chosen, archive=runtime, overwrite=overwrite)
-    Terminal(quiet=quiet).say(f"{made}  to try it: python -m http.server -d {made}")
+    folder = static.export(out, chosen, archive=runtime, overwrite=overwrite)
+    Terminal(quiet=quiet).say(f"{folder}  to try it: python -m http.server -d {folder}")
 
 
 @with_options

@@ -88,17 +88,17 @@ def train(
     train_styles = studio_file("training.train").train
     first = os.environ.get("RANK", "0") == "0"  # of the processes that a launcher started
     terminal, cancel = Terminal(quiet=quiet or not first), CancelToken()
-    said = {"title": title, "artist": artist, "year": year, "licence": licence}
+    about = {"title": title, "artist": artist, "year": year, "licence": licence}
     *files, photos = pictures
     with (
         terminal.bar("learning") as move,
         stop_gently(cancel, terminal, "the same command goes on from here"),
     ):
-        found = _recipe(files, recipe, {k: v for k, v in said.items() if v})
-        for note in found.notes:
+        chosen = _recipe(files, recipe, {k: v for k, v in about.items() if v})
+        for note in chosen.notes:
             terminal.say(note)
         folder = train_styles(
-            found.paintings, photos, out, options=options, start=start or found.start,
+            chosen.paintings, photos, out, options=options, start=start or chosen.start,
             restart=restart, on_progress=move, cancel=cancel,
         )  # fmt: skip
     style = catalog.read(folder)[-1]
@@ -110,21 +110,21 @@ def train(
     terminal.say(f"Try: impasto stylize photo.jpg -s {named}")
 
 
-def _recipe(files: list[Path], recipe: Path | None, said: dict[str, str]) -> Recipe:
+def _recipe(files: list[Path], recipe: Path | None, about: dict[str, str]) -> Recipe:
     """What is to be learnt and where that begins, from the arguments or from a recipe."""
     if bool(files) == bool(recipe):
         raise OptionError(
             "paintings and a recipe do not go together" if recipe else "no painting was given",
             hint="impasto train PAINTING... PHOTOS -o NAME, or --recipe FILE PHOTOS -o NAME",
         )
-    if said and len(files) != 1:
+    if about and len(files) != 1:
         raise OptionError(
-            f"--{next(iter(said))} is of one painting", hint="use a recipe for several"
+            f"--{next(iter(about))} is of one painting", hint="use a recipe for several"
         )
     studio = studio_file("training.paintings")
     if recipe:
         return studio.read(recipe)
-    return studio.Recipe([studio.Painting(file, **said) for file in files], TrainOptions())
+    return studio.Recipe([studio.Painting(file, **about) for file in files], TrainOptions())
 
 
 def networks(
@@ -200,9 +200,9 @@ def optimize(
 
     Ctrl-C saves the picture so far. The painting holds its recipe; impasto redo repeats it.
     """
-    job = _Job(out, overwrite, write, preview_every, log, plot)
+    outputs = _Outputs(out, overwrite, write, preview_every, log, plot)
     weights = _numbers(style_weights) if style_weights else None
-    _paint(job, Terminal(quiet=quiet), content, styles, options, weights, mask or [])
+    _paint(outputs, Terminal(quiet=quiet), content, styles, options, weights, mask or [])
 
 
 def _numbers(text: str) -> list[float]:
@@ -234,13 +234,13 @@ def redo(
     content = recipe.source(record["content"], painting)
     styles = [recipe.source(style, painting) for style in record["styles"]]
     masks = [recipe.source(mask, painting) for mask in record.get("masks", [])]
-    job = _Job(out or painting.with_suffix(f".redo{painting.suffix}"), overwrite)
+    outputs = _Outputs(out or painting.with_suffix(f".redo{painting.suffix}"), overwrite)
     weights = [style["weight"] for style in record["styles"]]
-    _paint(job, Terminal(quiet=quiet), content, styles, options, weights, masks)
+    _paint(outputs, Terminal(quiet=quiet), content, styles, options, weights, masks)
 
 
 @dataclass(frozen=True)
-class _Job:
+class _Outputs:
     """What is written, and where."""
 
     out: Path
@@ -252,7 +252,7 @@ class _Job:
 
 
 def _paint(
-    job: _Job,
+    outputs: _Outputs,
     terminal: Terminal,
     content: Path,
     styles: list[Path],
@@ -262,12 +262,12 @@ def _paint(
 ) -> None:
     from impasto import atomic, paths
 
-    paths.format_of(job.out)
-    outputs = [path for path in (job.out, job.log, job.plot) if path]
+    paths.format_of(outputs.out)
+    files = [path for path in (outputs.out, outputs.log, outputs.plot) if path]
     inputs: list[str | Path] = [content, *styles, *masks, options.init]
-    atomic.require_places(outputs, inputs, overwrite=job.overwrite)
+    atomic.require_places(files, inputs, overwrite=outputs.overwrite)
     studio, cancel = studio_file("optimization.optimize"), CancelToken()
-    if job.plot:
+    if outputs.plot:
         studio_file("loss_curves").require()
     losses: list[dict[str, float]] = []
 
@@ -277,9 +277,9 @@ def _paint(
             losses.append(dict(step.losses))
             shown = {name: value for name, value in step.losses.items() if " " not in name}
             move(Progress(step.step, step.total, shown))
-            if job.preview_every and step.step % job.preview_every == 0:
+            if outputs.preview_every and step.step % outputs.preview_every == 0:
                 step.picture().save(
-                    job.out, overwrite=step.step > job.preview_every or job.overwrite
+                    outputs.out, overwrite=step.step > outputs.preview_every or outputs.overwrite
                 )
 
         painted = studio.optimize(
@@ -287,13 +287,17 @@ def _paint(
             on_step=on_step, cancel=cancel,
         )  # fmt: skip
     path = painted.save(
-        job.out, overwrite=job.overwrite or bool(job.preview_every), options=job.write
+        outputs.out,
+        overwrite=outputs.overwrite or bool(outputs.preview_every),
+        options=outputs.write,
     )
-    if job.log:
+    if outputs.log:
         lines = (json.dumps({"step": n, **each}) for n, each in enumerate(losses, 1))
-        atomic.write(job.log, "".join(f"{line}\n" for line in lines).encode(), overwrite=True)
-    if job.plot:
-        atomic.write(job.plot, studio_file("loss_curves").png(losses, path.name), overwrite=True)
+        atomic.write(outputs.log, "".join(f"{line}\n" for line in lines).encode(), overwrite=True)
+    if outputs.plot:
+        atomic.write(
+            outputs.plot, studio_file("loss_curves").png(losses, path.name), overwrite=True
+        )
     terminal.say(f"{path}  {painted.width}x{painted.height}")
     for note in painted.notes:
         terminal.say(f"  {content}: {note}")

@@ -23,12 +23,12 @@ def styles(context: typer.Context, as_json: AsJson = False) -> None:
     """List the styles at hand."""
     if context.invoked_subcommand:
         return
-    terminal, found = Terminal(as_json=as_json), catalog.styles().values()
+    terminal, at_hand = Terminal(as_json=as_json), catalog.styles().values()
     if as_json:
-        terminal.print_json([style_record(style) for style in found])
+        terminal.print_json([style_record(style) for style in at_hand])
         return
     header = ("name", "artwork", "artist", "year", "size")
-    terminal.table(header, (_style_row(style.card) for style in found))
+    terminal.table(header, (_style_row(style.card) for style in at_hand))
 
 
 def _style_row(card: Card) -> tuple[str, ...]:

@@ -51,8 +51,8 @@ def grained(photo: Pixels, deviation: float) -> Pixels:
 @lru_cache(maxsize=8)
 def _rows(start: int, height: int, width: int, deviation: float) -> NDArray[np.int16]:
     """Of the rows from ``start`` on: a service paints many pictures of one size."""
-    made = grain(np.random.default_rng(start), height, width, deviation)
-    return made.repeat(3, 1).reshape(height, width, 3)
+    noise = grain(np.random.default_rng(start), height, width, deviation)
+    return noise.repeat(3, 1).reshape(height, width, 3)
 
 
 @lru_cache(maxsize=8)

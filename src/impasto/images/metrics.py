@@ -33,8 +33,8 @@ def palette_distance(one: Pixels, other: Pixels) -> float:
     each for itself, and their mean: where in the picture a colour stands is no matter.
     """
     places = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
-    found = [np.quantile(_opponents(each), places, axis=0) for each in (one, other)]
-    return float(np.abs(found[0] - found[1]).mean())
+    quantiles = [np.quantile(_opponents(each), places, axis=0) for each in (one, other)]
+    return float(np.abs(quantiles[0] - quantiles[1]).mean())
 
 
 def _opponents(pixels: Pixels) -> Pixels:

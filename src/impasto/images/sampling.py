@@ -24,15 +24,15 @@ def some(folder: Path, count: int, size: int) -> dict[Path, Picture]:
     """
     require_folder(folder)
     inside = paths.pictures(folder)
-    found: dict[Path, Picture] = {}
+    photographs: dict[Path, Picture] = {}
     for index in np.random.default_rng(0).permutation(len(inside)):
-        if len(found) == count:
+        if len(photographs) == count:
             break
         with contextlib.suppress(PictureError):
-            found[inside[index]] = read(inside[index]).resized(size)
-    if not found:
+            photographs[inside[index]] = read(inside[index]).resized(size)
+    if not photographs:
         raise TrainingError(f"no photograph in {folder} can be read", hint="check the folder")
-    return found
+    return photographs
 
 
 def require_folder(folder: Path) -> None:

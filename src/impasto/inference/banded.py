@@ -78,13 +78,13 @@ class Tiles:
         for stage, run in self._stages:
             statistics = {name: Statistics() for name in stage.measures}
             for part in _parts(len(photo), band, step, step * (1 + stage.reach)):
-                found = run(photo[None, part.seen], known | self._given(stage, part, shelf))
+                results = run(photo[None, part.seen], known | self._given(stage, part, shelf))
                 for name in stage.keeps:
-                    shelf.append(name, found[f"{name}.kept"])
+                    shelf.append(name, results[f"{name}.kept"])
                 for name, each in statistics.items():
-                    each.add(found, name)
+                    each.add(results, name)
                 if not stage.keeps:
-                    (painted,) = found.values()
+                    (painted,) = results.values()
                     painting[part.owned] = painted[0, part.inner]
             for name, each in statistics.items():
                 known |= each.known(name)
@@ -92,14 +92,14 @@ class Tiles:
         return painting
 
     def _given(self, stage: Stage, part: _Part, shelf: _Shelf) -> dict[str, Array]:
-        given = {}
+        inputs = {}
         for name in stage.reads:
             top, end = (0, _END) if part.whole else self._grids[name].seen(part)
-            given[name] = shelf.read(name, top, end)
+            inputs[name] = shelf.read(name, top, end)
         for name in stage.keeps:
             top, end = (0, _END) if part.whole else self._grids[name].owned(part)
-            given[f"{name}.top"], given[f"{name}.end"] = np.array([top]), np.array([end])
-        return given
+            inputs[f"{name}.top"], inputs[f"{name}.end"] = np.array([top]), np.array([end])
+        return inputs
 
 
 def band_rows(band: int, width: int, step: int) -> int:
@@ -182,12 +182,12 @@ class Statistics:
     mean: NDArray[np.float64] = field(default_factory=_nothing)
     squares: NDArray[np.float64] = field(default_factory=_nothing)
 
-    def add(self, found: Arrays, name: str) -> None:
-        mean = found[f"{name}.found"].ravel().astype(np.float64)
-        places = int(found[f"{name}.size"]) // mean.size
+    def add(self, results: Arrays, name: str) -> None:
+        mean = results[f"{name}.found"].ravel().astype(np.float64)
+        places = int(results[f"{name}.size"]) // mean.size
         share = places / (self.places + places)
         apart = mean - self.mean
-        squares = found[f"{name}.squares"].ravel()
+        squares = results[f"{name}.squares"].ravel()
         self.squares = self.squares + squares + apart**2 * (self.places * share)
         self.mean = self.mean + apart * share
         self.places += places

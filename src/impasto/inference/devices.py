@@ -53,8 +53,8 @@ def remember(milliseconds: Mapping[str, float]) -> None:
 
 def _measured() -> dict[str, float]:
     try:
-        found = json.loads(_measured_file().read_bytes())
-        return {str(name): float(value) for name, value in found.items()}
+        milliseconds = json.loads(_measured_file().read_bytes())
+        return {str(name): float(value) for name, value in milliseconds.items()}
     except (OSError, ValueError, TypeError, AttributeError):  # not there, or no more of ours
         return {}
 

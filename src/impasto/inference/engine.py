@@ -153,8 +153,8 @@ def _open(model: bytes, device: str, threads: int | None) -> tuple[str, str, Ses
 
 def _check_signature(session: Session) -> None:
     photo, *weights = session.inputs
-    found = [(port.kind, port.shape[-1:]) for port in (photo, *session.outputs)]
-    if found != [("uint8", (3,))] * 2:
+    pictures = [(port.kind, port.shape[-1:]) for port in (photo, *session.outputs)]
+    if pictures != [("uint8", (3,))] * 2:
         raise StyleError("the network does not take and give one RGB picture")
     kinds = [(port.kind, len(port.shape), None in port.shape) for port in weights]
     if kinds not in ([], [("float", 1, False)]):
@@ -187,9 +187,9 @@ def _outputs(
     ones leave it grown: taking it anew for each would cost more than painting.
     """
     first, *more = (port.name for port in session.inputs)
-    given = {first: np.ascontiguousarray(photo), **{name: others[name] for name in more}}
+    inputs = {first: np.ascontiguousarray(photo), **{name: others[name] for name in more}}
     try:
-        return session.run(given, shrink=shrink)
+        return session.run(inputs, shrink=shrink)
     except DeviceError as error:
         raise type(error)(
             f"painting {photo.shape[2]}x{photo.shape[1]} failed: {error.message}",

@@ -101,15 +101,15 @@ def read(data: bytes) -> Network:
             graph = value
         else:
             head += encode(number, value)
-    found: dict[int, list[bytes]] = {NODE: [], INITIALIZER: [], INPUT: [], OUTPUT: []}
+    messages: dict[int, list[bytes]] = {NODE: [], INITIALIZER: [], INPUT: [], OUTPUT: []}
     for number, value in fields(graph):
-        if number in found and isinstance(value, memoryview):
-            found[number].append(bytes(value))
+        if number in messages and isinstance(value, memoryview):
+            messages[number].append(bytes(value))
     return Network(
-        nodes=tuple(_node(each) for each in found[NODE]),
-        constants={_text(each, _TENSOR_NAME): each for each in found[INITIALIZER]},
-        inputs={_text(each, _VALUE_NAME): each for each in found[INPUT]},
-        outputs={_text(each, _VALUE_NAME): each for each in found[OUTPUT]},
+        nodes=tuple(_node(each) for each in messages[NODE]),
+        constants={_text(each, _TENSOR_NAME): each for each in messages[INITIALIZER]},
+        inputs={_text(each, _VALUE_NAME): each for each in messages[INPUT]},
+        outputs={_text(each, _VALUE_NAME): each for each in messages[OUTPUT]},
         head=head,
     )
 
@@ -128,10 +128,10 @@ def between(models: Sequence[bytes], shares: Sequence[float]) -> bytes:
     (plan, first), *others = [_plan(network) for network in networks]
     if any(other != plan for other, _ in others):
         raise ValueError("their networks are not of one kind")
-    weights = [first, *(found for _, found in others)]
+    weights = [first, *(theirs for _, theirs in others)]
     if not _related(weights):
         raise ValueError("their networks were not learnt from one start")
-    rows = zip(*(found.values() for found in weights), strict=True)
+    rows = zip(*(each.values() for each in weights), strict=True)
     means = {
         name: constant(name, _mean(row, shares)) for name, row in zip(first, rows, strict=True)
     }
@@ -154,7 +154,7 @@ def _plan(network: Network) -> tuple[list[object], Weights]:
         plan.append((node.op, node.attributes, numbered(node.inputs), numbered(node.outputs)))
     plan.append(numbered(network.outputs))
     used = {name: network.constants[name] for name in numbers if name in network.constants}
-    weights = {name: found for name, each in used.items() if (found := floats(each)).size}
+    weights = {name: values for name, each in used.items() if (values := floats(each)).size}
     for name, each in used.items():
         if name in weights:
             plan.append((weights[name].dtype, weights[name].shape))
@@ -171,7 +171,7 @@ def _related(networks: Sequence[Weights]) -> bool:
         flat = values.ravel().astype(np.float64)
         return flat / (np.linalg.norm(flat) or 1)
 
-    kernels = [[unit(each) for each in found.values() if each.ndim > 1] for found in networks]
+    kernels = [[unit(each) for each in weights.values() if each.ndim > 1] for weights in networks]
     return all(
         sum(float(kernel @ another) for kernel, another in zip(one, other, strict=True))
         >= _RELATED * len(one)
@@ -232,16 +232,16 @@ def floats(constant: bytes) -> Array:
 
 def numbers(message: bytes | memoryview, wanted: int) -> list[int]:
     """All whole numbers of a field, which may stand one by one or packed into one."""
-    found: list[int] = []
+    values: list[int] = []
     for number, value in fields(memoryview(message)):
         if number == wanted and isinstance(value, int):
-            found.append(value)
+            values.append(value)
         elif number == wanted and isinstance(value, memoryview):
             position = 0
             while position < len(value):
                 each, position = _varint(value, position)
-                found.append(each)
-    return found
+                values.append(each)
+    return values
 
 
 def _node(data: bytes) -> Node:

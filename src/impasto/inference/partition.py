@@ -196,16 +196,16 @@ class _Piece:
     def measure(self, rows: str, name: str) -> None:
         """Squares are of distances to the mean: the sum of squares itself, less that of the
         mean, would lose what it is after."""
-        found, apart, squares, size = (
+        mean, apart, squares, size = (
             f"{name}.{part}" for part in ("found", "apart", "squares", "size")
         )
         self._nodes += [
-            Node("ReduceMean", (rows, "stage.hw"), (found,)),
-            Node("Sub", (rows, found), (apart,)),
+            Node("ReduceMean", (rows, "stage.hw"), (mean,)),
+            Node("Sub", (rows, mean), (apart,)),
             Node("ReduceSumSquare", (apart, "stage.hw"), (squares,)),
             Node("Size", (rows,), (size,)),
         ]
-        for result in (found, squares):
+        for result in (mean, squares):
             self._output(result, onnx_proto.FLOAT, 4)
         self._output(size, onnx_proto.INT64, 0)
 

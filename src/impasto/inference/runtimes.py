@@ -64,7 +64,7 @@ class Session(Protocol):
     inputs: list[Port]
     outputs: list[Port]
 
-    def run(self, given: Arrays, *, shrink: bool = False) -> Arrays:
+    def run(self, inputs: Arrays, *, shrink: bool = False) -> Arrays:
         """The outputs. To ``shrink``, memory goes back to the system where a runtime can.
 
         Raises:
@@ -129,8 +129,8 @@ def precision(device: str) -> str:
         return "f32"
     import openvino
 
-    found = openvino.Core().get_property("CPU", "INFERENCE_PRECISION_HINT")
-    return PRECISION or str(found.get_type_name())
+    hint = openvino.Core().get_property("CPU", "INFERENCE_PRECISION_HINT")
+    return PRECISION or str(hint.get_type_name())
 
 
 def versions() -> dict[str, str]:
@@ -163,18 +163,18 @@ class _Onnxruntime:
         self.inputs = [self._port(each) for each in self._session.get_inputs()]
         self.outputs = [self._port(each) for each in self._session.get_outputs()]
 
-    def _port(self, found: Untyped) -> Port:
-        shape = tuple(side if isinstance(side, int) else None for side in found.shape)
-        return Port(found.name, _KINDS.get(found.type, found.type), shape)
+    def _port(self, port: Untyped) -> Port:
+        shape = tuple(side if isinstance(side, int) else None for side in port.shape)
+        return Port(port.name, _KINDS.get(port.type, port.type), shape)
 
-    def run(self, given: Arrays, *, shrink: bool = False) -> Arrays:
+    def run(self, inputs: Arrays, *, shrink: bool = False) -> Arrays:
         import onnxruntime as ort
 
         options = ort.RunOptions()
         if shrink:
             options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-        found = _failed(lambda: self._session.run(None, dict(given), options))
-        return dict(zip((port.name for port in self.outputs), found, strict=True))
+        results = _failed(lambda: self._session.run(None, dict(inputs), options))
+        return dict(zip((port.name for port in self.outputs), results, strict=True))
 
 
 class _OpenVino:
@@ -199,18 +199,18 @@ class _OpenVino:
         )
         self._lock = Lock()
 
-    def _port(self, found: Untyped) -> Port:
-        kind = found.element_type.get_type_name()
-        shape = tuple(side.get_length() if side.is_static else None for side in found.partial_shape)
-        return Port(found.any_name, _KINDS.get(kind, kind), shape)
+    def _port(self, port: Untyped) -> Port:
+        kind = port.element_type.get_type_name()
+        shape = tuple(side.get_length() if side.is_static else None for side in port.partial_shape)
+        return Port(port.any_name, _KINDS.get(kind, kind), shape)
 
-    def run(self, given: Arrays, *, shrink: bool = False) -> Arrays:
-        requests = self._of({port.name: given[port.name].shape for port in self.inputs})
-        found = _failed(lambda: requests.run(given, [port.name for port in self.outputs]))
+    def run(self, inputs: Arrays, *, shrink: bool = False) -> Arrays:
+        requests = self._of({port.name: inputs[port.name].shape for port in self.inputs})
+        results = _failed(lambda: requests.run(inputs, [port.name for port in self.outputs]))
         if shrink:
             with self._lock:
                 self._compiled.clear()
-        return found
+        return results
 
     def _of(self, shapes: dict[str, tuple[int, ...]]) -> _Requests:
         key = tuple(shapes.items())
@@ -235,17 +235,17 @@ class _Requests:
         self._compiled = compiled
         self._idle: deque[Untyped] = deque()
 
-    def run(self, given: Arrays, wanted: list[str]) -> Arrays:
+    def run(self, inputs: Arrays, wanted: list[str]) -> Arrays:
         try:
             request = self._idle.pop()
         except IndexError:
             request = self._compiled.create_infer_request()
-        for name, array in given.items():  # copied here: tensors made of arrays share locks
+        for name, array in inputs.items():  # copied here: tensors made of arrays share locks
             np.copyto(request.get_tensor(name).data, array)
         request.infer()
-        found = {name: np.array(request.get_tensor(name).data) for name in wanted}
+        results = {name: np.array(request.get_tensor(name).data) for name in wanted}
         self._idle.append(request)
-        return found
+        return results
 
 
 def _refused(runtime: str, device: str, make: Callable[[], Made]) -> Made:

@@ -136,14 +136,14 @@ class Experiment:
         ):
             if not pictures:
                 raise OptionError(f"the experiment names no {kind}", hint=f"give {flag} FILE")
-        found = []
+        trials = []
         for content, style in itertools.product(self.contents, self.styles):
             shown = _shown(PHOTOGRAPH, content, self.contents)
             shown |= _shown(PAINTING, style, self.styles)
             for labels, knobs in self._points():
                 options = changed(self.base, knobs)
-                found.append(Trial(content, style, options, shown | labels))
-        return found
+                trials.append(Trial(content, style, options, shown | labels))
+        return trials
 
     def rows_and_columns(self) -> tuple[list[str], list[str]]:
         """The names of the axes that a sheet shows downwards, and of those across."""
@@ -189,10 +189,10 @@ def read(path: Path) -> Experiment:
     base, notes = tables.table(text, "base", path), list[str]()
     options = preset(str(base.pop("preset", "impasto")))
     options = changed(options, tables.knobs(options, base, path, notes))
-    given = text.get("axis")
-    if not isinstance(given, list) or not given:
+    listed = text.get("axis")
+    if not isinstance(listed, list) or not listed:
         raise OptionError(f"{path} varies nothing", hint="add [[axis]] with option and values")
-    axes = tuple(_current(_axis(axis, path), path, notes) for axis in given)
+    axes = tuple(_current(_axis(axis, path), path, notes) for axis in listed)
     if len({axis.name for axis in axes}) < len(axes):
         raise OptionError(f"{path} has two axes of one name", hint="give one a name of its own")
     if text.get("paired", False):
@@ -201,7 +201,7 @@ def read(path: Path) -> Experiment:
                 f"{path} pairs axes of different lengths", hint="or set paired = false"
             )
         axes = (_paired(axes),)
-    made = Experiment(
+    experiment = Experiment(
         str(text.get("title", path.stem)),
         str(text.get("question", "")),
         _files(text, "contents", path),
@@ -210,9 +210,9 @@ def read(path: Path) -> Experiment:
         axes,
         tuple(notes),
     )
-    for _, knobs in made._points():
+    for _, knobs in experiment._points():
         changed(options, knobs)  # say now what would fail after minutes
-    return made
+    return experiment
 
 
 def _files(text: Mapping[str, Json], key: str, path: Path) -> tuple[Path, ...]:
@@ -225,9 +225,7 @@ def _files(text: Mapping[str, Json], key: str, path: Path) -> tuple[Path, ...]:
 def _paired(axes: Sequence[Axis]) -> Axis:
     """The axes as one, whose first value is their first values, and so on."""
     together = zip(*(axis.values for axis in axes), strict=True)
-    values = [
-        Value(" / ".join(value.label for value in found), _merged(found)) for found in together
-    ]
+    values = [Value(" / ".join(value.label for value in row), _merged(row)) for row in together]
     return Axis(" / ".join(axis.name for axis in axes), tuple(values))
 
 
@@ -241,14 +239,14 @@ def _axis(axis: Json, path: Path) -> Axis:
     if not isinstance(values, list) or not values:
         raise OptionError(f"an axis of {path} has no values", hint="add values = [...]")
     name = str(axis.get("name", option or "")).replace("_", " ")
-    found = []
+    places = []
     for value in values:
         if isinstance(value, dict):
             knobs = {key: knob for key, knob in value.items() if key != "label"}
             label = value.get("label") or ", ".join(_text(knob) for knob in knobs.values())
-            found.append(Value(str(label), knobs))
+            places.append(Value(str(label), knobs))
         elif option:
-            found.append(Value(_text(value), {str(option): value}))
+            places.append(Value(_text(value), {str(option): value}))
         else:
             raise OptionError(
                 f"an axis of {path} does not say which option {value!r} is of",
@@ -261,9 +259,9 @@ def _axis(axis: Json, path: Path) -> Axis:
             f"an axis of {path} is called {name}, as a column of every report is",
             hint="give it another name",
         )
-    if len({value.label for value in found}) < len(found):
+    if len({value.label for value in places}) < len(places):
         raise OptionError(f"the axis {name} of {path} has one label twice")
-    return Axis(name, tuple(found))
+    return Axis(name, tuple(places))
 
 
 def _current(axis: Axis, path: Path, notes: list[str]) -> Axis:

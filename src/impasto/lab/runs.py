@@ -90,7 +90,7 @@ def run(
     """
     cancel = cancel or CancelToken()
     keyed = [(trial.key, trial) for trial in trials]
-    done = {key: found for key, trial in keyed if (found := _read(key, trial, folder))}
+    done = {key: kept for key, trial in keyed if (kept := _read(key, trial, folder))}
     left = {key: trial for key, trial in keyed if key not in done}
     total, finished = len(dict(keyed)), len(done)
     on_progress(Progress(finished, total))
@@ -108,7 +108,7 @@ def run(
 
 
 @dataclass(frozen=True)
-class _Result:
+class _Outcome:
     """What comes back from where a run was done."""
 
     png: bytes = b""
@@ -118,7 +118,7 @@ class _Result:
     error: str = ""
 
 
-_Spread = Callable[[Mapping[str, Trial], CancelToken], Iterator[tuple[str, _Result]]]
+_Spread = Callable[[Mapping[str, Trial], CancelToken], Iterator[tuple[str, _Outcome]]]
 
 
 def _by_network(left: Mapping[str, Trial]) -> dict[str, Trial]:
@@ -133,7 +133,7 @@ def _network_of(options: OptimizeOptions) -> tuple[str, str, str, str]:
     return loss.loss_network, loss.pooling, loss.padding, loss.weights or ""
 
 
-def _here(left: Mapping[str, Trial], cancel: CancelToken) -> Iterator[tuple[str, _Result]]:
+def _here(left: Mapping[str, Trial], cancel: CancelToken) -> Iterator[tuple[str, _Outcome]]:
     for key, trial in left.items():
         if cancel.cancelled:
             return
@@ -144,7 +144,7 @@ def _here(left: Mapping[str, Trial], cancel: CancelToken) -> Iterator[tuple[str,
 
 def _in_processes(
     workers: int, left: Mapping[str, Trial], cancel: CancelToken
-) -> Iterator[tuple[str, _Result]]:
+) -> Iterator[tuple[str, _Outcome]]:
     threads = max(1, devices.threads() // workers)
     # Spawned: a forked process inherits the locks of torch's threads without the threads.
     with ProcessPoolExecutor(workers, get_context("spawn"), _worker, (threads,)) as pool:
@@ -160,7 +160,7 @@ def _in_processes(
                 waiting = {run: key for run, key in waiting.items() if not run.cancel()}
 
 
-def _returned(future: Future[_Result]) -> _Result:
+def _returned(future: Future[_Outcome]) -> _Outcome:
     try:
         return future.result()
     except BrokenProcessPool as error:
@@ -175,7 +175,7 @@ def _worker(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def _on_ray(left: Mapping[str, Trial], cancel: CancelToken) -> Iterator[tuple[str, _Result]]:
+def _on_ray(left: Mapping[str, Trial], cancel: CancelToken) -> Iterator[tuple[str, _Outcome]]:
     ray = need("ray", "cluster", "--ray")
     if not ray.is_initialized():
         ray.init(log_to_driver=False, include_dashboard=False)
@@ -202,7 +202,7 @@ def _perform(
     style: Path | Picture,
     options: OptimizeOptions,
     cancel: CancelToken | None = None,
-) -> _Result:
+) -> _Outcome:
     """One run. What impasto refuses becomes ``error``: the other runs go on."""
     losses: list[Mapping[str, float]] = []
 
@@ -217,8 +217,8 @@ def _perform(
                 content, style, options=options, on_step=on_step, cancel=cancel, network=network
             )
     except ImpastoError as error:
-        return _Result(error=str(error))
-    return _Result(painted.encode("PNG"), tuple(losses), time.perf_counter() - began, memory.most)
+        return _Outcome(error=str(error))
+    return _Outcome(painted.encode("PNG"), tuple(losses), time.perf_counter() - began, memory.most)
 
 
 class _Memory:
@@ -228,18 +228,18 @@ class _Memory:
 @contextmanager
 def _memory() -> Iterator[_Memory]:
     """Watch this process's resident memory; torch frees at once what it held for a moment."""
-    found, process, stop = _Memory(), psutil.Process(), threading.Event()
+    usage, process, stop = _Memory(), psutil.Process(), threading.Event()
 
     def watch() -> None:
         while True:
-            found.most = max(found.most, process.memory_info().rss)
+            usage.most = max(usage.most, process.memory_info().rss)
             if stop.wait(_SAMPLE_SECONDS):
                 return
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     try:
-        yield found
+        yield usage
     finally:
         stop.set()
         thread.join()
@@ -284,13 +284,13 @@ class Remembering(backbone.LossNetwork):
                 self._kept[picture, layer] = maps
         for layer in wanted:
             self._kept.move_to_end((picture, layer))
-        found = {layer: self._kept[picture, layer] for layer in wanted}
+        features = {layer: self._kept[picture, layer] for layer in wanted}
         while sum(each.nbytes for each in self._kept.values()) > _KEPT_BYTES:
             self._kept.popitem(last=False)
-        return found
+        return features
 
 
-def _write(key: str, trial: Trial, result: _Result, folder: Path) -> Done:
+def _write(key: str, trial: Trial, result: _Outcome, folder: Path) -> Done:
     if result.error:  # not kept: what was missing may be there next time
         return Done(trial, key, [], error=result.error)
     losses = [dict(each) for each in result.losses]

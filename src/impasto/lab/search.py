@@ -258,9 +258,9 @@ class Judge:
     def __call__(self, painting: Picture) -> list[float]:
         """The :data:`VALUES` of ``painting``."""
         with torch.no_grad():
-            found = self._objective(to_tensor(painting.pixels)[None], self._content).numbers()
+            losses = self._objective(to_tensor(painting.pixels)[None], self._content).numbers()
         palette = metrics.palette_distance(painting.pixels, self._style.pixels)
-        return [found["content"], found["style"], found["tv"], palette]
+        return [losses["content"], losses["style"], losses["tv"], palette]
 
 
 @contextmanager

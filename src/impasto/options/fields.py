@@ -146,15 +146,15 @@ def changed(options: Options, values: Mapping[str, object]) -> Options:
 def current(
     options: Checked,
     values: Mapping[str, Value],
-    told: Callable[[str, str], None] = lambda *_: None,
+    on_renamed: Callable[[str, str], None] = lambda *_: None,
 ) -> dict[str, Value]:
     """``values`` as :func:`changed` takes them, of a file that may be older: knobs have the names
-    that they have now. ``told`` is called with the old name and the new one.
+    that they have now. ``on_renamed`` is called with the old name and the new one.
 
     Raises:
         OptionError: a knob is given by both names.
     """
-    return _current(_knobs(options), values, told)
+    return _current(_knobs(options), values, on_renamed)
 
 
 def current_record(options: Checked, record: Mapping[str, Json]) -> dict[str, Json]:
@@ -165,12 +165,12 @@ def current_record(options: Checked, record: Mapping[str, Json]) -> dict[str, Js
         OptionError: a knob is there by both names.
     """
     own = (each for each in fields(options) if not isinstance(getattr(options, each.name), Checked))
-    found = _current(own, record)
+    renamed = _current(own, record)
     for each in fields(options):
-        inner, value = getattr(options, each.name), found.get(each.name)
+        inner, value = getattr(options, each.name), renamed.get(each.name)
         if isinstance(inner, Checked) and isinstance(value, dict):
-            found[each.name] = current_record(inner, value)
-    return found
+            renamed[each.name] = current_record(inner, value)
+    return renamed
 
 
 def former(options: Checked) -> dict[str, Json]:
@@ -186,14 +186,14 @@ def former(options: Checked) -> dict[str, Json]:
 def _current(
     known: Iterable[Field[Any]],
     values: Mapping[str, Value],
-    told: Callable[[str, str], None] = lambda *_: None,
+    on_renamed: Callable[[str, str], None] = lambda *_: None,
 ) -> dict[str, Value]:
     names = {each.metadata["was"]: each.name for each in known if each.metadata["was"]}
     for old in values:
         if old in names and names[old] in values:
             raise OptionError(f"{old} is the old name of {names[old]}, which is given, too")
         if old in names:
-            told(old, names[old])
+            on_renamed(old, names[old])
     return {names.get(name, name): value for name, value in values.items()}
 
 
@@ -245,23 +245,23 @@ def restored(kind: type[Options], record: object) -> Options:
     """
     if not isinstance(record, dict):
         raise OptionError("its options are damaged")
-    known = {each.name: getattr(kind(), each.name) for each in fields(kind)}
+    defaults = {each.name: getattr(kind(), each.name) for each in fields(kind)}
     record = current_record(kind(), record)
-    if strange := record.keys() - known.keys():
+    if strange := record.keys() - defaults.keys():
         raise OptionError(f"it has options that do not exist here: {', '.join(sorted(strange))}")
-    made = {
-        name: restored(type(known[name]), value)
-        if isinstance(known[name], Checked)
+    values = {
+        name: restored(type(defaults[name]), value)
+        if isinstance(defaults[name], Checked)
         else _several(value)
-        if isinstance(known[name], tuple)
+        if isinstance(defaults[name], tuple)
         else value
         for name, value in record.items()
     }
-    return kind(**made)
+    return kind(**values)
 
 
-def _several(given: object) -> object:
+def _several(value: object) -> object:
     """A text with commas, or a list, as a tuple; what is neither is refused later."""
-    if isinstance(given, str):
-        return tuple(part.strip() for part in given.split(",") if part.strip())
-    return tuple(given) if isinstance(given, list) else given
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return tuple(value) if isinstance(value, list) else value

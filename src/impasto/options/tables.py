@@ -17,10 +17,10 @@ def read(path: Path, what: str, known: Iterable[str]) -> dict[str, Json]:
         OptionError: it cannot be read, or has a key that is not ``known``.
     """
     try:
-        found = tomllib.loads(path.read_text("utf-8"))
+        tables = tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise OptionError(f"{path} is not {what}: {error}") from error
-    return only(found, known, path)
+    return only(tables, known, path)
 
 
 def table(tables: Mapping[str, Json], name: str, path: Path) -> dict[str, Json]:
@@ -29,10 +29,10 @@ def table(tables: Mapping[str, Json], name: str, path: Path) -> dict[str, Json]:
     Raises:
         OptionError: it is something else.
     """
-    found = tables.get(name, {})
-    if not isinstance(found, dict):
+    entries = tables.get(name, {})
+    if not isinstance(entries, dict):
         raise OptionError(f"{name} in {path} is no table", hint=f"begin it with [{name}]")
-    return dict(found)
+    return dict(entries)
 
 
 def knobs(
@@ -41,12 +41,12 @@ def knobs(
     """What a table of ``path`` says of ``options``, by the names that they have now; ``notes``
     get those that it should have."""
 
-    def told(old: str, new: str) -> None:
+    def on_renamed(old: str, new: str) -> None:
         note = f"{path} says {old}, which is called {new} now"
         if note not in notes:
             notes.append(note)
 
-    return current(options, table, told)
+    return current(options, table, on_renamed)
 
 
 def only(table: Json, known: Iterable[str], path: Path) -> dict[str, Json]:

@@ -65,9 +65,9 @@ def create_app(options: ServeOptions | None = None) -> FastAPI:
     app.state.jobs = Jobs(options)
     app.state.metrics = Metrics()
     app.add_middleware(Guard, options=options, observe=app.state.metrics.observe)
-    told = ImpastoError, HTTPException, RequestValidationError, ClientDisconnect
-    for kind in (*told, *unreachable(options)):
-        app.add_exception_handler(kind, _told)
+    known = ImpastoError, HTTPException, RequestValidationError, ClientDisconnect
+    for kind in (*known, *unreachable(options)):
+        app.add_exception_handler(kind, _answer_error)
     app.include_router(api)
     app.include_router(pages)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
@@ -95,7 +95,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.jobs.close()
 
 
-async def _told(_: Request, error: Exception) -> Response:
+async def _answer_error(_: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         error = from_http(error)
     elif isinstance(error, RequestValidationError):

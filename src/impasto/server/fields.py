@@ -47,7 +47,7 @@ def _knobs(options: Checked) -> Iterator[tuple[str, type, object, Mapping[str, A
 
 
 def _model(name: str, options: Checked, **more: Any) -> type[BaseModel]:
-    made: dict[str, Any] = dict(more)
+    knobs: dict[str, Any] = dict(more)
     for knob, kind, default, about in _knobs(options):
         schema: JsonDict | None = {"enum": list(about["choices"])} if about["choices"] else None
         limits = Field(
@@ -57,11 +57,11 @@ def _model(name: str, options: Checked, **more: Any) -> type[BaseModel]:
             json_schema_extra=schema,
             validation_alias=AliasChoices(knob, about["was"]) if about["was"] else None,
         )
-        made[knob] = (Annotated[kind, limits], default)
-    made_model: type[BaseModel] = create_model(
-        name, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **made
+        knobs[knob] = (Annotated[kind, limits], default)
+    model: type[BaseModel] = create_model(
+        name, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **knobs
     )
-    return made_model
+    return model
 
 
 _style = (
@@ -110,12 +110,12 @@ def accepted(header: str | None, known: Sequence[str], own: str) -> list[str]:
         kind, *parameters = (each.strip().lower() for each in part.split(";"))
         if (quality := _quality(parameters)) > 0:
             wanted.append((quality, kind))
-    found: list[str] = []
+    formats: list[str] = []
     for _, kind in sorted(wanted, key=lambda each: -each[0]):
         if kind in ("*/*", "image/*"):
-            found.append(own)
-        found += [name for name in known if MEDIA_TYPES[name] == kind]
-    return found
+            formats.append(own)
+        formats += [name for name in known if MEDIA_TYPES[name] == kind]
+    return formats
 
 
 def _quality(parameters: Sequence[str]) -> float:

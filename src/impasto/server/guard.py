@@ -109,11 +109,11 @@ class Guard:
         if alone and foreign and scope["method"] in _CHANGING:
             raise Refusal(HTTPStatus.FORBIDDEN, "pages of other sites may not use this service")
         if self._options.token and _is_private(scope["path"]):
-            given = headers.get("authorization", "").partition(" ")
+            credentials = headers.get("authorization", "").partition(" ")
             wanted = self._options.token.encode()  # as many send it; others send Latin-1
-            sent = given[2].encode("latin-1"), given[2].encode()
+            sent = credentials[2].encode("latin-1"), credentials[2].encode()
             right = any(hmac.compare_digest(each, wanted) for each in sent)
-            if given[0].lower() != "bearer" or not right:
+            if credentials[0].lower() != "bearer" or not right:
                 refusal = Refusal(
                     HTTPStatus.UNAUTHORIZED,
                     "a token is needed",

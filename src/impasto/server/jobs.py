@@ -118,10 +118,10 @@ class Jobs:
 
     def all(self) -> list[Job]:
         """All jobs, the oldest first."""
-        found = map(_job, self._records.result_items().values())
-        return sorted(found, key=lambda job: job.created)
+        jobs = map(_job, self._records.result_items().values())
+        return sorted(jobs, key=lambda job: job.created)
 
-    def told(self, job: Job) -> dict[str, Json]:
+    def status(self, job: Job) -> dict[str, Json]:
         """A job as clients see it."""
         about: dict[str, Json] = {"step": 0, "total": 0, "losses": {}, **self._progress(job.id)}
         shown = about.pop("shown", 0)

@@ -57,11 +57,11 @@ class _Watched:
         self._painters, self._jobs = painters, jobs
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        for name, said, value in (
+        for name, description, value in (
             ("impasto_painters_busy", "Pictures that are painted.", self._painters.busy),
             ("impasto_painters_waiting", "Pictures that wait.", self._painters.waiting),
         ):
-            yield GaugeMetricFamily(name, said, value=value)
+            yield GaugeMetricFamily(name, description, value=value)
         states = GaugeMetricFamily("impasto_jobs", "Jobs at hand.", labels=["state"])
         for state, count in Counts(job.state for job in self._jobs.all()).items():
             states.add_metric([state], count)

@@ -99,7 +99,7 @@ class Painters:
             raise
         future.add_done_callback(free)
         try:
-            found = await asyncio.shield(asyncio.wrap_future(future))
+            painting = await asyncio.shield(asyncio.wrap_future(future))
         except EOFError as error:
             if time.monotonic() >= until:
                 raise self._overdue() from error
@@ -108,8 +108,8 @@ class Painters:
             ) from error
         if self.trouble:  # it is over
             self.trouble, self.ready = None, True
-        self._seconds += 0.1 * (sum(found.seconds.values()) - self._seconds)
-        return found
+        self._seconds += 0.1 * (sum(painting.seconds.values()) - self._seconds)
+        return painting
 
     def _overdue(self) -> Refusal:
         return Refusal(
@@ -142,8 +142,8 @@ class Painters:
             await self._painted(painter, order, time.monotonic() + _START)
 
         tried = (paint() for _ in self._painters)
-        found = await asyncio.gather(*tried, return_exceptions=True)
-        return next((each for each in found if isinstance(each, Exception)), None)
+        outcomes = await asyncio.gather(*tried, return_exceptions=True)
+        return next((each for each in outcomes if isinstance(each, Exception)), None)
 
     def close(self) -> None:
         for painter in self._painters:

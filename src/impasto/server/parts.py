@@ -138,8 +138,8 @@ class Chunks:
 
     def clear(self, id: str, *, but: Collection[str] = ()) -> None:
         key = _key(id)
-        found = [about for name in but if (about := self._redis.hget(key, name))]
-        kept = {*but, *(json.loads(about)[0] for about in found)}
+        records = [about for name in but if (about := self._redis.hget(key, name))]
+        kept = {*but, *(json.loads(about)[0] for about in records)}
         for field in self._redis.hkeys(key):
             if field.decode().partition("/")[0] not in kept:
                 self._redis.hdel(key, field)

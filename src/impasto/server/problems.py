@@ -67,8 +67,8 @@ def from_http(error: HTTPException) -> ImpastoError:
 
 def from_validation(error: RequestValidationError | ValidationError) -> ImpastoError:
     """Fields that are missing, unknown or out of range, all in one sentence."""
-    said = (f"{_field(each['loc'])}: {each['msg']}" for each in error.errors())
-    return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(said), hint="see GET /docs")
+    faults = (f"{_field(each['loc'])}: {each['msg']}" for each in error.errors())
+    return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(faults), hint="see GET /docs")
 
 
 def _field(place: tuple[int | str, ...]) -> str:

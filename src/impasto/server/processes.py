@@ -102,15 +102,15 @@ class Painter:
         try:
             with in_memory("the picture", hint=SMALLER):
                 self._pipe.send((order, until - time.monotonic()))
-                found: Painting | Exception = self._pipe.recv()
+                answer: Painting | Exception = self._pipe.recv()
         except Exception as error:  # what is in the pipe now, nobody knows
             self._end()
             if isinstance(error, OSError):
                 raise EOFError from error
             raise
-        if isinstance(found, Exception):
-            raise found
-        return found
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def _start(self) -> None:
         with _given(), self._closing:

@@ -35,20 +35,20 @@ async def received(
         raise OptionError(
             f"{name!r} stands in the address", hint="send the fields of a job in its form"
         )
-    given = query.model_dump(exclude_unset=True) if query else {}
+    fields = query.model_dump(exclude_unset=True) if query else {}
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         async with request.form(max_files=2, max_fields=64, max_part_size=4096) as form:
-            found = {}
+            files = {}
             for name, value in form.multi_items():
                 if isinstance(value, UploadFile):
-                    found[name] = value.file
+                    files[name] = value.file
                 else:
-                    given[name] = value
-            yield _checked(found, names), given
+                    fields[name] = value
+            yield _checked(files, names), fields
     elif query is not None and kind != "application/json":
         # Whatever else it says: curl --data-binary says that a picture is a form.
-        yield _checked({"image": BytesIO(await request.body())}, names), given
+        yield _checked({"image": BytesIO(await request.body())}, names), fields
     else:
         raise Refusal(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -57,23 +57,23 @@ async def received(
         )
 
 
-def _checked(found: dict[str, BinaryIO], names: Collection[str]) -> dict[str, BinaryIO]:
-    for name in found.keys() - names:
+def _checked(files: dict[str, BinaryIO], names: Collection[str]) -> dict[str, BinaryIO]:
+    for name in files.keys() - names:
         raise OptionError(f"there is no field {name!r} for a file", hint="its name is image")
-    if "image" not in found or not head(found["image"]):
+    if "image" not in files or not head(files["image"]):
         raise OptionError("no picture was sent", hint="send it as the file image of a form")
-    return found
+    return files
 
 
 def head(file: BinaryIO) -> bytes:
     """What a file begins with, which says what it is; it is left at its start."""
-    found = file.read(_HEAD)
+    beginning = file.read(_HEAD)
     file.seek(0)
-    return found
+    return beginning
 
 
-def checked(model: type[BaseModel], given: Fields) -> Fields:
+def checked(model: type[BaseModel], fields: Fields) -> Fields:
     try:
-        return model.model_validate(given).model_dump()
+        return model.model_validate(fields).model_dump()
     except ValidationError as error:
         raise from_validation(error) from error

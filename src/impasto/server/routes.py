@@ -34,7 +34,7 @@ from impasto.server.painters import Painters
 from impasto.server.painting import OWN, SMALLER, Order, Painting
 from impasto.server.problems import Refusal
 from impasto.server.received import Fields, checked, head, received
-from impasto.server.static import PAGE, told_of
+from impasto.server.static import PAGE, style_info
 from impasto.stylization.stylizer import largest_side
 
 _WATCH = 0.25
@@ -44,13 +44,13 @@ _Made = TypeVar("_Made")
 
 
 def _options(request: Request) -> ServeOptions:
-    found: ServeOptions = request.app.state.options
-    return found
+    options: ServeOptions = request.app.state.options
+    return options
 
 
 def _jobs(request: Request) -> Jobs:
-    found: Jobs = request.app.state.jobs
-    return found
+    jobs: Jobs = request.app.state.jobs
+    return jobs
 
 
 def _job(id: str, jobs: Annotated[Jobs, Depends(_jobs)]) -> Job:
@@ -85,21 +85,23 @@ async def stylize(request: Request, query: Annotated[Stylize, Query()]) -> Respo
     if not formats:
         hint = f"one of {', '.join(MEDIA_TYPES.values())}"
         raise Refusal(HTTPStatus.NOT_ACCEPTABLE, "no such format is written", hint=hint)
-    async with received(request, query) as (files, given):
-        wanted = checked(Stylize, given)
+    async with received(request, query) as (files, fields):
+        wanted = checked(Stylize, fields)
         style = known_style(wanted.pop("style"))
         data = await run_in_threadpool(files["image"].read)
     order = Order(data, style, StylizeOptions(**wanted), formats)
     painters: Painters = request.app.state.painters
-    made = await _unless_gone(request, painters.paint(order))
-    return Response(made.data, media_type=MEDIA_TYPES[made.format], headers=_about(made, style))
+    painting = await _unless_gone(request, painters.paint(order))
+    return Response(
+        painting.data, media_type=MEDIA_TYPES[painting.format], headers=_about(painting, style)
+    )
 
 
 @api.post(
     "/jobs",
     status_code=HTTPStatus.ACCEPTED,
     tags=["jobs"],
-    response_model=schema.JobTold,
+    response_model=schema.JobStatus,
     responses=schema.ACCEPTED,
     openapi_extra=schema.body(
         StylizeJob,
@@ -110,26 +112,26 @@ async def stylize(request: Request, query: Annotated[Stylize, Query()]) -> Respo
 )
 async def submit(
     request: Request, response: Response, options: Options, jobs: AllJobs
-) -> schema.Told:
+) -> schema.JsonObject:
     """Queue what takes long: a film, a very large picture, or one that is optimised.
 
     Fields are those of one of three kinds: a picture or a film with `style`, or a picture
     with `painting`.
     """
-    async with received(request, None, ("image", "painting")) as (files, given):
-        job = _ordered({name: head(file) for name, file in files.items()}, given, options)
+    async with received(request, None, ("image", "painting")) as (files, fields):
+        job = _ordered({name: head(file) for name, file in files.items()}, fields, options)
         job = await run_in_threadpool(partial(jobs.submit, job, **files))
     response.headers["Location"] = f"/v1/jobs/{job.id}"
-    return await run_in_threadpool(jobs.told, job)
+    return await run_in_threadpool(jobs.status, job)
 
 
-def _ordered(heads: dict[str, bytes], given: Fields, options: ServeOptions) -> Job:
+def _ordered(heads: dict[str, bytes], fields: Fields, options: ServeOptions) -> Job:
     """The job that a form asks for, whose files begin with ``heads``."""
     painting = heads.get("painting")
     if painting is not None:
-        given.pop("style", None)
-    kind = work.kind_of(heads["image"], painting, given.get("format"))
-    wanted = checked(OptimizeJob if kind == "optimize" else StylizeJob, given)
+        fields.pop("style", None)
+    kind = work.kind_of(heads["image"], painting, fields.get("format"))
+    wanted = checked(OptimizeJob if kind == "optimize" else StylizeJob, fields)
     format = wanted.pop("format") or ("mp4" if kind == "film" else "")
     style = "" if kind == "optimize" else known_style(wanted.pop("style"))
     _check_size(kind, wanted, options)
@@ -151,31 +153,31 @@ def _check_size(kind: str, wanted: Fields, options: ServeOptions) -> None:
     changed(OptimizeOptions() if kind == "optimize" else StylizeOptions(), wanted)
 
 
-@api.get("/jobs/{id}", tags=["jobs"], response_model=schema.JobTold)
-def state(job: OneJob, jobs: AllJobs) -> schema.Told:
+@api.get("/jobs/{id}", tags=["jobs"], response_model=schema.JobStatus)
+def state(job: OneJob, jobs: AllJobs) -> schema.JsonObject:
     """How far a job is."""
-    return jobs.told(job)
+    return jobs.status(job)
 
 
-@api.delete("/jobs/{id}", tags=["jobs"], response_model=schema.JobTold)
-def cancel(job: OneJob, jobs: AllJobs) -> schema.Told:
+@api.delete("/jobs/{id}", tags=["jobs"], response_model=schema.JobStatus)
+def cancel(job: OneJob, jobs: AllJobs) -> schema.JsonObject:
     """Stop a job; the result of one that is done is deleted."""
-    return jobs.told(jobs.cancel(job.id))
+    return jobs.status(jobs.cancel(job.id))
 
 
 @api.get("/jobs/{id}/events", tags=["jobs"], response_class=EventSourceResponse)
 async def events(job: OneJob, jobs: AllJobs) -> AsyncIterator[ServerSentEvent]:
     """The job whenever something about it changes, until it has ended."""
-    last: schema.Told = {}
+    last: schema.JsonObject = {}
     while True:
         try:
             job = await run_in_threadpool(jobs.get, job.id)
         except Refusal:
             return
-        told = await run_in_threadpool(jobs.told, job)
-        if told | {"seconds": 0} != last:  # that time passes is no news
-            yield ServerSentEvent(data=told, event="job")
-            last = told | {"seconds": 0}
+        status = await run_in_threadpool(jobs.status, job)
+        if status | {"seconds": 0} != last:  # that time passes is no news
+            yield ServerSentEvent(data=status, event="job")
+            last = status | {"seconds": 0}
         if job.final:
             return
         await asyncio.sleep(_WATCH)
@@ -202,11 +204,11 @@ def result(request: Request, job: OneJob, jobs: AllJobs) -> Response:
     return StreamingResponse(pieces, headers=headers, media_type=job.media_type)
 
 
-@api.get("/styles", tags=["styles"], response_model=schema.StylesTold)
-def styles() -> schema.Told:
+@api.get("/styles", tags=["styles"], response_model=schema.StylesInfo)
+def styles() -> schema.JsonObject:
     """All styles of this service."""
     at_hand = catalog.styles().values()
-    return {"styles": [told_of(style, f"/v1/styles/{style.name}/preview") for style in at_hand]}
+    return {"styles": [style_info(style, f"/v1/styles/{style.name}/preview") for style in at_hand]}
 
 
 @api.get("/styles/{name}/preview", tags=["styles"], response_class=Response, responses=schema.JPEG)
@@ -219,11 +221,11 @@ def preview(name: str) -> Response:
 
 
 @api.get("/limits", tags=["about"])
-def limits(options: Options) -> schema.Told:
+def limits(options: Options) -> schema.JsonObject:
     """What this service takes, and for how long it works and waits."""
     hidden = ("host", "port", "token", "redis", "state", "device")
-    told = {name: value for name, value in asdict(options).items() if name not in hidden}
-    return told | {"jobs": work.kinds(), "formats": [*MEDIA_TYPES.values(), *FILM_TYPES.values()]}
+    public = {name: value for name, value in asdict(options).items() if name not in hidden}
+    return public | {"jobs": work.kinds(), "formats": [*MEDIA_TYPES.values(), *FILM_TYPES.values()]}
 
 
 @_page("/healthz")
@@ -236,9 +238,9 @@ def healthz() -> dict[str, str]:
 def readyz(request: Request) -> dict[str, str]:
     """The service paints: each of its processes has done so."""
     painters: Painters = request.app.state.painters
-    if found := painters.trouble:
-        what = f"it cannot paint: {found.message}"
-        raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, what, hint=found.hint)
+    if trouble := painters.trouble:
+        what = f"it cannot paint: {trouble.message}"
+        raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, what, hint=trouble.hint)
     if not painters.ready:
         raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "it is starting", retry_after=1)
     return {"status": "ready"}
@@ -289,11 +291,11 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def _about(made: Painting, style: str) -> dict[str, str]:
-    timing = ", ".join(f"{name};dur={took * 1000:.1f}" for name, took in made.seconds.items())
+def _about(painting: Painting, style: str) -> dict[str, str]:
+    timing = ", ".join(f"{name};dur={took * 1000:.1f}" for name, took in painting.seconds.items())
     return {
         "Server-Timing": timing,
         "Vary": "Accept",
-        "X-Impasto-Device": made.device,
+        "X-Impasto-Device": painting.device,
         "X-Impasto-Style": style,
     }

@@ -23,7 +23,7 @@ class Problem(BaseModel):
     code: str = Field(examples=["ContentTooLarge"])
 
 
-class JobTold(BaseModel):
+class JobStatus(BaseModel):
     """A job. `ahead` is how many are before it while it waits, `preview` the picture so far."""
 
     id: str = Field(examples=["q8x1tq2N8e2bG5y3cV0z9A"])
@@ -40,7 +40,7 @@ class JobTold(BaseModel):
     media_type: str | None
 
 
-class StyleTold(BaseModel):
+class StyleInfo(BaseModel):
     """A style, and the painting that it was learnt from."""
 
     model_config = ConfigDict(
@@ -65,15 +65,15 @@ class StyleTold(BaseModel):
     parameters: int = Field(description="Of its network; only networks of one shape blend.")
 
 
-class StylesTold(BaseModel):
+class StylesInfo(BaseModel):
     """All styles."""
 
-    styles: list[StyleTold]
+    styles: list[StyleInfo]
 
 
-Told: TypeAlias = dict[str, Any]
+JsonObject: TypeAlias = dict[str, Any]
 """A part of OpenAPI, or what a route answers with."""
-Responses = dict[int | str, Told]
+Responses = dict[int | str, JsonObject]
 _BINARY = {"type": "string", "format": "binary"}
 _PROBLEM = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 
@@ -99,9 +99,11 @@ ACCEPTED: Responses = {
 }
 
 
-def body(*models: type[BaseModel], raw: bool = False, **files: str) -> Told:
+def body(*models: type[BaseModel], raw: bool = False, **files: str) -> JsonObject:
     """The ``requestBody`` of a form with ``files`` and the fields of ``models``."""
-    fields: Told = {name: {**_BINARY, "description": said} for name, said in files.items()}
+    fields: JsonObject = {
+        name: {**_BINARY, "description": description} for name, description in files.items()
+    }
     for model in models:
         fields = model.model_json_schema()["properties"] | fields
     form = {
@@ -113,7 +115,7 @@ def body(*models: type[BaseModel], raw: bool = False, **files: str) -> Told:
         },
         "encoding": {name: {"contentType": "application/octet-stream"} for name in files},
     }
-    content: Told = {"multipart/form-data": form}
+    content: JsonObject = {"multipart/form-data": form}
     if raw:
         content |= {kind: {"schema": _BINARY} for kind in MEDIA_TYPES.values()}
     return {"requestBody": {"required": True, "content": content}}
@@ -123,15 +125,15 @@ def complete(app: FastAPI, options: ServeOptions) -> None:
     """Have the application's OpenAPI say what errors look like, and how a token is sent."""
     plain = app.openapi
 
-    def openapi() -> Told:
-        found = plain()
-        parts = found.setdefault("components", {})
+    def openapi() -> JsonObject:
+        document = plain()
+        parts = document.setdefault("components", {})
         parts.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
         for unused in ("HTTPValidationError", "ValidationError"):
             parts["schemas"].pop(unused, None)
         if options.token:
             parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-            found["security"] = [{"token": []}]
-        return found
+            document["security"] = [{"token": []}]
+        return document
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -59,17 +59,17 @@ def _files(styles: Sequence[Style], archive: Path | None) -> Iterator[tuple[str,
             name = "painter.js" if path.name == "browser.js" else path.name
             yield f"page/{name}", path.read_bytes()
     yield "page/sample.jpg", assets.demo_photo().read_bytes()
-    told = []
+    entries = []
     for style in styles:
         place = f"styles/{style.name}"
         yield f"{place}/style.onnx", style.model()
         yield f"{place}/preview.jpg", style.preview.read_bytes()
         about = {"network": f"{place}/style.onnx", "weights": list(style.weights)}
-        told.append(told_of(style, f"{place}/preview.jpg") | about)
-    yield "styles.json", json.dumps({"styles": told}, indent=1).encode()
+        entries.append(style_info(style, f"{place}/preview.jpg") | about)
+    yield "styles.json", json.dumps({"styles": entries}, indent=1).encode()
 
 
-def told_of(style: Style, preview: str) -> dict[str, str | int]:
+def style_info(style: Style, preview: str) -> dict[str, str | int]:
     """A style as the page, and every client, gets it."""
     artwork = style.card.artwork
     return {
@@ -85,9 +85,9 @@ def told_of(style: Style, preview: str) -> dict[str, str | int]:
 
 def _with_policy(page: str) -> str:
     """A service sends this as a header; a folder has to say it itself."""
-    found, count = re.subn(r"<!-- The server sends.*?-->", _META, page, count=1, flags=re.DOTALL)
+    page, count = re.subn(r"<!-- The server sends.*?-->", _META, page, count=1, flags=re.DOTALL)
     assert count == 1
-    return found
+    return page
 
 
 def _runtime(archive: Path | None) -> Iterator[tuple[str, bytes]]:
@@ -117,5 +117,5 @@ def _verified(archive: Path | None) -> bytes:
 
 def _downloaded() -> bytes:
     with urlopen(_ADDRESS, timeout=_TIMEOUT) as answer:
-        found: bytes = answer.read(100_000_000)
-        return found
+        package: bytes = answer.read(100_000_000)
+        return package

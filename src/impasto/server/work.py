@@ -40,7 +40,7 @@ from impasto.server.processes import end_with_parent, processes
 _log = logging.getLogger("impasto.server")
 
 _POLL = 0.2
-_TOLD = "told.json"
+_OUTCOME = "outcome.json"
 _SENT = "the film"
 _FAILED = 1
 """Python's exit code for what nobody expected: the place of the jobs is away, the disk is full."""
@@ -136,14 +136,14 @@ class Worker(threading.Thread):
             finally:  # also when the place of the jobs is away
                 process.kill()
                 process.join()
-            self._end(jobs, job, Path(folder, _TOLD), process.exitcode, until)
+            self._end(jobs, job, Path(folder, _OUTCOME), process.exitcode, until)
 
     def _end(self, jobs: Jobs, job: Job, path: Path, exitcode: int | None, until: float) -> None:
         """Say how a job ended, whose process is no more. What it had told was so before anything
         stopped it: a result that is there is not thrown away."""
         if path.exists():
-            told = json.loads(path.read_bytes())
-            jobs.end(job, told.pop("state"), **told)
+            outcome = json.loads(path.read_bytes())
+            jobs.end(job, outcome.pop("state"), **outcome)
         elif jobs.cancelled(job.id):
             jobs.end(job, "cancelled")
         elif self._stopped.is_set() and exitcode:
@@ -184,11 +184,11 @@ def _perform(options: ServeOptions, job: Job, folder: str) -> None:
     try:
         what = _SENT if job.kind == "film" else "the picture"
         with in_memory(what, hint=SMALLER):
-            told = _made(options, job, jobs, Path(folder))
+            outcome = _made(options, job, jobs, Path(folder))
     except ImpastoError as error:
-        told = {"state": "failed", "error": problem(error)}
+        outcome = {"state": "failed", "error": problem(error)}
     jobs.close()
-    atomic.write(Path(folder) / _TOLD, json.dumps(told).encode())
+    atomic.write(Path(folder) / _OUTCOME, json.dumps(outcome).encode())
 
 
 def _made(options: ServeOptions, job: Job, jobs: Jobs, folder: Path) -> dict[str, Json]:
@@ -214,8 +214,8 @@ def _stylized(options: ServeOptions, job: Job, image: bytes) -> tuple[bytes, str
     order = Order(
         image, job.style, changed(StylizeOptions(), job.options), (job.format.upper() or OWN,)
     )
-    made = painted(order, replace(options, stylize_side=options.job_side))
-    return made.data, MEDIA_TYPES[made.format]
+    painting = painted(order, replace(options, stylize_side=options.job_side))
+    return painting.data, MEDIA_TYPES[painting.format]
 
 
 def _film(options: ServeOptions, job: Job, folder: Path, tell: OnProgress) -> Path:
@@ -252,24 +252,24 @@ def _optimized(
     read = read_options(options)
     photo, style = images.read(image, read), images.read(painting, read)
     wanted = changed(OptimizeOptions(), job.options)
-    made = optimize(photo, style, options=wanted, on_step=tell)
+    painted = optimize(photo, style, options=wanted, on_step=tell)
     format = job.format.upper() or own_format(photo)
-    data = images.encode(made, format, WriteOptions(strip=True))
+    data = images.encode(painted, format, WriteOptions(strip=True))
     return data, MEDIA_TYPES[paths.valid_format(format)]
 
 
 def _teller(jobs: Jobs, id: str) -> OnProgress:
     """Writes progress where clients see it, not more often than they look; now and then with
     the picture so far, where a step has one."""
-    told = pictured = time.monotonic()
+    marked = pictured = time.monotonic()
     shown = 0
 
     def tell(progress: Progress) -> None:
-        nonlocal told, pictured, shown
+        nonlocal marked, pictured, shown
         now = time.monotonic()
-        if now - told < _TELL and progress.step < progress.total:
+        if now - marked < _TELL and progress.step < progress.total:
             return
-        told = now
+        marked = now
         picture = getattr(progress, "picture", None)
         if picture and now - pictured > _SHOW:
             jobs.mark(id, "preview", picture().encode("JPEG"))

@@ -1,4 +1,4 @@
-"""Many photographs and films, many styles: one result per job, and no job stops the others."""
+"""Many photographs and films, many styles: one result per task, and no task stops the others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from impasto.stylization.stylizer import Stylizer
 if TYPE_CHECKING:
     from impasto.catalog import Style
     from impasto.images.picture import Picture
-    from impasto.paths import Job
+    from impasto.paths import Task
 
 
 _SMALLER = "use a smaller --size"
@@ -32,12 +32,12 @@ _SMALLER = "use a smaller --size"
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one job: painted, skipped because its output is there, or failed.
+    """What became of one task: painted, skipped because its output is there, or failed.
 
     ``seconds`` is what was spent on it: reading, painting and writing.
     """
 
-    job: Job
+    task: Task
     seconds: float = 0.0
     width: int = 0
     height: int = 0
@@ -55,7 +55,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Settings:
-    """How all jobs of a batch are done."""
+    """How all tasks of a batch are done."""
 
     stylize: StylizeOptions = StylizeOptions()
     read: ReadOptions = ReadOptions()
@@ -66,58 +66,58 @@ class Settings:
 
 
 def run(
-    jobs: Sequence[Job],
+    tasks: Sequence[Task],
     styles: Mapping[str, Style],
     settings: Settings,
     *,
     on_progress: OnProgress = silent,
     cancel: CancelToken | None = None,
 ) -> Iterator[Result]:
-    """Do ``jobs`` in order, with ``styles`` by the name that the jobs use.
+    """Do ``tasks`` in order, with ``styles`` by the name that the tasks use.
 
     Each photograph is read once, each style loaded once, for its first photograph.
     ``on_progress`` is called after each frame of a film; ``cancel`` stops after the frame or
     the picture at hand.
 
     A photograph that cannot be read, or a result that cannot be written, is a result with
-    an error. Where the output is there already and ``overwrite`` is off, the job is
+    an error. Where the output is there already and ``overwrite`` is off, the task is
     skipped before any work, and its style is not looked at.
 
     Raises:
         StyleError, DeviceError: before any work, for a style or a device that cannot be
             used. What only a runtime sees is tried with the first style; of a later one it is
-            an error of its jobs.
+            an error of its tasks.
         MissingExtraError: before any work, for a film without PyAV.
     """
-    films, pictures = ([job for job in jobs if job.is_film is kind] for kind in (True, False))
-    require_for_films(jobs, settings)
-    if require_styles(jobs, styles, settings):
+    films, pictures = ([task for task in tasks if task.is_film is kind] for kind in (True, False))
+    require_for_films(tasks, settings)
+    if require_styles(tasks, styles, settings):
         runtimes.require(settings.device)
     load, cancel = loader(styles, settings), cancel or CancelToken()
-    if first := next((job for job in pictures if not is_there(job, settings)), None):
+    if first := next((task for task in pictures if not is_there(task, settings)), None):
         load(first.style)
     yield from _pictures(pictures, load, settings, cancel)
-    for job in films:
+    for task in films:
         if not cancel.cancelled:
-            yield film(job, styles[job.style], settings, on_progress, cancel)
+            yield film(task, styles[task.style], settings, on_progress, cancel)
 
 
-def require_for_films(jobs: Sequence[Job], settings: Settings) -> None:
+def require_for_films(tasks: Sequence[Task], settings: Settings) -> None:
     """Raises: MissingExtraError: a film is to be painted, and PyAV is not installed."""
-    if any(job.is_film and not is_there(job, settings) for job in jobs):
+    if any(task.is_film and not is_there(task, settings) for task in tasks):
         from impasto.video import reading
 
         reading.library()
 
 
-def require_styles(jobs: Sequence[Job], styles: Mapping[str, Style], settings: Settings) -> bool:
+def require_styles(tasks: Sequence[Task], styles: Mapping[str, Style], settings: Settings) -> bool:
     """Whether something is to be painted; the files of the styles that it needs are checked.
 
     Raises:
         StyleError: one is missing, damaged or foreign.
         OptionError: a blend of networks between which there is none.
     """
-    wanted = {job.style for job in jobs if not is_there(job, settings)}
+    wanted = {task.style for task in tasks if not is_there(task, settings)}
     for name in wanted:
         styles[name].model()
     return bool(wanted)
@@ -138,15 +138,15 @@ def loader(styles: Mapping[str, Style], settings: Settings) -> Load:
 
 
 def _pictures(
-    jobs: Sequence[Job], load: Load, settings: Settings, cancel: CancelToken
+    tasks: Sequence[Task], load: Load, settings: Settings, cancel: CancelToken
 ) -> Iterator[Result]:
     """While one photograph is painted, the next is read and the last result is written."""
-    groups = [list(group) for _, group in groupby(jobs, lambda job: job.input)]
+    groups = [list(group) for _, group in groupby(tasks, lambda task: task.input)]
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
 
-        def read(group: list[Job]) -> Future[_Photo] | None:
-            wanted = not all(is_there(job, settings) for job in group)
+        def read(group: list[Task]) -> Future[_Photo] | None:
+            wanted = not all(is_there(task, settings) for task in group)
             return reader.submit(_read, group[0].input, settings.read) if wanted else None
 
         ahead = chain(map(read, groups), (None,))
@@ -155,34 +155,34 @@ def _pictures(
             if cancel.cancelled:
                 break
             photo, coming = coming, next(ahead)
-            for job in group:
+            for task in group:
                 if cancel.cancelled:
                     break
-                if photo is None or is_there(job, settings):
-                    found: tuple[Result, Picture | None] = Result(job, skipped=True), None
+                if photo is None or is_there(task, settings):
+                    painted: tuple[Result, Picture | None] = Result(task, skipped=True), None
                 else:
-                    found = _paint(job, photo.result(), load, settings)
-                waiting.append(writer.submit(_write, *found, settings))
+                    painted = _paint(task, photo.result(), load, settings)
+                waiting.append(writer.submit(_write, *painted, settings))
                 if len(waiting) > 1:
                     yield waiting.popleft().result()
         for each in waiting:
             yield each.result()
 
 
-def is_there(job: Job, settings: Settings) -> bool:
-    """Whether a job is to be skipped, as its output exists, and is no film to be gone on with."""
-    if settings.overwrite or not os.path.exists(job.output):
+def is_there(task: Task, settings: Settings) -> bool:
+    """Whether a task is to be skipped, as its output exists, and is no film to be gone on with."""
+    if settings.overwrite or not os.path.exists(task.output):
         return False
-    if not job.is_film:
+    if not task.is_film:
         return True
     from impasto.video import encoding
 
-    return not encoding.unfinished(job.output)
+    return not encoding.unfinished(task.output)
 
 
 @dataclass(frozen=True)
 class _Photo:
-    """A photograph, or what is wrong with it, to be told once for each job."""
+    """A photograph, or what is wrong with it, to be told once for each task."""
 
     picture: Picture | ImpastoError
     seconds: float
@@ -197,27 +197,27 @@ def _read(path: Path, options: ReadOptions) -> _Photo:
     return _Photo(picture, time.perf_counter() - started)
 
 
-def one(job: Job, load: Load, settings: Settings) -> Result:
+def one(task: Task, load: Load, settings: Settings) -> Result:
     """Read, paint and write one picture, whatever is there already."""
-    photo = _read(job.input, settings.read)
-    return _write(*_paint(job, photo, load, settings), settings)
+    photo = _read(task.input, settings.read)
+    return _write(*_paint(task, photo, load, settings), settings)
 
 
 def _paint(
-    job: Job, photo: _Photo, load: Load, settings: Settings
+    task: Task, photo: _Photo, load: Load, settings: Settings
 ) -> tuple[Result, Picture | None]:
     started = time.perf_counter()
     try:
         if isinstance(photo.picture, ImpastoError):
             raise photo.picture
         _require_room(photo.picture, settings)
-        stylizer = load(job.style)
-        with in_memory(str(job.input), hint=_SMALLER):
+        stylizer = load(task.style)
+        with in_memory(str(task.input), hint=_SMALLER):
             painting = stylizer(photo.picture, **asdict(settings.stylize))
     except ImpastoError as error:
-        return Result(job, seconds=time.perf_counter() - started, error=error), None
+        return Result(task, seconds=time.perf_counter() - started, error=error), None
     spent = photo.seconds + time.perf_counter() - started
-    return Result(job, spent, device=stylizer.device, notes=photo.picture.notes), painting
+    return Result(task, spent, device=stylizer.device, notes=photo.picture.notes), painting
 
 
 def _require_room(photo: Picture, settings: Settings) -> None:
@@ -235,9 +235,9 @@ def _write(about: Result, painting: Picture | None, settings: Settings) -> Resul
     if painting is None:
         return about
     started = time.perf_counter()
-    output = about.job.output
+    output = about.task.output
     try:
-        with in_memory(str(about.job.input), hint=_SMALLER):
+        with in_memory(str(about.task.input), hint=_SMALLER):
             data = images.encode(painting, paths.format_of(output), settings.write)
         atomic.write(output, data, overwrite=settings.overwrite)
     except ImpastoError as error:
@@ -252,7 +252,7 @@ def _write(about: Result, painting: Picture | None, settings: Settings) -> Resul
 
 
 def film(
-    job: Job, style: Style, settings: Settings, on_progress: OnProgress, cancel: CancelToken
+    task: Task, style: Style, settings: Settings, on_progress: OnProgress, cancel: CancelToken
 ) -> Result:
     """Paint one film, or go on with it.
 
@@ -262,16 +262,16 @@ def film(
     from impasto.stylization.film import stylize_film
     from impasto.video import reading
 
-    if is_there(job, settings):
-        return Result(job, skipped=True)
+    if is_there(task, settings):
+        return Result(task, skipped=True)
     reading.library()
     started = time.perf_counter()
     try:
         stylizer = Stylizer(style, device=settings.device, threads=settings.threads, steady=True)
-        with in_memory(str(job.input), hint=_SMALLER):
+        with in_memory(str(task.input), hint=_SMALLER):
             painted = stylize_film(
-                job.input,
-                job.output,
+                task.input,
+                task.output,
                 stylizer,
                 settings.stylize,
                 read=settings.read,
@@ -279,14 +279,14 @@ def film(
                 on_progress=on_progress,
                 cancel=cancel,
             )
-        digest = paths.sha256(job.output)
+        digest = paths.sha256(task.output)
     except ImpastoError as error:
-        return Result(job, seconds=time.perf_counter() - started, error=error)
+        return Result(task, seconds=time.perf_counter() - started, error=error)
     flicker = f"flicker {painted.flicker:.2f} levels; in the film itself {painted.noise:.2f}"
     stopped = () if painted.whole else ("stopped; the same command goes on from here",)
     lost = (f"the file tells of {painted.missing} more frames; it may be damaged",)
     return Result(
-        job,
+        task,
         seconds=time.perf_counter() - started,
         width=painted.width,
         height=painted.height,

@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from impasto.catalog import Style
-    from impasto.paths import Job
+    from impasto.paths import Task
 
 Row: TypeAlias = dict[str, Any]
-"""Of Ray's table: what a worker tells of a job."""
-_TOLD = ("seconds", "width", "height", "device", "sha256", "skipped")
+"""Of Ray's table: what a worker tells of a task."""
+_COLUMNS = ("seconds", "width", "height", "device", "sha256", "skipped")
 
 
 def run(
-    jobs: Sequence[Job],
+    tasks: Sequence[Task],
     styles: Mapping[str, Style],
     settings: Settings,
     *,
     cancel: CancelToken | None = None,
 ) -> Iterator[Result]:
-    """Do ``jobs`` as :func:`impasto.stylization.batch.run` does, in no order.
+    """Do ``tasks`` as :func:`impasto.stylization.batch.run` does, in no order.
 
     They are shared out over the Ray cluster that ``RAY_ADDRESS`` names, or over this machine.
 
@@ -47,14 +47,14 @@ def run(
     """
     need("pyarrow", "cluster", "--ray")  # Ray Data needs it, and says so only when it runs
     ray = need("ray", "cluster", "--ray")
-    batch.require_for_films(jobs, settings)
-    batch.require_styles(jobs, styles, settings)
+    batch.require_for_films(tasks, settings)
+    batch.require_styles(tasks, styles, settings)
     left = []
-    for job in jobs:
-        if batch.is_there(job, settings):
-            yield Result(job, skipped=True)
+    for task in tasks:
+        if batch.is_there(task, settings):
+            yield Result(task, skipped=True)
         else:
-            left.append(job)
+            left.append(task)
     if not left or (cancel and cancel.cancelled):
         return
     with redirect_stdout(cast("TextIO", _OwnOutput())):
@@ -63,7 +63,7 @@ def run(
             ray.init(log_to_driver=False, include_dashboard=False)
         try:
             for row in _rows(ray, left, styles, settings):
-                yield _told(left[row["number"]], row)
+                yield _result_of(left[row["number"]], row)
                 if cancel and cancel.cancelled:
                     return
         finally:
@@ -73,24 +73,24 @@ def run(
 
 
 def _rows(
-    ray: ModuleType, jobs: Sequence[Job], styles: Mapping[str, Style], settings: Settings
+    ray: ModuleType, tasks: Sequence[Task], styles: Mapping[str, Style], settings: Settings
 ) -> Iterator[Row]:
-    """What Ray's workers tell of each job, as a table's rows."""
+    """What Ray's workers tell of each task, as a table's rows."""
     ray.data.DataContext.get_current().enable_progress_bars = False
     rows = ray.data.from_items(
-        [{"number": number} for number in range(len(jobs))], override_num_blocks=len(jobs)
+        [{"number": number} for number in range(len(tasks))], override_num_blocks=len(tasks)
     )
-    workers = min(len(jobs), max(1, int(ray.cluster_resources().get("CPU", 1))))
+    workers = min(len(tasks), max(1, int(ray.cluster_resources().get("CPU", 1))))
     painted = rows.map(
-        _Painter,
-        fn_constructor_args=(jobs, dict(styles), settings),
+        _Worker,
+        fn_constructor_args=(tasks, dict(styles), settings),
         concurrency=(1, workers),
         num_cpus=1,
     )
-    told = iter(painted.iter_rows())
+    results = iter(painted.iter_rows())
     while True:
         with redirect_stdout(sys.stderr):  # Ray's notes are no results
-            row = next(told, None)
+            row = next(results, None)
         if row is None:
             return
         yield row
@@ -107,42 +107,42 @@ class _OwnOutput:
         return getattr(self._output if own else sys.stderr, name)
 
 
-class _Painter:
-    """A worker, with the styles that it has loaded. What does not start is an error of each job:
+class _Worker:
+    """A worker, with the styles that it has loaded. What does not start is an error of each task:
     of this machine, perhaps; others may do better."""
 
     def __init__(
-        self, jobs: Sequence[Job], styles: Mapping[str, Style], settings: Settings
+        self, tasks: Sequence[Task], styles: Mapping[str, Style], settings: Settings
     ) -> None:
-        self._jobs, self._styles = jobs, styles
+        self._jobs, self._styles = tasks, styles
         self._settings = replace(settings, threads=settings.threads or 1)
         self._load = batch.loader(styles, self._settings)
 
     def __call__(self, row: Row) -> Row:
-        job, settings = self._jobs[row["number"]], self._settings
-        if batch.is_there(job, settings):  # by a worker that died before it could say so
-            return row | _row(Result(job))
-        if job.is_film:
-            style = self._styles[job.style]
-            return row | _row(batch.film(job, style, settings, silent, CancelToken()))
-        return row | _row(batch.one(job, self._load, settings))
+        task, settings = self._jobs[row["number"]], self._settings
+        if batch.is_there(task, settings):  # by a worker that died before it could say so
+            return row | _row(Result(task))
+        if task.is_film:
+            style = self._styles[task.style]
+            return row | _row(batch.film(task, style, settings, silent, CancelToken()))
+        return row | _row(batch.one(task, self._load, settings))
 
 
 def _row(result: Result) -> Row:
     """A result as what a table can hold."""
-    told = {name: getattr(result, name) for name in _TOLD} | {"notes": list(result.notes)}
+    columns = {name: getattr(result, name) for name in _COLUMNS} | {"notes": list(result.notes)}
     if error := result.error:
         # One that the others know, for those of runtimes.py.
         kind = next(each.__name__ for each in type(error).__mro__ if hasattr(errors, each.__name__))
-        return told | {"kind": kind, "message": error.message, "hint": error.hint}
-    return told | {"kind": "", "message": "", "hint": ""}
+        return columns | {"kind": kind, "message": error.message, "hint": error.hint}
+    return columns | {"kind": "", "message": "", "hint": ""}
 
 
-def _told(job: Job, row: Row) -> Result:
+def _result_of(task: Task, row: Row) -> Result:
     error: ImpastoError | None = None
     if row["kind"]:
         kind: type[ImpastoError] = getattr(errors, row["kind"])
         error = kind.__new__(kind)  # as it was: some make their messages themselves
         ImpastoError.__init__(error, row["message"], hint=row["hint"])
-    told = {name: row[name] for name in _TOLD}
-    return Result(job, **told, notes=tuple(row["notes"]), error=error)
+    columns = {name: row[name] for name in _COLUMNS}
+    return Result(task, **columns, notes=tuple(row["notes"]), error=error)

@@ -96,28 +96,34 @@ def paint(
         Cancelled: before the first frame.
     """
     cancel = cancel or CancelToken()
-    with _told(source, target), closing(Work(target, _key(source, look))) as work:
+    with _errors_translated(source, target), closing(Work(target, _key(source, look))) as work:
         if os.path.exists(target) and not overwrite and not work.begun:
             raise atomic.there_already(target)
         with closing(Source(source, read or ReadOptions())) as film:
             require_room_for_sound(film, target)
-            painter = _Painter(film, work, look)
-            painter.run(on_progress, cancel)
-            if not painter.frames:
+            pipeline = _FilmPipeline(film, work, look)
+            pipeline.run(on_progress, cancel)
+            if not pipeline.frames:
                 cancel.check()
                 raise PictureError(f"{source} has no frames")
-            missing = 0 if cancel.cancelled else max(0, film.stream.frames - painter.frames)
-            end = painter.end if cancel.cancelled else math.inf
+            missing = 0 if cancel.cancelled else max(0, film.stream.frames - pipeline.frames)
+            end = pipeline.end if cancel.cancelled else math.inf
             work.finish(join(film, work, target, end), target, whole=not cancel.cancelled)
     engine = look.engine
     whole = not cancel.cancelled
     return Film(
-        painter.frames, painter.width, painter.height, engine.flicker, engine.noise, whole, missing
+        pipeline.frames,
+        pipeline.width,
+        pipeline.height,
+        engine.flicker,
+        engine.noise,
+        whole,
+        missing,
     )
 
 
 @contextmanager
-def _told(source: Path, target: Path) -> Iterator[None]:
+def _errors_translated(source: Path, target: Path) -> Iterator[None]:
     """Errors of PyAV, and of the disk, as ours."""
     av = library()
     try:
@@ -141,7 +147,7 @@ def _key(source: Path, look: Look) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-class _Painter:
+class _FilmPipeline:
     """Reading, painting and encoding, each in threads of its own."""
 
     def __init__(self, film: Source, work: Work, look: Look) -> None:

@@ -118,10 +118,10 @@ def _filtered(
     with closing(_frames(parts)) as frames:
         first = next(frames)
         sources = [_buffer(graph, each) for each in (first, palette) if each]
-        made, sink = graph.add(name), graph.add("buffersink")
+        step, sink = graph.add(name), graph.add("buffersink")
         for index, source in enumerate(sources):
-            source.link_to(made, 0, index)
-        made.link_to(sink)
+            source.link_to(step, 0, index)
+        step.link_to(sink)
         graph.configure()
         if palette:
             sources[1].push(palette)

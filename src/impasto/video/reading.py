@@ -101,13 +101,13 @@ def end(frame: VideoFrame) -> float:
 
 def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
     """The items, made some ahead in another thread."""
-    made: queue.Queue[tuple[Item] | Exception | None] = queue.Queue(AHEAD)
+    ready: queue.Queue[tuple[Item] | Exception | None] = queue.Queue(AHEAD)
     stop = threading.Event()
 
     def put(entry: tuple[Item] | Exception | None) -> None:
         while not stop.is_set():
             with contextlib.suppress(queue.Full):
-                made.put(entry, timeout=0.1)
+                ready.put(entry, timeout=0.1)
                 return
 
     def make() -> None:
@@ -124,7 +124,7 @@ def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
     thread.start()
     try:
         while True:
-            entry = made.get()
+            entry = ready.get()
             if entry is None:
                 return
             if isinstance(entry, Exception):

@@ -226,9 +226,9 @@ class _Frame:
         """All that the next frame needs to know of it."""
         course = self.course
         measured = self.painted if course.measures else course.measured
-        found = {"now": course.now, "goal": course.goal}
-        found["next"] = measured.result()[1] if measured else {}
-        arrays = {f"{kind} {k}": v for kind, each in found.items() for k, v in each.items()}
+        statistics = {"now": course.now, "goal": course.goal}
+        statistics["next"] = measured.result()[1] if measured else {}
+        arrays = {f"{kind} {k}": v for kind, each in statistics.items() for k, v in each.items()}
         about = {"age": np.array(course.age), "contrast": np.array(course.contrast)}
         return {"pixels": self.pixels, **about, **arrays}
 
@@ -236,14 +236,14 @@ class _Frame:
     def of(cls, state: Mapping[str, Array]) -> _Frame:
         """The frame that had this state."""
 
-        def found(kind: str) -> dict[str, Array]:
+        def part(kind: str) -> dict[str, Array]:
             return {k.removeprefix(kind): v for k, v in state.items() if k.startswith(kind)}
 
         pixels = state["pixels"]
         painted: _Painted = Future()
-        painted.set_result((pixels, found("next ")))
+        painted.set_result((pixels, part("next ")))
         contrast = float(state.get("contrast", 255))  # parts of an older version do not know
-        course = _Course(int(state["age"]), found("now "), found("goal "), painted, contrast)
+        course = _Course(int(state["age"]), part("now "), part("goal "), painted, contrast)
         return cls(pixels, pixels.shape[:2], _cells(pixels), course, painted)
 
 
@@ -252,20 +252,20 @@ def _cut(one: Cells, other: Cells) -> bool:
     return one.shape != other.shape or bool(np.abs(other - one).mean() > _CUT)
 
 
-def _both(found: Arrays) -> tuple[Pixels, dict[str, Array]]:
+def _both(results: Arrays) -> tuple[Pixels, dict[str, Array]]:
     """The painting, and the statistics if the network measured them."""
-    painting = next(array for array in found.values() if array.dtype == np.uint8)
-    return painting[0], _statistics(found)
+    painting = next(array for array in results.values() if array.dtype == np.uint8)
+    return painting[0], _statistics(results)
 
 
-def _statistics(found: Arrays) -> dict[str, Array]:
+def _statistics(results: Arrays) -> dict[str, Array]:
     """Of all that the network normalises, from what it has found of one frame."""
-    known: dict[str, Array] = {}
-    for name in [key.removesuffix(".found") for key in found if key.endswith(".found")]:
+    merged: dict[str, Array] = {}
+    for name in [key.removesuffix(".found") for key in results if key.endswith(".found")]:
         statistics = Statistics()
-        statistics.add(found, name)
-        known |= statistics.known(name)
-    return known
+        statistics.add(results, name)
+        merged |= statistics.known(name)
+    return merged
 
 
 def _sparse(pixels: Array) -> Array:

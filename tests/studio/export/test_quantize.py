@@ -193,7 +193,7 @@ def test_several_styles_with_strength_stay_several(several, photos, tmp_path, ph
 def test_the_worst_photograph_in_the_worst_style_counts(several, photos, generous):
     model = catalog.read(several)[0].model()
     pictures = [images.read(path).resized(96) for path in sorted(photos.iterdir())[:4]]
-    run = quantize._Run(model, pictures, 2, 2, lambda _: None)
+    run = quantize._Quantizer(model, pictures, 2, 2, lambda _: None)
     quantised, difference, _ = run()
     off = [np.float32(one) - other for one, other in run._both(quantised, range(4))]
     assert difference.levels == pytest.approx(max(np.abs(each).mean() for each in off))
@@ -226,7 +226,7 @@ def test_the_ranking_finds_the_convolution_that_is_spoilt(style, photos):
     values[0] *= 500
     weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
     pictures = [images.read(path).resized(96) for path in sorted(photos.iterdir())[:3]]
-    run = quantize._Run(parsed.SerializeToString(), pictures, 1, 1, lambda _: None)
+    run = quantize._Quantizer(parsed.SerializeToString(), pictures, 1, 1, lambda _: None)
     assert run._by_loss(names, 0)[0] == spoilt.name
 
 

@@ -63,5 +63,5 @@ def _is_text(head: bytes) -> bool:
 def decoder(format: str) -> type[ImageFile.ImageFile]:
     """The decoder's class itself: unlike ``Image.open`` it does not go by process-wide limits."""
     module, name, _ = _DECODERS[format]
-    found: type[ImageFile.ImageFile] = getattr(import_module(f"PIL.{module}"), name)
-    return found
+    plugin: type[ImageFile.ImageFile] = getattr(import_module(f"PIL.{module}"), name)
+    return plugin

@@ -87,8 +87,8 @@ class Evaluation:
     def iterations(self) -> list[int | None]:
         """The quartiles; None: more than were run. Between two photographs, the lower."""
         runs = self.options.iterations
-        found = [runs + 1 if e.iterations is None else e.iterations for e in self.photos]
-        quartiles = [int(q) for q in np.quantile(found, QUARTILES, method="lower")]
+        needed = [runs + 1 if e.iterations is None else e.iterations for e in self.photos]
+        quartiles = [int(q) for q in np.quantile(needed, QUARTILES, method="lower")]
         return [None if q > runs else q for q in quartiles]
 
     @property
@@ -131,10 +131,10 @@ def evaluate(
         OptionError, PictureError: a name, a value or a picture that cannot be used.
         TrainingError: no photograph can be read, or a loss is not a number.
     """
-    options, found = options or EvaluateOptions(), catalog.find(style)
-    loss, size, crop = learnt_with(found)
+    options, trained = options or EvaluateOptions(), catalog.find(style)
+    loss, size, crop = learnt_with(trained)
     device = torch_device(options.device)
-    picture = Painting(Path(painting), found.name).picture(size, crop)
+    picture = Painting(Path(painting), trained.name).picture(size, crop)
     objective = Objective(loss, network=network)
     objective.network.to(device)
     style_picture = StylePicture(to_tensor(picture.pixels)[None].to(device))
@@ -142,12 +142,12 @@ def evaluate(
     second = None
     if options.second:
         second = loading.load(options.second, weights=options.second_weights).to(device)
-    measure = _Measure(found, picture, objective, second, options)
+    measure = _Measure(trained, picture, objective, second, options)
     pictures, done = sampling.some(Path(folder), options.count, options.size), []
     for number, (path, photo) in enumerate(pictures.items()):
         move = _moved(on_progress, number, len(pictures), options.iterations)
         done.append(measure(path.name, photo, move))
-    return Evaluation(found.name, loss, size, options, done)
+    return Evaluation(trained.name, loss, size, options, done)
 
 
 def lbfgs(
@@ -235,8 +235,8 @@ class _Measure:
             scores = objective(picture, objective.content(photo)).numbers()
             if self._second:
                 layers = self._second.content_layers
-                found, target = (self._second(each, layers) for each in (picture, photo))
-                scores["second"] = _distance(found, target)
+                features, target = (self._second(each, layers) for each in (picture, photo))
+                scores["second"] = _distance(features, target)
         return scores
 
     def _flicker(self, pixels: np.ndarray, painted: np.ndarray) -> float:
@@ -254,9 +254,11 @@ class _Measure:
         return to_tensor(pixels)[None].to(self._objective.network.mean.device)
 
 
-def _distance(found: Features, target: Features) -> float:
+def _distance(features: Features, target: Features) -> float:
     """Relative content distance, the mean over the layers."""
-    return float(np.mean([float(content_loss(found[layer], target[layer])) for layer in found]))
+    return float(
+        np.mean([float(content_loss(features[layer], target[layer])) for layer in features])
+    )
 
 
 def _moved(

@@ -51,16 +51,16 @@ def large(model: bytes) -> list[str]:
     """
     graph = widened(model).graph
     shapes = {tensor.name: tensor.dims for tensor in graph.initializer}
-    found = [
+    names = [
         str(node.name)
         for node in graph.node
         if node.op_type == "Conv" and math.prod(shapes[node.input[1]][1:]) >= LARGE
     ]
-    if not found:
+    if not names:
         raise TrainingError(
             "this network is too small to be faster in 8 bits", hint="keep the style as it is"
         )
-    return found
+    return names
 
 
 def to_int8(model: bytes, inputs: Iterator[Input], names: Sequence[str]) -> bytes:
@@ -70,7 +70,7 @@ def to_int8(model: bytes, inputs: Iterator[Input], names: Sequence[str]) -> byte
     The ranges are measured on ``inputs``.
     """
     parsed = widened(model)
-    reader = _Reader([str(given.name) for given in parsed.graph.input], inputs)
+    reader = _Reader([str(port.name) for port in parsed.graph.input], inputs)
     eight = {output for node in parsed.graph.node if node.name in names for output in node.output}
     # An activation behind a convolution of 8 bits is one with it: its range is the one measured.
     others = [
@@ -134,8 +134,8 @@ class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc, name-de
         self._names, self._inputs = names, inputs
 
     def get_next(self) -> dict[str, Array] | None:
-        given = next(self._inputs, None)
-        if given is None:
+        pair = next(self._inputs, None)
+        if pair is None:
             return None
-        tensors = (given[0][None], np.asarray(given[1], np.float32))
+        tensors = (pair[0][None], np.asarray(pair[1], np.float32))
         return dict(zip(self._names, tensors, strict=False))

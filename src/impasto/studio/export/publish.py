@@ -122,7 +122,7 @@ def _marked(cards: Sequence[Card], mark: str) -> list[Card]:
 
 def _tidy(folder: Path, cards: Sequence[Card], old: set[str]) -> None:
     """Remove what the card before named, and marked files of writings that were broken off."""
-    marks = [found[1] for each in folder.iterdir() if (found := _MARKED.fullmatch(each.name))]
+    marks = [match[1] for each in folder.iterdir() if (match := _MARKED.fullmatch(each.name))]
     begun = {name for mark in marks for name in _files(_marked(cards, mark))}
     left = (begun | old) - _files(cards) - {catalog.CARD}
     for name in sorted(left, key=lambda name: name.endswith(".onnx")):  # they tell of previews

@@ -108,9 +108,9 @@ def quantize(
         TrainingError: too few photographs, or a painting that differs by more than
             :data:`LARGEST_DIFFERENCE` or :data:`SMALLEST_PSNR` allow. Nothing is written.
     """
-    options, found = options or QuantizeOptions(), catalog.of_one_network(style)
+    options, original = options or QuantizeOptions(), catalog.of_one_network(style)
     target = catalog.place(output)
-    _require_place(found, target, overwrite)
+    _require_place(original, target, overwrite)
     pictures = sampling.some(Path(folder), options.count + options.held_out, options.size)
     if len(pictures) < 2:
         raise TrainingError(
@@ -118,9 +118,11 @@ def quantize(
             hint="give a folder with a few dozen photographs",
         )
     apart = min(options.held_out, len(pictures) // 2)
-    names, model = [path.name for path in pictures][apart:], found.model()
-    run = _Run(model, list(pictures.values()), apart, len(found.weights), on_progress)
-    quantized, difference, kept = run()
+    names, model = [path.name for path in pictures][apart:], original.model()
+    quantizer = _Quantizer(
+        model, list(pictures.values()), apart, len(original.weights), on_progress
+    )
+    quantized, difference, kept = quantizer()
     record = Quantization(
         bits=8,
         kept_in_floats=tuple(kept),
@@ -129,12 +131,14 @@ def quantize(
         photographs=tuple(names),
         held_out=apart,
     )
-    publish.write_folder(target, quantized, _cards(found.folder, target.name, quantized, record))
+    publish.write_folder(target, quantized, _cards(original.folder, target.name, quantized, record))
     size = len(quantized) / len(model)
-    return Quantized(target, difference, kept, size, _speed(model, quantized, run.held_out[0][0]))
+    return Quantized(
+        target, difference, kept, size, _speed(model, quantized, quantizer.held_out[0][0])
+    )
 
 
-class _Run:
+class _Quantizer:
     """One network: brought to 8 bits, compared, and again with more of it in floats."""
 
     def __init__(
@@ -222,14 +226,14 @@ def _cards(folder: Path, name: str, model: bytes, record: Quantization) -> list[
         [style.card for style in catalog.read(folder)],
         hashlib.sha256(model).hexdigest(),
     )
-    made = []
+    renamed = []
     for card in cards:
         own = name if len(cards) == 1 else f"{name}-{card.name}"
         file = replace(
             card.model, file=publish.FILE, sha256=sha256, bytes=len(model), quantized=record
         )
-        made.append(replace(card, name=own, preview=f"{own}.jpg", model=file))
-    return made
+        renamed.append(replace(card, name=own, preview=f"{own}.jpg", model=file))
+    return renamed
 
 
 def _require_place(style: Style, target: Path, overwrite: bool) -> None:

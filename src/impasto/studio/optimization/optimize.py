@@ -94,7 +94,7 @@ def optimize(
         raise OptionError(f"{len(regions)} masks for {len(paintings)} styles", hint="give one each")
     init = images.read(options.init) if pyramid.is_file(options.init) else None
     objective = Objective(options.loss, network=network)
-    run = _Run(
+    optimization = _Optimization(
         operations.opaque(photo),
         [*map(operations.opaque, paintings)],
         weights,
@@ -102,7 +102,7 @@ def optimize(
         options,
         objective,
     )
-    painted = run(on_step, cancel or CancelToken())
+    painted = optimization(on_step, cancel or CancelToken())
     result = images.resize(photo, options.size).with_pixels(painted)
     return recipe.write(
         result,
@@ -115,7 +115,7 @@ def optimize(
     )
 
 
-class _Run:
+class _Optimization:
     """One optimisation, scale by scale."""
 
     def __init__(
@@ -267,8 +267,8 @@ def _solver(options: OptimizeOptions, pairs: int) -> Solver:
     return Lbfgs(pairs, box=options.box)
 
 
-def _weights(given: Sequence[float] | None, count: int) -> list[float]:
-    weights = [1.0] * count if given is None else [float(weight) for weight in given]
+def _weights(shares: Sequence[float] | None, count: int) -> list[float]:
+    weights = [1.0] * count if shares is None else [float(weight) for weight in shares]
     if not count or len(weights) != count:
         raise OptionError(f"{len(weights)} style weights for {count} styles", hint="give one each")
     total = sum(weights)

@@ -39,13 +39,13 @@ def sizes(content: Picture, options: OptimizeOptions) -> list[Size]:
     while len(sides) < most and (options.scales or worthwhile(sides[0] / 2)):
         sides.insert(0, sides[0] / 2)
     scales = [side / longest for side in sides]
-    found = [(max(1, round(content.height * k)), max(1, round(content.width * k))) for k in scales]
-    if min(found[0]) < _SMALLEST:
+    shapes = [(max(1, round(content.height * k)), max(1, round(content.width * k))) for k in scales]
+    if min(shapes[0]) < _SMALLEST:
         raise OptionError(
-            f"the coarsest scale would be {found[0][1]}x{found[0][0]}",
+            f"the coarsest scale would be {shapes[0][1]}x{shapes[0][0]}",
             hint="use a larger --size or fewer --scales",
         )
-    return found
+    return shapes
 
 
 def shares(steps: int, count: int) -> list[int]:

@@ -127,6 +127,6 @@ def source(entry: Source, beside: Path) -> Path:
     raise PictureError(f"{entry['path']} is not there", hint=f"put it beside {beside}")
 
 
-def _source(given: PictureSource, picture: Picture) -> Source:
-    path = str(given) if isinstance(given, (str, Path)) else None
+def _source(origin: PictureSource, picture: Picture) -> Source:
+    path = str(origin) if isinstance(origin, (str, Path)) else None
     return {"path": path, "pixels_sha256": picture.sha256}

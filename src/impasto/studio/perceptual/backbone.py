@@ -121,8 +121,10 @@ def shapes(
     height, width = (size, size) if isinstance(size, int) else size
     with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
         picture = torch.empty(1, 3, height, width, device=network.mean.device)
-        found = network(picture, tuple(layers) or network.layers)
-    return {layer: (maps.shape[1], maps.shape[2], maps.shape[3]) for layer, maps in found.items()}
+        features = network(picture, tuple(layers) or network.layers)
+    return {
+        layer: (maps.shape[1], maps.shape[2], maps.shape[3]) for layer, maps in features.items()
+    }
 
 
 def unknown_network(name: str, names: Iterable[str]) -> OptionError:

@@ -79,9 +79,9 @@ def survey(model: nn.Module) -> tuple[fx.GraphModule, dict[str, tuple[int, int, 
     except (RuntimeError, AssertionError, TypeError) as error:
         raise OptionError("it does not take pictures of any size", hint=_INSTEAD) from error
     maps = {
-        name: (found.shape[1], found.shape[2], found.shape[3])
-        for name, found in small.items()
-        if name != "x" and _is_map(found, large[name])
+        name: (tensor.shape[1], tensor.shape[2], tensor.shape[3])
+        for name, tensor in small.items()
+        if name != "x" and _is_map(tensor, large[name])
     }
     if len({height for _, height, _ in maps.values()}) < _FEWEST:
         raise OptionError("its layers are not maps of the picture", hint=_INSTEAD)

@@ -81,15 +81,15 @@ def moments(features: Tensor, mask: Tensor | None = None) -> Statistic:
     return mean, (variance.clamp_min(0) + _SMALL).sqrt()
 
 
-def moments_loss(found: Statistic, target: Statistic, scale: str = "relative") -> Tensor:
+def moments_loss(measured: Statistic, target: Statistic, scale: str = "relative") -> Tensor:
     """Squared distances of means and of deviations (Li et al. 2017, arXiv 1701.01036, 4.2;
     Huang & Belongie 2017, arXiv 1703.06868, equation 13), over their squared size or the
     number of channels."""
-    distance = sum((_sum((f - t).square()) for f, t in zip(found, target, strict=True)), _ZERO)
+    distance = sum((_sum((f - t).square()) for f, t in zip(measured, target, strict=True)), _ZERO)
     if scale == "relative":
         size = sum((_sum(t.square()) for t in target), _ZERO)
         return (distance / size.clamp_min(_SMALL)).mean()
-    return (distance / found[0].shape[1]).mean()
+    return (distance / measured[0].shape[1]).mean()
 
 
 def covariance(features: Tensor, mask: Tensor | None = None) -> Statistic:
@@ -98,13 +98,13 @@ def covariance(features: Tensor, mask: Tensor | None = None) -> Statistic:
     return mean, gram_matrix(features, mask) - mean[:, :, None] * mean[:, None, :]
 
 
-def wasserstein_loss(found: Statistic, target: Statistic, scale: str = "relative") -> Tensor:
+def wasserstein_loss(measured: Statistic, target: Statistic, scale: str = "relative") -> Tensor:
     """Squared Wasserstein-2 distance of the normal distributions with these statistics.
 
     ``|m - n|^2 + tr(A + B - 2 (B^1/2 A B^1/2)^1/2)`` (Olkin & Pukelsheim 1982; as a style
     loss Vacher 2020, arXiv 2007.04806); ``relative`` divides by ``|n|^2 + tr B``, else by C.
     """
-    (mean, a), (target_mean, b) = found, target
+    (mean, a), (target_mean, b) = measured, target
     root = _root(b)
     cross = torch.linalg.eigvalsh(root @ a @ root).clamp_min(0)
     overlap = (cross + _SMALL).sqrt().sum(1)
@@ -144,7 +144,7 @@ STATISTICS: dict[
 ] = {
     "gram": (
         lambda features, mask: (gram_matrix(features, mask),),
-        lambda found, target, scale: gram_loss(found[0], target[0], scale),
+        lambda measured, target, scale: gram_loss(measured[0], target[0], scale),
     ),
     "moments": (moments, moments_loss),
     "wasserstein": (covariance, wasserstein_loss),

@@ -138,14 +138,14 @@ class Objective:
             measured = [self._statistics(style.pixels) for style in styles]
         blended = [(s.weight, m) for s, m in zip(styles, measured, strict=True) if s.mask is None]
         targets: list[_Target] = [(1.0, None, _blend(blended))] if blended else []
-        for style, found in zip(styles, measured, strict=True):
+        for style, statistics in zip(styles, measured, strict=True):
             if style.mask is not None:
-                targets.append((style.weight, style.mask, found))
+                targets.append((style.weight, style.mask, statistics))
         return targets
 
     def _statistics(self, pixels: Tensor) -> dict[str, Statistic]:
-        found = self._features(pixels, list(self.style_layers))
-        return {layer: self._measure(found[layer], None) for layer in self.style_layers}
+        features = self._features(pixels, list(self.style_layers))
+        return {layer: self._measure(features[layer], None) for layer in self.style_layers}
 
     def content(self, photographs: Tensor, *, style: bool = False) -> Features:
         """What is to be recognised: features of ``(N, 3, H, W)`` photographs, 0..1.
@@ -159,8 +159,8 @@ class Objective:
         """Features in float32, of a network that may run in bfloat16."""
         kind = pictures.device.type
         with torch.autocast(kind, torch.bfloat16, enabled=in_bfloat16(kind)):
-            found = self.network(pictures, layers)
-        return {layer: value.float() for layer, value in found.items()}
+            features = self.network(pictures, layers)
+        return {layer: value.float() for layer, value in features.items()}
 
     def __call__(self, painted: Tensor, content: Features, strength: float = 1.0) -> Losses:
         """Losses of ``painted``, ``(N, 3, H, W)``, 0..1, against :meth:`content`'s features.
@@ -169,14 +169,14 @@ class Objective:
         the mean of their statistics.
         """
         options = self.options
-        found = self._features(painted, self.layers)
+        features = self._features(painted, self.layers)
         layered: dict[str, tuple[float, Tensor]] = {}
         for layer, weight in self.content_layers.items():
-            loss = content_loss(found[layer], content[layer], options.loss_scale)
+            loss = content_loss(features[layer], content[layer], options.loss_scale)
             layered[f"content {layer}"] = weight, self._balanced(f"content {layer}", loss)
         for layer, weight in self.style_layers.items():
             own = self._measure(content[layer], None) if strength < 1 else None
-            loss = self._style(layer, found[layer], own, strength)
+            loss = self._style(layer, features[layer], own, strength)
             layered[f"style {layer}"] = weight, self._balanced(f"style {layer}", loss)
         parts = {
             kind: _sum([w * loss for name, (w, loss) in layered.items() if name.startswith(kind)])
@@ -187,15 +187,17 @@ class Objective:
         total = _sum([w * loss for w, loss in zip(weights, parts.values(), strict=True)])
         return Losses(total, parts | {name: loss for name, (_, loss) in layered.items()})
 
-    def _style(self, layer: str, found: Tensor, own: Statistic | None, strength: float) -> Tensor:
+    def _style(
+        self, layer: str, features: Tensor, own: Statistic | None, strength: float
+    ) -> Tensor:
         losses = []
         for weight, mask, targets in self._targets:
-            here = None if mask is None else _shrunk(mask, found)
+            here = None if mask is None else _shrunk(mask, features)
             target = targets[layer]
             if own is not None:
                 pairs = zip(target, own, strict=True)
                 target = tuple(strength * t + (1 - strength) * o for t, o in pairs)
-            measured = self._measure(found, here)
+            measured = self._measure(features, here)
             losses.append(weight * self._distance(measured, target, self.options.loss_scale))
         return _sum(losses)
 
@@ -211,13 +213,13 @@ def weighted(layers: Sequence[str]) -> dict[str, float]:
     """
     weights = {}
     for layer in layers:
-        name, _, given = layer.partition(":")
+        name, _, share = layer.partition(":")
         try:
-            weights[name] = float(given or 1)
+            weights[name] = float(share or 1)
         except ValueError:
             weights[name] = -1.0
         if not 0 <= weights[name] < float("inf"):
-            raise OptionError(f"{given!r} is not a weight for layer {name}", hint="use NAME:0.5")
+            raise OptionError(f"{share!r} is not a weight for layer {name}", hint="use NAME:0.5")
     return weights
 
 
@@ -226,7 +228,7 @@ def _blend(measured: Sequence[tuple[float, dict[str, Statistic]]]) -> dict[str, 
     total = sum(weight for weight, _ in measured) or 1.0
     blend: dict[str, Statistic] = {}
     for layer in measured[0][1]:
-        parts = zip(*(found[layer] for _, found in measured), strict=True)
+        parts = zip(*(statistics[layer] for _, statistics in measured), strict=True)
         blend[layer] = tuple(
             _sum([p * (w / total) for p, (w, _) in zip(part, measured, strict=True)])
             for part in parts
@@ -244,6 +246,6 @@ def _sum(values: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(values)).sum(0) if values else torch.zeros(())
 
 
-def _shrunk(mask: Tensor, found: Tensor) -> Tensor:
+def _shrunk(mask: Tensor, features: Tensor) -> Tensor:
     """The mask at the resolution of a layer, soft edges kept."""
-    return F.interpolate(mask, found.shape[2:], mode="area")
+    return F.interpolate(mask, features.shape[2:], mode="area")

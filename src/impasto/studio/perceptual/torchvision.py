@@ -150,8 +150,8 @@ def default_layers(
     if content and {*content, *style} <= maps.keys():
         return content, style
     usable = {layer for layer in ends if not layer.startswith("classifier")} & maps.keys()
-    found = {layer: maps[layer][1] for layer in maps if layer in usable or not usable}
-    last = {round(math.log2(height)): layer for layer, height in found.items()}
+    heights = {layer: maps[layer][1] for layer in maps if layer in usable or not usable}
+    last = {round(math.log2(height)): layer for layer, height in heights.items()}
     levels = [last[level] for level in sorted(last, reverse=True)]
     return (levels[:3][-1],), tuple(levels[:4])
 

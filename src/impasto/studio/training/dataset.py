@@ -78,13 +78,13 @@ class Photos:
 
     def validation(self) -> Tensor:
         """``(N, 3, crop, crop)``: the middles of the photographs that no batch has."""
-        found = []
+        middles = []
         for path in self._apart:
             try:
-                found.append(to_tensor(self._square(path, math.inf, (0.5, 0.5))))
+                middles.append(to_tensor(self._square(path, math.inf, (0.5, 0.5))))
             except PictureError as error:
                 self.skipped[path] = str(error)
-        return torch.stack(found) if found else torch.empty(0, 3, self._crop, self._crop)
+        return torch.stack(middles) if middles else torch.empty(0, 3, self._crop, self._crop)
 
     def batch(self, number: int) -> Tensor:
         first = number * self._batch

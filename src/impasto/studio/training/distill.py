@@ -30,7 +30,7 @@ from impasto.studio.tensors import grained, to_pixels, to_tensor
 from impasto.studio.training import checkpoint, init_from, loop
 from impasto.studio.training.checkpoint import WORK, Checkpoint, Training
 from impasto.studio.training.dataset import Photos
-from impasto.studio.training.loop import Course, Painter
+from impasto.studio.training.loop import Course, Paint
 from impasto.studio.training.muon import Group
 from impasto.studio.training.paintings import learnt_with
 from impasto.studio.training.publish import publish, record
@@ -95,9 +95,9 @@ def distill(
             on disk.
         Cancelled: stopped by ``cancel``.
     """
-    options, found = options or DistillOptions(), catalog.find(style)
+    options, teacher = options or DistillOptions(), catalog.find(style)
     target = catalog.place(output)
-    restart = restart or _replaces(found, target, options, overwrite=overwrite)
+    restart = restart or _replaces(teacher, target, options, overwrite=overwrite)
     dataset = Photos(
         Path(photos), batch=options.batch, crop=options.crop, seed=options.seed,
         held_out=options.held_out, without=target,
@@ -107,13 +107,13 @@ def distill(
     origin = init_from.find(start, target / WORK, restart)
     accelerator = loop.accelerator(options.device, target / WORK)
     network = _begun(options, origin).to(accelerator.device)
-    lesson = StyleLesson(options, dataset, found, accelerator.device)
-    entry = Entry(target.name, title or f"{found.card.title}, small", found.card.artwork)
+    lesson = StyleLesson(options, dataset, teacher, accelerator.device)
+    entry = Entry(target.name, title or f"{teacher.card.title}, small", teacher.card.artwork)
     sources = init_from.sources(start, origin, dataset, accelerator.num_processes)
     training = Training(
         {**asdict(options), "learn_strength": False},
         [entry],
-        sources | {"style": found.card.model.sha256},
+        sources | {"style": teacher.card.model.sha256},
     )
     course = Course(lesson, training, target, options.steps, options.save_every)
     resumed = init_from.resumed(course, origin, accelerator, restart=restart)
@@ -122,8 +122,8 @@ def distill(
     )
     levels = lesson.levels(learnt.built().to(accelerator.device))
     if accelerator.is_main_process:
-        told = _record(learnt, course.work, start, lesson, levels)
-        publish(learnt, target, told, Origin(found.name, found.card.model.sha256))
+        training_record = _record(learnt, course.work, start, lesson, levels)
+        publish(learnt, target, training_record, Origin(teacher.name, teacher.card.model.sha256))
     loop.end(accelerator)
     return Distilled(target, levels, sum(weight.numel() for weight in network.parameters()))
 
@@ -165,9 +165,9 @@ def _record(
     ``impasto evaluate`` measures it by the loss that the other one had.
     """
     loss, size, crop = learnt_with(lesson.style)
-    found = record(learnt, work, start, lesson.dataset)
-    losses = {**(found.losses or {}), "levels": round(levels, 2)}
-    return replace(found, loss=loss, style_size=size, style_crop=crop, losses=losses)
+    own = record(learnt, work, start, lesson.dataset)
+    losses = {**(own.losses or {}), "levels": round(levels, 2)}
+    return replace(own, loss=loss, style_size=size, style_crop=crop, losses=losses)
 
 
 @dataclass(frozen=True)
@@ -206,8 +206,8 @@ class StyleLesson:
     def fetch(self, number: int) -> Taught:
         return self._taught(self.dataset.batch(number), number * self.options.batch)
 
-    def losses(self, painter: Painter, batch: Taught) -> Losses:
-        painted = painter(batch.ground.to(self.device))
+    def losses(self, paint: Paint, batch: Taught) -> Losses:
+        painted = paint(batch.ground.to(self.device))
         return Losses(distance(painted, batch.painted.to(self.device)), {})
 
     def validation(self, network: TransformNetwork) -> float | None:
@@ -233,9 +233,11 @@ class StyleLesson:
         learning = network.training
         network.eval()
         with torch.no_grad():
-            found = [network(each.ground.to(self.device)).clamp(0, 1) for each in self._held_out]
+            paintings = [
+                network(each.ground.to(self.device)).clamp(0, 1) for each in self._held_out
+            ]
         network.train(learning)
-        return found
+        return paintings
 
     def _taught(self, photographs: Tensor, first: int) -> Taught:
         ground, seen = _grounds(photographs, self.options, first)

@@ -75,8 +75,8 @@ class FeatureCache:
             path = self._path(crops.number)
             atomic.write(path, safetensors.torch.save(kept), overwrite=True)
         # Learnt from as it was kept, so that nothing depends on whether it came from the disk.
-        found = {name: each.to(device).float() for name, each in kept.items()}
-        return found.pop(_PHOTOGRAPHS) / 255, found
+        tensors = {name: each.to(device).float() for name, each in kept.items()}
+        return tensors.pop(_PHOTOGRAPHS) / 255, tensors
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:06}.safetensors"

@@ -46,7 +46,7 @@ _CLIP = 1.0
 """Largest norm of a gradient: one odd batch must not undo an hour."""
 
 Batch = TypeVar("Batch")
-Painter = Callable[..., Tensor]
+Paint = Callable[..., Tensor]
 """The network as it learns: photographs, and for several styles their mix, to paintings."""
 
 
@@ -59,7 +59,7 @@ class Lesson(Protocol[Batch]):
     def fetch(self, number: int) -> Batch:
         """A batch by its number. Called in another thread, one batch ahead."""
 
-    def losses(self, painter: Painter, batch: Batch) -> Losses:
+    def losses(self, paint: Paint, batch: Batch) -> Losses:
         """Paint a batch, and compare."""
 
     def validation(self, network: TransformNetwork) -> float | None:
@@ -108,7 +108,7 @@ def learn(
     if resumed:
         resumed.restore(network, optimiser)
     first = resumed.step if resumed else 0
-    painter, stepper = accelerator.prepare(network, optimiser)
+    paint, stepper = accelerator.prepare(network, optimiser)
     log = Log(work / "losses.jsonl", first, accelerator.is_main_process)
     processes, process = accelerator.num_processes, accelerator.process_index
     numbers = (step * processes + process for step in range(first, steps))
@@ -117,14 +117,14 @@ def learn(
             began = time.monotonic()
             for group in optimiser.param_groups:
                 group["lr"] = group["peak"] * schedule(done - 1, steps)
-            losses = lesson.losses(painter, batch)
+            losses = lesson.losses(paint, batch)
             record = losses.numbers()
             _require_finite(record, done, course)
             stepper.zero_grad()
             accelerator.backward(losses.total)
             accelerator.clip_grad_norm_(network.parameters(), _CLIP)
             stepper.step()
-            told = {name: record[name] for name in KINDS if name in record}
+            shown = {name: record[name] for name in KINDS if name in record}
             record |= {"seconds": time.monotonic() - began, "from_disk": _from_disk(batch)}
 
             stop = anyone(accelerator, cancel.cancelled)
@@ -136,7 +136,7 @@ def learn(
             if save and accelerator.is_main_process:
                 checkpoint.save(work, checkpoint.of(network, done, course.training, optimiser))
                 _show(course, network, log, done)
-            on_progress(Progress(done, steps, told))
+            on_progress(Progress(done, steps, shown))
             if stop:
                 raise Cancelled("stopped")
     return checkpoint.of(network, steps, course.training)
@@ -161,21 +161,21 @@ def accelerator(device: str, work: Path, *, tensorboard: bool = False) -> Accele
         DeviceError: there is no such device.
         MissingExtraError: TensorBoard is not installed.
     """
-    found = torch_device(device)
+    chosen = torch_device(device)
     make = partial(
         Accelerator,
-        cpu=found.type == "cpu",
-        mixed_precision="bf16" if in_bfloat16(found.type) else "no",
+        cpu=chosen.type == "cpu",
+        mixed_precision="bf16" if in_bfloat16(chosen.type) else "no",
     )
     if not tensorboard:
         return make()
     need("tensorboard", "tensorboard", "tensorboard")
     try:
-        made = make(log_with="tensorboard", project_dir=work)
+        tracked = make(log_with="tensorboard", project_dir=work)
     except (ImportError, ValueError) as error:
         raise MissingExtraError("tensorboard", "tensorboard") from error
-    made.init_trackers("tensorboard")
-    return made
+    tracked.init_trackers("tensorboard")
+    return tracked
 
 
 def anyone(accelerator: Accelerator, here: bool) -> bool:

@@ -67,8 +67,8 @@ class Painting:
     def entry(self) -> Entry:
         """What the card says of it."""
         title = str(self.title or self.name.replace("-", " ").title())
-        known = (str(each or "unknown") for each in (self.artist, self.year, self.licence))
-        artwork = Artwork(title, *known)
+        origin = (str(each or "unknown") for each in (self.artist, self.year, self.licence))
+        artwork = Artwork(title, *origin)
         return Entry(self.name, title, artwork, self.style_size, self.style_crop, self.style_weight)
 
     def picture(self, size: int, crop: str = "whole") -> Picture:
@@ -119,20 +119,20 @@ def entries(
     Raises:
         OptionError: one of those has the name already.
     """
-    found = []
+    new = []
     for painting, picture in zip(wanted, pictures, strict=True):
         if painting.name in {style.name for style in kept}:
             raise OptionError(
                 f"the network has a style {painting.name} already", hint="give it another name"
             )
-        found.append(replace(painting.entry(), painting_sha256=picture.sha256))
-    return found
+        new.append(replace(painting.entry(), painting_sha256=picture.sha256))
+    return new
 
 
 def own(painting: Painting | Entry) -> dict[str, Json]:
     """The options that a painting has of its own."""
-    given = {key: getattr(painting, key) for key in OWN}
-    return {key: value for key, value in given.items() if value is not None}
+    options = {key: getattr(painting, key) for key in OWN}
+    return {key: value for key, value in options.items() if value is not None}
 
 
 def learnt_with(style: Style) -> tuple[LossOptions, int, str]:

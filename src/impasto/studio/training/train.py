@@ -30,7 +30,7 @@ from impasto.studio.training import checkpoint, init_from, loop
 from impasto.studio.training.checkpoint import WORK, Training
 from impasto.studio.training.dataset import Photos
 from impasto.studio.training.feature_cache import Crops, FeatureCache
-from impasto.studio.training.loop import Course, Painter
+from impasto.studio.training.loop import Course, Paint
 from impasto.studio.training.muon import Group
 from impasto.studio.training.paintings import Painting, Paintings, entries, wanted_of
 from impasto.studio.training.publish import publish, record
@@ -137,12 +137,12 @@ class PaintingLesson:
             return self
         photographs = self.dataset.batch(0).to(self.device)
         ground = self._grained(photographs, 0)
-        made = []
+        balanced = []
         for index, objective in enumerate(self.objectives):
             with torch.no_grad():
                 painted = network(ground, self._mix(index))
-            made.append(objective.balanced(painted, objective.content(photographs)))
-        return replace(self, objectives=made)
+            balanced.append(objective.balanced(painted, objective.content(photographs)))
+        return replace(self, objectives=balanced)
 
     def groups(self, network: TransformNetwork) -> list[Group]:
         """The norms of the new styles, and all that styles share, unless that stays.
@@ -166,11 +166,11 @@ class PaintingLesson:
     def fetch(self, number: int) -> _Numbered:
         return _Numbered(number, self.cache.fetch(number))
 
-    def losses(self, painter: Painter, batch: _Numbered) -> Losses:
+    def losses(self, paint: Paint, batch: _Numbered) -> Losses:
         index, strength = _draw(batch.number, len(self.objectives), self.options)
         photographs, content = self.cache.content(batch.crops, self.device)
         ground = self._grained(photographs, batch.number * self.options.batch)
-        painted = painter(ground, self._mix(index, strength))
+        painted = paint(ground, self._mix(index, strength))
         return self.objectives[index](painted, content, strength)
 
     def validation(self, network: TransformNetwork) -> float | None:
@@ -255,9 +255,9 @@ def _only(rows: range) -> Callable[[Tensor], Tensor]:
     """What leaves of a gradient, ``(rows, channels)``, that of some rows, and 0 elsewhere."""
 
     def masked(gradient: Tensor) -> Tensor:
-        found = torch.zeros_like(gradient)
-        found[rows.start : rows.stop] = gradient[rows.start : rows.stop]
-        return found
+        kept = torch.zeros_like(gradient)
+        kept[rows.start : rows.stop] = gradient[rows.start : rows.stop]
+        return kept
 
     return masked
 
