@@ -39,6 +39,9 @@ Threads = Annotated[
     int | None,
     typer.Option("--threads", min=1, help="Threads; all allowed ones by default."),
 ]
+Restart = Annotated[
+    bool, typer.Option("--restart", help="Begin anew where a stopped training would go on.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

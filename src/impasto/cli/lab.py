@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,22 +16,32 @@ from impasto.options import SearchOptions
 from impasto.progress import CancelToken
 from impasto.terminal import Terminal
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from impasto.lab.experiment import Experiment
+    from impasto.lab.runs import Done
+
 _Workers = Annotated[int, typer.Option(min=1, max=256, help="Processes that share the runs out.")]
 
 
+_Name = Annotated[str | None, typer.Argument(help="A shipped experiment's name, or a TOML file.")]
+_Out = Annotated[
+    Path, typer.Option("--out", "-o", help="Folder of the report; runs in it are kept.")
+]
+_Contents = Annotated[
+    list[Path] | None, typer.Option("--content", "-c", help="Photograph; may be repeated.")
+]
+_Styles = Annotated[
+    list[Path] | None, typer.Option("--style", "-s", help="Style picture; may be repeated.")
+]
+
+
 def lab(
-    experiment: Annotated[
-        str | None, typer.Argument(help="A shipped experiment's name, or a TOML file.")
-    ] = None,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder of the report; runs in it are kept.")
-    ] = Path("lab"),
-    content: Annotated[
-        list[Path] | None, typer.Option("--content", "-c", help="Photograph; may be repeated.")
-    ] = None,
-    style: Annotated[
-        list[Path] | None, typer.Option("--style", "-s", help="Style picture; may be repeated.")
-    ] = None,
+    experiment: _Name = None,
+    out: _Out = Path("lab"),
+    content: _Contents = None,
+    style: _Styles = None,
     size: Annotated[int | None, typer.Option(help="Long side of all pictures.")] = None,
     steps: Annotated[int | None, typer.Option(help="Evaluations of every run.")] = None,
     workers: _Workers = 1,
@@ -49,24 +59,15 @@ def lab(
     Stopped by Ctrl-C or worse, the same command goes on where it was. Without --content,
     the bundled photograph is painted.
     """
-    terminal, experiments = Terminal(quiet=quiet, as_json=as_json), lab_file("experiment")
+    terminal = Terminal(quiet=quiet, as_json=as_json)
     if names:
-        shipped = experiments.shipped()
-        if as_json:
-            terminal.print_json(shipped)
-        else:
-            terminal.table(("experiment", "title"), list(shipped.items()))
+        _list(terminal)
         return
     if not experiment:
         raise OptionError("no experiment was given", hint="impasto lab --list names them")
-    study = experiments.find(experiment).with_pictures(content or (), style or ())
+    study = _study(experiment, content or [], style or [], {"size": size, "steps": steps})
     for note in study.notes:
         terminal.say(note)
-    if not study.contents:
-        from impasto.assets import demo_photo
-
-        study = study.with_pictures([demo_photo()])
-    study = study.with_base({k: v for k, v in (("size", size), ("steps", steps)) if v is not None})
     trials, cancel = study.trials(), CancelToken()
     with (
         terminal.bar("running") as move,
@@ -77,15 +78,41 @@ def lab(
         )
     if cancel.cancelled:
         raise typer.Exit(130)
-    page, failed = lab_file("report").write(study, done, out), [e for e in done if e.error]
+    page = lab_file("report").write(study, done, out)
+    if _say_done(page, done, terminal):
+        raise typer.Exit(1)
+
+
+def _list(terminal: Terminal) -> None:
+    shipped = lab_file("experiment").shipped()
+    if terminal.as_json:
+        terminal.print_json(shipped)
+    else:
+        terminal.table(("experiment", "title"), list(shipped.items()))
+
+
+def _study(
+    name: str, contents: list[Path], styles: list[Path], base: dict[str, int | None]
+) -> Experiment:
+    """The experiment of this name with these pictures, where some are given."""
+    study: Experiment = lab_file("experiment").find(name).with_pictures(contents, styles)
+    if not study.contents:
+        from impasto.assets import demo_photo
+
+        study = study.with_pictures([demo_photo()])
+    return study.with_base({key: value for key, value in base.items() if value is not None})
+
+
+def _say_done(page: Path, done: Sequence[Done], terminal: Terminal) -> bool:
+    """Say what came of the runs; whether any failed."""
+    failed = [each for each in done if each.error]
     for each in failed:
         terminal.say(f"{', '.join(each.trial.labels.values())}: {each.error}")
     new = len({each.key for each in done if not each.kept})
-    if as_json:
+    if terminal.as_json:
         terminal.print_json({"report": str(page), "runs": len(done), "new": new})
     terminal.say(f"{page}  {len(done)} runs, {new} of them new")
-    if failed:
-        raise typer.Exit(1)
+    return bool(failed)
 
 
 @with_options

@@ -76,13 +76,9 @@ def stylize(
     terminal = Terminal(quiet=quiet, verbose=verbose, as_json=as_json)
     chosen = _by_name(map(catalog.find, style))
     settings = batch.Settings(
-        options,
-        read,
-        write,
-        device=devices.valid(device),
-        threads=threads,
-        overwrite=overwrite,
-    )
+        options, read, write,
+        device=devices.valid(device), threads=threads, overwrite=overwrite,
+    )  # fmt: skip
     if "-" in inputs or out == "-":
         if as_json:
             raise OptionError("--json tells of files, and - is none", hint="leave one of them out")

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from impasto.cli.flags import Json, Overwrite, Quiet, Taken, Values, style_names, with_options
+from impasto.cli.flags import (
+    Json,
+    Overwrite,
+    Quiet,
+    Restart,
+    Taken,
+    Values,
+    style_names,
+    with_options,
+)
 from impasto.cli.studio import stop_gently, studio_file
 from impasto.options import DistillOptions, EvaluateOptions, QuantizeOptions
 from impasto.progress import CancelToken
@@ -53,9 +62,7 @@ def distill(
     ] = None,
     title: Annotated[str | None, typer.Option(help="What people shall call it.")] = None,
     overwrite: Overwrite = False,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Begin anew where a stopped training would go on.")
-    ] = False,
+    restart: Restart = False,
     quiet: Quiet = False,
     options: Annotated[DistillOptions, Taken(base=_distill_base)],
 ) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from impasto import catalog
-from impasto.cli.flags import Json, Overwrite, Quiet, Taken, Threads, Values, with_options
+from impasto.cli.flags import Json, Overwrite, Quiet, Restart, Taken, Threads, Values, with_options
 from impasto.distribution import need
 from impasto.errors import OptionError
 from impasto.images.raster import Size
@@ -24,6 +24,9 @@ from impasto.progress import CancelToken, Progress
 from impasto.terminal import Terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from impasto.images.picture import Picture
     from impasto.studio.optimization.optimize import Step
     from impasto.studio.training.paintings import Recipe
 
@@ -39,44 +42,45 @@ def _train_base(others: Values) -> TrainOptions:
     return options
 
 
+_Pictures = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="[PAINTING]... PHOTOS",
+        help="The pictures whose styles are learnt; last, a folder of photographs.",
+    ),
+]
+_StyleOut = Annotated[
+    str,
+    typer.Option("--out", "-o", help="The style's name, or a folder whose last part is its name."),
+]
+_RecipeFile = Annotated[
+    Path | None, typer.Option("--recipe", help="TOML file with paintings and options; flags win.")
+]
+_Tier = Annotated[
+    str | None,
+    typer.Option(
+        help="Network: tiny, light, full, johnson, ... (see impasto networks). "
+        "By default that of --start, or light."
+    ),
+]
+_Start = Annotated[
+    str | None, typer.Option("--start", help="Style, or checkpoint of one, to learn on from.")
+]
+
+
 @with_options
 def train(
-    pictures: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="[PAINTING]... PHOTOS",
-            help="The pictures whose styles are learnt; last, a folder of photographs.",
-        ),
-    ],
-    out: Annotated[
-        str,
-        typer.Option(
-            "--out", "-o", help="The style's name, or a folder whose last part is its name."
-        ),
-    ],
+    pictures: _Pictures,
+    out: _StyleOut,
     *,
-    recipe: Annotated[
-        Path | None,
-        typer.Option("--recipe", help="TOML file with paintings and options; flags win."),
-    ] = None,
-    tier: Annotated[  # noqa: ARG001 - it has become options
-        str | None,
-        typer.Option(
-            help="Network: tiny, light, full, johnson, ... (see impasto networks). "
-            "By default that of --start, or light."
-        ),
-    ] = None,
+    recipe: _RecipeFile = None,
+    tier: _Tier = None,  # noqa: ARG001 - it has become options
     title: Annotated[str | None, typer.Option(help="The artwork's title, for the card.")] = None,
     artist: Annotated[str | None, typer.Option(help="Its artist.")] = None,
     year: Annotated[str | None, typer.Option(help="Its year.")] = None,
     licence: Annotated[str | None, typer.Option(help="Its licence, such as public domain.")] = None,
-    start: Annotated[
-        str | None,
-        typer.Option("--start", help="Style, or checkpoint of one, to learn on from."),
-    ] = None,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Begin anew where a stopped training would go on.")
-    ] = False,
+    start: _Start = None,
+    restart: Restart = False,
     quiet: Quiet = False,
     options: Annotated[TrainOptions, Taken(base=_train_base)],
 ) -> None:
@@ -101,6 +105,11 @@ def train(
             chosen.paintings, photos, out, options=options, start=start or chosen.start,
             restart=restart, on_progress=move, cancel=cancel,
         )  # fmt: skip
+    _say_learnt(folder, terminal)
+
+
+def _say_learnt(folder: Path, terminal: Terminal) -> None:
+    """Where the style is, and how to paint with it."""
     style = catalog.read(folder)[-1]
     terminal.say(f"{folder}")
     if style.card.training and (times := style.card.training.seconds_per_step):
@@ -250,6 +259,36 @@ class _Outputs:
     log: Path | None = None
     plot: Path | None = None
 
+    def require(self, inputs: Sequence[str | Path]) -> None:
+        """Say before the work what would fail after it."""
+        from impasto import atomic, paths
+
+        paths.format_of(self.out)
+        files = [path for path in (self.out, self.log, self.plot) if path]
+        atomic.require_places(files, inputs, overwrite=self.overwrite)
+        if self.plot:
+            studio_file("loss_curves").require()
+
+    def preview(self, step: Step) -> None:
+        """Write the picture so far, now and then."""
+        if self.preview_every and step.step % self.preview_every == 0:
+            overwrite = step.step > self.preview_every or self.overwrite
+            step.picture().save(self.out, overwrite=overwrite)
+
+    def save(self, painted: Picture, losses: Sequence[Mapping[str, float]]) -> None:
+        """Write the painting, and losses and curves if they are wanted."""
+        from impasto import atomic
+
+        overwrite = self.overwrite or bool(self.preview_every)
+        painted.save(self.out, overwrite=overwrite, options=self.write)
+        if self.log:
+            lines = (json.dumps({"step": n, **each}) for n, each in enumerate(losses, 1))
+            text = "".join(f"{line}\n" for line in lines)
+            atomic.write(self.log, text.encode(), overwrite=True)
+        if self.plot:
+            curves = studio_file("loss_curves").png(losses, self.out.name)
+            atomic.write(self.plot, curves, overwrite=True)
+
 
 def _paint(
     outputs: _Outputs,
@@ -260,15 +299,8 @@ def _paint(
     weights: list[float] | None,
     masks: list[Path],
 ) -> None:
-    from impasto import atomic, paths
-
-    paths.format_of(outputs.out)
-    files = [path for path in (outputs.out, outputs.log, outputs.plot) if path]
-    inputs: list[str | Path] = [content, *styles, *masks, options.init]
-    atomic.require_places(files, inputs, overwrite=outputs.overwrite)
+    outputs.require([content, *styles, *masks, options.init])
     studio, cancel = studio_file("optimization.optimize"), CancelToken()
-    if outputs.plot:
-        studio_file("loss_curves").require()
     losses: list[dict[str, float]] = []
 
     with terminal.bar("painting") as move, stop_gently(cancel, terminal, "saving the picture"):
@@ -277,28 +309,14 @@ def _paint(
             losses.append(dict(step.losses))
             shown = {name: value for name, value in step.losses.items() if " " not in name}
             move(Progress(step.step, step.total, shown))
-            if outputs.preview_every and step.step % outputs.preview_every == 0:
-                step.picture().save(
-                    outputs.out, overwrite=step.step > outputs.preview_every or outputs.overwrite
-                )
+            outputs.preview(step)
 
         painted = studio.optimize(
             content, styles, options=options, style_weights=weights, masks=masks,
             on_step=on_step, cancel=cancel,
         )  # fmt: skip
-    path = painted.save(
-        outputs.out,
-        overwrite=outputs.overwrite or bool(outputs.preview_every),
-        options=outputs.write,
-    )
-    if outputs.log:
-        lines = (json.dumps({"step": n, **each}) for n, each in enumerate(losses, 1))
-        atomic.write(outputs.log, "".join(f"{line}\n" for line in lines).encode(), overwrite=True)
-    if outputs.plot:
-        atomic.write(
-            outputs.plot, studio_file("loss_curves").png(losses, path.name), overwrite=True
-        )
-    terminal.say(f"{path}  {painted.width}x{painted.height}")
+    outputs.save(painted, losses)
+    terminal.say(f"{outputs.out}  {painted.width}x{painted.height}")
     for note in painted.notes:
         terminal.say(f"  {content}: {note}")
     if cancel.cancelled:

@@ -114,15 +114,7 @@ def _page(experiment: Experiment, done: Sequence[Done], pictures: Mapping[str, P
     painted = [each for each in done if not each.error]
     once = {each.key: each for each in painted}.values()  # two places may be one run
     layers = _names({k: v for k, v in each.losses[0].items() if " " in k} for each in painted)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("impasto.lab", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = _number
-    return environment.get_template("report.html.jinja").render(
+    return _template().render(
         experiment=experiment,
         version=VERSION,
         base=sorted(flattened(asdict(experiment.base))),
@@ -148,6 +140,18 @@ def _page(experiment: Experiment, done: Sequence[Done], pictures: Mapping[str, P
         ),
         seconds=sum(each.seconds for each in once),
     )
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("impasto.lab", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = _number
+    return environment.get_template("report.html.jinja")
 
 
 def _at(done: Done, names: Sequence[str]) -> str:

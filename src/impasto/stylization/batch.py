@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from impasto.catalog import Style
     from impasto.images.picture import Picture
     from impasto.paths import Task
+    from impasto.video.film import Film
 
 
 _SMALLER = "use a smaller --size"
@@ -282,9 +283,6 @@ def film(
         digest = paths.sha256(task.output)
     except ImpastoError as error:
         return Result(task, seconds=time.perf_counter() - started, error=error)
-    flicker = f"flicker {painted.flicker:.2f} levels; in the film itself {painted.noise:.2f}"
-    stopped = () if painted.whole else ("stopped; the same command goes on from here",)
-    lost = (f"the file tells of {painted.missing} more frames; it may be damaged",)
     return Result(
         task,
         seconds=time.perf_counter() - started,
@@ -292,9 +290,15 @@ def film(
         height=painted.height,
         device=stylizer.device,
         sha256=digest,
-        notes=(
-            f"{painted.frames} frames, {flicker}",
-            *stopped,
-            *(lost if painted.missing else ()),
-        ),
+        notes=tuple(_notes(painted)),
     )
+
+
+def _notes(film: Film) -> Iterator[str]:
+    """What a person is told of a painted film."""
+    flicker = f"flicker {film.flicker:.2f} levels; in the film itself {film.noise:.2f}"
+    yield f"{film.frames} frames, {flicker}"
+    if not film.whole:
+        yield "stopped; the same command goes on from here"
+    if film.missing:
+        yield f"the file tells of {film.missing} more frames; it may be damaged"

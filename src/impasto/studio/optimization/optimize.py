@@ -89,18 +89,12 @@ def optimize(
     photo = images.open_any(content)
     paintings = [images.open_any(source) for source in sources]
     weights = _weights(style_weights, len(paintings))
-    regions = [images.open_any(mask) for mask in masks]
-    if regions and len(regions) != len(paintings):
-        raise OptionError(f"{len(regions)} masks for {len(paintings)} styles", hint="give one each")
+    regions = _regions(masks, len(paintings))
     init = images.read(options.init) if pyramid.is_file(options.init) else None
     objective = Objective(options.loss, network=network)
+    opaque = [operations.opaque(each) for each in paintings]
     optimization = _Optimization(
-        operations.opaque(photo),
-        [*map(operations.opaque, paintings)],
-        weights,
-        regions,
-        options,
-        objective,
+        operations.opaque(photo), opaque, weights, regions, options, objective
     )
     painted = optimization(on_step, cancel or CancelToken())
     result = images.resize(photo, options.size).with_pixels(painted)
@@ -113,6 +107,18 @@ def optimize(
         options,
         init,
     )
+
+
+def _regions(masks: Sequence[PictureSource], styles: int) -> list[Picture]:
+    """The masks, none or one for each style.
+
+    Raises:
+        OptionError, PictureError: another number of them, or one that cannot be read.
+    """
+    regions = [images.open_any(mask) for mask in masks]
+    if regions and len(regions) != styles:
+        raise OptionError(f"{len(regions)} masks for {styles} styles", hint="give one each")
+    return regions
 
 
 class _Optimization:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor
 from impasto import images, paths
 from impasto.errors import PictureError, TrainingError
 from impasto.images.sampling import require_folder
+from impasto.options import DistillOptions, TrainOptions
 from impasto.studio.tensors import to_tensor
 
 _ZOOM = (0.6, 2.0)
@@ -65,6 +67,18 @@ class Photos:
             )
         self._batch, self._crop, self._seed = batch, crop, seed
         self.skipped: dict[Path, str] = {}
+
+    @classmethod
+    def of(cls, folder: str | Path, options: TrainOptions | DistillOptions, without: Path) -> Self:
+        """The photographs of a training that has these options."""
+        return cls(
+            Path(folder),
+            batch=options.batch,
+            crop=options.crop,
+            seed=options.seed,
+            held_out=options.held_out,
+            without=without,
+        )
 
     def __len__(self) -> int:
         return len(self._paths)

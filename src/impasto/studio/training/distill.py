@@ -98,10 +98,7 @@ def distill(
     options, teacher = options or DistillOptions(), catalog.find(style)
     target = catalog.place(output)
     restart = restart or _replaces(teacher, target, options, overwrite=overwrite)
-    dataset = Photos(
-        Path(photos), batch=options.batch, crop=options.crop, seed=options.seed,
-        held_out=options.held_out, without=target,
-    )  # fmt: skip
+    dataset = Photos.of(photos, options, without=target)
     if start is None and options.network == networks.preset("tiny"):
         start = START
     origin = init_from.find(start, target / WORK, restart)
@@ -110,11 +107,8 @@ def distill(
     lesson = StyleLesson(options, dataset, teacher, accelerator.device)
     entry = Entry(target.name, title or f"{teacher.card.title}, small", teacher.card.artwork)
     sources = init_from.sources(start, origin, dataset, accelerator.num_processes)
-    training = Training(
-        {**asdict(options), "learn_strength": False},
-        [entry],
-        sources | {"style": teacher.card.model.sha256},
-    )
+    sources |= {"style": teacher.card.model.sha256}
+    training = Training({**asdict(options), "learn_strength": False}, [entry], sources)
     course = Course(lesson, training, target, options.steps, options.save_every)
     resumed = init_from.resumed(course, origin, accelerator, restart=restart)
     learnt = loop.learn(

@@ -84,10 +84,7 @@ def train(
     origin = init_from.find(start, folder / WORK, restart)
     trunk = checkpoint.read(origin) if origin else None
     options, kept = init_from.with_trunk(options or TrainOptions(), trunk)
-    dataset = Photos(
-        Path(photos), batch=options.batch, crop=options.crop, seed=options.seed,
-        held_out=options.held_out, without=folder,
-    )  # fmt: skip
+    dataset = Photos.of(photos, options, without=folder)
     pictures = [each.picture(options.style_size, options.style_crop) for each in wanted]
     styles = kept + entries(wanted, pictures, kept)
     accelerator = loop.accelerator(options.device, folder / WORK, tensorboard=options.tensorboard)
