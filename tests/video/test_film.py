@@ -52,7 +52,7 @@ def make(path, *, frames=20, size=(160, 112), step=lambda _: 40, sound="aac", tu
     clock = options.pop("time_base", MS)
     rate, bits, layout = options.pop("sampling", (48000, 64000, "stereo"))
     pixel_format = options.pop("pixel_format", "yuv420p")
-    scene = images.resize_to(images.read(assets.demo_photo()), size).pixels
+    scene = images.resize_to(images.read(assets.demo_photo()), size[::-1]).pixels
     with av.open(str(path), "w") as output:
         stream = output.add_stream(options.pop("codec", "libx264"), rate=25)
         stream.width, stream.height, stream.pix_fmt = *size, pixel_format
@@ -451,7 +451,7 @@ def test_a_full_disk_is_an_error_of_the_output(painter, clip, tmp_path):
 def test_a_film_that_does_not_fit_into_memory_is_a_result_that_says_so(
     clip, style, tmp_path, monkeypatch, kind
 ):
-    def painted(*_):
+    def painted(*_, **__):
         raise kind(errno.ENOMEM, "Cannot allocate memory")
 
     monkeypatch.setattr(Stylizer, "film", painted)

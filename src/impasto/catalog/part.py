@@ -49,11 +49,10 @@ class Part:
         if not isinstance(source, dict):
             raise TypeError(f"{name} is not an object")
         kinds = _kinds(cls)
-        keys = {each.name: _key(each, source) for each in _json_fields(cls)}
         values = {
-            each.name: _read(kinds[each.name], source[keys[each.name]], keys[each.name])
+            each.name: _read(kinds[each.name], source[key], key)
             for each in _json_fields(cls)
-            if keys[each.name] in source or _required(each)
+            if (key := _key(each, source)) in source or _required(each)
         }
         return cls(**values, source=source)
 
@@ -61,19 +60,18 @@ class Part:
         """As a JSON object."""
         record, kinds = dict(self.source), _kinds(type(self))
         for each in _json_fields(type(self)):
-            name, value = _key(each, record), getattr(self, each.name)
-            kind = kinds[each.name]
-            if name not in record:
+            key, kind, value = _key(each, record), kinds[each.name], getattr(self, each.name)
+            if key not in record:
                 if value != each.default or (not self.source and each.metadata.get("null")):
-                    record[name] = _written(value)
+                    record[key] = _written(value)
             elif isinstance(value, Part):
-                record[name] = value.record()
-            elif _read(kind, record[name], name) == value:
+                record[key] = value.record()
+            elif _read(kind, record[key], key) == value:
                 continue  # as it was written
             elif value is None:
-                del record[name]
+                del record[key]
             else:
-                record[name] = _written(value)
+                record[key] = _written(value)
         return record
 
     @property
@@ -90,9 +88,9 @@ def _json_fields(part: type[Part]) -> list[Field[Any]]:
 
 
 def _key(each: Field[Any], source: Mapping[str, Json]) -> str:
-    """By which name an object tells of a field: by its older one, where only that is there."""
-    was = each.metadata.get("was", "")
-    return str(was) if was in source and each.name not in source else each.name
+    """What a field is called in an object: by its name, or by what it ``was`` called."""
+    was = each.metadata.get("was", each.name)
+    return was if was in source and each.name not in source else each.name
 
 
 def _required(each: Field[Any]) -> bool:
@@ -145,7 +143,7 @@ def _written(value: Any) -> Json:
     if isinstance(value, Part):
         return value.record()
     if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
+        return {name: _written(each) for name, each in asdict(value).items()}
     if isinstance(value, tuple):
         return [_written(each) for each in value]
     return value

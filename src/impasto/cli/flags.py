@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, TypeAlias, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -44,6 +44,10 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
+Values: TypeAlias = dict[str, Any]
+"""Of a command's flags, by name, each of the kind that its annotation says."""
+
+
 @dataclass(frozen=True)
 class Taken:
     """How a command takes options of one class, where not by all flags and as they are by default.
@@ -55,7 +59,7 @@ class Taken:
     """
 
     only: tuple[str, ...] = ()
-    base: Callable[[dict[str, Any]], Any] | None = None
+    base: Callable[[Values], Checked] | None = None
     env: str = ""
 
 
@@ -100,12 +104,12 @@ _GIVEN = ("COMMANDLINE", "ENVIRONMENT")
 class _Made:
     """Options that a command takes, and the parameters of the flags that they are made of."""
 
-    kind: type
+    kind: type[Checked]
     how: Taken
     parameters: Sequence[inspect.Parameter]
 
     @classmethod
-    def of(cls, annotation: Any) -> _Made | None:
+    def of(cls, annotation: object) -> _Made | None:
         """Those that a parameter is of, if it is of any."""
         kind, how = annotation, Taken()
         if get_origin(annotation) is Annotated:
@@ -114,9 +118,7 @@ class _Made:
             return None
         return cls(kind, how, [*_parameters(kind(), how)])
 
-    def object(
-        self, context: typer.Context, values: Mapping[str, Any], others: dict[str, Any]
-    ) -> Any:
+    def object(self, context: typer.Context, values: Values, others: Values) -> Checked:
         """The options, from the flags that were given and the command's other values."""
         terminal = Terminal(quiet=others.get("quiet", False))
 
@@ -133,12 +135,12 @@ class _Made:
         return changed(base, current(base, used, on_renamed))
 
 
-def _parameters(options: Any, how: Taken) -> Iterator[inspect.Parameter]:
+def _parameters(options: Checked, how: Taken) -> Iterator[inspect.Parameter]:
     """One for each knob that shall have a flag, and one for its old name."""
     kinds = get_type_hints(type(options))
     for knob in fields(options):
         default = getattr(options, knob.name)
-        if is_dataclass(default):
+        if isinstance(default, Checked):
             yield from _parameters(default, how)
         elif not how.only or knob.name in how.only:
             kind = str if isinstance(default, tuple) else kinds[knob.name]
@@ -155,7 +157,9 @@ def _parameters(options: Any, how: Taken) -> Iterator[inspect.Parameter]:
                 yield _parameter(old, kind | None, None, _spelt(old), hidden=True)
 
 
-def _parameter(name: str, kind: Any, default: Any, flag: str, **option: Any) -> inspect.Parameter:
+def _parameter(
+    name: str, kind: Any, default: object, flag: str, **option: Any
+) -> inspect.Parameter:
     annotation = Annotated[kind, typer.Option(flag, **option)]
     return inspect.Parameter(name, _KEYWORD, default=default, annotation=annotation)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from impasto.cli.flags import Json, Overwrite, Quiet, Taken, style_names, with_options
+from impasto.cli.flags import Json, Overwrite, Quiet, Taken, Values, style_names, with_options
 from impasto.cli.studio import stop_gently, studio_file
 from impasto.options import DistillOptions, EvaluateOptions, QuantizeOptions
 from impasto.progress import CancelToken
@@ -24,7 +24,7 @@ _Out = Annotated[
 ]
 
 
-def _distill_base(others: dict[str, Any]) -> DistillOptions:
+def _distill_base(others: Values) -> DistillOptions:
     if others["tier"]:
         return DistillOptions(network=studio_file("networks").preset(others["tier"]))
     if others["start"]:

@@ -10,14 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from impasto import catalog
-from impasto.cli.flags import Json, Overwrite, Quiet, Taken, Threads, with_options
+from impasto.cli.flags import Json, Overwrite, Quiet, Taken, Threads, Values, with_options
 from impasto.distribution import need
 from impasto.errors import OptionError
+from impasto.images.raster import Size
 from impasto.options import OptimizeOptions, TrainOptions, WriteOptions
 from impasto.progress import CancelToken, Progress
 from impasto.terminal import Terminal
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from impasto.studio.training.paintings import Recipe
 
 
-def _train_base(others: dict[str, Any]) -> TrainOptions:
+def _train_base(others: Values) -> TrainOptions:
     recipe, tier, start = others["recipe"], others["tier"], others["start"]
     options = studio_file("training.paintings").read(recipe).options if recipe else TrainOptions()
     if tier:
@@ -134,10 +135,9 @@ def networks(
 ) -> None:
     """List the transform networks, with size and speed here (needs impasto[train])."""
     wanted = names or list(studio_file("networks").NETWORKS)
-    width, height = _size(size)
     records, terminal = [], Terminal(as_json=as_json)
     with terminal.bar("measuring") as move:
-        for record in studio_file("evaluation.complexity").measure(wanted, width, height, threads):
+        for record in studio_file("evaluation.complexity").measure(wanted, _size(size), threads):
             records.append(record)
             move(Progress(len(records), len(wanted)))
     if as_json:
@@ -150,14 +150,15 @@ def networks(
     terminal.table(("network", "parameters", f"GMAC at {size}", "ms here"), rows)
 
 
-def _size(text: str) -> tuple[int, int]:
+def _size(text: str) -> Size:
+    """Height and width of what people write as 1920x1080."""
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal() and min(int(width), int(height)) >= 16):
         raise OptionError(f"{text!r} is no size", hint="use --size 1920x1080, at least 16x16")
-    return int(width), int(height)
+    return int(height), int(width)
 
 
-def _preset(others: dict[str, Any]) -> OptimizeOptions:
+def _preset(others: Values) -> OptimizeOptions:
     from impasto.studio.optimization.presets import preset
 
     return preset(others["preset"])

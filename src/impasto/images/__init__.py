@@ -2,10 +2,12 @@
 
 from impasto.images.codecs import BICUBIC, comment, encode, resize, resize_to, to_pil, with_comment
 from impasto.images.picture import Picture, compose, from_array, from_pil, open_any, read
+from impasto.images.raster import Size
 
 __all__ = [
     "BICUBIC",
     "Picture",
+    "Size",
     "comment",
     "compose",
     "encode",

@@ -29,6 +29,10 @@ class Metadata(TypedDict, total=False):
     dpi: tuple[float, float]
 
 
+Size = tuple[int, int]
+"""Height and width in pixels, in the order of arrays; people and Pillow say the width first."""
+
+
 @dataclass(frozen=True, eq=False)
 class Raster:
     """Pixels in memory: 8-bit sRGB, upright, colours not premultiplied.

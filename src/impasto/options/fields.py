@@ -157,27 +157,27 @@ def current(
     return _current(_knobs(options), values, on_renamed)
 
 
-def current_record(options: Any, record: Mapping[str, Any]) -> dict[str, Any]:
+def current_record(options: Checked, record: Mapping[str, Json]) -> dict[str, Json]:
     """What :func:`dataclasses.asdict` and JSON made of older options of this kind, by the names
     that knobs have now, those of options inside it too; what is no option is left as it is.
 
     Raises:
         OptionError: a knob is there by both names.
     """
-    own = (each for each in fields(options) if not is_dataclass(getattr(options, each.name)))
+    own = (each for each in fields(options) if not isinstance(getattr(options, each.name), Checked))
     renamed = _current(own, record)
     for each in fields(options):
-        inner = getattr(options, each.name)
-        if is_dataclass(inner) and isinstance(renamed.get(each.name), dict):
-            renamed[each.name] = current_record(inner, renamed[each.name])
+        inner, value = getattr(options, each.name), renamed.get(each.name)
+        if isinstance(inner, Checked) and isinstance(value, dict):
+            renamed[each.name] = current_record(inner, value)
     return renamed
 
 
-def former(options: Any) -> dict[str, Any]:
+def former(options: Checked) -> dict[str, Json]:
     """``options`` as a record by the names that knobs had: hashes of records that are there
     stay what they are."""
     return {
-        each.metadata["was"] or each.name: former(value) if is_dataclass(value) else value
+        each.metadata["was"] or each.name: former(value) if isinstance(value, Checked) else value
         for each in fields(options)
         for value in [getattr(options, each.name)]
     }
@@ -185,9 +185,9 @@ def former(options: Any) -> dict[str, Any]:
 
 def _current(
     known: Iterable[Field[Any]],
-    values: Mapping[str, Any],
+    values: Mapping[str, Value],
     on_renamed: Callable[[str, str], None] = lambda *_: None,
-) -> dict[str, Any]:
+) -> dict[str, Value]:
     names = {each.metadata["was"]: each.name for each in known if each.metadata["was"]}
     for old in values:
         if old in names and names[old] in values:

@@ -182,12 +182,12 @@ class Stylizer:
         Enlarged marks are blurred; painted once more, half laid over, they get edges of a
         brush again. Tones stay, so that a preview and the final picture look the same.
         """
-        size = pixels.shape[1], pixels.shape[0]
-        growth = max(size) / largest_side(0, stroke)
-        small = tuple(max(1, round(side / growth)) for side in size)
+        height, width = pixels.shape[:2]
+        growth = max(height, width) / largest_side(0, stroke)
+        small = max(1, round(height / growth)), max(1, round(width / growth))
         ground = images.resize_to(Picture(pixels), small).pixels
         canvas = self._paint(ground, strength, grain)
-        canvas = images.resize_to(Picture(canvas), size).pixels
+        canvas = images.resize_to(Picture(canvas), (height, width)).pixels
         if growth <= 1:
             return canvas
         sharp = operations.blend(

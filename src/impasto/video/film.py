@@ -111,7 +111,15 @@ def paint(
             work.finish(join(film, work, target, end), target, whole=not cancel.cancelled)
     engine = look.engine
     whole = not cancel.cancelled
-    return Film(pipeline.frames, *pipeline.size, engine.flicker, engine.noise, whole, missing)
+    return Film(
+        pipeline.frames,
+        pipeline.width,
+        pipeline.height,
+        engine.flicker,
+        engine.noise,
+        whole,
+        missing,
+    )
 
 
 @contextmanager
@@ -144,7 +152,7 @@ class _FilmPipeline:
 
     def __init__(self, film: Source, work: Work, look: Look) -> None:
         self._film, self._work, self._look = film, work, look
-        self.frames, self.size = 0, (0, 0)
+        self.frames = self.width = self.height = 0
         self.end = 0.0
         """Seconds at which what is painted ends."""
 
@@ -158,7 +166,7 @@ class _FilmPipeline:
                     for frame, picture in islice(chain((first,), painted), PART):
                         encoder.add(picture.pixels, frame)
                         self.frames += 1
-                        self.size = even(picture.width), even(picture.height)
+                        self.width, self.height = even(picture.width), even(picture.height)
                         last = frame.pts
                         self.end = end(frame)
                         on_progress(Progress(self.frames, max(total, self.frames)))
@@ -167,7 +175,7 @@ class _FilmPipeline:
                 about: dict[str, ArrayLike] = {
                     "last": last or 0,
                     "frames": self.frames,
-                    "size": self.size,
+                    "size": (self.width, self.height),
                     "end": self.end,
                 }
                 self._work.keep(encoder.path, {**engine.state, **about})
@@ -177,8 +185,7 @@ class _FilmPipeline:
         state = self._work.start()
         last = int(state.pop("last")) if state else None
         self.frames = int(state.pop("frames", 0))
-        width, height = state.pop("size", (0, 0))
-        self.size = int(width), int(height)
+        self.width, self.height = map(int, state.pop("size", (0, 0)))
         self.end = float(state.pop("end", 0))
         engine.state = state
         return last

@@ -95,9 +95,7 @@ def test_the_shipped_file_is_what_is_measured(evaluated, painted_style, painting
     expected = {
         "network": engine.paint(photo),
         "photograph": photo,
-        "style pasted": images.resize_to(
-            images.read(painting).resized(96), photo.shape[1::-1]
-        ).pixels,
+        "style pasted": images.resize_to(images.read(painting).resized(96), photo.shape[:2]).pixels,
     }
     for kind, picture in expected.items():
         losses = objective(to_tensor(picture)[None], content).numbers()

@@ -50,13 +50,13 @@ def test_the_painting_comes_nearer_to_the_style_and_keeps_the_photo(
     assert {"total", "content", "style", "tv", "style conv1_1"} <= steps[0].losses.keys()
     first, seen = steps[0].picture(), steps[-1].picture()
     assert not np.array_equal(first.pixels, seen.pixels)
-    assert (seen.width, seen.height) == steps[-1].size == (painted.width, painted.height)
+    assert (seen.height, seen.width) == steps[-1].size == (painted.height, painted.width)
 
 
 def test_coarse_to_fine_uses_all_scales_and_all_steps(photo, style, network):
     options = changed(size=96, scales=3, steps=20)
     _, steps = losses_of(photo, style, options, network)
-    assert list(dict.fromkeys(step.size[0] for step in steps)) == [24, 48, 96]
+    assert list(dict.fromkeys(step.size[1] for step in steps)) == [24, 48, 96]
     assert len(steps) == 20
 
 

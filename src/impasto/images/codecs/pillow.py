@@ -14,7 +14,7 @@ from PIL import Image
 from impasto.errors import PictureError, in_memory, reason
 from impasto.images.codecs.color import split, to_srgb
 from impasto.images.codecs.metadata import extract
-from impasto.images.raster import AnyRaster, Raster
+from impasto.images.raster import AnyRaster, Raster, Size
 
 BICUBIC = Image.Resampling.BICUBIC
 # Pillow reports oddities as warnings; recording them changes global state, one at a time.
@@ -51,15 +51,16 @@ def resize(picture: AnyRaster, long_side: int) -> AnyRaster:
     """The picture with its longer side at ``long_side`` pixels; Lanczos."""
     scale = long_side / max(picture.width, picture.height)
     return resize_to(
-        picture, (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+        picture, (max(1, round(picture.height * scale)), max(1, round(picture.width * scale)))
     )
 
 
-def resize_to(picture: AnyRaster, size: tuple[int, int]) -> AnyRaster:
-    """The picture at ``(width, height)``; Lanczos, with colours weighted by their alpha."""
-    if size == (picture.width, picture.height):
+def resize_to(picture: AnyRaster, size: Size) -> AnyRaster:
+    """The picture at a height and width; Lanczos, with colours weighted by their alpha."""
+    height, width = size
+    if (picture.height, picture.width) == (height, width):
         return picture
-    resized = to_pil(picture).resize(size, Image.Resampling.LANCZOS)
+    resized = to_pil(picture).resize((width, height), Image.Resampling.LANCZOS)
     color, alpha = split(resized)
     return replace(
         picture, pixels=np.asarray(color), alpha=None if alpha is None else np.asarray(alpha)

@@ -127,7 +127,7 @@ def _decoded(
 ) -> Raster:
     with noted(notes):
         image = decoder(format)(file)
-    _check_limits(image.size, name, options)
+    _check_limits(*image.size, name, options)
     if _is_animated(image):
         notes.append("only its first frame is used")
     image.load()
@@ -135,12 +135,11 @@ def _decoded(
         return to_picture(image, notes)
 
 
-def _check_limits(size: tuple[int, int], name: str, options: ReadOptions) -> None:
-    width, height = size
+def _check_limits(width: int, height: int, name: str, options: ReadOptions) -> None:
     if width < 1 or height < 1:
         raise PictureError(f"{name} has no pixels ({width}x{height})")
     pixels = width * height
-    if pixels > options.max_pixels or max(size) > options.max_side:
+    if pixels > options.max_pixels or max(width, height) > options.max_side:
         limit, hint = f"{options.max_side} pixels a side", "make it smaller first"
         if pixels > options.max_pixels:
             limit = f"{options.max_pixels / 1e6:g} megapixels"

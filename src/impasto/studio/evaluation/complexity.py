@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from impasto.images.raster import Size
 from impasto.inference.engine import OnnxEngine
 from impasto.studio import networks
 from impasto.studio.export import onnx as onnx_graph
@@ -29,15 +30,13 @@ class Complexity(TypedDict):
     """Milliseconds, the best of three."""
 
 
-def measure(
-    names: Sequence[str], width: int, height: int, threads: int | None = None
-) -> Iterator[Complexity]:
+def measure(names: Sequence[str], size: Size, threads: int | None = None) -> Iterator[Complexity]:
     """Each network in numbers, for a picture of this size.
 
     The weights are random: speed does not depend on them.
     """
     rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (height, width, 3), np.uint8)
+    pixels = rng.integers(0, 256, (*size, 3), np.uint8)
     for name in names:
         torch.manual_seed(0)
         network = networks.build(networks.preset(name)).eval()
@@ -45,14 +44,14 @@ def measure(
         yield {
             "name": name,
             "parameters": sum(weight.numel() for weight in network.parameters()),
-            "gmac": macs(network, width, height) / 1e9,
+            "gmac": macs(network, size) / 1e9,
             "ms": min(_seconds(engine, pixels) for _ in range(_RUNS)) * 1000,
         }
 
 
-def macs(network: TransformNetwork, width: int, height: int) -> int:
-    """Multiply-accumulates for one picture; nothing is computed."""
-    stride = network.stride
+def macs(network: TransformNetwork, size: Size) -> int:
+    """Multiply-accumulates for one picture of this size; nothing is computed."""
+    stride, (height, width) = network.stride, size
     shape = (1, 3, -(-height // stride) * stride, -(-width // stride) * stride)
     with torch.device("meta"):
         ghost = networks.build(network.options)

@@ -205,7 +205,7 @@ class _Measure:
         self._rng = np.random.default_rng(options.seed)
 
     def __call__(self, name: str, photo: Picture, on_progress: OnProgress) -> Evaluated:
-        pasted = images.resize_to(self._painting, (photo.width, photo.height))
+        pasted = images.resize_to(self._painting, (photo.height, photo.width))
         painted = self._paint(photo.pixels)
         x = self._tensor(photo.pixels)
         start = self._start(x)

@@ -8,6 +8,7 @@ from collections.abc import Collection
 import torch
 
 from impasto.errors import OptionError
+from impasto.images.raster import Size
 from impasto.inference import devices
 from impasto.studio.perceptual import backbone
 from impasto.studio.perceptual.backbone import LossNetwork
@@ -20,10 +21,8 @@ _SLACK = 1.1
 _FEWEST_PAIRS = 3
 
 
-def forecast(
-    network: LossNetwork, layers: Collection[str], size: tuple[int, int], history: int
-) -> int:
-    """Bytes that one evaluation and the solver will take at ``size``, height and width.
+def forecast(network: LossNetwork, layers: Collection[str], size: Size, history: int) -> int:
+    """Bytes that one evaluation and the solver will take at ``size``.
 
     Counted from the shapes of the layers, for the network as it is (``frugal`` or not);
     about what is measured for VGG, more for networks of torchvision, whose every node is
@@ -42,9 +41,9 @@ def forecast(
 
 
 def require_room_for_style(
-    network: LossNetwork, layers: Collection[str], size: tuple[int, int], available: int | None
+    network: LossNetwork, layers: Collection[str], size: Size, available: int | None
 ) -> None:
-    """A style picture of ``size``, height and width, is measured once, without gradients.
+    """A style picture of ``size`` is measured once, without gradients.
 
     Raises:
         OptionError: that does not fit into ``available`` bytes.
@@ -61,7 +60,7 @@ def require_room_for_style(
         )
 
 
-def style_forecast(network: LossNetwork, layers: Collection[str], size: tuple[int, int]) -> int:
+def style_forecast(network: LossNetwork, layers: Collection[str], size: Size) -> int:
     """Bytes that the features of a style picture will take, which need no gradients."""
     volumes = _volumes(network, layers, size)
     largest = max(volumes, key=volumes.__getitem__)
@@ -84,7 +83,7 @@ def available(device: torch.device) -> int | None:
 def fit(
     network: LossNetwork,
     layers: Collection[str],
-    size: tuple[int, int],
+    size: Size,
     history: int,
     available: int | None,
 ) -> int:
@@ -114,9 +113,7 @@ def fit(
     )
 
 
-def _volumes(
-    network: LossNetwork, layers: Collection[str], size: tuple[int, int]
-) -> dict[str, int]:
+def _volumes(network: LossNetwork, layers: Collection[str], size: Size) -> dict[str, int]:
     """Numbers in each layer down to the deepest of ``layers``."""
     deepest = max(network.layers.index(layer) for layer in layers)
     # A layer before its ReLU is not kept: the ReLU's own output is enough for both.

@@ -19,6 +19,7 @@ from impasto import images
 from impasto.errors import OptionError, TrainingError
 from impasto.images import operations
 from impasto.images.picture import Picture
+from impasto.images.raster import Size
 from impasto.options import OptimizeOptions
 from impasto.progress import CancelToken, Progress
 from impasto.studio.device import torch_device
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 class Step(Progress):
     """One evaluation; ``losses`` holds every layer's too."""
 
-    size: tuple[int, int]
-    """Width and height of the canvas at this scale."""
+    size: Size
+    """Height and width of the canvas at this scale."""
     picture: Callable[[], Picture]
     """The picture that was evaluated."""
 
@@ -157,7 +158,7 @@ class _Optimization:
         assert x is not None
         return self._finished(x, sizes[-1])
 
-    def _fit(self, size: tuple[int, int]) -> int:
+    def _fit(self, size: Size) -> int:
         """How many pairs L-BFGS may remember, if the last and largest scale fits at all."""
         options, objective = self._options, self._objective
         free = memory.available(self._device)
@@ -166,7 +167,7 @@ class _Optimization:
             memory.require_room_for_style(objective.network, objective.style_layers, large, free)
         return memory.fit(objective.network, objective.layers, size, options.history, free)
 
-    def _styles(self, size: tuple[int, int], share: float) -> list[StylePicture]:
+    def _styles(self, size: Size, share: float) -> list[StylePicture]:
         pixels = [
             pyramid.style(painting, self._photo, size, share, self._options).to(self._device)
             for painting in self._paintings
@@ -202,7 +203,7 @@ class _Optimization:
                         step=done + number,
                         total=options.steps,
                         losses=losses,
-                        size=(x.shape[3], x.shape[2]),
+                        size=(x.shape[2], x.shape[3]),
                         picture=partial(self._preview, x),
                     )
                 )
@@ -212,12 +213,12 @@ class _Optimization:
             x = solver.propose(x, loss, gradient)
         return mean.value if options.average else best
 
-    def _finished(self, x: Tensor, size: tuple[int, int]) -> NDArray[np.uint8]:
+    def _finished(self, x: Tensor, size: Size) -> NDArray[np.uint8]:
         pixels = to_pixels(x[0])
         if x.shape[2:] != size:  # stopped at a coarser scale
-            pixels = images.resize_to(Picture(pixels), (size[1], size[0])).pixels
+            pixels = images.resize_to(Picture(pixels), size).pixels
         if self._options.colors == "luminance":
-            photo = images.resize_to(self._photo, (size[1], size[0]))
+            photo = images.resize_to(self._photo, size)
             pixels = operations.keep_colors(photo.pixels, pixels)
         return pixels
 

@@ -16,6 +16,7 @@ from impasto.errors import OptionError, PictureError
 from impasto.images import operations
 from impasto.images.crop import cropped
 from impasto.images.picture import Picture
+from impasto.images.raster import Size
 from impasto.options import OptimizeOptions
 from impasto.studio.optimization.color_transfer import colored
 from impasto.studio.tensors import to_tensor
@@ -26,8 +27,8 @@ _SMALLEST = 16
 INITS = ("content", "style", "uniform", "normal", "grey")
 
 
-def sizes(content: Picture, options: OptimizeOptions) -> list[tuple[int, int]]:
-    """Heights and widths from coarse to fine, each about twice the one before."""
+def sizes(content: Picture, options: OptimizeOptions) -> list[Size]:
+    """Sizes from coarse to fine, each about twice the one before."""
     longest, most = max(content.width, content.height), options.scales or 99
     sides = [float(options.size)]
     narrow = min(content.width, content.height) / longest
@@ -66,13 +67,13 @@ def is_file(init: str) -> bool:
     return init not in INITS and os.path.exists(init)
 
 
-def at(picture: Picture, size: tuple[int, int]) -> Tensor:
-    """The picture at a height and width, ``(1, 3, H, W)``, 0..1."""
-    return to_tensor(images.resize_to(picture, (size[1], size[0])).pixels)[None]
+def at(picture: Picture, size: Size) -> Tensor:
+    """The picture at a size, ``(1, 3, H, W)``, 0..1."""
+    return to_tensor(images.resize_to(picture, size).pixels)[None]
 
 
 def initial(
-    content: Picture, styles: Sequence[Picture], size: tuple[int, int], options: OptimizeOptions
+    content: Picture, styles: Sequence[Picture], size: Size, options: OptimizeOptions
 ) -> Tensor:
     """The first canvas, ``(1, 3, H, W)``, 0..1.
 
@@ -121,24 +122,24 @@ def enlarged(canvas: Tensor, coarse: Tensor | None, content: Tensor) -> Tensor:
 def style(
     picture: Picture,
     content: Picture,
-    size: tuple[int, int],
+    size: Size,
     share: float,
     options: OptimizeOptions,
 ) -> Tensor:
     """A style picture for a canvas of ``size``, whose long side is ``share`` of the last one's."""
     part = _part(picture, content, options)
-    height_width = style_size(picture, content, size, share, options)
-    return at(colored(part, content, options.colors), height_width)
+    large = style_size(picture, content, size, share, options)
+    return at(colored(part, content, options.colors), large)
 
 
 def style_size(
     picture: Picture,
     content: Picture,
-    size: tuple[int, int],
+    size: Size,
     share: float,
     options: OptimizeOptions,
-) -> tuple[int, int]:
-    """Height and width of a style picture beside a canvas of ``size``.
+) -> Size:
+    """Size of a style picture beside a canvas of ``size``.
 
     Its area is that of the canvas times ``style_scale`` squared, so that its marks keep
     their size beside the picture's at every output size.
@@ -157,7 +158,7 @@ def _part(picture: Picture, content: Picture, options: OptimizeOptions) -> Pictu
     return cropped(picture, options.style_crop, content.width / content.height)
 
 
-def mask(source: Picture, size: tuple[int, int]) -> Tensor:
+def mask(source: Picture, size: Size) -> Tensor:
     """A region from a picture's lightness, ``(1, 1, H, W)``, 0..1; soft edges stay soft, and
     what is transparent is black.
 

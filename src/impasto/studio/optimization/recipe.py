@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
 
 import torch
 
@@ -15,10 +15,35 @@ from impasto.distribution import VERSION
 from impasto.errors import OptionError, PictureError
 from impasto.images.picture import Picture
 from impasto.options import OptimizeOptions
-from impasto.options.fields import restored
+from impasto.options.fields import Json, restored
 
 if TYPE_CHECKING:
     from impasto.images.raster import PictureSource
+
+
+class Source(TypedDict):
+    """A picture that a recipe names."""
+
+    path: str | None
+    """None: it was in memory."""
+    pixels_sha256: str
+    weight: NotRequired[float]
+    """Of a style."""
+
+
+class Recipe(TypedDict):
+    """What a painting holds."""
+
+    impasto: str
+    torch: str
+    content: Source
+    styles: list[Source]
+    masks: NotRequired[list[Source]]
+    options: dict[str, Json]
+    init: NotRequired[Source]
+    """The initial image, if that was a file."""
+    start: NotRequired[Source]
+    """As older recipes call it."""
 
 
 def write(
@@ -35,7 +60,7 @@ def write(
     Sources come with the pictures that they held, as ``init`` does if it is a file. Paths are
     kept as they were given.
     """
-    record = {
+    record: Recipe = {
         "impasto": VERSION,
         "torch": str(torch.__version__),
         "content": _source(*content),
@@ -51,7 +76,7 @@ def write(
     return images.with_comment(painting, json.dumps(record))
 
 
-def read(painting: Picture) -> dict[str, Any]:
+def read(painting: Picture) -> Recipe:
     """The recipe that :func:`write` put into a picture.
 
     Raises:
@@ -66,10 +91,10 @@ def read(painting: Picture) -> dict[str, Any]:
             "the picture holds no recipe of impasto",
             hint="only pictures written by impasto optimize, without --strip and not as BMP, do",
         ) from error
-    return dict(record)
+    return cast("Recipe", record)
 
 
-def options(record: Mapping[str, Any]) -> OptimizeOptions:
+def options(record: Recipe) -> OptimizeOptions:
     """The options of a recipe.
 
     Raises:
@@ -81,13 +106,12 @@ def options(record: Mapping[str, Any]) -> OptimizeOptions:
         raise OptionError(f"the recipe cannot be used: {error.message}", hint=error.hint) from error
 
 
-def init(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def init(record: Recipe) -> Source | None:
     """What a recipe says of the initial image, if that was a file. Older ones call it start."""
-    entry: Mapping[str, Any] | None = record.get("init", record.get("start"))
-    return entry
+    return record.get("init") or record.get("start")
 
 
-def source(entry: Mapping[str, Any], beside: Path) -> Path:
+def source(entry: Source, beside: Path) -> Path:
     """The file that a recipe names, from here or from the painting's own folder.
 
     Raises:
@@ -103,6 +127,6 @@ def source(entry: Mapping[str, Any], beside: Path) -> Path:
     raise PictureError(f"{entry['path']} is not there", hint=f"put it beside {beside}")
 
 
-def _source(origin: PictureSource, picture: Picture) -> dict[str, str | None]:
+def _source(origin: PictureSource, picture: Picture) -> Source:
     path = str(origin) if isinstance(origin, (str, Path)) else None
     return {"path": path, "pixels_sha256": picture.sha256}

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from impasto.errors import OptionError, PictureError, did_you_mean
+from impasto.images.raster import Size
 
 _TOO_SMALL = ("Kernel size can't be greater", "utput size is too small")
 """What torch says where a picture shrinks to nothing on its way."""
@@ -108,7 +109,7 @@ class LossNetwork(nn.Module):
 
 
 def shapes(
-    network: LossNetwork, size: int | tuple[int, int], layers: Iterable[str] = ()
+    network: LossNetwork, size: int | Size, layers: Iterable[str] = ()
 ) -> dict[str, tuple[int, int, int]]:
     """The shape, ``(C, H, W)``, of ``layers`` (all by default) for a picture of ``size``.
 
