@@ -53,3 +53,10 @@ def torchvision():
     import torchvision
 
     yield torchvision
+
+
+@pytest.fixture
+def unpublished(monkeypatch):
+    """What is learnt stays in its checkpoints: an export takes longer than a small training."""
+    for module in ("train", "distill"):
+        monkeypatch.setattr(f"impasto.studio.training.{module}.publish", lambda *_: None)

@@ -104,6 +104,7 @@ def test_losses_and_samples_can_be_looked_at_meanwhile(trained, tmp_path):
     assert len(list((trained / "training").glob("step-*"))) == 2
 
 
+@pytest.mark.usefixtures("unpublished")
 def test_it_learns(tmp_path, painting, photos):
     """Sixty steps bring the style nearer; not a lucky batch, the mean of ten."""
     options = TrainOptions(
@@ -122,6 +123,7 @@ def test_it_learns(tmp_path, painting, photos):
     assert last < 0.8 * first
 
 
+@pytest.mark.usefixtures("unpublished")
 def test_photographs_have_grain_in_a_training(trained, tmp_path, painting, photos):
     options = dataclasses.replace(TINY, steps=1, grain=0)
     smooth = steps(train(painting, photos, tmp_path / "smooth", options=options))[0]
@@ -130,6 +132,7 @@ def test_photographs_have_grain_in_a_training(trained, tmp_path, painting, photo
     assert grained["content"] == pytest.approx(smooth["content"], rel=0.2)  # else the same step
 
 
+@pytest.mark.usefixtures("unpublished")
 def test_stopped_and_gone_on_equals_unbroken(trained, tmp_path, painting, photos):
     cancel = CancelToken()
 
@@ -145,6 +148,7 @@ def test_stopped_and_gone_on_equals_unbroken(trained, tmp_path, painting, photos
     assert [line["step"] for line in steps(folder)] == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.usefixtures("unpublished")
 def test_divisors_of_a_balance_are_the_same_when_it_goes_on(tmp_path, painting, photos):
     loss = dataclasses.replace(TINY.loss, balance="initial")
     options = dataclasses.replace(TINY, loss=loss, save_every=1)
@@ -155,6 +159,7 @@ def test_divisors_of_a_balance_are_the_same_when_it_goes_on(tmp_path, painting, 
     assert steps(broken)[-1]["total"] == steps(unbroken)[-1]["total"]
 
 
+@pytest.mark.usefixtures("unpublished")
 def test_samples_do_not_move_the_statistics_of_batches(tmp_path, painting, photos):
     network = dataclasses.replace(TINY.network, norm="batch")
     options = dataclasses.replace(TINY, network=network)
@@ -187,6 +192,7 @@ train(sys.argv[1], sys.argv[2], sys.argv[3], options=options,
 """
 
 
+@pytest.mark.usefixtures("unpublished")
 def test_killed_and_gone_on_equals_unbroken(trained, tmp_path, painting, photos):
     command = [sys.executable, "-c", KILLED, painting, photos, tmp_path / "strokes"]
     process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
@@ -218,6 +224,7 @@ def test_ctrl_c_at_the_command_line_saves_and_ends_with_130(tmp_path, painting, 
     assert list((tmp_path / "s" / "training").glob("step-*.safetensors"))
 
 
+@pytest.mark.usefixtures("unpublished")
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(
     trained, tmp_path, painting, photos
 ):
@@ -233,6 +240,7 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(
     assert same(weights(folder), weights(trained))
 
 
+@pytest.mark.usefixtures("unpublished")
 def test_other_options_do_not_go_on_unasked(trained, tmp_path, painting, photos):
     folder = tmp_path / "strokes"
     (folder / "training").mkdir(parents=True)
@@ -252,6 +260,7 @@ def interrupted(trained, folder):
     return folder
 
 
+@pytest.mark.usefixtures("unpublished")
 def test_another_start_or_other_photographs_do_not_go_on_unasked(
     trained, tmp_path, painting, photos
 ):
@@ -267,6 +276,7 @@ def test_another_start_or_other_photographs_do_not_go_on_unasked(
     assert same(weights(folder), weights(trained))
 
 
+@pytest.mark.usefixtures("unpublished")
 def test_a_checkpoint_that_knows_no_sources_goes_on(trained, tmp_path, painting, photos):
     folder = interrupted(trained, tmp_path / "strokes")
     (path,) = (folder / "training").glob("step-*")
@@ -278,6 +288,7 @@ def test_a_checkpoint_that_knows_no_sources_goes_on(trained, tmp_path, painting,
     assert same(weights(folder), weights(trained))
 
 
+@pytest.mark.usefixtures("unpublished")
 def test_a_checkpoint_that_calls_options_as_they_were_called_goes_on(
     trained, tmp_path, painting, photos
 ):
@@ -319,6 +330,7 @@ def test_a_loss_that_is_no_number_stops_the_training(tmp_path, painting, photos,
     assert weights(tmp_path / "s")[0] == "step-0000002.safetensors"
 
 
+@pytest.mark.usefixtures("unpublished")
 def test_what_is_said_after_such_a_loss_can_be_done(tmp_path, painting, photos, monkeypatch):
     folder = tmp_path / "s"
     with monkeypatch.context() as broken:

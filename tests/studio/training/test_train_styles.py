@@ -191,6 +191,7 @@ def test_kept_features_change_nothing_but_the_time(tmp_path, painting, photos, m
         train(painting, photos, tmp_path / "s", options=replace(options, learn_strength=True))
 
 
+@pytest.mark.usefixtures("unpublished")
 def test_tensorboard_is_written_when_asked_for(tmp_path, painting, photos):
     options = replace(TINY, steps=2, tensorboard=True)
     folder = train(painting, photos, tmp_path / "s", options=options)
