@@ -1,8 +1,20 @@
 """Small pictures and small losses: real networks and weights all the same."""
 
+from functools import lru_cache
+
 import numpy as np
 import pytest
 from PIL import Image
+
+from impasto.studio.perceptual import loading
+
+
+@pytest.fixture(autouse=True, scope="session")
+def loaded_once():
+    """Loss networks are read once for all runs and searches of this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loading, "load", lru_cache(loading.load))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Runs: each once, kept, the same wherever they are done."""
 
+import copy
 import dataclasses
 import json
 import os
@@ -186,7 +187,7 @@ def test_a_ray_cluster_paints_what_one_process_paints(experiment, tmp_path, monk
 
 
 def test_a_killed_lab_goes_on_where_it_was(recipe, pictures, tmp_path):
-    text = recipe.read_text("utf-8").replace("steps = 3", "steps = 40")
+    text = recipe.read_text("utf-8").replace("steps = 3", "steps = 20")
     recipe.write_text(text, "utf-8")
     command = [
         sys.executable, "-m", "impasto", "lab", recipe, "-o", tmp_path / "report",
@@ -214,7 +215,7 @@ def test_a_killed_lab_goes_on_where_it_was(recipe, pictures, tmp_path):
 
 
 def test_a_network_remembers_photographs_and_not_paintings():
-    network = loading.load("vgg19")
+    network = copy.deepcopy(loading.load("vgg19"))  # others take no notice of the hook
     remembering = runs.Remembering(network)
     calls = []
     network.register_forward_pre_hook(lambda _, given: calls.append(list(given[1])))

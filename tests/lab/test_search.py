@@ -119,7 +119,7 @@ def test_each_choice_is_a_recipe_that_a_training_takes(searched, pictures):
 def test_more_trials_go_on_where_the_others_were(searched, pictures, tmp_path):
     _, folder, _ = searched
     shutil.copy(folder / search.DATABASE, tmp_path)
-    more, told = dataclasses.replace(OPTIONS, trials=7), []
+    more, told = dataclasses.replace(OPTIONS, trials=7, choices=1), []
     pair = pictures["photo"], pictures["strokes"]
     search.search(*pair, tmp_path, options=more, on_progress=told.append)
     assert [each.step for each in told] == [6, 7]
@@ -191,7 +191,8 @@ def test_a_study_that_is_there_is_still_known(pictures):
     assert search._Search(*paths, OPTIONS, CancelToken()).key == "impasto-96b06bd4a1d23ec8"
 
 
-def test_what_cannot_be_searched_is_said(pictures, tmp_path):
+def test_what_cannot_be_searched_is_said(pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(search, "_AGAIN", 0.01)
     pair = pictures["photo"], pictures["strokes"]
     with pytest.raises(OptionError, match="vgg19 would judge itself"):
         search.search(*pair, tmp_path, options=SearchOptions(judge="vgg19"))

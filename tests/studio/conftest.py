@@ -8,7 +8,17 @@ import pytest
 import torch
 from PIL import Image
 
+from exporting import Exporter
+
 torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def exported_once():
+    """torch's exporter is called once for each shape of network."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.onnx, "export", Exporter(torch.onnx.export))
+        yield
 
 
 @pytest.fixture(scope="session")
