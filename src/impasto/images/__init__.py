@@ -1,6 +1,15 @@
 """Pictures: read, written, resized, and what happens to their pixels."""
 
-from impasto.images.codecs import BICUBIC, comment, encode, resize, resize_to, to_pil, with_comment
+from impasto.images.codecs import (
+    BICUBIC,
+    comment,
+    encode,
+    resize,
+    resize_pixels,
+    resize_to,
+    to_pil,
+    with_comment,
+)
 from impasto.images.picture import Picture, compose, from_array, from_pil, open_any, read
 from impasto.images.raster import Size
 
@@ -16,6 +25,7 @@ __all__ = [
     "open_any",
     "read",
     "resize",
+    "resize_pixels",
     "resize_to",
     "to_pil",
     "with_comment",

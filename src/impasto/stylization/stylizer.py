@@ -185,9 +185,9 @@ class Stylizer:
         height, width = pixels.shape[:2]
         growth = max(height, width) / largest_side(0, stroke)
         small = max(1, round(height / growth)), max(1, round(width / growth))
-        ground = images.resize_to(Picture(pixels), small).pixels
+        ground = images.resize_pixels(pixels, small)
         canvas = self._paint(ground, strength, grain)
-        canvas = images.resize_to(Picture(canvas), (height, width)).pixels
+        canvas = images.resize_pixels(canvas, (height, width))
         if growth <= 1:
             return canvas
         sharp = operations.blend(

@@ -3,7 +3,7 @@
 from impasto.images.codecs.arrays import from_array
 from impasto.images.codecs.encode import encode
 from impasto.images.codecs.metadata import comment, with_comment
-from impasto.images.codecs.pillow import BICUBIC, from_pil, resize, resize_to, to_pil
+from impasto.images.codecs.pillow import BICUBIC, from_pil, resize, resize_pixels, resize_to, to_pil
 from impasto.images.codecs.read import open_any, read
 from impasto.images.codecs.sheet import compose
 
@@ -17,6 +17,7 @@ __all__ = [
     "open_any",
     "read",
     "resize",
+    "resize_pixels",
     "resize_to",
     "to_pil",
     "with_comment",

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -15,6 +16,9 @@ from impasto.errors import PictureError, in_memory, reason
 from impasto.images.codecs.color import split, to_srgb
 from impasto.images.codecs.metadata import extract
 from impasto.images.raster import AnyRaster, Raster, Size
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BICUBIC = Image.Resampling.BICUBIC
 # Pillow reports oddities as warnings; recording them changes global state, one at a time.
@@ -55,11 +59,22 @@ def resize(picture: AnyRaster, long_side: int) -> AnyRaster:
     )
 
 
+def resize_pixels(pixels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+    """``(H, W, 3)`` pixels at another height and width; Lanczos."""
+    height, width = size
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS)
+    return np.asarray(resized)
+
+
 def resize_to(picture: AnyRaster, size: Size) -> AnyRaster:
     """The picture at a height and width; Lanczos, with colours weighted by their alpha."""
     height, width = size
     if (picture.height, picture.width) == (height, width):
         return picture
+    if picture.alpha is None:
+        return picture.with_pixels(resize_pixels(picture.pixels, size))
     resized = to_pil(picture).resize((width, height), Image.Resampling.LANCZOS)
     color, alpha = split(resized)
     return replace(

@@ -222,7 +222,7 @@ class _Optimization:
     def _finished(self, x: Tensor, size: Size) -> NDArray[np.uint8]:
         pixels = to_pixels(x[0])
         if x.shape[2:] != size:  # stopped at a coarser scale
-            pixels = images.resize_to(Picture(pixels), size).pixels
+            pixels = images.resize_pixels(pixels, size)
         if self._options.colors == "luminance":
             photo = images.resize_to(self._photo, size)
             pixels = operations.keep_colors(photo.pixels, pixels)
