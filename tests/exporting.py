@@ -16,7 +16,7 @@ class Exporter:
     """Stands for ``torch.onnx.export``, which it calls as ``real``."""
 
     def __init__(self, real):
-        self._real, self._known = real, {}
+        self.real, self._known = real, {}
 
     def __call__(self, graph, args, **options):
         state = {name: weight.numpy() for name, weight in graph.state_dict().items()}
@@ -24,7 +24,7 @@ class Exporter:
         key = repr((type(graph), graph.network.options, shapes, [each.shape for each in args]))
         if key in self._known:
             return _filled(*self._known[key], state)
-        program = self._real(graph, args, **options)
+        program = self.real(graph, args, **options)
         model = program.model_proto
         sources = _sources(model, state)
         if sources is not None:
@@ -42,7 +42,7 @@ def _sources(model, state):
             equal = [tensor.name] if np.array_equal(value, state[tensor.name]) else []
         else:
             equal = [n for n, each in state.items() if np.array_equal(each.ravel(), value.ravel())]
-            if not equal and value.size <= 4:
+            if not equal and (value.size <= 4 or value.dtype != np.float32):
                 continue  # a size or a step of the graph
         if len(equal) != 1:
             return None

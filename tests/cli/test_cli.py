@@ -5,9 +5,10 @@ import json
 import shutil
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from impasto import __version__, catalog, images
+from impasto import __version__, assets, catalog, doctor, images
 from running import run
 
 
@@ -158,12 +159,17 @@ def test_styles_are_listed_and_shown():
     assert json.loads(run("styles", "show", "great-wave", "--json").stdout)["name"] == "great-wave"
 
 
-def test_a_sheet_and_the_demo(folder):
+def test_a_sheet(folder):
     done = run("sheet", "a.jpg", "-s", "great-wave", "--cell", "96", cwd=folder)
     assert done.returncode == 0
     sheet = images.read(folder / "a.sheet.jpg")
     assert sheet.width > 2 * 96
     assert run("sheet", "a.jpg", "-s", "great-wave", cwd=folder).returncode == 1
+
+
+def test_the_demo(folder, photo, monkeypatch):
+    photo.save(folder / "demo.jpg")
+    monkeypatch.setattr(assets, "demo_photo", lambda: folder / "demo.jpg")
     assert run("demo", "-o", "demo", cwd=folder).returncode == 0
     names = {path.name for path in (folder / "demo").iterdir()}
     assert {"sheet.jpg", "demo.great-wave.jpg", "demo.the-scream.jpg"} <= names
@@ -180,14 +186,20 @@ def test_doctor_tells_what_really_ran():
     assert "CPUExecutionProvider" in run("doctor").stdout.decode()
 
 
-def test_doctor_measures_devices_and_remembers(tmp_path, monkeypatch):
+@pytest.fixture
+def quick_bench(monkeypatch):
+    """One painting instead of six."""
+    monkeypatch.setattr(doctor, "_REPEATS", 1)
+
+
+def test_doctor_measures_devices_and_remembers(tmp_path, monkeypatch, quick_bench):
     monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path))
     found = json.loads(run("doctor", "--bench", "--json").stdout)["devices"]
     assert found["cpu"] > 1
     assert json.loads((tmp_path / "devices" / "measured.json").read_bytes())["cpu"] == found["cpu"]
 
 
-def test_measurements_that_cannot_be_kept_are_shown(folder):
+def test_measurements_that_cannot_be_kept_are_shown(folder, quick_bench):
     (folder / "file").write_text("")
     env = {"IMPASTO_CACHE": str(folder / "file" / "cache")}
     done = run("doctor", "--bench", "--json", env=env)

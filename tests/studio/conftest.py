@@ -14,11 +14,12 @@ torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True, scope="session")
-def exported_once():
-    """torch's exporter is called once for each shape of network."""
+def exporter():
+    """torch's exporter traces each shape of network once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.onnx, "export", Exporter(torch.onnx.export))
-        yield
+        once = Exporter(torch.onnx.export)
+        patch.setattr(torch.onnx, "export", once)
+        yield once
 
 
 @pytest.fixture(scope="session")

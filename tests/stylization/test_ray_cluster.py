@@ -1,7 +1,6 @@
 """A local Ray: real workers, one of them killed."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -68,14 +67,14 @@ def _wait_for(look, process):
 
 
 def _workers(pid):
-    """Ray's processes that paint; they are no children of ours, but of its daemon."""
-    name = "_Worker"
+    """The processes that paint for a Ray which this process has started; they are no children
+    of its own, but of a daemon in whose command line the session is named by its number."""
     return [
         each
-        for each in psutil.process_iter(["cmdline", "uids"])
-        if any("MapWorker" in part or name in part for part in each.info["cmdline"] or ())
-        and each.info["uids"].real == os.getuid()
-        and each.pid != pid
+        for daemon in psutil.process_iter(["cmdline"])
+        if f"_{pid}/" in " ".join(daemon.info["cmdline"] or ())
+        for each in daemon.children()
+        if any("MapWorker" in part or "_Worker" in part for part in each.cmdline())
     ]
 
 

@@ -11,8 +11,8 @@ from impasto.studio import networks
 from impasto.studio.export import onnx as onnx_graph
 
 
-def filled(options, styles=1, *, strength=False):
-    torch.manual_seed(0)
+def filled(options, styles=1, *, strength=False, seed=0):
+    torch.manual_seed(seed)
     network = networks.build(options, styles, strength=strength)
     for weight in network.parameters():
         weight.data += torch.randn_like(weight) * 0.1
@@ -35,6 +35,13 @@ def test_the_graph_equals_the_network_at_sizes_it_was_not_exported_at(network, m
         photo = rng.integers(0, 256, (height, width, 3), np.uint8)
         exact = onnx_graph.reference(network, photo) * 255
         assert (np.abs(engine.paint(photo) - exact) - 0.5).max() / 255 < onnx_graph.PARITY
+
+
+def test_a_shape_that_was_exported_before_gets_what_torch_would_make(model, exporter, monkeypatch):
+    network = filled(NetworkOptions(width=8, blocks=2), seed=1)
+    once = onnx_graph.to_onnx(network)
+    monkeypatch.setattr(torch.onnx, "export", exporter.real)
+    assert once == onnx_graph.to_onnx(network) != model
 
 
 def test_a_graph_that_differs_is_not_accepted(network, model):
