@@ -16,7 +16,7 @@ demo: .venv/core  ## paint a bundled photograph in every bundled style
 # how many workers there are.
 test: .venv/dev  ## check style, types and floors, then run all tests
 	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=
 
 system:  ## programs that some tests need and pip cannot install, from Debian's packages
 	apt-get update -qq
@@ -40,7 +40,7 @@ docs: .venv/dev  ## write docs/cli.md and docs/benchmarks.md
 	$(BIN)/python docs/generate.py
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache impasto-demo
+	rm -rf .venv build dist .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache impasto-demo
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -373,13 +373,13 @@ def test_what_cannot_work_is_said_before_any_work(tmp_path, painting, photos):
 def test_a_style_is_not_replaced_unasked(trained, tmp_path, painting, photos):
     folder = shutil.copytree(trained, tmp_path / "strokes")
     shutil.rmtree(folder / "training")
-    before = (folder / "style.onnx").read_bytes()
+    before = catalog.find(folder).model()
     one_step = dataclasses.replace(TINY, steps=1)
     with pytest.raises(OutputError, match="strokes is a style already - --restart replaces it"):
         train(painting, photos, folder, options=one_step)
-    assert (folder / "style.onnx").read_bytes() == before
+    assert catalog.find(folder).model() == before
     train(painting, photos, folder, options=one_step, restart=True)
-    assert (folder / "style.onnx").read_bytes() != before
+    assert catalog.find(folder).model() != before
 
 
 def test_a_damaged_log_is_read_as_far_as_it_goes(trained, tmp_path):
