@@ -8,12 +8,14 @@ from PIL import Image
 
 from impasto.studio.perceptual import loading
 
+_load = lru_cache(loading.load)
 
-@pytest.fixture(autouse=True, scope="session")
+
+@pytest.fixture(autouse=True, scope="module")
 def loaded_once():
     """Loss networks are read once for all runs and searches of this process."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "load", lru_cache(loading.load))
+        patch.setattr(loading, "load", _load)
         yield
 
 

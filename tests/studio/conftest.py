@@ -13,13 +13,15 @@ from exporting import Exporter
 torch.manual_seed(0)
 
 
-@pytest.fixture(autouse=True, scope="session")
+_exporter = Exporter(torch.onnx.export)
+
+
+@pytest.fixture(autouse=True, scope="module")
 def exporter():
     """torch's exporter traces each shape of network once."""
     with pytest.MonkeyPatch.context() as patch:
-        once = Exporter(torch.onnx.export)
-        patch.setattr(torch.onnx, "export", once)
-        yield once
+        patch.setattr(torch.onnx, "export", _exporter)
+        yield _exporter
 
 
 @pytest.fixture(scope="session")

@@ -51,8 +51,15 @@ def open_files(folder):
     return [path for path in found if path.startswith(str(folder))]
 
 
+@pytest.fixture
 def encoders():
-    return [each.name for each in threading.enumerate() if "ThreadPool" in each.name]
+    """List the encoders' threads that a test has begun, beside those that others have left."""
+    before = set(threading.enumerate())
+    return lambda: [
+        each.name
+        for each in threading.enumerate()
+        if "ThreadPool" in each.name and each not in before
+    ]
 
 
 def begun(target):
@@ -63,7 +70,9 @@ def begun(target):
 
 @pytest.mark.parametrize("kind", [".gif", ".mp4", ".webm"])
 @pytest.mark.parametrize("count", [2, 30], ids=["at the end", "on the way"])
-def test_an_encoder_that_fails_is_closed_and_leaves_no_part(tmp_path, clip, noise, kind, count):
+def test_an_encoder_that_fails_is_closed_and_leaves_no_part(
+    tmp_path, clip, noise, kind, count, encoders
+):
     work = begun(tmp_path / f"painted{kind}")
     with (
         closing(Source(clip, ReadOptions())) as film,
@@ -79,7 +88,7 @@ def test_an_encoder_that_fails_is_closed_and_leaves_no_part(tmp_path, clip, nois
     assert [path.name for path in work.folder.iterdir()] == ["film.json"]
 
 
-def test_the_first_error_is_told_and_not_what_closing_says(tmp_path, clip, noise):
+def test_the_first_error_is_told_and_not_what_closing_says(tmp_path, clip, noise, encoders):
     work = begun(tmp_path / "painted.gif")
     with (
         closing(Source(clip, ReadOptions())) as film,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 import impasto
 from impasto import catalog, images
@@ -18,7 +19,7 @@ from impasto.studio.training import checkpoint
 from impasto.studio.training.distill import START, _grounds, distance, distill
 from impasto.studio.training.paintings import learnt_with
 
-QUICK = DistillOptions(steps=60, batch=1, crop=64, held_out=2)
+QUICK = DistillOptions(steps=80, batch=1, crop=64, held_out=2)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def test_it_comes_nearer_to_the_style_that_it_learns_from(distilled, photo):
     assert off(made.folder, "great-wave", photo) < 0.7 * off(START, "great-wave", photo)
     assert off(made.folder, START, photo) > 5
     losses = [each.losses["total"] for each in told]
-    assert [each.step for each in told] == list(range(1, 61))
+    assert [each.step for each in told] == list(range(1, 81))
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
 
 
@@ -122,7 +123,8 @@ def test_a_stopped_one_goes_on_and_learns_the_same(photos, tmp_path):
     assert broken.levels == whole.levels
     one, two = (checkpoint.paths(each.folder / "training")[-1] for each in (broken, whole))
     assert one.name == two.name == "step-0000006.safetensors"
-    assert one.read_bytes() == two.read_bytes()
+    tensors = load_file(two)
+    assert all(torch.equal(tensor, tensors[name]) for name, tensor in load_file(one).items())
 
 
 def test_a_stopped_one_of_another_style_is_not_gone_on_with(photos, tmp_path):
@@ -199,7 +201,7 @@ def test_every_other_photograph_has_grain_and_for_a_calm_network_that_alone_gets
 
 def test_noise_changes_the_paintings_of_a_calm_network_less(photos, photo, tmp_path):
     def restless(calm):
-        options = dataclasses.replace(QUICK, steps=100, grain=40, calm=calm)
+        options = dataclasses.replace(QUICK, steps=160, grain=40, calm=calm)
         made = distill("great-wave", photos, tmp_path / f"calm-{calm}".lower(), options=options)
         plain, noisy = (impasto.stylize(photo, made.folder, grain=grain) for grain in (0, 40))
         return np.abs(np.float32(plain.pixels) - noisy.pixels).mean()
