@@ -57,6 +57,12 @@ def require_free(names: Iterable[str], folder: Path) -> None:
             )
 
 
+def require_other(folder: Path, style: Style) -> None:
+    """Raises: OptionError: what is made from ``style`` would replace it."""
+    if folder.resolve() == style.folder.resolve():
+        raise OptionError(f"{folder} would replace the style itself", hint="give another name")
+
+
 def styles() -> dict[str, Style]:
     """All styles by name, damaged ones left out; a bundled one hides the user's of its name."""
     return {**_in(user_folder()), **bundled()}

@@ -167,6 +167,8 @@ def test_what_cannot_be_done_is_said_before_the_work(distilled, photos, tmp_path
         distill("udnie", photos, made.folder, options=QUICK)
     with pytest.raises(OptionError, match="replace the style itself"):
         distill(made.folder, photos, made.folder, options=QUICK, overwrite=True)
+    with pytest.raises(OptionError, match="replace the style itself"):
+        distill(made.folder, photos, made.folder, options=QUICK, restart=True)
     with pytest.raises(OptionError, match="network of --start") as raised:
         distill("udnie", photos, tmp_path / "x", options=QUICK, start="starry-night")
     assert "--tier light" in raised.value.hint

@@ -239,8 +239,7 @@ def _cards(folder: Path, name: str, model: bytes, record: Quantization) -> list[
 def _require_place(style: Style, target: Path, overwrite: bool) -> None:
     if style.card.model.quantized:
         raise OptionError(f"{style.name} is in 8 bits already", hint="give the one it came from")
-    if target.resolve() == style.folder.resolve():
-        raise OptionError(f"{target} would replace the style itself", hint="give another name")
+    catalog.require_other(target, style)
     if (target / catalog.CARD).exists() and not overwrite:
         raise atomic.there_already(target)
 

@@ -8,6 +8,7 @@ network, so a step is several times as fast as one of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +20,6 @@ from torch import Tensor
 from impasto import atomic, catalog
 from impasto.catalog import Entry, Style, TrainingRecord
 from impasto.catalog.card import Distilled as Origin
-from impasto.errors import OptionError
 from impasto.inference.engine import OnnxEngine
 from impasto.options import DistillOptions, TrainOptions
 from impasto.progress import CancelToken, OnProgress, silent
@@ -30,7 +30,7 @@ from impasto.studio.tensors import grained, to_pixels, to_tensor
 from impasto.studio.training import checkpoint, init_from, loop
 from impasto.studio.training.checkpoint import WORK, Checkpoint, Training
 from impasto.studio.training.dataset import Photos
-from impasto.studio.training.loop import Course, Paint
+from impasto.studio.training.loop import Course, Paint, evaluating
 from impasto.studio.training.muon import Group
 from impasto.studio.training.paintings import learnt_with
 from impasto.studio.training.publish import publish, record
@@ -97,7 +97,8 @@ def distill(
     """
     options, teacher = options or DistillOptions(), catalog.find(style)
     target = catalog.place(output)
-    restart = restart or _replaces(teacher, target, options, overwrite=overwrite)
+    catalog.require_other(target, teacher)
+    restart = restart or _replaces(target, options, overwrite=overwrite)
     dataset = Photos.of(photos, options, without=target)
     if start is None and options.network == networks.preset("tiny"):
         start = START
@@ -122,15 +123,12 @@ def distill(
     return Distilled(target, levels, sum(weight.numel() for weight in network.parameters()))
 
 
-def _replaces(style: Style, target: Path, options: DistillOptions, *, overwrite: bool) -> bool:
+def _replaces(target: Path, options: DistillOptions, *, overwrite: bool) -> bool:
     """Whether a finished style makes room, so that its training is not gone on with.
 
     Raises:
-        OptionError: it is the style that is learnt from.
         OutputError: nobody has asked for that.
     """
-    if target.resolve() == style.folder.resolve():
-        raise OptionError(f"{target} would replace the style itself", hint="give another name")
     if not (target / catalog.CARD).exists():
         return False
     if not overwrite:
@@ -212,26 +210,24 @@ class StyleLesson:
         """By how many levels of 255 the paintings differ from the style's in the mean."""
         off = [
             float(F.l1_loss(painted, each.painted.to(self.device)))
-            for each, painted in zip(self._held_out, self._paintings(network), strict=True)
+            for each, painted in self._painted(network, self._held_out)
         ]
         return sum(off) * 255 / len(off)
 
     def sample(self, network: TransformNetwork, done: int) -> Tensor:  # noqa: ARG002
         """Photographs, above what the style, and what the network paints of them."""
-        some = self._held_out[:_SAMPLES]
-        paintings = [each.cpu() for each in self._paintings(network)][:_SAMPLES]
-        rows = [[each.ground for each in some], [each.painted for each in some], paintings]
-        return torch.cat([torch.cat([each[0] for each in row], 2) for row in rows], 1)
+        columns = [
+            torch.cat([each.ground[0], each.painted[0], painted[0].cpu()], 1)
+            for each, painted in self._painted(network, self._held_out[:_SAMPLES])
+        ]
+        return torch.cat(columns, 2)
 
-    def _paintings(self, network: TransformNetwork) -> list[Tensor]:
-        learning = network.training
-        network.eval()
-        with torch.no_grad():
-            paintings = [
-                network(each.ground.to(self.device)).clamp(0, 1) for each in self._held_out
-            ]
-        network.train(learning)
-        return paintings
+    def _painted(
+        self, network: TransformNetwork, some: Sequence[Taught]
+    ) -> list[tuple[Taught, Tensor]]:
+        """Each with what the new network paints of it."""
+        with evaluating(network):
+            return [(each, network(each.ground.to(self.device)).clamp(0, 1)) for each in some]
 
     def _taught(self, photographs: Tensor, first: int) -> Taught:
         ground, seen = _grounds(photographs, self.options, first)

@@ -14,9 +14,9 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -140,6 +140,18 @@ def learn(
             if stop:
                 raise Cancelled("stopped")
     return checkpoint.of(network, steps, course.training)
+
+
+@contextmanager
+def evaluating(network: TransformNetwork) -> Iterator[None]:
+    """The network as it will be used: nothing is learnt, and no running mean moves."""
+    learning = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        network.train(learning)
 
 
 def prefetched(fetch: Callable[[int], Batch], numbers: Iterable[int]) -> Generator[Batch]:

@@ -8,8 +8,7 @@ loop is :func:`impasto.studio.training.loop.learn`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +29,7 @@ from impasto.studio.training import checkpoint, init_from, loop
 from impasto.studio.training.checkpoint import WORK, Training
 from impasto.studio.training.dataset import Photos
 from impasto.studio.training.feature_cache import Crops, FeatureCache
-from impasto.studio.training.loop import Course, Paint
+from impasto.studio.training.loop import Course, Paint, evaluating
 from impasto.studio.training.muon import Group
 from impasto.studio.training.paintings import Painting, Paintings, entries, wanted_of
 from impasto.studio.training.publish import publish, record
@@ -176,7 +175,7 @@ class PaintingLesson:
         if not len(photographs):
             return None
         total, count = 0.0, max(len(photographs), len(objectives))
-        with self._still(network):
+        with evaluating(network):
             for number in range(count):
                 index = number % len(objectives)
                 photograph = photographs[number % len(photographs)][None]
@@ -192,7 +191,7 @@ class PaintingLesson:
             photographs = self.dataset.batch(done).to(self.device)
         photographs = photographs[:_SAMPLES]
         rows, ground = [photographs], self._grained(photographs, done)
-        with self._still(network):
+        with evaluating(network):
             for index in range(min(len(self.objectives), _SAMPLES)):
                 mix = self._mix(index)
                 rows.append(torch.cat([network(each[None], mix) for each in ground]))
@@ -206,15 +205,6 @@ class PaintingLesson:
         mix = torch.zeros(self.kept + len(self.objectives), device=self.device)
         mix[self.kept + index] = strength
         return mix
-
-    @contextmanager
-    def _still(self, network: TransformNetwork) -> Iterator[None]:
-        """The network as it will be used: nothing is learnt, and no running mean moves."""
-        learning = network.training
-        network.eval()
-        with torch.no_grad():
-            yield
-        network.train(learning)
 
 
 @dataclass(frozen=True)
