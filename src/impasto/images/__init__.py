@@ -1,15 +1,8 @@
 """Pictures: read, written, resized, and what happens to their pixels."""
 
-from impasto.images.codecs import (
-    BICUBIC,
-    comment,
-    encode,
-    resize,
-    resize_pixels,
-    resize_to,
-    to_pil,
-    with_comment,
-)
+from impasto.images.codecs.encode import encode
+from impasto.images.codecs.metadata import comment, with_comment
+from impasto.images.codecs.pillow import BICUBIC, resize, resize_pixels, resize_to, to_pil
 from impasto.images.picture import Picture, compose, from_array, from_pil, open_any, read
 from impasto.images.raster import Size
 

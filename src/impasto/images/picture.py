@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from impasto import atomic, paths
-from impasto.images import codecs
+from impasto.images.codecs import arrays, encode, pillow, sheet
+from impasto.images.codecs import read as reading
 from impasto.images.raster import Raster
 
 if TYPE_CHECKING:
@@ -25,11 +26,11 @@ class Picture(Raster):
 
     def pil(self) -> Image.Image:
         """The same as a Pillow image, mode RGB or RGBA."""
-        return codecs.to_pil(self)
+        return pillow.to_pil(self)
 
     def encode(self, format: str = "PNG", options: WriteOptions | None = None) -> bytes:
         """The picture as a file's content: JPEG, PNG, WEBP, AVIF, TIFF or BMP."""
-        return codecs.encode(self, format, options)
+        return encode.encode(self, format, options)
 
     def save(
         self, path: str | Path, *, overwrite: bool = False, options: WriteOptions | None = None
@@ -41,12 +42,12 @@ class Picture(Raster):
                 disk refuses.
         """
         path = Path(path)
-        data = codecs.encode(self, paths.format_of(path), options)
+        data = encode.encode(self, paths.format_of(path), options)
         return atomic.write(path, data, overwrite=overwrite)
 
     def resized(self, long_side: int) -> Picture:
         """The same picture with its longer side at ``long_side`` pixels."""
-        return codecs.resize(self, long_side)
+        return pillow.resize(self, long_side)
 
     def _repr_png_(self) -> bytes:
         """How a notebook shows it: at most 1024 pixels."""
@@ -63,7 +64,7 @@ def open_any(source: PictureSource) -> Picture:
         OptionError: none of these.
         PictureError: it holds no usable picture.
     """
-    return source if isinstance(source, Picture) else _picture(codecs.open_any(source))
+    return source if isinstance(source, Picture) else _picture(reading.open_any(source))
 
 
 def read(
@@ -76,7 +77,7 @@ def read(
         PictureLimitError: too many pixels or bytes; said from the header alone.
         PictureError: not a picture, one of another format, damaged, or not a file.
     """
-    return _picture(codecs.read(source, options))
+    return _picture(reading.read(source, options))
 
 
 def from_array(array: Array) -> Picture:
@@ -88,7 +89,7 @@ def from_array(array: Array) -> Picture:
     Raises:
         PictureError: another shape, type or range; the message says what to change.
     """
-    return _picture(codecs.from_array(array))
+    return _picture(arrays.from_array(array))
 
 
 def from_pil(image: Image.Image) -> Picture:
@@ -97,12 +98,12 @@ def from_pil(image: Image.Image) -> Picture:
     Raises:
         PictureError: its pixels cannot be had.
     """
-    return _picture(codecs.from_pil(image))
+    return _picture(pillow.from_pil(image))
 
 
 def compose(cells: Sequence[tuple[str, Raster]], *, columns: int | None = None) -> Picture:
     """Pictures of one size under their labels, row by row; about square by default."""
-    return _picture(codecs.compose(cells, columns=columns))
+    return _picture(sheet.compose(cells, columns=columns))
 
 
 def _picture(raster: Raster) -> Picture:

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from impasto.options.fields import Checked, knob
 
 
+def torch_device() -> str:
+    """The field for where PyTorch computes."""
+    return knob("auto", "Device: auto, cpu, cuda or mps.", choices=("auto", "cpu", "cuda", "mps"))
+
+
 @dataclass(frozen=True, kw_only=True)
 class LossOptions(Checked):
     """What makes a painting good: the same words for the optimiser and the trainer.
@@ -82,9 +87,7 @@ class OptimizeOptions(Checked):
     )
     box: bool = knob(True, "Keep every pixel within black and white at each step.")
     seed: int = knob(0, "Same seed, same picture.", low=0)
-    device: str = knob(
-        "auto", "Device: auto, cpu, cuda or mps.", choices=("auto", "cpu", "cuda", "mps")
-    )
+    device: str = torch_device()
     style_scale: float = knob(
         1.0, "Size of the style picture beside the content: larger, bolder.", low=0.05, high=8
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from impasto.options.fields import Checked, knob
-from impasto.options.losses import LossOptions
+from impasto.options.losses import LossOptions, torch_device
 from impasto.options.painting import StylizeOptions
 
 
@@ -77,9 +77,7 @@ class TrainOptions(Checked):
     tensorboard: bool = knob(False, "Write losses for TensorBoard as well.")
     seed: int = knob(0, "Same seed, same photographs, same network.", low=0)
     save_every: int = knob(100, "Steps between checkpoints.", low=1)
-    device: str = knob(
-        "auto", "Device: auto, cpu, cuda or mps.", choices=("auto", "cpu", "cuda", "mps")
-    )
+    device: str = torch_device()
     loss: LossOptions = knob(
         LossOptions(
             content_layers=("conv3_2",),
@@ -111,9 +109,7 @@ class DistillOptions(Checked):
     held_out: int = knob(8, "Photographs kept apart to compare on.", low=0, high=1000)
     seed: int = knob(0, "Same seed, same photographs, same network.", low=0)
     save_every: int = knob(100, "Steps between checkpoints.", low=1)
-    device: str = knob(
-        "auto", "Device: auto, cpu, cuda or mps.", choices=("auto", "cpu", "cuda", "mps")
-    )
+    device: str = torch_device()
     network: NetworkOptions = knob(NetworkOptions(width=8, blocks=2), "Shape of the network.")
 
 
