@@ -61,7 +61,7 @@ class Model(Part):
 
 
 @dataclass(frozen=True)
-class Network(Part):
+class NetworkShape(Part):
     """The shape of a network."""
 
     options: NetworkOptions | None
@@ -136,7 +136,7 @@ class TrainingRecord(Part):
 
 
 @dataclass(frozen=True)
-class Distilled(Part):
+class Teacher(Part):
     """The style that a smaller network learnt to paint as."""
 
     style: str
@@ -166,10 +166,10 @@ class Entry(Part):
     def card(
         self,
         model: Model,
-        network: Network,
+        network: NetworkShape,
         licence: str,
         training: TrainingRecord | None,
-        distilled: Distilled | None,
+        distilled: Teacher | None,
     ) -> Card:
         """The card of this style of a network."""
         own = {each.name: getattr(self, each.name) for each in fields(self)}
@@ -191,8 +191,8 @@ class Card(Entry):
     preview: str
     licence: str
     model: Model
-    network: Network
-    distilled: Distilled | None = None
+    network: NetworkShape
+    distilled: Teacher | None = None
     training: TrainingRecord | None = None
     blend: tuple[Share, ...] | None = None
 

@@ -23,7 +23,7 @@ from impasto.errors import ImpastoError
 from impasto.options import ServeOptions
 from impasto.options.fields import Json
 from impasto.server import place
-from impasto.server.parts import Part
+from impasto.server.parts import JobPart
 from impasto.server.problems import Refusal, problem
 
 FINAL = ("done", "failed", "cancelled")
@@ -151,7 +151,7 @@ class Jobs:
             self._parts.clear(id)
         return job
 
-    def result(self, job: Job) -> Part:
+    def result(self, job: Job) -> JobPart:
         """Raises Refusal where the job has none: not yet (409), or not any more (410)."""
         if job.state != "done":
             ended = job.state if job.final else f"still {job.state}"
@@ -174,7 +174,7 @@ class Jobs:
                 return job
         return None
 
-    def part(self, id: str, name: str) -> Part:
+    def part(self, id: str, name: str) -> JobPart:
         """What is kept of a job: ``image``, ``painting`` or ``result``.
 
         Raises:

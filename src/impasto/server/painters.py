@@ -22,7 +22,7 @@ from impasto.errors import ImpastoError, PictureError, reason
 from impasto.images.picture import Picture
 from impasto.inference import devices
 from impasto.options import ServeOptions
-from impasto.server.painting import Order, Painting
+from impasto.server.painting import Order, PaintedFile
 from impasto.server.problems import Refusal
 from impasto.server.processes import Painter
 
@@ -57,7 +57,7 @@ class Painters:
     def busy(self) -> int:
         return len(self._painters) - self._free.qsize()
 
-    async def paint(self, order: Order) -> Painting:
+    async def paint(self, order: Order) -> PaintedFile:
         """Paint as soon as a process is free.
 
         A painting whose client has gone is finished all the same: to kill and replace its
@@ -85,10 +85,10 @@ class Painters:
             self.waiting -= 1
         return await self._painted(painter, order, until)
 
-    async def _painted(self, painter: Painter, order: Order, until: float) -> Painting:
+    async def _painted(self, painter: Painter, order: Order, until: float) -> PaintedFile:
         loop = asyncio.get_running_loop()
 
-        def free(_: Future[Painting]) -> None:
+        def free(_: Future[PaintedFile]) -> None:
             with suppress(RuntimeError):  # the service has been stopped meanwhile
                 loop.call_soon_threadsafe(self._free.put_nowait, painter)
 

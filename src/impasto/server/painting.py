@@ -35,7 +35,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Painting:
+class PaintedFile:
     """A painted picture as a file, and the seconds that each step took."""
 
     data: bytes
@@ -45,7 +45,7 @@ class Painting:
 
 
 @in_memory("the picture", hint=SMALLER)
-def painted(order: Order, options: ServeOptions, threads: int | None = None) -> Painting:
+def painted(order: Order, options: ServeOptions, threads: int | None = None) -> PaintedFile:
     """Read, paint and encode; nothing of the photograph but its pixels is in the result.
 
     Raises:
@@ -69,7 +69,7 @@ def painted(order: Order, options: ServeOptions, threads: int | None = None) -> 
         format = own_format(photo)
     data = images.encode(painting, format, WriteOptions(strip=True))
     clock("encode")
-    return Painting(data, format, stylizer.device, clock.seconds)
+    return PaintedFile(data, format, stylizer.device, clock.seconds)
 
 
 def read_options(options: ServeOptions) -> ReadOptions:

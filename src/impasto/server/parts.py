@@ -29,7 +29,7 @@ class FolderError(Exception):
 
 
 @dataclass(frozen=True)
-class Part:
+class JobPart:
     """Something that is kept: its size in bytes, and where it lies if that is a file."""
 
     size: int
@@ -52,7 +52,7 @@ class Parts(Protocol):
     def put(self, id: str, name: str, source: BinaryIO) -> int:
         """Keep all that is in a file; its size in bytes."""
 
-    def find(self, id: str, name: str) -> Part | None: ...
+    def find(self, id: str, name: str) -> JobPart | None: ...
 
     def clear(self, id: str, *, but: Collection[str] = ()) -> None:
         """Delete what is kept of a job, also what was never whole, except what has these names."""
@@ -77,10 +77,10 @@ class Folder:
             raise FolderError(str(error)) from error
         return path.stat().st_size
 
-    def find(self, id: str, name: str) -> Part | None:
+    def find(self, id: str, name: str) -> JobPart | None:
         path = self._folder / id / name
         try:
-            return Part(path.stat().st_size, partial(_pieces, path), path)
+            return JobPart(path.stat().st_size, partial(_pieces, path), path)
         except FileNotFoundError:
             return None
 
@@ -123,11 +123,11 @@ class Chunks:
         self._redis.hset(key, name, json.dumps([mark, count, size]))
         return size
 
-    def find(self, id: str, name: str) -> Part | None:
+    def find(self, id: str, name: str) -> JobPart | None:
         if not (about := self._redis.hget(_key(id), name)):
             return None
         mark, count, size = json.loads(about)
-        return Part(size, partial(self._pieces, id, mark, count))
+        return JobPart(size, partial(self._pieces, id, mark, count))
 
     def _pieces(self, id: str, mark: str, count: int) -> Iterator[bytes]:
         for number in range(count):

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from impasto.errors import ImpastoError, in_memory, reason
 from impasto.inference import engine, runtimes
 from impasto.options import ServeOptions
-from impasto.server.painting import SMALLER, Order, Painting, painted
+from impasto.server.painting import SMALLER, Order, PaintedFile, painted
 from impasto.server.problems import Refusal
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Painter:
         self._left = 0
         self._closing, self._closed = threading.Lock(), False
 
-    def submit(self, order: Order, until: float) -> Future[Painting]:
+    def submit(self, order: Order, until: float) -> Future[PaintedFile]:
         """Paint in a thread that waits for the process, which ends itself at ``until``, on the
         monotonic clock.
 
@@ -82,19 +82,19 @@ class Painter:
             EOFError: from the future, the process has died.
             ImpastoError: from the future, what is wrong with the order.
         """
-        future: Future[Painting] = Future()
+        future: Future[PaintedFile] = Future()
         future.set_running_or_notify_cancel()
         with _given():
             threading.Thread(target=self._run, args=(future, order, until), daemon=True).start()
         return future
 
-    def _run(self, future: Future[Painting], order: Order, until: float) -> None:
+    def _run(self, future: Future[PaintedFile], order: Order, until: float) -> None:
         try:
             future.set_result(self._painted(order, until))
         except BaseException as error:  # told where it is waited for
             future.set_exception(error)
 
-    def _painted(self, order: Order, until: float) -> Painting:
+    def _painted(self, order: Order, until: float) -> PaintedFile:
         if not (self._left and self._process and self._process.is_alive()):
             self._end()
             self._start()
@@ -102,7 +102,7 @@ class Painter:
         try:
             with in_memory("the picture", hint=SMALLER):
                 self._pipe.send((order, until - time.monotonic()))
-                answer: Painting | Exception = self._pipe.recv()
+                answer: PaintedFile | Exception = self._pipe.recv()
         except Exception as error:  # what is in the pipe now, nobody knows
             self._end()
             if isinstance(error, OSError):
@@ -163,7 +163,7 @@ def _serve(options: ServeOptions, threads: int, pipe: Connection) -> None:
 
 def _paint(
     order: Order, options: ServeOptions, threads: int, seconds: float
-) -> Painting | Exception:
+) -> PaintedFile | Exception:
     """The process ends itself when the time is up, whatever it is at."""
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
         faulthandler.dump_traceback_later(max(0.05, seconds), exit=True, file=nowhere)

@@ -31,7 +31,7 @@ from impasto.server.fields import (
 )
 from impasto.server.jobs import Job, Jobs
 from impasto.server.painters import Painters
-from impasto.server.painting import OWN, SMALLER, Order, Painting
+from impasto.server.painting import OWN, SMALLER, Order, PaintedFile
 from impasto.server.problems import Refusal
 from impasto.server.received import Fields, checked, head, received
 from impasto.server.static import PAGE, style_info
@@ -291,7 +291,7 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def _about(painting: Painting, style: str) -> dict[str, str]:
+def _about(painting: PaintedFile, style: str) -> dict[str, str]:
     timing = ", ".join(f"{name};dur={took * 1000:.1f}" for name, took in painting.seconds.items())
     return {
         "Server-Timing": timing,

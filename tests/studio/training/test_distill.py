@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 import impasto
 from impasto import catalog, images
-from impasto.catalog.card import Distilled
+from impasto.catalog.card import Teacher
 from impasto.errors import Cancelled, DeviceError, OptionError, OutputError, TrainingError
 from impasto.options import DistillOptions, NetworkOptions
 from impasto.progress import CancelToken
@@ -62,7 +62,7 @@ def test_it_is_a_style_like_any_other(distilled, photo):
     assert made.parameters == style.card.network.parameters < wave.card.network.parameters / 5
     assert style.card.name == "little-wave"
     assert style.card.artwork == wave.card.artwork
-    assert style.card.distilled == Distilled("great-wave", wave.card.model.sha256)
+    assert style.card.distilled == Teacher("great-wave", wave.card.model.sha256)
     assert learnt_with(style) == learnt_with(wave)
     assert style.preview.is_file()
     blend = impasto.stylize(photo, f"{made.folder}:0.5,{START}:0.5").pixels

@@ -15,7 +15,7 @@ import numpy as np
 from impasto import atomic, catalog, images
 from impasto.assets import demo_photo
 from impasto.catalog import layout, verify
-from impasto.catalog.card import Card, Distilled, Entry, Model, Network, TrainingRecord
+from impasto.catalog.card import Card, Entry, Model, NetworkShape, Teacher, TrainingRecord
 from impasto.errors import StyleError
 from impasto.inference.engine import OnnxEngine
 from impasto.options import WriteOptions
@@ -49,7 +49,7 @@ def write_style(
     network: TransformNetwork,
     styles: Sequence[Entry],
     training: TrainingRecord | None = None,
-    distilled: Distilled | None = None,
+    distilled: Teacher | None = None,
 ) -> Path:
     """Write the style ``folder``, its card last: without a card it is not a style.
 
@@ -130,6 +130,6 @@ def _tidy(folder: Path, cards: Sequence[Card], old: set[str]) -> None:
             (folder / name).unlink()
 
 
-def _shape(network: TransformNetwork) -> Network:
+def _shape(network: TransformNetwork) -> NetworkShape:
     parameters = sum(weight.numel() for weight in network.parameters())
-    return Network(network.options, parameters, network.strength, network.stride)
+    return NetworkShape(network.options, parameters, network.strength, network.stride)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from impasto.images.raster import PictureSource
 
 
-class Source(TypedDict):
+class PictureRecord(TypedDict):
     """A picture that a recipe names."""
 
     path: str | None
@@ -36,13 +36,13 @@ class Recipe(TypedDict):
 
     impasto: str
     torch: str
-    content: Source
-    styles: list[Source]
-    masks: NotRequired[list[Source]]
+    content: PictureRecord
+    styles: list[PictureRecord]
+    masks: NotRequired[list[PictureRecord]]
     options: dict[str, Json]
-    init: NotRequired[Source]
+    init: NotRequired[PictureRecord]
     """The initial image, if that was a file."""
-    start: NotRequired[Source]
+    start: NotRequired[PictureRecord]
     """As older recipes call it."""
 
 
@@ -106,12 +106,12 @@ def options(record: Recipe) -> OptimizeOptions:
         raise OptionError(f"the recipe cannot be used: {error.message}", hint=error.hint) from error
 
 
-def init(record: Recipe) -> Source | None:
+def init(record: Recipe) -> PictureRecord | None:
     """What a recipe says of the initial image, if that was a file. Older ones call it start."""
     return record.get("init") or record.get("start")
 
 
-def source(entry: Source, beside: Path) -> Path:
+def source(entry: PictureRecord, beside: Path) -> Path:
     """The file that a recipe names, from here or from the painting's own folder.
 
     Raises:
@@ -127,6 +127,6 @@ def source(entry: Source, beside: Path) -> Path:
     raise PictureError(f"{entry['path']} is not there", hint=f"put it beside {beside}")
 
 
-def _source(origin: PictureSource, picture: Picture) -> Source:
+def _source(origin: PictureSource, picture: Picture) -> PictureRecord:
     path = str(origin) if isinstance(origin, (str, Path)) else None
     return {"path": path, "pixels_sha256": picture.sha256}

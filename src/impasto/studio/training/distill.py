@@ -19,7 +19,7 @@ from torch import Tensor
 
 from impasto import atomic, catalog
 from impasto.catalog import Entry, Style, TrainingRecord
-from impasto.catalog.card import Distilled as Origin
+from impasto.catalog.card import Teacher
 from impasto.inference.engine import OnnxEngine
 from impasto.options import DistillOptions, TrainOptions
 from impasto.progress import CancelToken, OnProgress, silent
@@ -118,7 +118,7 @@ def distill(
     levels = lesson.levels(learnt.built().to(accelerator.device))
     if accelerator.is_main_process:
         training_record = _record(learnt, course.work, start, lesson, levels)
-        publish(learnt, target, training_record, Origin(teacher.name, teacher.card.model.sha256))
+        publish(learnt, target, training_record, Teacher(teacher.name, teacher.card.model.sha256))
     loop.end(accelerator)
     return Distilled(target, levels, sum(weight.numel() for weight in network.parameters()))
 

@@ -9,7 +9,7 @@ import torch
 
 from impasto import atomic
 from impasto.catalog import TrainingRecord
-from impasto.catalog.card import Distilled
+from impasto.catalog.card import Teacher
 from impasto.distribution import VERSION
 from impasto.studio.export.publish import write_style
 from impasto.studio.training import checkpoint, init_from
@@ -19,7 +19,7 @@ from impasto.studio.training.log import Log
 
 
 def publish(
-    learnt: Checkpoint, folder: Path, training: TrainingRecord, distilled: Distilled | None = None
+    learnt: Checkpoint, folder: Path, training: TrainingRecord, distilled: Teacher | None = None
 ) -> Path:
     """Write the style: its network to learn on from, the exported one, and the card.
 
