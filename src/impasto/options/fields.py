@@ -6,18 +6,15 @@ Making one of these objects checks it: a value out of range is an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
 from numbers import Integral, Real
 from os import PathLike
 from types import NoneType, UnionType
-from typing import Any, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from impasto.errors import OptionError, did_you_mean
-
-Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
-"""What JSON can say."""
-
+from impasto.untrusted import Json as Json  # noqa: PLC0414 - others take it from here
 
 Value = TypeVar("Value")
 Options = TypeVar("Options", bound="Checked")

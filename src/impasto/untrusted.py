@@ -1,0 +1,120 @@
+"""Files that somebody else may have written: read within bounds, and what they say checked.
+
+A file that waits for ever (a FIFO, a device), that leads elsewhere (a link), or that is larger
+than it can rightly be, is an :class:`OSError`; JSON that no honest program writes is a
+:class:`ValueError`. Who reads the file makes a sentence of it.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import BinaryIO, NoReturn, TypeAlias
+
+Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
+"""What JSON can say."""
+
+_AT_ONCE = os.O_RDONLY
+for _flag in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY", "O_NONBLOCK"):  # those that the system has
+    _AT_ONCE |= getattr(os, _flag, 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_DEPTH = 32
+"""Lists and objects inside each other: cards and options have six."""
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str], *, follow: bool = False) -> Iterator[BinaryIO]:
+    """A regular file, open for reading; opening it never waits.
+
+    ``follow`` takes what a link leads to, for a file that a person has named.
+
+    Raises:
+        OSError: it is not there, a link, or no regular file.
+    """
+    handle = os.open(path, _AT_ONCE | (0 if follow else _NO_LINK))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is not a regular file", os.fspath(path))
+    with os.fdopen(handle, "rb") as file:
+        yield file
+
+
+def read(path: str | os.PathLike[str], most: int, *, follow: bool = False) -> bytes:
+    """What is in a regular file of up to ``most`` bytes.
+
+    Raises:
+        OSError: as :func:`opened`, or it is larger.
+    """
+    with opened(path, follow=follow) as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", os.fspath(path))
+    return data
+
+
+def read_json(path: str | os.PathLike[str], most: int, *, follow: bool = False) -> Json:
+    """The JSON in a file of up to ``most`` bytes.
+
+    Raises:
+        OSError: as :func:`read`.
+        ValueError: as :func:`parse_json`.
+    """
+    return parse_json(read(path, most, follow=follow))
+
+
+def parse_json(text: bytes | str) -> Json:
+    """What JSON says: finite numbers, whole ones of 64 bits, whole texts, at most 32 lists and
+    objects deep.
+
+    Raises:
+        ValueError: it is no JSON, or says more than that.
+    """
+    try:
+        value: Json = json.loads(
+            text, parse_constant=_refuse, parse_float=_finite, parse_int=_whole
+        )
+    except RecursionError as error:
+        raise ValueError("it is too deep") from error
+    _require_plain(value)
+    return value
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a number of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is too large a number")
+    return number
+
+
+def _whole(text: str) -> int:
+    number = int(text) if len(text) < 21 else 1 << 64
+    if not -(1 << 63) <= number < 1 << 64:
+        raise ValueError(f"{text[:40]} is too large a number")
+    return number
+
+
+def _require_plain(value: Json) -> None:
+    """Raises: ValueError: too deep, or a text with half of a character (a lone surrogate)."""
+    level = [value]
+    for _ in range(_DEPTH + 1):
+        inside: list[Json] = []
+        for each in level:
+            if isinstance(each, str):
+                each.encode()
+            elif isinstance(each, Mapping):
+                inside += [*each, *each.values()]
+            elif isinstance(each, Sequence):
+                inside += each
+        if not inside:
+            return
+        level = inside
+    raise ValueError("it is too deep")
