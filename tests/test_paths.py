@@ -61,6 +61,42 @@ def test_what_does_not_exist_is_left_to_the_reader_and_twice_is_once(tree):
     assert names(paths.find([missing, tree / "b.jpg", tree / "b.jpg"])) == ["none.jpg", "b.jpg"]
 
 
+def test_what_a_folder_holds_beside_pictures_is_told(tree):
+    for name in ("1.HEIC", "2.heic", "sub/3.heif", "4.hif", "DSC_9.NEF", "a.jp2"):
+        (tree / name).write_bytes(b"x")
+    found = paths.survey([tree, f"{tree}/*.jpg", tree / "sub"])
+    assert names(found.files) == ["a.PNG", "b.jpg", "c.webp"]
+    assert sorted(path.name for path in found.left_out) == [
+        "1.HEIC", "2.heic", "3.heif", "4.hif", "DSC_9.NEF", "a.jp2", "loop", "notes.txt",
+    ]  # fmt: skip
+    assert sorted(paths.left_out_in_words(found.left_out)) == [
+        "left out 1 file (JPEG 2000): a.jp2 - convert it to PNG",
+        "left out 1 file (a camera's raw file): DSC_9.NEF - develop it to JPEG or TIFF",
+        "left out 1 file (a link to a folder): loop - name that folder, too",
+        "left out 1 file (no picture by its name): notes.txt",
+        "left out 4 files (HEIC): 1.HEIC, 2.heic, 4.hif and 1 more - export it as JPEG",
+    ]
+
+
+def test_what_a_glob_matches_is_not_left_out(tree):
+    (tree / "1.heic").write_bytes(b"x")
+    found = paths.survey([f"{tree}/**"])
+    assert "1.heic" in names(found.files)
+    assert "1.heic" not in [path.name for path in found.left_out]
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".jif", ".JFI", ".apng", ".dib"])
+def test_rare_suffixes_of_formats_are_painted_and_kept(suffix, tmp_path):
+    (tmp_path / f"a{suffix}").write_bytes(b"x")
+    assert outputs(paths.find([tmp_path]), ["s"]) == [tmp_path / f"a.s{suffix}"]
+
+
+def test_a_folder_of_what_is_not_read_says_so(tmp_path):
+    (tmp_path / "IMG_3.HEIC").write_bytes(b"x")
+    with pytest.raises(OptionError, match=r"no pictures in .*\(HEIC\): IMG_3\.HEIC - export"):
+        paths.find([tmp_path])
+
+
 def test_a_folder_without_pictures_is_said(tmp_path):
     with pytest.raises(OptionError, match="no pictures in"):
         paths.find([tmp_path])
@@ -142,6 +178,40 @@ def test_what_would_destroy_something_is_refused_before_any_work(tmp_path):
     twins = [Found(tmp_path / "x" / "p.jpg"), Found(tmp_path / "y" / "p.jpg")]
     with pytest.raises(OptionError, match=r"x/p\.jpg and .*y/p\.jpg would both become"):
         paths.plan(twins, ["s"], f"{tmp_path}/out")
+
+
+def test_files_that_would_share_a_result_keep_their_suffixes(tmp_path):
+    for name in ("a.gif", "a.jpg", "a.png", "b.jpg", "clip.avi", "clip.mp4"):
+        (tmp_path / name).touch()
+
+    def painted():
+        plan = paths.plan(paths.find([tmp_path]), ["s"], format="png")
+        for task in plan:
+            task.output.touch()
+        return {task.input.name: (task.output.name, bool(task.note)) for task in plan}
+
+    first = painted()
+    assert first == {
+        "a.gif": ("a.gif.s.png", True),
+        "a.jpg": ("a.jpg.s.png", True),
+        "a.png": ("a.png.s.png", True),
+        "b.jpg": ("b.s.png", False),
+        "clip.avi": ("clip.avi.s.mp4", True),
+        "clip.mp4": ("clip.mp4.s.mp4", True),
+    }
+    assert painted() == first  # what it has painted is no input
+
+
+@pytest.mark.parametrize(("format", "suffix"), [
+    ("jpg", ".jpg"), ("JPEG", ".jpeg"), (" jpg", ".jpg"), (".png ", ".png"), ("tif", ".tif"),
+])  # fmt: skip
+def test_a_format_is_the_suffix_that_was_typed(format, suffix, tmp_path):
+    assert outputs([Found(tmp_path / "x.webp")], ["s"], format=format) == [
+        tmp_path / f"x.s{suffix}"
+    ]
+    for bad in ("", " ", "j pg", "gif"):
+        with pytest.raises(OptionError, match="is not a format that is written - use jpeg, png"):
+            outputs([Found(tmp_path / "x.webp")], ["s"], format=bad)
 
 
 def test_blends_are_results_too_and_a_format_is_of_pictures(tmp_path):

@@ -6,36 +6,22 @@ import glob
 import hashlib
 import os
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from impasto import kinds
 from impasto.errors import OptionError
 
-SUFFIXES = {
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".png": "PNG",
-    ".webp": "WEBP",
-    ".avif": "AVIF",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".bmp": "BMP",
-}
+SUFFIXES = kinds.PICTURES
 """Formats that are written, by suffix; GIF is read as well."""
-
-
-FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".gif")
-"""Kinds of films that are written. A GIF is one if it is asked for: by default, its first
-frame is painted as a picture."""
-_OTHER_FILMS = {
-    *(".avi", ".wmv", ".asf", ".flv", ".ogv", ".3gp"),
-    *(".mpg", ".mpeg", ".m2v", ".vob", ".ts", ".mts", ".m2ts"),
-}
-"""Kinds that are read only; they become ``.mp4``."""
+FILMS = kinds.FILMS
+"""Kinds of films that are written."""
+_OTHER_FILMS = kinds.OTHER_FILMS
 _NO_PICTURES = {*FILMS, *_OTHER_FILMS} - {".gif"}
 _WRITTEN = {*SUFFIXES, *FILMS}
-_NOT_WRITTEN = _OTHER_FILMS | {".heic", ".heif", ".jxl", ".jp2", ".psd", ".svg", ".pdf"}
+_NOT_WRITTEN = _OTHER_FILMS | {*kinds.UNREAD}
 _READ_SUFFIXES = (_WRITTEN | _OTHER_FILMS) - {".ts"}
 """What counts in a folder, where ``.ts`` is more often a program than a film."""
 _MAX_NAME = 255  # bytes, on every file system in use
@@ -58,6 +44,8 @@ class Task:
     input: Path
     style: str
     output: Path
+    note: str = ""
+    """What had to be decided about its name."""
 
     @property
     def is_film(self) -> bool:
@@ -74,7 +62,7 @@ def format_of(path: str | os.PathLike[str]) -> str:
     if suffix not in SUFFIXES:
         raise OptionError(
             f"{path} has no suffix of a picture that can be written",
-            hint=f"use one of {', '.join(SUFFIXES)}",
+            hint=f"use one of {', '.join(kinds.USUAL)}",
         )
     return SUFFIXES[suffix]
 
@@ -85,11 +73,16 @@ def valid_format(format: str) -> str:
     Raises:
         OptionError: none that is written.
     """
-    known = {suffix[1:]: name for suffix, name in SUFFIXES.items()}
-    if format.lower() not in known:
+    known = SUFFIXES.get(f".{_spelt(format)}")
+    if not known:
         names = ", ".join(dict.fromkeys(name.lower() for name in SUFFIXES.values()))
         raise OptionError(f"{format!r} is not a format that is written", hint=f"use {names}")
-    return known[format.lower()]
+    return known
+
+
+def _spelt(format: str) -> str:
+    """The format as its user spells it, without blanks and the dot of a suffix."""
+    return format.strip().lower().removeprefix(".")
 
 
 def cache_folder(kind: str) -> Path:
@@ -109,6 +102,14 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@dataclass(frozen=True)
+class Survey:
+    """What inputs mean: the files that are painted, and what folders hold beside these."""
+
+    files: list[Found]
+    left_out: list[Path]
+
+
 def find(inputs: Iterable[str | Path]) -> list[Found]:
     """The files that ``inputs`` mean: files, folders with all in them, and globs.
 
@@ -119,24 +120,75 @@ def find(inputs: Iterable[str | Path]) -> list[Found]:
     Raises:
         OptionError: a folder without pictures, or a glob that matches nothing.
     """
+    return survey(inputs).files
+
+
+def survey(inputs: Iterable[str | Path]) -> Survey:
+    """As :func:`find`, with what was left out of folders: files whose names stand for nothing
+    that is read, and links to other folders. Hidden files are not among them.
+
+    Raises:
+        OptionError: a folder without pictures, or a glob that matches nothing.
+    """
     found: list[Found] = []
+    beside: list[Path] = []
     for entry in map(str, inputs):
         if not entry:
             raise OptionError("an empty name is no picture", hint="is a variable empty?")
         path = Path(entry)
         if os.path.isdir(path):
-            inside = [Found(file, path, named=False) for file in _walk(path)]
-            if not inside:
-                raise OptionError(f"there are no pictures in {path}")
-            found += inside
+            inside = _inside(path)
+            found, beside = found + inside.files, beside + inside.left_out
         elif not os.path.lexists(path) and glob.has_magic(entry):
-            found += [replace(item, named=False) for item in find(_matches(entry))]
+            matched = survey(_matches(entry))
+            found += [replace(item, named=False) for item in matched.files]
+            beside += matched.left_out
         else:
             found.append(Found(path))
     once: dict[tuple[str, str], Found] = {}
     for item in found:
         once.setdefault(_place(item.path), item)
-    return list(once.values())
+    others = {_place(path): path for path in beside}
+    return Survey([*once.values()], [path for key, path in others.items() if key not in once])
+
+
+def _inside(folder: Path) -> Survey:
+    """Raises: OptionError: nothing that can be painted is in it."""
+    left_out: list[Path] = []
+    files = [Found(file, folder, named=False) for file in _walk(folder, left_out)]
+    if not files:
+        lines = left_out_in_words(left_out)
+        raise OptionError(f"there are no pictures in {folder}", hint="; ".join(lines))
+    return Survey(files, left_out)
+
+
+_NAMED = 3
+"""Files that a line names; the others are counted."""
+
+
+def left_out_in_words(left_out: Iterable[Path]) -> list[str]:
+    """What was left out of folders, a line for each kind: how many, their names, what to do."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for path in left_out:
+        groups.setdefault(why_left_out(path), []).append(path.name)
+    return [_line(*about, names) for about, names in groups.items()]
+
+
+def why_left_out(path: Path) -> tuple[str, str]:
+    """What a file that was left out is, and what to do with it; the latter may be empty."""
+    if kind := kinds.unread(path):
+        return kind.name, kind.remedy
+    if os.path.isdir(path):
+        return "a link to a folder", "name that folder, too"
+    return "no picture by its name", ""
+
+
+def _line(kind: str, remedy: str, names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_NAMED])
+    if more := len(names) - _NAMED:
+        shown += f" and {more} more" if more > 0 else ""
+    files = "1 file" if len(names) == 1 else f"{len(names)} files"
+    return f"left out {files} ({kind}): {shown}{remedy and f' - {remedy}'}"
 
 
 def pictures(folder: str | Path) -> list[Path]:
@@ -166,14 +218,20 @@ def _matches(pattern: str) -> list[str]:
     return sorted(once.values())
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path, left_out: list[Path]) -> Iterator[Path]:
+    """The files that may be painted; the others are added to ``left_out``."""
     # os.walk does not follow links to folders, so loops cannot happen.
     closed: list[OSError] = []
     for place, folders, names in os.walk(folder, onerror=closed.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        left_out += (path for name in folders if (path := Path(place, name)).is_symlink())
         for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in _READ_SUFFIXES:
-                yield Path(place, name)
+            if name.startswith("."):
+                continue
+            if kinds.suffix(path := Path(place, name)) in _READ_SUFFIXES:
+                yield path
+            else:
+                left_out.append(path)
     for error in closed:  # reading it will say why
         yield Path(error.filename)
 
@@ -202,7 +260,7 @@ def plan(
     if out is not None and not out:
         raise OptionError("an empty name is no place for results", hint="is a variable empty?")
     target = Path(out) if out else None
-    suffix = f".{valid_format(format).lower()}" if format else None
+    suffix = f".{_spelt(format)}" if format is not None and valid_format(format) else None
     found = _without_results(found, {*styles, *known})
     named = target is not None and _names_file(str(out), target)
     single = named and len(found) == len(styles) == 1
@@ -212,20 +270,40 @@ def plan(
             f"{target} is a file; a folder is needed for {len(found) * len(styles)} results",
             hint=f"name one, such as {target.with_suffix('')}{os.sep}",
         )
-    tasks = [
-        Task(
-            item.path, style, target if single and target else _output(item, style, target, suffix)
-        )
-        for item in found
-        for style in styles
-    ]
+    if single and target:
+        tasks = [Task(found[0].path, styles[0], target)]
+    else:
+        tasks = _distinct(found, styles, target, suffix)
     _require_distinct(tasks)
+    return tasks
+
+
+def _distinct(
+    found: Sequence[Found], styles: Sequence[str], folder: Path | None, suffix: str | None
+) -> list[Task]:
+    """``photo.STYLE.png`` for each; where ``a.jpg`` and ``a.tif`` would both become that, each
+    has its own suffix in it, too. So what one becomes does not depend on the order."""
+    plain = [_output(item, "", folder, suffix) for item in found]
+    crowded = {place for place, files in Counter(plain).items() if files > 1}
+    tasks = []
+    for item, place in zip(found, plain, strict=True):
+        whole = place in crowded
+        note = f"other files are called {item.path.stem}, too; so {item.path.suffix} is kept"
+        tasks += [
+            Task(
+                item.path,
+                style,
+                _output(item, style, folder, suffix, whole=whole),
+                note if whole else "",
+            )
+            for style in styles
+        ]
     return tasks
 
 
 def _without_results(found: Sequence[Found], styles: Collection[str]) -> list[Found]:
     """Without ``photo.STYLE.jpg`` where ``photo`` is there, too, and nobody named the former."""
-    stems = {item.path.stem for item in found}
+    stems = {item.path.stem for item in found} | {item.path.name for item in found}
     names = "|".join(map(re.escape, sorted(styles, key=len, reverse=True)))
     share = rf"(?:{names})-\d+(?:-\d+)?"
     styled = re.compile(rf"(?:{names})|{share}(?:-{share})+")  # one, or a blend of several
@@ -243,14 +321,18 @@ def _names_file(out: str, target: Path) -> bool:
         return False
     suffix = target.suffix.lower()
     if suffix in _NOT_WRITTEN:
+        written = ", ".join(sorted({*kinds.USUAL, *FILMS}))
         raise OptionError(
             f"{suffix} is not written",
-            hint=f"use one of {', '.join(sorted(_WRITTEN))}; a folder's name ends in {os.sep}",
+            hint=f"use one of {written}; a folder's name ends in {os.sep}",
         )
     return suffix in _WRITTEN
 
 
-def _output(item: Found, style: str, folder: Path | None, suffix: str | None) -> Path:
+def _output(
+    item: Found, style: str, folder: Path | None, suffix: str | None, *, whole: bool = False
+) -> Path:
+    """Where a result goes; its ``whole`` name is kept in it, or what is before the suffix."""
     own = item.path.suffix
     if own.lower() in _OTHER_FILMS:
         ending = ".mp4"
@@ -262,7 +344,7 @@ def _output(item: Found, style: str, folder: Path | None, suffix: str | None) ->
         place = item.path.parent
     else:
         place = folder / item.path.parent.relative_to(item.root) if item.root else folder
-    return place / _short(item.path.stem, f".{style}{ending}")
+    return place / _short(item.path.name if whole else item.path.stem, f".{style}{ending}")
 
 
 def _short(stem: str, ending: str) -> str:
@@ -290,6 +372,6 @@ def _require_distinct(tasks: Sequence[Task]) -> None:
         if other := outputs.get(real):
             raise OptionError(
                 f"{other.input} and {task.input} would both become {task.output}",
-                hint="paint them in two runs, or give their folder to mirror its tree",
+                hint="paint them in two runs, or give their folders to mirror its tree",
             )
         outputs[real] = task

@@ -8,10 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from impasto import paths
 from impasto.errors import ImpastoError
 from impasto.options.fields import flattened
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from impasto.options.fields import Json
     from impasto.progress import OnProgress, Progress
     from impasto.stylization.batch import Result
@@ -52,6 +55,17 @@ class Terminal:
                 self.say(f"  {result.task.input}: {note}")
             if self.verbose:
                 self.say(f"  {result.task.style} on {result.device}")
+
+    def left_out(self, files: Sequence[Path]) -> None:
+        """Files that lie beside what is painted: a JSON object each, or a line for each kind."""
+        if self.as_json:
+            for path in files:
+                kind, remedy = paths.why_left_out(path)
+                about = {"input": str(path), "status": "left out", "kind": kind, "hint": remedy}
+                print(json.dumps(about), flush=True)
+            return
+        for line in paths.left_out_in_words(files):
+            self.say(line)
 
     def print_json(self, value: Json) -> None:
         print(json.dumps(value, indent=2))

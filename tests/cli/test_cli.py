@@ -30,6 +30,25 @@ def test_folders_and_styles_at_once(folder):
     assert b"4 done, 0 skipped, 0 failed" in done.stderr
 
 
+def test_what_a_folder_leaves_out_is_said(folder):
+    (folder / "a.jpg").rename(folder / "a.jfif")
+    for name in ("IMG_1.HEIC", "sub/IMG_2.heic", "notes.txt"):
+        (folder / name).write_bytes(b"x")
+    args = ("stylize", folder, "-s", "great-wave", "--size", "64", "-o", folder / "out")
+    done = run(*args, text=True)
+    assert done.returncode == 0
+    assert {path.name for path in (folder / "out").rglob("*.*")} == {
+        "a.great-wave.jfif", "b.great-wave.png",
+    }  # fmt: skip
+    assert "2 files (HEIC): IMG_1.HEIC, IMG_2.heic - export it as JPEG" in done.stderr
+    assert "1 file (no picture by its name): notes.txt" in done.stderr
+    told = [json.loads(line) for line in run(*args, "--json", text=True).stdout.splitlines()]
+    heic = {"status": "left out", "kind": "HEIC", "hint": "export it as JPEG"}
+    left_out = [each for each in told if each["status"] == "left out"]
+    assert left_out[0] == {"input": str(folder / "IMG_1.HEIC"), **heic}
+    assert len(left_out) == 3
+
+
 def test_a_bad_file_does_not_stop_the_others(folder):
     (folder / "bad.jpg").write_bytes(b"Dear reader")
     done = run("stylize", folder, "-s", "great-wave", "-o", folder / "out")

@@ -69,6 +69,18 @@ def test_everything_that_holds_a_picture_is_opened(tmp_path):
             images.open_any(nothing)
 
 
+def test_a_file_that_gives_no_bytes_is_told_how_to_open_it(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded(corners(), "PNG"))
+    with path.open(encoding="latin-1") as text, pytest.raises(OptionError, match='with "rb"'):
+        images.open_any(text)
+    with pytest.raises(PictureError, match="closed file"):
+        images.open_any(text.buffer)
+    with path.open("ab") as written, pytest.raises(PictureError, match="cannot be read: read"):
+        images.open_any(written)
+    assert images.open_any(memoryview(path.read_bytes())).width == 24
+
+
 def test_pillow_images_go_through_the_same_care():
     exif = Image.Exif()
     exif[0x0112] = 6

@@ -1,10 +1,12 @@
 """Pictures that are written, and made smaller."""
 
 import io
+import struct
+from datetime import datetime
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 import hostile
 from hostile import BLUE, GREEN, LOSSLESS, RED, WHITE, colours, corners, encoded, near, noise
@@ -18,6 +20,16 @@ def test_jpeg_is_written_at_444_with_an_srgb_profile():
     image = Image.open(io.BytesIO(images.encode(Picture(np.asarray(noise())), "JPEG")))
     assert [part[1:3] for part in image.layer] == [(1, 1)] * 3
     assert "sRGB" in image.info["icc_profile"].decode("latin-1").replace("\0", "")
+
+
+def test_the_same_picture_gives_the_same_bytes_at_any_time():
+    """Little CMS writes the time into each profile that it makes."""
+    moment = datetime(2025, 1, 1)
+    profile = Image.open(io.BytesIO(Picture(np.zeros((2, 2, 3), np.uint8)).encode("PNG"))).info[
+        "icc_profile"
+    ]
+    assert struct.unpack(">6H", profile[24:36]) == moment.timetuple()[:6]
+    assert ImageCms.getProfileName(io.BytesIO(profile)).startswith("sRGB")
 
 
 @pytest.mark.parametrize("format", hostile.WRITTEN)
@@ -78,6 +90,41 @@ def test_formats_and_suffixes():
             paths.format_of(bad)
     with pytest.raises(OptionError, match="jpeg, png"):
         paths.valid_format("exe")
+
+
+def test_a_picture_is_an_array_for_numpy():
+    picture = Picture(np.asarray(noise()), np.full((48, 64), 9, np.uint8))
+    array = np.asarray(picture)
+    assert array.dtype == np.uint8
+    assert np.array_equal(array, picture.array())
+    assert np.asarray(Picture(picture.pixels), dtype=np.float32).shape == (48, 64, 3)
+    array[:] = 0  # a copy
+    assert picture.alpha.any()
+    assert images.open_any(np.asarray(picture)).sha256 == picture.sha256
+
+
+def test_a_picture_is_saved_to_a_file_that_is_open(tmp_path):
+    picture = Picture(np.asarray(noise()))
+    buffer = io.BytesIO()
+    assert picture.save(buffer, format="webp") is None
+    assert Image.open(buffer).format == "WEBP"
+    with (tmp_path / "a.png").open("wb") as file:
+        picture.save(file)
+    assert images.read(tmp_path / "a.png").sha256 == picture.sha256
+    assert picture.save(tmp_path / "b", "tiff") == tmp_path / "b"
+    assert images.read(tmp_path / "b").format == "TIFF"
+    with pytest.raises(OptionError, match='name it, as in format="png"'):
+        picture.save(io.BytesIO())
+    with pytest.raises(OptionError, match="'gif' is not a format that is written"):
+        picture.save(io.BytesIO(), "gif")
+    for nowhere in (io.StringIO(), 5, None):
+        with pytest.raises(OptionError, match='open it with "wb"'):
+            picture.save(nowhere, "png")
+    buffer.close()
+    with pytest.raises(OutputError, match="closed file"):
+        picture.save(buffer, "png")
+    with (tmp_path / "a.png").open("rb") as read, pytest.raises(OutputError, match="be written"):
+        picture.save(read, "png")
 
 
 # Resizing

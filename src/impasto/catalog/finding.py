@@ -101,6 +101,10 @@ def find(style: str | Path | Style) -> Style:
     """
     if isinstance(style, Style):
         return style
+    if not isinstance(style, str | os.PathLike):
+        raise OptionError(
+            f"{style!r} is not a style", hint='give a name, such as "great-wave", or a folder'
+        )
     if _BLEND.fullmatch(str(style)):
         parts = (part.rsplit(":", 1) for part in str(style).split(","))
         return blend([(find(name), float(weight)) for name, weight in parts])

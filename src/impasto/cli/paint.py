@@ -84,10 +84,10 @@ def stylize(
             raise OptionError("--json tells of files, and - is none", hint="leave one of them out")
         _pipe(inputs, list(chosen.values()), out, format, settings)
         return
-    files = paths.find(inputs)
-    tasks = paths.plan(files, list(chosen), out, format=format, known=catalog.styles())
-    lone = len(files) == 1 and files[0].named
-    _run(tasks, chosen, settings, terminal, ray=ray, lone=lone)
+    found = paths.survey(inputs)
+    tasks = paths.plan(found.files, list(chosen), out, format=format, known=catalog.styles())
+    lone = len(found.files) == 1 and found.files[0].named
+    _run(tasks, chosen, settings, terminal, ray=ray, lone=lone, left_out=found.left_out)
 
 
 def _by_name(styles: Iterable[Style]) -> dict[str, Style]:
@@ -109,9 +109,11 @@ def _run(
     *,
     ray: bool = False,
     lone: bool = False,
+    left_out: Sequence[Path] = (),
 ) -> None:
     """Print each result as it comes; end with the exit code that the whole batch earned. A
-    ``lone`` file, named itself, is a failure where its result is there already."""
+    ``lone`` file, named itself, is a failure where its result is there already. What was
+    ``left_out`` of folders is said at the end."""
     from impasto import atomic
     from impasto.stylization import batch
 
@@ -135,6 +137,7 @@ def _run(
         terminal.say(
             f"{counts['done']} done, {counts['skipped']} skipped, {counts['error']} failed"
         )
+    terminal.left_out(left_out)
     if cancel.cancelled:
         raise typer.Exit(130)
     alone = lone and len(tasks) == 1 and counts["skipped"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, overload
 
 from impasto import atomic, paths
 from impasto.images.codecs import arrays, encode, pillow, sheet
@@ -12,6 +13,7 @@ from impasto.images.codecs import read as reading
 from impasto.images.raster import Raster
 
 if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
     from PIL import Image
 
     from impasto.images.raster import Array, File, PictureSource
@@ -32,18 +34,58 @@ class Picture(Raster):
         """The picture as a file's content: JPEG, PNG, WEBP, AVIF, TIFF or BMP."""
         return encode.encode(self, format, options)
 
-    def save(
-        self, path: str | Path, *, overwrite: bool = False, options: WriteOptions | None = None
-    ) -> Path:
-        """Write the picture, whole or not at all; the format follows from the suffix.
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        """``np.asarray(picture)``: ``(height, width, 3)``, or 4 with alpha, 0..255; a copy.
 
         Raises:
+            ValueError: ``copy=False``.
+        """
+        if copy is False:
+            raise ValueError("a picture gives its pixels as a copy; leave copy=False out")
+        return self.array().astype(dtype or "uint8", copy=False)
+
+    @overload
+    def save(
+        self,
+        target: str | os.PathLike[str],
+        format: str | None = None,
+        *,
+        overwrite: bool = False,
+        options: WriteOptions | None = None,
+    ) -> Path: ...
+
+    @overload
+    def save(
+        self,
+        target: IO[bytes],
+        format: str | None = None,
+        *,
+        overwrite: bool = False,
+        options: WriteOptions | None = None,
+    ) -> None: ...
+
+    def save(
+        self,
+        target: str | os.PathLike[str] | IO[bytes],
+        format: str | None = None,
+        *,
+        overwrite: bool = False,
+        options: WriteOptions | None = None,
+    ) -> Path | None:
+        """Write the picture: to a path, whole or not at all, which is returned; or into a file
+        that is open. The format is ``format``, or follows from the suffix.
+
+        Raises:
+            OptionError: a format that is not written, or none, or no place to write to.
             OutputError: the file is there already (``overwrite`` allows it), or the
                 disk refuses.
         """
-        path = Path(path)
-        data = encode.encode(self, paths.format_of(path), options)
-        return atomic.write(path, data, overwrite=overwrite)
+        if isinstance(target, str | os.PathLike):
+            path = Path(target)
+            data = encode.encode(self, format or paths.format_of(path), options)
+            return atomic.write(path, data, overwrite=overwrite)
+        encode.into(target, self, format, options)
+        return None
 
     def resized(self, long_side: int) -> Picture:
         """The same picture with its longer side at ``long_side`` pixels."""
@@ -61,7 +103,7 @@ def open_any(source: PictureSource) -> Picture:
     a NumPy array (see :func:`from_array`).
 
     Raises:
-        OptionError: none of these.
+        OptionError: none of these, or a file that is open as text.
         PictureError: it holds no usable picture.
     """
     return source if isinstance(source, Picture) else _picture(reading.open_any(source))

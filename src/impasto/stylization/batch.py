@@ -218,7 +218,8 @@ def _paint(
     except ImpastoError as error:
         return Result(task, seconds=time.perf_counter() - started, error=error), None
     spent = photo.seconds + time.perf_counter() - started
-    return Result(task, spent, device=stylizer.device, notes=photo.picture.notes), painting
+    notes = (*photo.picture.notes, *_named(task))
+    return Result(task, spent, device=stylizer.device, notes=notes), painting
 
 
 def _require_room(photo: Picture, settings: Settings) -> None:
@@ -290,8 +291,12 @@ def film(
         height=painted.height,
         device=stylizer.device,
         sha256=digest,
-        notes=tuple(_notes(painted)),
+        notes=(*_notes(painted), *_named(task)),
     )
+
+
+def _named(task: Task) -> tuple[str, ...]:
+    return (task.note,) if task.note else ()
 
 
 def _notes(film: Film) -> Iterator[str]:

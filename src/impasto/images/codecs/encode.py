@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 from PIL import Image
 
-from impasto.errors import OutputError, reason
+from impasto.errors import OptionError, OutputError, reason
 from impasto.images.codecs.color import srgb_profile
 from impasto.images.codecs.pillow import to_pil
 from impasto.images.raster import Raster
 from impasto.options import WriteOptions
-from impasto.paths import valid_format
+from impasto.paths import format_of, valid_format
 
 if TYPE_CHECKING:
     from PIL.PngImagePlugin import PngInfo
@@ -51,6 +51,35 @@ def encode(picture: Raster, format: str, options: WriteOptions | None = None) ->
             hint="use PNG or TIFF",
         ) from error
     return buffer.getvalue()
+
+
+def into(
+    file: IO[bytes],
+    picture: Raster,
+    format: str | None = None,
+    options: WriteOptions | None = None,
+) -> None:
+    """Write the picture into a file that is open; without ``format`` as its name says.
+
+    Raises:
+        OptionError: nothing says the format, it is none that is written, or this is no file.
+        OutputError: the file does not take it, or the format does not hold the picture.
+    """
+    if not hasattr(file, "write") or isinstance(file, io.TextIOBase):
+        what = "a file that is open as text" if hasattr(file, "write") else type(file).__name__
+        raise OptionError(
+            f"{what} is no place for a picture", hint='give a path, or open it with "wb"'
+        )
+    name = getattr(file, "name", None)
+    if format is None and not isinstance(name, str):
+        raise OptionError(
+            "a file without a name does not say its format", hint='name it, as in format="png"'
+        )
+    data = encode(picture, format or format_of(str(name)), options)
+    try:
+        file.write(data)
+    except (OSError, ValueError) as error:  # it is closed, or open to be read
+        raise OutputError(f"the file cannot be written: {reason(error)}") from error
 
 
 _SETTINGS: dict[str, dict[str, Setting]] = {

@@ -46,7 +46,9 @@ def open_any(source: PictureSource) -> Raster:
         return from_pil(source)
     if isinstance(source, np.ndarray):
         return from_array(source)
-    if isinstance(source, (str, os.PathLike, bytes, bytearray)) or hasattr(source, "read"):
+    if isinstance(source, (str, os.PathLike, bytes, bytearray, memoryview)) or hasattr(
+        source, "read"
+    ):
         return read(source)
     raise OptionError(
         f"a {type(source).__name__} is not a picture",
@@ -61,11 +63,12 @@ def read(
     """Decode a picture: upright, sRGB, 8 bits; alpha and metadata kept apart.
 
     Raises:
+        OptionError: a file that is open as text.
         PictureLimitError: too many pixels or bytes; said from the header alone.
         PictureError: not a picture, one of another format, damaged, or not a file.
     """
     options = options or ReadOptions()
-    if isinstance(source, (bytes, bytearray)):
+    if isinstance(source, (bytes, bytearray, memoryview)):
         return _decode(io.BytesIO(source), "the picture", options)
     if not isinstance(source, (str, os.PathLike)):
         return _decode(io.BytesIO(_bounded(source, options)), "the picture", options)
@@ -92,7 +95,15 @@ def _open_file(path: Path, options: ReadOptions) -> IO[bytes]:
 
 
 def _bounded(stream: BinaryIO, options: ReadOptions) -> bytes:
-    data = stream.read(options.max_bytes + 1)
+    text = OptionError("the file is open as text", hint='open it with "rb"')
+    if isinstance(stream, io.TextIOBase):
+        raise text
+    try:
+        data = stream.read(options.max_bytes + 1)
+    except (OSError, ValueError) as error:  # it is closed, or open to be written
+        raise PictureError(f"the file cannot be read: {reason(error)}") from error
+    if not isinstance(data, bytes | bytearray):
+        raise text
     if len(data) > options.max_bytes:
         raise _too_many_bytes("the picture", options)
     return data

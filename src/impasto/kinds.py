@@ -1,0 +1,105 @@
+"""Kinds of files by the ends of their names: what is read, what is written, what is known by name.
+
+A picture's content decides in the end (``images/codecs/formats.py``); in a folder, and for a
+result, there is only the name.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import NamedTuple
+
+PICTURES = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".png": "PNG",
+    ".webp": "WEBP",
+    ".avif": "AVIF",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+    ".jfif": "JPEG",
+    ".jpe": "JPEG",
+    ".jif": "JPEG",
+    ".jfi": "JPEG",
+    ".apng": "PNG",
+    ".dib": "BMP",
+}
+"""Formats that are written, by suffix; GIF is read as well."""
+
+USUAL = tuple(PICTURES)[:8]
+"""The suffixes that a hint names; the others are rare spellings of the same formats."""
+
+FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".gif")
+"""Kinds of films that are written. A GIF is one if it is asked for: by default, its first
+frame is painted as a picture."""
+
+OTHER_FILMS = {
+    *(".avi", ".wmv", ".asf", ".flv", ".ogv", ".3gp"),
+    *(".mpg", ".mpeg", ".m2v", ".vob", ".ts", ".mts", ".m2ts"),
+}
+"""Kinds of films that are read only."""
+
+
+class Unread(NamedTuple):
+    """A kind of picture that is not read."""
+
+    name: str
+    """As a person calls it."""
+    remedy: str
+    """What to do with such a file."""
+
+
+JPEG_IT = "export it as JPEG"
+PNG_IT = "convert it to PNG"
+
+HEIC = Unread("HEIC", JPEG_IT)
+RAW = Unread("a camera's raw file", "develop it to JPEG or TIFF")
+JPEG_2000 = Unread("JPEG 2000", PNG_IT)
+JPEG_XL = Unread("JPEG XL", "export it as JPEG or PNG")
+PHOTOSHOP = Unread("a Photoshop document", "export it as PNG or TIFF")
+OPENEXR = Unread("OpenEXR", "convert it to PNG or TIFF")
+RADIANCE = Unread("Radiance HDR", "convert it to PNG or TIFF")
+TARGA = Unread("Targa", PNG_IT)
+ICON = Unread("an icon", PNG_IT)
+QOI = Unread("QOI", PNG_IT)
+NETPBM = Unread("Netpbm", PNG_IT)
+DDS = Unread("DDS", PNG_IT)
+JPEG_XR = Unread("JPEG XR", PNG_IT)
+PDF = Unread("a PDF", "export the page as PNG")
+POSTSCRIPT = Unread("PostScript", "export it as PNG")
+SVG = Unread("SVG", "export it as PNG")
+LAYERED = Unread("a painting program's own file", "export it as PNG")
+
+_BY_NAME = {
+    HEIC: ".heic .heif .hif .heics .heifs",
+    RAW: ".3fr .arw .bay .cap .cr2 .cr3 .crw .dcr .dng .erf .fff .gpr .iiq .k25 .kdc .mef .mos"
+    " .mrw .nef .nrw .orf .ori .pef .raf .raw .rw2 .rwl .sr2 .srf .srw .x3f",
+    JPEG_2000: ".jp2 .j2k .jpf .jpx .j2c .jpc .jpm .jph .jhc",
+    JPEG_XL: ".jxl",
+    PHOTOSHOP: ".psd .psb",
+    OPENEXR: ".exr",
+    RADIANCE: ".hdr .rgbe",
+    TARGA: ".tga .icb .vda .vst",
+    ICON: ".ico .cur .icns",
+    QOI: ".qoi",
+    NETPBM: ".ppm .pgm .pbm .pnm .pam .pfm",
+    DDS: ".dds",
+    JPEG_XR: ".jxr .wdp .hdp",
+    PDF: ".pdf .ai",
+    POSTSCRIPT: ".eps .ps",
+    SVG: ".svg .svgz",
+    LAYERED: ".xcf .kra .ora .clip .afphoto .pdn .procreate",
+}
+UNREAD = {suffix: kind for kind, suffixes in _BY_NAME.items() for suffix in suffixes.split()}
+"""Kinds of pictures that are not read, by suffix."""
+
+
+def suffix(path: PurePath) -> str:
+    """The end of a file's name, small."""
+    return path.suffix.lower()
+
+
+def unread(path: PurePath) -> Unread | None:
+    """The kind of picture that a file's name stands for, if none such is read."""
+    return UNREAD.get(suffix(path))
