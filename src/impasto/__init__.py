@@ -5,13 +5,17 @@
 >>> painting.save("painting.jpg")
 
 Public are the names of ``__all__``; everything else may move at any time. Each name loads what
-it needs when it is first used, so importing this is quick.
+it needs when it is first used, so importing this is quick. Importing it also switches off the
+usage data of the libraries below (:mod:`impasto.telemetry`).
 """
 
 from importlib.util import find_spec as _find_spec
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from impasto import distribution as _distribution
+from impasto import telemetry as _telemetry
+
+_telemetry.switch_off()
 
 __version__ = _distribution.VERSION
 

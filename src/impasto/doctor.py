@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impasto import catalog, distribution
+from impasto import catalog, distribution, telemetry
 from impasto.errors import ImpastoError, OutputError
 from impasto.images.raster import Size
 from impasto.inference import devices, engine, runtimes
@@ -24,7 +24,7 @@ _REPEATS = 6
 
 
 def report() -> dict[str, Json]:
-    """Versions, devices that were seen to run a network, threads, extras, styles."""
+    """Versions, devices that were seen to run a network, threads, extras, usage data, styles."""
     return {
         "versions": {
             "impasto": distribution.VERSION,
@@ -37,6 +37,7 @@ def report() -> dict[str, Json]:
         "threads": devices.threads(),
         "devices": {device: _try(device) for device in devices.DEVICES if device != "auto"},
         "extras": {extra: _installed(extra) for extra in distribution.extras()},
+        "usage_data": telemetry.report(),
         "styles": len(catalog.styles()),
         "styles_folder": str(catalog.user_folder()),
     }

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from impasto import telemetry
 from serving import Service, command, until
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,10 @@ def test_it_runs_as_nobody_special_and_takes_no_more_than_it_needs():
         told = compose()[service]
         assert told["read_only"]
         assert told["cap_drop"] == ["ALL"]
+
+
+def test_usage_data_are_off_for_whatever_runs_in_the_image():
+    assert dict(telemetry.VARIABLES.values()).items() <= variables().items()
 
 
 def test_the_image_serves_and_finds_itself_healthy(tmp_path):

@@ -6,6 +6,7 @@ run on arrays by name.
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -110,17 +111,28 @@ def require(device: str) -> None:
 
 def available() -> list[str]:
     """Devices that a runtime was built for; whether they work, only a run can tell."""
-    import onnxruntime as ort
-
-    built = {*ort.get_available_providers(), *(["OpenVINO"] if util.find_spec("openvino") else [])}
+    built = {
+        *_onnxruntime().get_available_providers(),
+        *(["OpenVINO"] if util.find_spec("openvino") else []),
+    }
     return [device for device, runtime in devices.RUNTIMES.items() if runtime in built]
 
 
 def quantization() -> ModuleType:
     """onnxruntime's tools that bring a network to 8 bits."""
+    _onnxruntime()
     from onnxruntime import quantization as tools
 
     return tools
+
+
+@functools.cache
+def _onnxruntime() -> ModuleType:
+    """It sends no usage data, even if a program has imported it before impasto."""
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
 
 
 def precision(device: str) -> str:
@@ -143,8 +155,7 @@ class _Onnxruntime:
     providers are compared after the session is made."""
 
     def __init__(self, model: bytes, device: str, threads: int, *, arena: bool) -> None:
-        import onnxruntime as ort
-
+        ort = _onnxruntime()
         options, provider = ort.SessionOptions(), devices.RUNTIMES[device]
         options.intra_op_num_threads = threads
         options.log_severity_level = 4  # what goes wrong is said by our own errors
@@ -168,9 +179,7 @@ class _Onnxruntime:
         return Port(port.name, _KINDS.get(port.type, port.type), shape)
 
     def run(self, inputs: Arrays, *, shrink: bool = False) -> Arrays:
-        import onnxruntime as ort
-
-        options = ort.RunOptions()
+        options = _onnxruntime().RunOptions()
         if shrink:
             options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         results = _failed(lambda: self._session.run(None, dict(inputs), options))
