@@ -69,6 +69,7 @@ class StyleError(ImpastoError):
     """A style file that is damaged, or that impasto did not make."""
 
     exit_code = 3
+    http_status = 422
 
 
 class DeviceError(ImpastoError):

@@ -75,7 +75,7 @@ class Terminal:
         from rich.console import Console
         from rich.table import Table
 
-        table = Table(*header, box=None, pad_edge=False, header_style="bold")
+        table = Table(*map(_readable, header), box=None, pad_edge=False, header_style="bold")
         for row in rows:
             table.add_row(*map(_readable, row))
         # A pipe has no width; programs and grep want each row whole.

@@ -68,15 +68,19 @@ def read_json(path: str | os.PathLike[str], most: int, *, follow: bool = False) 
 
 
 def parse_json(text: bytes | str) -> Json:
-    """What JSON says: finite numbers, whole ones of 64 bits, whole texts, at most 32 lists and
-    objects deep.
+    """What JSON says: finite numbers, whole ones of 64 bits, whole texts, each key once, at most 32
+    lists and objects deep.
 
     Raises:
         ValueError: it is no JSON, or says more than that.
     """
     try:
         value: Json = json.loads(
-            text, parse_constant=_refuse, parse_float=_finite, parse_int=_whole
+            text,
+            parse_constant=_refuse,
+            parse_float=_finite,
+            parse_int=_whole,
+            object_pairs_hook=_once,
         )
     except RecursionError as error:
         raise ValueError("it is too deep") from error
@@ -100,6 +104,16 @@ def _whole(text: str) -> int:
     if not -(1 << 63) <= number < 1 << 64:
         raise ValueError(f"{text[:40]} is too large a number")
     return number
+
+
+def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    """Programs differ in which of two values under one key they take."""
+    values: dict[str, Json] = {}
+    for key, value in pairs:
+        if key in values:
+            raise ValueError(f"it gives {key[:40]!r} twice")
+        values[key] = value
+    return values
 
 
 def _require_plain(value: Json) -> None:

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import shutil
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -245,6 +246,48 @@ def test_a_blend_of_what_cannot_be_blended_says_why(copy):
 
 
 @pytest.mark.parametrize(
+    "share", ["", "x", "1.x", ".", "1..2", "१", "+1", "1e3", "inf", "nan", "-1"]
+)
+def test_what_is_no_share_makes_no_blend(share):
+    with pytest.raises(OptionError, match="there is no style"):
+        catalog.find(f"great-wave:{share},udnie:1")
+
+
+@pytest.mark.parametrize(
+    "name", ["a:" + "1" * 60_000 + "x", "a" * 60_000, "a-" * 30_000, "9," * 30_000]
+)
+def test_a_long_name_is_refused_at_once_and_not_repeated(name):
+    started = time.perf_counter()
+    with pytest.raises(OptionError, match="there is no style") as caught:
+        catalog.find(name)
+    assert time.perf_counter() - started < 1
+    assert len(caught.value.message) < 300
+
+
+def test_a_users_folder_that_is_nobodys_is_said(monkeypatch):
+    monkeypatch.setenv("IMPASTO_STYLES", "~nouser/styles")
+    with pytest.raises(OptionError, match="IMPASTO_STYLES is ~nouser/styles, .* give a whole path"):
+        catalog.styles()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("Red\udcff", "is not UTF-8"), ("a" * 2001, "has more than")]
+)
+def test_a_text_that_no_card_may_say(text, said):
+    with pytest.raises(OptionError, match=f"the title {said}"):
+        catalog.valid_text("title", text)
+
+
+def test_what_is_done_to_a_record_is_not_done_to_the_card(style):
+    record = catalog.find("great-wave").record()
+    record["training"]["losses"].clear()
+    record["artwork"]["title"] = "changed"
+    assert catalog.find("great-wave").record() == json.loads(
+        (style.folder / catalog.CARD).read_text("utf-8")
+    )
+
+
+@pytest.mark.parametrize(
     ("name", "hint"),
     [
         ("great-wav", "did you mean great-wave"),
@@ -317,7 +360,7 @@ def test_names_that_a_style_may_have(name):
     assert catalog.valid_name(name) == name
 
 
-@pytest.mark.parametrize("name", ["", "A", "a b", "-a", "a--b", "a/b", "ä", "a\n"])
+@pytest.mark.parametrize("name", ["", "A", "a b", "-a", "a--b", "a/b", "ä", "a\n", "a" * 101])
 def test_names_that_it_may_not_have(name):
     with pytest.raises(OptionError, match="cannot be the name of a style"):
         catalog.valid_name(name)

@@ -43,7 +43,7 @@ def test_load_says_what_is_missing_or_too_large(tmp_path, monkeypatch):
     large = tmp_path / "large.onnx"
     with large.open("wb") as file:
         file.truncate(verify.MAX_BYTES + 1)
-    with pytest.raises(StyleError, match="too large"):
+    with pytest.raises(StyleError, match="more than 67,108,864 bytes"):
         verify.load(large, "")
 
 
@@ -358,8 +358,8 @@ def test_numbers_of_fields_and_kinds_are_onnxs_own():
 def test_a_network_is_a_regular_file(tmp_path):
     os.mkfifo(tmp_path / "pipe.onnx")
     (tmp_path / "endless.onnx").symlink_to("/dev/zero")
-    for name in ("pipe.onnx", "endless.onnx"):
-        with pytest.raises(StyleError, match="not a regular file"):
+    for name, said in (("pipe.onnx", "not a regular file"), ("endless.onnx", "it is a link")):
+        with pytest.raises(StyleError, match=said):
             verify.load(tmp_path / name, "")
     with pytest.raises(StyleError, match="cannot be read: embedded null byte"):
         verify.load(tmp_path / "m\0.onnx", "")

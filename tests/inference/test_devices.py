@@ -25,8 +25,27 @@ def test_auto_tries_what_was_measured_to_be_fastest_first():
     devices.remember({"tensorrt": 2, "cuda": 9.5, "cpu": 7.25})
     assert devices.preferred(names) == ["tensorrt", "cpu", "cuda"]
     assert devices.preferred(["coreml", "cpu"]) == ["coreml", "cpu"]  # new since then
-    devices._measured_file().write_text("[1]")
-    assert devices.preferred(names) == ["cuda", "cpu"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1]", "", '{"cpu": "fast"}', '{"cpu": null}', '{"cpu": NaN}', '{"cpu": 1e999}', "[" * 9999,
+        '{"cpu": true}', f'{{"cpu": 1{"0" * 5000}}}', '{"cpu": 1, "cpu": 2}', "\xff", "0" * 20_000,
+    ],
+    ids=lambda text: text[:20],
+)  # fmt: skip
+def test_what_was_not_measured_here_decides_nothing(text):
+    devices._measured_file().write_text(text, "latin-1")
+    assert devices.preferred(["tensorrt", "cuda", "cpu"]) == ["cuda", "cpu"]
+
+
+def test_a_measurement_that_waits_for_its_writer_is_none():
+    os.mkfifo(devices._measured_file())
+    try:
+        assert devices.preferred(["cuda", "cpu"]) == ["cuda", "cpu"]
+    finally:
+        devices._measured_file().unlink()
 
 
 @pytest.mark.parametrize(

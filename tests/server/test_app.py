@@ -221,6 +221,7 @@ def test_styles_are_listed_with_their_previews(service):
         again = service.http.get(
             style["preview"], headers={"If-None-Match": preview.headers["etag"]}
         )
+        assert (again.status_code, again.content) == (304, b"")
         assert again.headers["cache-control"] == "no-cache"
 
 
@@ -378,7 +379,7 @@ def test_no_answer_names_a_folder_of_the_machine(tmp_path, user_styles, style, j
     (folder / card["model"]["file"]).write_bytes(b"no network")
     with serving(tmp_path) as service:
         found = service.post(jpeg, style="broken")
-        assert found.status_code == 500
+        assert found.status_code == 422
         assert found.json()["detail"].startswith("style.onnx is damaged")
         assert str(user_styles) not in found.text
         job = service.ended(service.submit(jpeg, style="broken").headers["location"])

@@ -247,6 +247,8 @@ def test_a_tiny_twin_is_learnt_and_painted_with(folder, photos, user_styles):
         (["strokes.png", ".", "--recipe", "r.toml"], "do not go together"),
         (["a.png", "b.png", ".", "--title", "A"], "--title is of one painting"),
         (["a.png", ".", "--tier", "huge"], "no network 'huge'"),
+        (["a.png", ".", "--title", "Red\udcff"], "the title is not UTF-8"),
+        (["a.png", ".", "--artist", "x" * 3000], "the artist has more than 2000 characters"),
     ],
 )
 def test_what_cannot_be_trained(folder, arguments, said):

@@ -6,7 +6,8 @@ SHA-256) holds the network. Styles are blended inside of their network, or by th
 between theirs.
 """
 
-from impasto.catalog.card import Artwork, Card, Entry, TrainingRecord, valid_name
+from impasto.catalog.card import Artwork, Card, Entry, TrainingRecord, valid_name, valid_text
+from impasto.catalog.content import preview
 from impasto.catalog.finding import (
     TINY,
     bundled,
@@ -37,6 +38,7 @@ __all__ = [
     "looks",
     "of_one_network",
     "place",
+    "preview",
     "read",
     "require_free",
     "require_other",
@@ -44,4 +46,5 @@ __all__ = [
     "unknown",
     "user_folder",
     "valid_name",
+    "valid_text",
 ]

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Self
 
-from impasto.catalog.part import NULL, Part
+from impasto.catalog.part import LONGEST, NULL, Part
 from impasto.errors import OptionError
 from impasto.options import LossOptions, NetworkOptions
 from impasto.options.fields import Json
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_LONGEST_NAME = 100
+"""Letters of a name, which names files together with that of a photograph."""
 
 
 @dataclass(frozen=True)
@@ -199,8 +201,8 @@ class Card(Entry):
     @classmethod
     def of(cls, source: Json, name: str = "it") -> Self:
         card = super().of(source, name)
-        if not NAME.fullmatch(card.name):
-            raise ValueError(f"{card.name!r} cannot be the name of a style")
+        if not _is_name(card.name):
+            raise ValueError(f"{card.name[:_LONGEST_NAME]!r} cannot be the name of a style")
         for file in (card.model.file, card.preview):
             if Path(file).name != file:
                 raise ValueError(f"{file!r} is not a plain file name")
@@ -213,9 +215,28 @@ def valid_name(name: str) -> str:
     Raises:
         OptionError: it has other characters than a-z, 0-9 and single hyphens.
     """
-    if not NAME.fullmatch(name):
+    if not _is_name(name):
         raise OptionError(
-            f"{name!r} cannot be the name of a style",
-            hint="use small letters, digits and hyphens, such as my-style",
+            f"{name[: _LONGEST_NAME + 1]!r} cannot be the name of a style",
+            hint=f"use up to {_LONGEST_NAME} small letters, digits and hyphens, such as my-style",
         )
     return name
+
+
+def valid_text(what: str, text: str) -> str:
+    """``text`` itself, if a card may say it.
+
+    Raises:
+        OptionError: it is too long, or has half of a character, as of a name that is not UTF-8.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise OptionError(f"the {what} is not UTF-8", hint="give it in UTF-8") from error
+    if len(text) > LONGEST:
+        raise OptionError(f"the {what} has more than {LONGEST} characters", hint="give less")
+    return text
+
+
+def _is_name(text: str) -> bool:
+    return len(text) <= _LONGEST_NAME and bool(NAME.fullmatch(text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from impasto import assets
@@ -18,13 +19,26 @@ from impasto.errors import OptionError, StyleError, did_you_mean
 TINY = "-tiny"
 """Ends the name of a style that paints as another does, in a smaller network."""
 
-_BLEND = re.compile(r"[^,:]+:\d*\.?\d+(,[^,:]+:\d*\.?\d+)*")
+_LONGEST = 200
+"""Characters that are said of a name that somebody has typed."""
+
+_SHARE = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
 
 
 def user_folder() -> Path:
-    """Where the user's own styles live."""
+    """Where the user's own styles live.
+
+    Raises:
+        OptionError: ``IMPASTO_STYLES`` begins with the name of a user who is not there.
+    """
     if override := os.environ.get("IMPASTO_STYLES"):
-        return Path(override).expanduser()
+        try:
+            return Path(override).expanduser()
+        except RuntimeError as error:
+            raise OptionError(
+                f"IMPASTO_STYLES is {override}, but there is no such home folder",
+                hint="give a whole path",
+            ) from error
     import platformdirs
 
     return Path(platformdirs.user_data_dir("impasto", appauthor=False)) / "styles"
@@ -81,11 +95,13 @@ def looks(styles: Mapping[str, Style]) -> dict[str, Style]:
 
 def _in(place: Path) -> dict[str, Style]:
     styles: dict[str, Style] = {}
-    for card in sorted(place.glob(f"*/{CARD}")):
-        try:
-            styles |= {style.name: style for style in read(card.parent)}
-        except StyleError:
-            continue
+    try:
+        folders = sorted(place.iterdir())
+    except OSError:  # not there, or not to be looked into
+        return styles
+    for folder in folders:
+        with suppress(StyleError):
+            styles |= {style.name: style for style in read(folder)}
     return styles
 
 
@@ -105,22 +121,34 @@ def find(style: str | Path | Style) -> Style:
         raise OptionError(
             f"{style!r} is not a style", hint='give a name, such as "great-wave", or a folder'
         )
-    if _BLEND.fullmatch(str(style)):
-        parts = (part.rsplit(":", 1) for part in str(style).split(","))
-        return blend([(find(name), float(weight)) for name, weight in parts])
     name, path = str(style), Path(style)
+    if shares := _shares(name):
+        return blend([(find(part), share) for part, share in shares])
     if NAME.fullmatch(name) and (named := _named(name)):
         return named
-    beside = os.path.isfile(path.parent / CARD)
-    if path.suffix in (".json", ".onnx") and beside and os.path.isfile(path):
+    beside = _has_card(path.parent)
+    if path.suffix in (".json", ".onnx") and beside and os.path.lexists(path):
         path = path.parent
-    if os.path.isfile(path / CARD):
+    if _has_card(path):
         return _one(path, path.name)
     if beside:
         return _one(path.parent, path.name, only=False)
     if path.suffix and os.path.isfile(path):
         verify.refuse_foreign(path)
     raise unknown(name)
+
+
+def _shares(style: str) -> list[tuple[str, float]]:
+    """Names of a blend, each with its share; none, if it is not written as a blend."""
+    parts = [part.rpartition(":") for part in style.split(",")]
+    if not all(name and ":" not in name and _SHARE.fullmatch(share) for name, _, share in parts):
+        return []
+    return [(name, float(share)) for name, _, share in parts]
+
+
+def _has_card(folder: Path) -> bool:
+    """Whether reading the folder tells of a style, or why it holds none."""
+    return os.path.lexists(folder / CARD)
 
 
 def of_one_network(style: str | Path | Style) -> Style:
@@ -134,7 +162,7 @@ def of_one_network(style: str | Path | Style) -> Style:
 
 def _named(name: str) -> Style | None:
     for place in (assets.STYLES, user_folder()):
-        if os.path.isfile(place / name / CARD):  # if it is damaged, say so
+        if _has_card(place / name):  # if it is damaged, say so
             return _one(place / name, name)
     return styles().get(name)
 
@@ -154,5 +182,6 @@ def _one(folder: Path, name: str, *, only: bool = True) -> Style:
 def unknown(name: str) -> OptionError:
     """The error for a style that is not there, with the nearest names."""
     names = list(styles())
-    hint = did_you_mean(name, names, f"there are: {', '.join(names)}")
-    return OptionError(f"there is no style {name!r}", hint=hint)
+    hint = did_you_mean(name[:_LONGEST], names, f"there are: {', '.join(names)}")
+    shown = repr(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}...")
+    return OptionError(f"there is no style {shown}", hint=hint)

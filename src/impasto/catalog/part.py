@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
+from functools import lru_cache
 from types import NoneType
 from typing import Any, Self, TypeVar, get_args, get_origin, get_type_hints
 
 from impasto.errors import OptionError
 from impasto.options import LossOptions, NetworkOptions, TrainOptions
-from impasto.options.fields import Json, changed, current
+from impasto.options.fields import Checked, Json, changed, current
 
 NULL = {"null": True}
 """Metadata of a field that is written even where it is None."""
 
 Collection = TypeVar("Collection", list[Json], dict[str, Json])
-Options = TypeVar("Options", LossOptions, NetworkOptions)
 _SCALARS: dict[type, tuple[str, tuple[type, ...]]] = {
     str: ("a text", (str,)),
     int: ("a whole number", (int,)),
     float: ("a number", (int, float)),
     bool: ("true or false", (bool,)),
 }
+LONGEST = 2000
+"""Characters of a text, all of which a terminal, a page or a contact sheet has to show."""
+
 _HINTS: dict[type, dict[str, Any]] = {}
-_OPTIONS = {LossOptions: TrainOptions().loss, NetworkOptions: NetworkOptions()}
+_OPTIONS: dict[type[Checked], Checked] = {
+    LossOptions: TrainOptions().loss,
+    NetworkOptions: NetworkOptions(),
+}
 """Kinds of options, each with what those are that a card does not tell."""
 
 
@@ -45,6 +53,7 @@ class Part:
         Raises:
             KeyError: a key is missing.
             TypeError: a value is of another kind than it should be.
+            ValueError: a text is too long.
         """
         if not isinstance(source, dict):
             raise TypeError(f"{name} is not an object")
@@ -58,7 +67,7 @@ class Part:
 
     def record(self) -> dict[str, Json]:
         """As a JSON object."""
-        record, kinds = dict(self.source), _kinds(type(self))
+        record, kinds = deepcopy(dict(self.source)), _kinds(type(self))
         for each in _json_fields(type(self)):
             key, kind, value = _key(each, record), kinds[each.name], getattr(self, each.name)
             if key not in record:
@@ -118,10 +127,12 @@ def _read(kind: Any, value: Json, name: str) -> Any:
     if issubclass(kind, Part):
         return kind.of(value, name)
     if kind in _OPTIONS:
-        return _options(_OPTIONS[kind], _of(dict, value, name))
+        return _options(kind, json.dumps(_of(dict, value, name)))
     words, types = _SCALARS[kind]
     if not isinstance(value, types) or isinstance(value, bool) != (kind is bool) or value == "":
         raise TypeError(f"{name} is not {words}")
+    if isinstance(value, str) and len(value) > LONGEST:
+        raise ValueError(f"{name} has more than {LONGEST} characters")
     return value
 
 
@@ -131,10 +142,15 @@ def _of(kind: type[Collection], value: Json, name: str) -> Collection:
     return value
 
 
-def _options(default: Options, source: Mapping[str, Json]) -> Options | None:
-    """Options that a card tells, or None where it does so in words that are not known here."""
+@lru_cache(maxsize=256)
+def _options(kind: type[Checked], source: str) -> Checked | None:
+    """Options that a card tells, or None where it does so in words that are not known here.
+
+    Kept, because most cards tell the same.
+    """
+    default = _OPTIONS[kind]
     try:
-        return changed(default, current(default, source))
+        return changed(default, current(default, json.loads(source)))
     except OptionError:
         return None
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from impasto.errors import StyleError, reason
+from impasto.catalog.content import content
+from impasto.errors import StyleError
 from impasto.inference import onnx_proto
 
 MAX_BYTES = 64 * 2**20
@@ -45,15 +45,7 @@ def load(path: Path, sha256: str) -> bytes:
     Raises:
         StyleError: missing, too large, not the file of the card, or not a style network.
     """
-    try:
-        about = path.stat()
-        if not stat.S_ISREG(about.st_mode):  # a pipe would wait, a device may never end
-            raise StyleError(f"{path} is not a regular file")
-        if about.st_size > MAX_BYTES:
-            raise StyleError(f"{path} is {about.st_size / 2**20:.0f} MiB, too large for a style")
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise StyleError(f"{path} cannot be read: {reason(error)}") from error
+    data = content(path, MAX_BYTES)
     if hashlib.sha256(data).hexdigest() != sha256:
         raise StyleError(
             f"{path} is damaged: it is not the file that its card describes",

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from impasto import atomic, paths
+from impasto import atomic, paths, untrusted
 from impasto.errors import OptionError
 
 RUNTIMES = {
@@ -25,6 +25,8 @@ _AUTO = ("cuda", "coreml", "cpu")
 """What ``auto`` tries, until it is known what is fastest here. TensorRT builds its engines for
 minutes, OpenVINO starts more slowly than it paints a small picture: they have to be asked for,
 or to have been measured."""
+
+_LARGEST_MEASURED = 10_000
 
 
 def valid(device: str) -> str:
@@ -52,11 +54,15 @@ def remember(milliseconds: Mapping[str, float]) -> None:
 
 
 def _measured() -> dict[str, float]:
+    """Milliseconds by device; nothing, where the file is not there, or no more of ours."""
     try:
-        milliseconds = json.loads(_measured_file().read_bytes())
-        return {str(name): float(value) for name, value in milliseconds.items()}
-    except (OSError, ValueError, TypeError, AttributeError):  # not there, or no more of ours
+        milliseconds = untrusted.read_json(_measured_file(), _LARGEST_MEASURED)
+    except (OSError, ValueError):
         return {}
+    if not isinstance(milliseconds, dict):
+        return {}
+    numbers = {name: value for name, value in milliseconds.items() if type(value) in (int, float)}
+    return {name: float(value) for name, value in numbers.items() if name in RUNTIMES}
 
 
 def _measured_file() -> Path:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import asdict
 from functools import partial
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Annotated, TypeVar
 
@@ -16,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from impasto import assets, catalog
-from impasto.errors import PictureLimitError
+from impasto.errors import PictureLimitError, StyleError
 from impasto.options import OptimizeOptions, ServeOptions, StylizeOptions
 from impasto.options.fields import changed
 from impasto.server import schema, work
@@ -212,12 +213,19 @@ def styles() -> schema.JsonObject:
 
 
 @api.get("/styles/{name}/preview", tags=["styles"], response_class=Response, responses=schema.JPEG)
-def preview(name: str) -> Response:
+def preview(name: str, request: Request) -> Response:
     """A photograph painted in this style."""
     style = catalog.styles().get(name)
-    if not style or not style.preview.is_file():
+    if not style:
         raise Refusal(HTTPStatus.NOT_FOUND, "there is no such style", hint="see GET /v1/styles")
-    return FileResponse(style.preview)
+    try:
+        data = catalog.preview(style.preview)
+    except StyleError as error:
+        raise Refusal(HTTPStatus.NOT_FOUND, error.message, hint=error.hint) from error
+    tag = f'"{sha256(data).hexdigest()}"'
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": tag})
+    return Response(data, media_type="image/jpeg", headers={"ETag": tag})
 
 
 @api.get("/limits", tags=["about"])

@@ -13,7 +13,7 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.request import urlopen
 
-from impasto import assets, atomic, paths
+from impasto import assets, atomic, catalog, paths, untrusted
 from impasto.catalog import Style
 from impasto.errors import OptionError, OutputError, reason
 
@@ -25,6 +25,7 @@ _ADDRESS = f"https://registry.npmjs.org/onnxruntime-web/-/{RUNTIME}"
 _SHA512 = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
 _TAKEN = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 _TIMEOUT = 60
+_LARGEST = 100_000_000
 
 _POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'"
 _META = f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
@@ -44,7 +45,7 @@ def export(
     """
     if folder.exists() and not overwrite and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder} is there already", hint="--overwrite writes into it")
-    for name, data in _files(styles, archive):
+    for name, data in list(_files(styles, archive)):  # all of them, before any is written
         atomic.write(folder / name, data, overwrite=True)
     return folder
 
@@ -63,7 +64,7 @@ def _files(styles: Sequence[Style], archive: Path | None) -> Iterator[tuple[str,
     for style in styles:
         place = f"styles/{style.name}"
         yield f"{place}/style.onnx", style.model()
-        yield f"{place}/preview.jpg", style.preview.read_bytes()
+        yield f"{place}/preview.jpg", catalog.preview(style.preview)
         about = {"network": f"{place}/style.onnx", "weights": list(style.weights)}
         entries.append(style_info(style, f"{place}/preview.jpg") | about)
     yield "styles.json", json.dumps({"styles": entries}, indent=1).encode()
@@ -102,8 +103,8 @@ def _verified(archive: Path | None) -> bytes:
     kept = paths.cache_folder("runtime") / RUNTIME
     source = archive or (kept if kept.is_file() else None)
     try:
-        data = source.read_bytes() if source else _downloaded()
-    except (OSError, HTTPException) as error:
+        data = untrusted.read(source, _LARGEST, follow=True) if source else _downloaded()
+    except (OSError, ValueError, HTTPException) as error:
         raise OptionError(
             f"{source or _ADDRESS} cannot be read: {reason(error)}",
             hint="npm pack onnxruntime-web@1.30.0, and name the file with --runtime",
@@ -117,5 +118,5 @@ def _verified(archive: Path | None) -> bytes:
 
 def _downloaded() -> bytes:
     with urlopen(_ADDRESS, timeout=_TIMEOUT) as answer:
-        package: bytes = answer.read(100_000_000)
+        package: bytes = answer.read(_LARGEST)
         return package

@@ -81,7 +81,7 @@ def write_folder(folder: Path, model: bytes, cards: Sequence[Card]) -> Path:
     for name, data in _previews(model, cards):
         atomic.write(folder / name, data, overwrite=True)
     text = json.dumps(layout.record(cards), indent=2, ensure_ascii=False)
-    atomic.write(folder / catalog.CARD, f"{text}\n".encode(), overwrite=True)
+    atomic.write(folder / catalog.CARD, f"{text}\n".encode("utf-8", "replace"), overwrite=True)
     _tidy(folder, cards, old)
     return folder
 

@@ -97,6 +97,7 @@ def distill(
     """
     options, teacher = options or DistillOptions(), catalog.find(style)
     target = catalog.place(output)
+    catalog.valid_text("title", title)
     catalog.require_other(target, teacher)
     restart = restart or _replaces(target, options, overwrite=overwrite)
     dataset = Photos.of(photos, options, without=target)

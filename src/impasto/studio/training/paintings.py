@@ -35,6 +35,8 @@ from impasto.options.fields import Json, changed
 from impasto.studio import networks
 
 _SMALLEST = 32
+_STEM = 50
+"""Letters of a file's name that a style is called after."""
 OWN = "style_size", "style_crop", "style_weight"
 """Options that a painting may have of its own."""
 _TEXTS = "name", "title", "artist", "year", "licence"
@@ -60,8 +62,10 @@ class Painting:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))
-        plain = re.sub(r"[^a-z0-9]+", "-", self.path.stem.lower()).strip("-")
+        plain = re.sub(r"[^a-z0-9]+", "-", self.path.stem.lower()[:_STEM]).strip("-")
         object.__setattr__(self, "name", catalog.valid_name(self.name or plain or "painting"))
+        for each in _TEXTS[1:]:
+            catalog.valid_text(each, str(getattr(self, each)))
         changed(TrainOptions(), own(self))  # of a kind and in the range that the training's have
 
     def entry(self) -> Entry:

@@ -17,6 +17,9 @@ from impasto.studio.training.checkpoint import Checkpoint
 from impasto.studio.training.dataset import Photos
 from impasto.studio.training.log import Log
 
+_NAMED = 1000
+"""Files that were left out, of which the card tells the names."""
+
 
 def publish(
     learnt: Checkpoint, folder: Path, training: TrainingRecord, distilled: Teacher | None = None
@@ -41,7 +44,7 @@ def record(
         source={},
         start=init_from.name(start),
         photographs=len(dataset),
-        skipped=tuple(sorted(path.name for path in dataset.skipped)),
+        skipped=tuple(sorted(path.name for path in dataset.skipped)[:_NAMED]),
         losses=summary.losses,
         seconds=summary.seconds,
         validation=summary.validation,
