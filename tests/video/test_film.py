@@ -9,12 +9,22 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from filming import (
+    AMR,
+    OTHERS,
+    frames_of,
+    make,
+    make_any,
+    pixels_of,
+    sound_of,
+    stopped_after,
+    times_of,
+)
 from impasto import assets, images
 from impasto.errors import (
     Cancelled,
@@ -37,93 +47,12 @@ from impasto.video import film as films
 from running import run
 
 av = pytest.importorskip("av")
-MS = Fraction(1, 1000)
-OTHERS = {
-    ".ts": ("libx264", "aac"), ".m2ts": ("libx264", "ac3"), ".mpg": ("mpeg2video", "mp2"),
-    ".vob": ("mpeg2video", "ac3"), ".m2v": ("mpeg2video", None), ".asf": ("mpeg4", "libmp3lame"),
-}  # fmt: skip
-"""Kinds that become .mp4, with a codec and sound that are usual in them."""
-
-AMR = {"sound": "libopencore_amrnb", "sampling": (8000, 12200, "mono")}
-
-
-def make(path, *, frames=20, size=(160, 112), step=lambda _: 40, sound="aac", turn=0, **options):
-    """A film of a block that moves over a photograph."""
-    clock = options.pop("time_base", MS)
-    rate, bits, layout = options.pop("sampling", (48000, 64000, "stereo"))
-    pixel_format = options.pop("pixel_format", "yuv420p")
-    scene = images.resize_to(images.read(assets.demo_photo()), size[::-1]).pixels
-    with av.open(str(path), "w") as output:
-        stream = output.add_stream(options.pop("codec", "libx264"), rate=25)
-        stream.width, stream.height, stream.pix_fmt = *size, pixel_format
-        stream.codec_context.time_base = clock
-        for name, value in options.items():
-            setattr(stream.codec_context, name, value)
-        if turn:
-            stream.set_display_rotation(turn)
-        audio = output.add_stream(sound, rate=rate, layout=layout) if sound else None
-        if audio:
-            audio.codec_context.bit_rate = bits
-        at = 0
-        for number in range(frames):
-            pixels = scene.copy()
-            pixels[20:50, 4 * number : 4 * number + 30] = (220, 30, 30)
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            frame.pts, frame.time_base = at, clock
-            at += step(number)
-            output.mux(stream.encode(frame))
-            if audio:
-                wave = np.sin(np.arange(1920) * (0.05 + number / 500)) * 9000
-                tone = av.AudioFrame.from_ndarray(
-                    wave.astype(np.int16)[None], format="s16", layout="mono"
-                )
-                tone.sample_rate, tone.pts = rate, number * 1920
-                output.mux(audio.encode(tone))
-        output.mux(stream.encode(None))
-        if audio:
-            output.mux(audio.encode(None))
-    return path
-
-
-def make_any(path):
-    """A film of the kind that a suffix means, with sound that is usual in it."""
-    codec, sound = OTHERS[path.suffix]
-    return make(path, codec=codec, sound=sound, time_base=Fraction(1, 25), step=lambda _: 1)
-
-
-def frames_of(path):
-    with av.open(str(path)) as container:
-        return list(container.decode(video=0))
-
-
-def pixels_of(path):
-    return np.stack([frame.to_ndarray(format="rgb24") for frame in frames_of(path)]).astype(int)
-
-
-def times_of(path):
-    times = [float(frame.pts * frame.time_base) for frame in frames_of(path)]
-    return np.array(times) - times[0]
-
-
-def sound_of(path):
-    with av.open(str(path)) as container:
-        return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
-
-
-@pytest.fixture
-def painter(style):
-    return Stylizer(style, steady=True, threads=1)
 
 
 def cancelled():
     cancel = CancelToken()
     cancel.cancel()
     return cancel
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory):
-    return make(tmp_path_factory.mktemp("film") / "clip.mp4")
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
@@ -178,17 +107,6 @@ def test_webm_and_gif_are_written_and_read(painter, tmp_path):
     assert len(frames_of(tmp_path / "again.gif")) == 6
 
 
-@pytest.mark.parametrize("turn", [90, 180, -90])
-def test_a_film_that_is_shown_turned_is_painted_upright(painter, tmp_path, turn):
-    clip = make(tmp_path / "clip.mp4", frames=3, turn=turn, sound=None)
-    stylize_film(clip, tmp_path / "painted.mp4", painter, StylizeOptions(strength=0))
-    (found, *_), (source, *_) = frames_of(tmp_path / "painted.mp4"), frames_of(clip)
-    assert source.rotation % 360 == turn % 360
-    assert found.rotation == 0
-    upright = np.rot90(source.to_ndarray(format="rgb24"), turn // 90).astype(int)
-    assert np.abs(found.to_ndarray(format="rgb24") - upright).mean() < 6
-
-
 @pytest.mark.parametrize(("pixel_format", "color_range"), [("yuv420p", 1), ("yuvj420p", 2)])
 def test_colour_tags_are_kept_and_colours_with_them(painter, tmp_path, pixel_format, color_range):
     tags = {"color_primaries": 1, "color_trc": 1, "colorspace": 1, "color_range": color_range}
@@ -241,16 +159,6 @@ def test_a_film_that_ends_early_is_said_to(style, tmp_path):
         result = batch.film(task, style, Settings(), silent, CancelToken())
         assert (str(result.error), len(result.notes)) == ("None", notes)
     assert re.search(r"tells of 8 more frames; it may be damaged", result.notes[1])
-
-
-def stopped_after(clip, target, painter, count):
-    cancel = CancelToken()
-
-    def stop(progress):
-        if progress.step >= count:
-            cancel.cancel()
-
-    return stylize_film(clip, target, painter, on_progress=stop, cancel=cancel)
 
 
 def test_a_film_that_is_stopped_can_be_played_and_goes_on(clip, style, tmp_path, monkeypatch):

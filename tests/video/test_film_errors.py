@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_film import frames_of, make
 
+from filming import frames_of, make
 from impasto.errors import Cancelled, OutputError, PictureError, PictureLimitError
 from impasto.options import ReadOptions
 from impasto.stylization.film import stylize_film
 from impasto.stylization.stylizer import Stylizer
 from impasto.video import encoding
-from impasto.video.encoding import Encoder, Work, written
+from impasto.video.encoding import Encoder, Work
+from impasto.video.opening import written
 from impasto.video.reading import Source
 
 av = pytest.importorskip("av")
@@ -80,7 +81,7 @@ def test_an_encoder_that_fails_is_closed_and_leaves_no_part(
         pytest.raises(OSError, match="File too large") as told,
         Encoder(work, film) as encoder,
     ):
-        for frame in list(film.frames(None))[:count]:
+        for frame in list(film.frames())[:count]:
             encoder.add(noise, frame)
     assert told.value.__traceback__  # which keeps what was at work when it was raised
     assert not open_files(tmp_path)
@@ -96,7 +97,7 @@ def test_the_first_error_is_told_and_not_what_closing_says(tmp_path, clip, noise
         pytest.raises(Cancelled, match="the first"),
         Encoder(work, film) as encoder,
     ):
-        for frame in list(film.frames(None))[:2]:
+        for frame in list(film.frames())[:2]:
             encoder.add(noise, frame)
         raise Cancelled("the first")
     assert not open_files(tmp_path)
@@ -147,7 +148,7 @@ def test_parts_that_cannot_be_joined_are_kept_and_nothing_else(
 
     def opened(path, *args, **more):
         found = real(path, *args, **more)
-        return Full(found) if "joined" in path else found
+        return Full(found) if "joined" in str(path) else found
 
     with monkeypatch.context() as patch, pytest.raises(OutputError, match="No space") as told:
         patch.setattr(av, "open", opened)

@@ -106,9 +106,9 @@ def run(
 def require_for_films(tasks: Sequence[Task], settings: Settings) -> None:
     """Raises: MissingExtraError: a film is to be painted, and PyAV is not installed."""
     if any(task.is_film and not is_there(task, settings) for task in tasks):
-        from impasto.video import reading
+        from impasto.video import opening
 
-        reading.library()
+        opening.library()
 
 
 def require_styles(tasks: Sequence[Task], styles: Mapping[str, Style], settings: Settings) -> bool:
@@ -262,11 +262,11 @@ def film(
         MissingExtraError: PyAV is not installed.
     """
     from impasto.stylization.film import stylize_film
-    from impasto.video import reading
+    from impasto.video import opening
 
     if is_there(task, settings):
         return Result(task, skipped=True)
-    reading.library()
+    opening.library()
     started = time.perf_counter()
     try:
         stylizer = Stylizer(style, device=settings.device, threads=settings.threads, steady=True)

@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
-from fractions import Fraction
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from impasto.video.reading import AHEAD, Source, library
+from impasto.video.opening import library, written
+from impasto.video.reading import AHEAD, Source, is_turned
 
 if TYPE_CHECKING:
     from av import VideoFrame, VideoStream
-    from av.container import OutputContainer
     from numpy.typing import ArrayLike, NDArray
 
     from impasto.inference.onnx_proto import Array
@@ -103,21 +102,6 @@ class Work:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-@contextmanager
-def written(path: Path, kind: str) -> Iterator[OutputContainer]:
-    """A file to write packets into. After an error it is closed and removed, and that error is
-    told, not what closing says then."""
-    container: OutputContainer = library().open(str(path), "w", format=kind)
-    try:
-        yield container
-        container.close()
-    except BaseException:
-        with suppress(Exception):
-            container.close()
-        path.unlink(missing_ok=True)
-        raise
-
-
 class Encoder(ExitStack):
     """One part, encoded in another thread."""
 
@@ -165,9 +149,9 @@ class Encoder(ExitStack):
         context = stream.codec_context
         if like.time_base:
             context.time_base = like.time_base
-        context.framerate = self._film.stream.average_rate or Fraction(25)
-        if (ratio := self._film.stream.sample_aspect_ratio) and not round(like.rotation / 90) % 2:
-            context.sample_aspect_ratio = ratio
+        context.framerate = self._film.rate
+        if ratio := self._film.stream.sample_aspect_ratio:
+            context.sample_aspect_ratio = 1 / ratio if is_turned(like) else ratio
         if self._codec != "ffv1":
             for tag, value in _tags(like).items():
                 setattr(context, tag, value)

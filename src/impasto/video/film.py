@@ -27,7 +27,8 @@ from impasto.options import ReadOptions
 from impasto.progress import CancelToken, OnProgress, Progress, silent
 from impasto.video.encoding import Encoder, Work, even
 from impasto.video.muxing import join, require_room_for_sound
-from impasto.video.reading import Source, ahead, end, library, upright
+from impasto.video.opening import library
+from impasto.video.reading import Source, ahead, upright
 
 if TYPE_CHECKING:
     import numpy as np
@@ -168,12 +169,13 @@ class _FilmPipeline:
                         self.frames += 1
                         self.width, self.height = even(picture.width), even(picture.height)
                         last = frame.pts
-                        self.end = end(frame)
+                        self.end = self._film.clock.end(frame)
                         on_progress(Progress(self.frames, max(total, self.frames)))
                         if cancel.cancelled:
                             break
                 about: dict[str, ArrayLike] = {
                     "last": last or 0,
+                    "regular": self._film.regular,
                     "frames": self.frames,
                     "size": (self.width, self.height),
                     "end": self.end,
@@ -184,6 +186,8 @@ class _FilmPipeline:
         """Take up what the last part has left; when its last frame is shown, if there is one."""
         state = self._work.start()
         last = int(state.pop("last")) if state else None
+        if not state.pop("regular", False):
+            last = None
         self.frames = int(state.pop("frames", 0))
         self.width, self.height = map(int, state.pop("size", (0, 0)))
         self.end = float(state.pop("end", 0))
@@ -191,9 +195,9 @@ class _FilmPipeline:
         return last
 
     def _painted(self, after: int | None) -> Generator[tuple[VideoFrame, Picture], None, None]:
-        """Frames that are shown later than ``after``, each with its painting."""
+        """The frames to come, each with its painting; ``after`` is when the last one was shown."""
         begun: deque[VideoFrame] = deque()
-        frames = ahead((frame, upright(frame)) for frame in self._film.frames(after))
+        frames = ahead((frame, upright(frame)) for frame in self._film.frames(self.frames, after))
 
         def pixels() -> Iterator[NDArray[np.uint8]]:
             for frame, each in frames:

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, cast
 
 from impasto.errors import OptionError
 from impasto.paths import FILMS
-from impasto.video.encoding import Work, written
-from impasto.video.reading import Source, library
+from impasto.video.encoding import Work
+from impasto.video.opening import library, opened, written
+from impasto.video.reading import Source
+from impasto.video.timing import Timeline
 
 if TYPE_CHECKING:
     from av import AudioStream, Packet, VideoFrame
@@ -67,15 +69,33 @@ def join(film: Source, work: Work, target: Path, end: float) -> Path:
         if target.suffix.lower() == ".gif":
             _write_gif(work.parts, output)
             return joined
-        with library().open(str(work.parts[0])) as part:
+        with opened(work.parts[0]) as part:
             stream = output.add_stream_from_template(part.streams.video[0])
+            stream.codec_context.framerate = film.rate
         packets = [stack.enter_context(closing(_packets(work.parts, {0: stream})))]
         if film.sound:
             copies = {each.index: output.add_stream_from_template(each) for each in film.sound}
             packets.append(stack.enter_context(closing(_packets([film.path], copies, end))))
+        output.start_encoding()
+        last: dict[int, int] = {}
         for _, packet in heapq.merge(*packets, key=lambda entry: entry[0]):
+            _advance(packet, last)
             output.mux(packet)
     return joined
+
+
+def _advance(packet: Packet[Stream], last: dict[int, int]) -> None:
+    """Let a packet follow on the ``last`` one of its stream, in whose ticks both may be at once."""
+    stream = packet.stream
+    if packet.dts is None or not packet.time_base or not stream.time_base:
+        return
+    scale = packet.time_base / stream.time_base
+    late = 0 if packet.pts is None else round((packet.pts - packet.dts) * scale)
+    at = max(round(packet.dts * scale), last.get(stream.index, -(2**62)) + 1)
+    last[stream.index] = at
+    packet.dts, packet.pts = at, at + late
+    packet.duration = round((packet.duration or 0) * scale)
+    packet.time_base = stream.time_base
 
 
 def _packets(
@@ -83,10 +103,15 @@ def _packets(
 ) -> Generator[tuple[float, Packet[Stream]], None, None]:
     """Packets of some streams for their copies, each with its time in seconds."""
     for path in paths:
-        with library().open(str(path)) as container:
-            for packet in container.demux([container.streams[index] for index in copies]):
-                if packet.dts is not None and (time := float(packet.dts * packet.time_base)) < end:
-                    packet.stream = copies[packet.stream.index]
+        with opened(path) as container:
+            streams = [container.streams[index] for index in copies]
+            known = {*streams, *container.streams.video[:1], *container.streams.audio}
+            for packet in Timeline(container).packets(container.demux(list(known))):
+                copy = copies.get(packet.stream.index)
+                if not copy or packet.dts is None:
+                    continue
+                if (time := float(packet.dts * packet.time_base)) < end:
+                    packet.stream = copy
                     yield time, packet
 
 
@@ -106,7 +131,7 @@ def _write_gif(parts: Sequence[Path], output: OutputContainer) -> None:
 
 def _frames(parts: Iterable[Path]) -> Generator[VideoFrame, None, None]:
     for path in parts:
-        with library().open(str(path)) as part:
+        with opened(path) as part:
             yield from part.decode(video=0)
 
 

@@ -1,4 +1,4 @@
-"""Films that are read: their frames, ahead of when they are painted."""
+"""Films that are read: their frames, upright, ahead of when they are painted."""
 
 from __future__ import annotations
 
@@ -6,53 +6,65 @@ import contextlib
 import queue
 import threading
 from collections.abc import Generator, Iterable, Iterator
-from itertools import chain, islice
+from itertools import islice, takewhile
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
-from impasto.distribution import need
 from impasto.errors import PictureError, PictureLimitError
 from impasto.options import ReadOptions
+from impasto.video.opening import library, opened
+from impasto.video.timing import Clock, Timeline, rate
 
 if TYPE_CHECKING:
-    from av import AudioStream, VideoFrame, VideoStream
+    from av import AudioStream, Packet, VideoFrame, VideoStream
     from av.container import InputContainer
+    from av.stream import Stream
     from numpy.typing import NDArray
+
+    Pixels = NDArray[np.uint8]
 
 Item = TypeVar("Item")
 AHEAD = 4
 """Frames that wait to be painted, and painted ones that wait to be encoded."""
+_INDEXED = ("mov", "matroska")
+"""Kinds in which a place is found exactly. In .ts and .mpg it is roughly, or not at all."""
 
 
-def library() -> ModuleType:
-    """PyAV.
+class Source(contextlib.ExitStack):
+    """A film that is read, until it is closed.
 
     Raises:
-        MissingExtraError: it is not installed.
+        PictureError: no film, or one without moving pictures.
+        PictureLimitError: it has more pixels than are read.
     """
-    return need("av", "video", "PyAV, which reads and writes films,")
-
-
-class Source:
-    """A film that is read."""
 
     def __init__(self, path: Path, limits: ReadOptions) -> None:
+        super().__init__()
         self.path = path
+        self.damaged = 0
+        """Packets that could not be decoded."""
         with contextlib.ExitStack() as stack:
-            self.container: InputContainer = stack.enter_context(library().open(str(path)))
+            self.container: InputContainer = stack.enter_context(opened(path))
             self.stream = self._pictures(limits)
-            self.stream.thread_type = "AUTO"
-            audio = self.container.streams.audio
-            self.sound: list[AudioStream] = [] if path.suffix == ".gif" else list(audio)
-            stack.pop_all()  # it stays open
+            # Not several frames at once: where one is damaged, those beside it would be lost. A
+            # frame is decoded in far less time than it is painted.
+            self.stream.thread_type = "SLICE"
+            self.rate = rate(self.stream)
+            self.clock = Clock(self.stream.time_base, self.rate)
+            self._timeline = Timeline(self.container)
+            self.sound: list[AudioStream] = list(self.container.streams.audio)
+            self.push(stack.pop_all())  # it stays open
 
     def _pictures(self, limits: ReadOptions) -> VideoStream:
-        if not self.container.streams.video:
+        streams = [each for each in self.container.streams.video if not is_cover(each)]
+        if not streams:
             raise PictureError(f"{self.path} has no moving pictures")
-        stream = self.container.streams.video[0]
+        best = self.container.streams.best("video")
+        stream = next((each for each in streams if each == best), streams[0])
+        if not stream.codec_context:
+            raise PictureError(f"{self.path} cannot be painted: its coding is not known")
         if stream.width * stream.height > limits.max_pixels:
             size = f"{stream.width}x{stream.height} pixels"
             raise PictureLimitError(
@@ -61,42 +73,91 @@ class Source:
             )
         return stream
 
-    def close(self) -> None:
-        self.container.close()
-
     @property
     def count(self) -> int:
         """How many frames there are, as far as the file says."""
-        stream, seconds = self.stream, (self.container.duration or 0) / 1e6
-        return int(stream.frames or seconds * float(stream.average_rate or 0))
+        seconds = (self.container.duration or 0) / 1e6
+        return int(self.stream.frames or seconds * self.rate)
 
-    def frames(self, after: int | None) -> Iterator[VideoFrame]:
-        """All frames that are shown later than ``after``."""
-        for frame in self._decoded(after):
-            if frame.pts is not None and (after is None or frame.pts > after):
-                yield frame
+    @property
+    def regular(self) -> bool:
+        """Whether all times so far were the file's own, each later than the one before."""
+        return self.clock.regular and self._timeline.straight
 
-    def _decoded(self, after: int | None) -> Iterator[VideoFrame]:
-        """All frames, or those from ``after`` on and some before it."""
-        if after is not None:
-            self.container.seek(after, stream=self.stream)
-            decoded = self.container.decode(self.stream)
-            for first in islice(decoded, 1):
-                if first.pts is not None and first.pts <= after:
-                    return chain((first,), decoded)
-            self.container.seek(0)  # in .ts and .mpg, a place is found roughly or not at all
-        return self.container.decode(self.stream)
+    def frames(self, done: int = 0, last: int | None = None) -> Iterator[VideoFrame]:
+        """All frames behind the first ``done``, with their times.
+
+        ``last`` is when the last of these is shown, if all of them were regular.
+        """
+        if done and last is not None and (found := self._found(last)):
+            return found
+        return islice(map(self.clock.place, self._decoded()), done, None)
+
+    def _found(self, last: int) -> Iterator[VideoFrame] | None:
+        """What follows on the frame that is shown at ``last``, if it is found by an index."""
+        if not self.container.format.name.startswith(_INDEXED):
+            return None
+        with contextlib.suppress(library().FFmpegError):
+            self.container.seek(last, stream=self.stream)
+            decoded = self._decoded()
+            passed = takewhile(lambda frame: frame.pts is None or frame.pts <= last, decoded)
+            if any(frame.pts == last for frame in passed):
+                self.clock.last = last
+                return map(self.clock.place, decoded)
+        self.container.seek(0)
+        return None
+
+    def _decoded(self) -> Iterator[VideoFrame]:
+        """Frames as they come, at times that may be wrong. What cannot be decoded is left out."""
+        av = library()
+        with contextlib.suppress(av.EOFError):
+            for packet in self.packets():
+                if packet.stream.index == self.stream.index:
+                    try:
+                        yield from cast("list[VideoFrame]", packet.decode())
+                    except (av.InvalidDataError, av.PatchWelcomeError):
+                        self.damaged += 1
+
+    def packets(self) -> Iterator[Packet[Stream]]:
+        """Those of pictures and sound, as far as they can be read: the same whoever asks, as
+        what one of them says of time is true of all."""
+        container = self.container
+        demuxed = container.demux([self.stream, *container.streams.audio])
+        try:
+            yield from self._timeline.packets(demuxed)
+        except library().InvalidDataError:
+            self.damaged += 1
 
 
-def upright(frame: VideoFrame) -> NDArray[np.uint8]:
-    """Its pixels, as they are to be seen."""
-    turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
+def is_cover(stream: VideoStream) -> bool:
+    """Whether it is one picture: what players show for the film."""
+    return bool(stream.disposition & type(stream.disposition).attached_pic)
 
 
-def end(frame: VideoFrame) -> float:
-    """Seconds at which a frame is shown no more."""
-    return float(((frame.pts or 0) + (frame.duration or 0)) * (frame.time_base or 0))
+def upright(frame: VideoFrame) -> Pixels:
+    """Its pixels, as they are to be seen: turned and mirrored as the film says."""
+    pixels = frame.to_ndarray(format="rgb24")
+    across, down, down_across, across_down = _display(frame)
+    if is_turned(frame):
+        pixels, across, down = pixels.swapaxes(0, 1), across_down, down_across
+    return np.ascontiguousarray(pixels[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1])
+
+
+def is_turned(frame: VideoFrame) -> bool:
+    """Whether its rows are shown as columns."""
+    across, down, down_across, across_down = map(abs, _display(frame))
+    return across + down < down_across + across_down
+
+
+def _display(frame: VideoFrame) -> tuple[int, int, int, int]:
+    """Where a frame is shown: what is right of a pixel goes so far to the right, what is below so
+    far down; what is right of it so far down, what is below so far to the right. These are
+    ``a d b c`` of FFmpeg's display matrix ``(a b u; c d v; x y w)``."""
+    with contextlib.suppress(ValueError):  # some kind of side data that PyAV does not know
+        if matrix := frame.side_data.get("DISPLAYMATRIX"):
+            a, b, _, c, d, *_ = np.frombuffer(cast("bytes", matrix), np.int32).tolist()
+            return a, d, b, c
+    return 1, 1, 0, 0
 
 
 def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:

@@ -1,0 +1,111 @@
+"""Films are opened here and nowhere else: one local file of a known kind, and nothing beside it.
+
+FFmpeg takes ``http:`` at the start of a name for a protocol, and lists of other files for films.
+So it is handed a file that is open already, may read only the kinds below, and opens no other.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, BinaryIO
+
+from impasto.distribution import need
+from impasto.errors import PictureError, reason
+
+if TYPE_CHECKING:
+    from av.container import InputContainer, OutputContainer
+
+KINDS = (
+    *("mov", "matroska", "avi", "asf", "flv", "ogg", "rm", "wtv", "nut", "ivf", "gif", "apng"),
+    *("mpegts", "mpeg", "mpegvideo", "mxf", "gxf", "dv", "dhav", "amv", "nuv"),
+    *("h261", "h263", "h264", "hevc", "vvc", "vc1", "obu", "av1", "m4v", "mjpeg", "dirac"),
+    "yuv4mpegpipe",
+)
+"""FFmpeg's names of what cameras, phones, recorders and editors write. Playlists, scripts, series
+of pictures and addresses are none."""
+_BUFFER = 2**18
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_UNKNOWN_BYTES = "surrogateescape"
+"""How titles that are not UTF-8 are read and written: byte for byte."""
+
+
+def library() -> ModuleType:
+    """PyAV.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    return need("av", "video", "PyAV, which reads and writes films,")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[InputContainer]:
+    """A film to read packets from.
+
+    Raises:
+        PictureError: no regular file, a kind that is not among :data:`KINDS`, or a film that
+            wants other files to be read.
+        FFmpegError: a damaged one.
+    """
+
+    def refuse(*_: object) -> None:
+        raise PictureError(f"{path} wants another file to be read, and is not painted")
+
+    av = library()
+    with local(path) as file:
+        try:
+            container: InputContainer = av.open(
+                file, "r", buffer_size=_BUFFER, io_open=refuse, metadata_errors=_UNKNOWN_BYTES,
+                container_options={
+                    "format_whitelist": ",".join(KINDS), "protocol_whitelist": "none",
+                },
+            )  # fmt: skip
+        except av.ArgumentError as error:
+            raise PictureError(
+                f"{path} cannot be painted: it is no film of a kind that is read",
+                hint="make it an .mp4 with FFmpeg; a picture is painted into a picture, -o x.png",
+            ) from error
+        with closing(container):
+            yield container
+
+
+@contextmanager
+def local(path: Path) -> Iterator[BinaryIO]:
+    """A regular file to read; not a pipe, which nobody may ever write to, nor a device.
+
+    Raises:
+        PictureError: it is no regular file, or cannot be read.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise PictureError(f"{path} cannot be read: it is not a file")
+        handle = os.open(path, _READ)
+    except OSError as error:
+        raise PictureError(f"{path} cannot be read: {reason(error)}") from error
+    with os.fdopen(handle, "rb", buffering=0) as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise PictureError(f"{path} cannot be read: it is not a file")
+        yield file
+
+
+@contextmanager
+def written(path: Path, kind: str, **options: str) -> Iterator[OutputContainer]:
+    """A file to write packets into, of one of FFmpeg's kinds. After an error it is closed and
+    removed, and that error is told, not what closing says then."""
+    container: OutputContainer = library().open(
+        f"file:{path}", "w", format=kind,
+        container_options=options, metadata_errors=_UNKNOWN_BYTES,
+    )  # fmt: skip
+    try:
+        yield container
+        container.close()
+    except BaseException:
+        with suppress(Exception):
+            container.close()
+        path.unlink(missing_ok=True)
+        raise
