@@ -1,5 +1,6 @@
 """Services that several tests of a file ask, and a Redis."""
 
+import logging
 import shutil
 import socket
 import subprocess
@@ -32,6 +33,17 @@ def jpeg():
     return images.read(assets.demo_photo()).resized(200).encode("JPEG")
 
 
+@pytest.fixture
+def logged():
+    """What the service's log says, in a list."""
+    said, log = [], logging.getLogger("impasto.server")
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    log.addHandler(handler)
+    yield said
+    log.removeHandler(handler)
+
+
 @pytest.fixture(scope="session")
 def redis(tmp_path_factory):
     """The address of a Redis server of our own."""
@@ -47,6 +59,28 @@ def redis(tmp_path_factory):
         until(lambda: reached(url), 20)
         yield url
         process.terminate()
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def options(request, tmp_path):
+    """Where jobs are kept."""
+    if request.param == "sqlite":
+        return {"state": str(tmp_path)}
+    url = request.getfixturevalue("redis")
+    from redis import Redis
+
+    with Redis.from_url(url) as server:
+        server.flushall()
+    return {"redis": url}
+
+
+@pytest.fixture
+def jobs(options):
+    from impasto.server.jobs import Jobs
+
+    made = Jobs(ServeOptions(**options, queue=3, expires=60))
+    yield made
+    made.close()
 
 
 def reached(url):

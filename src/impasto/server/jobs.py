@@ -8,56 +8,37 @@ needs a lock.
 
 from __future__ import annotations
 
-import json
+import logging
+import math
 import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from http import HTTPStatus
 from typing import BinaryIO
 
 from huey.storage import EmptyData
+from pydantic import JsonValue
 
-from impasto.errors import ImpastoError
+from impasto.errors import ImpastoError, reason
 from impasto.options import ServeOptions
 from impasto.options.fields import Json
-from impasto.server import place
+from impasto.server import place, records
 from impasto.server.parts import JobPart
 from impasto.server.problems import Refusal, problem
+from impasto.server.records import Job, State
 
-FINAL = ("done", "failed", "cancelled")
+_log = logging.getLogger("impasto.server")
+
 LOST = 10.0
 """Seconds without a sign of life after which a job's worker is taken for dead."""
 _ATTEMPTS = 3
 _STRAY = 600.0
 """Seconds after which what belongs to no job is deleted: whoever wrote it is dead."""
+_SAID = 1000
+"""Damaged records that are told of, each once."""
 _MARKS = ("preview", "progress", "beat", "cancel")
-
-
-@dataclass(frozen=True)
-class Job:
-    """The record of a job. ``attempt`` counts workers that died at it."""
-
-    id: str
-    kind: str
-    """``stylize``, ``film`` or ``optimize``."""
-    style: str = ""
-    format: str = ""
-    options: Mapping[str, Json] = field(default_factory=dict)
-    state: str = "queued"
-    """``queued``, ``running``, or one of :data:`FINAL`."""
-    attempt: int = 0
-    created: float = 0.0
-    started: float = 0.0
-    ended: float = 0.0
-    media_type: str = ""
-    bytes: int = 0
-    error: Mapping[str, Json] | None = None
-
-    @property
-    def final(self) -> bool:
-        return self.state in FINAL
 
 
 class Jobs:
@@ -70,8 +51,9 @@ class Jobs:
     def __init__(self, options: ServeOptions) -> None:
         self._options, self._place = options, place.opened(options)
         self._records, self._marks = self._place.records, self._place.marks
-        self._parts = self._place.parts
+        self._parts, self._waiting = self._place.parts, self._place.waiting
         self._strays: dict[str, float] = {}
+        self._said: set[str] = set()
 
     def close(self) -> None:
         self._place.close()
@@ -85,21 +67,21 @@ class Jobs:
         Raises:
             Refusal: too many are waiting.
         """
-        waiting = sum(not each.final for each in self.all())
-        if waiting >= self._options.queue:
+        job = replace(job, id=secrets.token_urlsafe(16), created=time.time())
+        if not self._waiting.enter(job.id, self._options.queue):
             raise Refusal(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                f"{waiting} jobs are waiting already",
+                f"{self._options.queue} jobs are waiting already",
                 hint="try again later",
                 retry_after=30,
             )
-        job = replace(job, id=secrets.token_urlsafe(16), created=time.time())
         try:
             for name, file in sent.items():
                 self.keep(job.id, name, file)
             self._put(job)
         except BaseException:  # such as a full disk
             self._parts.clear(job.id)
+            self._waiting.leave(job.id)
             raise
         self._records.enqueue(job.id.encode())
         return job
@@ -107,7 +89,7 @@ class Jobs:
     def get(self, id: str) -> Job:
         """Raises Refusal (404) where there is none, or none any more."""
         data = self._records.peek_data(id)
-        job = None if data is EmptyData else _job(data)
+        job = None if data is EmptyData else self._read(id, data)
         if job is None or self._expired(job):
             raise Refusal(
                 HTTPStatus.NOT_FOUND,
@@ -117,14 +99,14 @@ class Jobs:
         return job
 
     def all(self) -> list[Job]:
-        """All jobs, the oldest first."""
-        jobs = map(_job, self._records.result_items().values())
-        return sorted(jobs, key=lambda job: job.created)
+        """All jobs, the oldest first. What is no record of a job is left out, and said once."""
+        read = (self._read(id, data) for id, data in self._records.result_items().items())
+        return sorted((job for job in read if job), key=lambda job: job.created)
 
     def status(self, job: Job) -> dict[str, Json]:
         """A job as clients see it."""
-        about: dict[str, Json] = {"step": 0, "total": 0, "losses": {}, **self._progress(job.id)}
-        shown = about.pop("shown", 0)
+        told = records.told(self._marks.peek_data(f"{job.id}/progress"))
+        shown, about = told.shown, told.model_dump(exclude={"shown"})
         end, path = job.ended or time.time(), f"/v1/jobs/{job.id}"
         return {
             "id": job.id,
@@ -166,7 +148,7 @@ class Jobs:
         if data is None:
             return None
         with suppress(Refusal):
-            job = self.get(bytes(data).decode())
+            job = self.get(bytes(data).decode("utf-8", "replace"))
             self.beat(job)  # first: who claims it and dies is missed then
             if job.state == "queued" and self._claims(job):
                 job = replace(job, state="running", started=time.time())
@@ -227,11 +209,11 @@ class Jobs:
     def end(
         self,
         job: Job,
-        state: str,
+        state: State,
         *,
         media_type: str = "",
         bytes: int = 0,
-        error: Mapping[str, Json] | None = None,
+        error: Mapping[str, JsonValue] | None = None,
     ) -> Job:
         """Write how a job ended; of what belongs to it, only the result of one that is done
         stays."""
@@ -246,8 +228,10 @@ class Jobs:
     def tidy(self) -> None:
         """Bring back jobs whose workers died; drop results that are old, or too many, and what
         belongs to no job."""
+        places = self._waiting.since()  # first: whoever is missing in it has never been there
         kept, jobs = 0, self.all()
         self._sweep({job.id for job in jobs})
+        self._count(jobs, places)
         for job in reversed(jobs):
             if self._expired(job):
                 self._forget(job)
@@ -272,18 +256,24 @@ class Jobs:
         return job.state == "running" or bool(self._marks.has_data_for_key(_claim(job)))
 
     def _put(self, job: Job) -> None:
-        self._records.put_data(job.id, json.dumps(asdict(job)).encode())
+        self._records.put_data(job.id, records.encoded(job))
+        if job.final:
+            self._waiting.leave(job.id)
+
+    def _read(self, id: str, data: object) -> Job | None:
+        try:
+            return records.job(id, data)
+        except ValueError as error:
+            if id not in self._said and len(self._said) < _SAID:
+                self._said.add(id)
+                _log.warning("the record of a job is left out: %s: %s", ascii(id), reason(error))
+            return None
 
     def _ahead(self, job: Job) -> int:
         return sum(not each.final and each.created < job.created for each in self.all())
 
-    def _progress(self, id: str) -> dict[str, Json]:
-        data = self._marks.peek_data(f"{id}/progress")
-        return {} if data is EmptyData else dict(json.loads(bytes(data)))
-
     def _silence(self, id: str) -> float:
-        data = self._marks.peek_data(f"{id}/beat")
-        return float("inf") if data is EmptyData else time.time() - float(bytes(data))
+        return time.time() - records.moment(self._marks.peek_data(f"{id}/beat"))
 
     def _expired(self, job: Job) -> bool:
         return job.final and time.time() - job.ended > self._options.expires
@@ -291,8 +281,19 @@ class Jobs:
     def _forget(self, job: Job) -> None:
         self._records.delete_data(job.id)
         self._parts.clear(job.id)
+        self._waiting.leave(job.id)
         for name in _marks():
             self._marks.delete_data(f"{job.id}/{name}")
+
+    def _count(self, jobs: list[Job], places: Mapping[str, float]) -> None:
+        """Give each job that is not over its place, and take those of others: a process has died
+        between two steps, or was of a version that gave none."""
+        active, over = ({job.id for job in jobs if job.final is final} for final in (False, True))
+        for id, since in places.items():
+            if id in over or (id not in active and time.time() - since > _STRAY):
+                self._waiting.leave(id)
+        for id in active - places.keys():
+            self._waiting.enter(id, math.inf)
 
     def _sweep(self, known: set[str]) -> None:
         """Delete what has belonged to no job for a while; not at once, as the record of a job
@@ -316,7 +317,3 @@ def _marks() -> Iterator[str]:
 
 def _claim(job: Job) -> str:
     return f"{job.id}/claim{job.attempt}"
-
-
-def _job(data: bytes) -> Job:
-    return Job(**json.loads(bytes(data)))

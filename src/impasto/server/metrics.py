@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter as Counts
 from collections.abc import Iterable
+from http import HTTPMethod
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -18,6 +19,8 @@ from starlette.types import Scope
 
 from impasto.server.jobs import Jobs
 from impasto.server.painters import Painters
+
+_METHODS = {method.value for method in HTTPMethod}
 
 
 class Metrics:
@@ -39,8 +42,10 @@ class Metrics:
         ProcessCollector(registry=self._registry)
 
     def observe(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "")  # never the path: there are too many
-        self._requests.labels(route, scope["method"], str(status)).inc()
+        """A client cannot make a label: it would stay for ever, and there are endlessly many."""
+        route = getattr(scope.get("route"), "path", "")  # never the path itself
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
     def watch(self, painters: Painters, jobs: Jobs) -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import re
 import sqlite3
+import stat
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +19,13 @@ from impasto import paths
 from impasto.errors import DeviceError, reason
 from impasto.options import ServeOptions
 from impasto.server.parts import Chunks, Folder, FolderError, Parts
+from impasto.server.waiting import SortedSet, Table, Waiting
+
+_log = logging.getLogger("impasto.server")
 
 _SERVED = ("redis://", "rediss://", "unix://")
+_DATABASE, _PARTS = "jobs.sqlite", "parts"
+_OURS = re.compile(rf"{_PARTS}|{re.escape(_DATABASE)}(-\w+)?")
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,7 @@ class Place:
     records: BaseStorage
     marks: BaseStorage
     parts: Parts
+    waiting: Waiting
 
     def close(self) -> None:
         for storage in (self.records, self.marks):
@@ -38,28 +49,94 @@ def opened(options: ServeOptions) -> Place:
     Raises:
         DeviceError: it cannot be used.
     """
-    address = options.redis or ""
-    if address and not address.startswith(_SERVED):
-        raise DeviceError(f"{address!r} is not a Redis's address", hint="redis://HOST:6379/0")
-    try:
-        return _redis(address) if address else _folder(options)
-    except Exception as error:  # each storage has its own
-        where = "that Redis" if address else options.state or "the cache"
-        raise DeviceError(f"jobs cannot be kept in {where}: {reason(error)}") from error
+    return _redis(options.redis) if options.redis else _folder(options)
 
 
 def _redis(address: str) -> Place:
-    records = RedisStorage("impasto", url=address, read_timeout=1)
-    records.conn.ping()
-    return Place(records, RedisStorage("impastomarks", url=address), Chunks(records.conn))
+    """No message names the address: there is a password in it."""
+    if not address.startswith(_SERVED):
+        raise DeviceError("--redis is not the address of a Redis", hint="redis://HOST:6379/0")
+    try:
+        records = RedisStorage("impasto", url=address, read_timeout=1)
+        marks = RedisStorage("impastomarks", url=address)
+    except (ValueError, TypeError):  # it quotes what it did not understand
+        raise DeviceError(
+            "--redis is an address that cannot be understood",
+            hint="redis://USER:PASSWORD@HOST:6379/0; write @, /, # and % of a password as "
+            "%40, %2F, %23 and %25",
+        ) from None
+    try:
+        records.conn.ping()
+        return Place(records, marks, Chunks(records.conn), SortedSet(records.conn))
+    except Exception as error:  # each storage has its own
+        raise _unusable("that Redis", _why(error)) from None
+
+
+def _why(error: Exception) -> str:
+    """Without the address, in whose wrong parts a password may be: what the system says, or the
+    server."""
+    cause: BaseException | None = error
+    while cause and not (isinstance(cause, OSError) and cause.strerror):
+        cause = cause.__cause__ or cause.__context__
+    if cause:
+        return reason(cause)
+    from redis import AuthenticationError, ResponseError
+
+    of_server = isinstance(error, AuthenticationError | ResponseError)
+    return reason(error if of_server else type(error).__name__)
 
 
 def _folder(options: ServeOptions) -> Place:
-    folder = Path(options.state) if options.state else paths.cache_folder("jobs")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # others' photographs
-    path = str(folder / "jobs.sqlite")
-    records, marks = (SqliteStorage(name, filename=path) for name in ("impasto", "impastomarks"))
-    return Place(records, marks, Folder(folder / "parts"))
+    where = options.state or "the cache"
+    try:
+        folder = Path(options.state) if options.state else paths.cache_folder("jobs")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # others' photographs
+        _require_private(folder)
+        path = str(folder / _DATABASE)
+        records, marks = (
+            SqliteStorage(name, filename=path) for name in ("impasto", "impastomarks")
+        )
+        return Place(records, marks, Folder(folder / _PARTS), Table(records))
+    except (OSError, ValueError, sqlite3.Error, FolderError) as error:
+        raise _unusable(
+            where, reason(error), "name a folder that can be written with --state"
+        ) from error
+
+
+def _unusable(where: str, why: str, hint: str = "") -> DeviceError:
+    return DeviceError(f"jobs cannot be kept in {where}: {why}", hint=hint)
+
+
+def _require_private(folder: Path) -> None:
+    """Have nobody else look into a folder: at once if there is nothing in it but ours.
+
+    Raises:
+        DeviceError: it is another user's, or there is something else in it.
+    """
+    if os.name != "posix":
+        return
+    about = folder.stat()
+    if not stat.S_IMODE(about.st_mode) & 0o077:
+        return
+    strange = [path.name for path in folder.iterdir() if not _OURS.fullmatch(path.name)]
+    if strange or about.st_uid != os.geteuid():
+        raise DeviceError(
+            f"other users can look into {folder}, where photographs would lie",
+            hint=f"give a new folder, such as --state {folder / 'impasto'}",
+        )
+    folder.chmod(0o700)
+    _log.warning("other users could look into %s; it is private now", folder)
+
+
+def require_temporary() -> None:
+    """Raises: DeviceError: there is no folder for what is large and lies there for a moment."""
+    try:
+        tempfile.gettempdir()
+    except OSError as error:
+        raise DeviceError(
+            f"there is no place for temporary files: {reason(error)}",
+            hint="set TMPDIR to a folder that can be written",
+        ) from error
 
 
 def unreachable(options: ServeOptions) -> list[type[Exception]]:

@@ -7,11 +7,10 @@ from http import HTTPStatus
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 from starlette.exceptions import HTTPException
 
 from impasto.errors import ImpastoError
-from impasto.options.fields import Json
 
 MEDIA_TYPE = "application/problem+json"
 _PLACE = re.compile(r"(?<!\S)(?:/|[A-Za-z]:\\)\S*[/\\](?=[^/\\\s])")
@@ -31,7 +30,7 @@ class Refusal(ImpastoError):  # noqa: N818 - not a fault
         self.headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
 
 
-def problem(error: ImpastoError) -> dict[str, Json]:
+def problem(error: ImpastoError) -> dict[str, JsonValue]:
     """``code`` is the class of the error, as the command line's ``--json`` names it."""
     status = _status(error)
     title = status.phrase

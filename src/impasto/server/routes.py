@@ -30,11 +30,12 @@ from impasto.server.fields import (
     accepted,
     known_style,
 )
-from impasto.server.jobs import Job, Jobs
+from impasto.server.jobs import Jobs
 from impasto.server.painters import Painters
 from impasto.server.painting import OWN, SMALLER, Order, PaintedFile
 from impasto.server.problems import Refusal
 from impasto.server.received import Fields, checked, head, received
+from impasto.server.records import Job
 from impasto.server.static import PAGE, style_info
 from impasto.stylization.stylizer import largest_side
 

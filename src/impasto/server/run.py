@@ -18,6 +18,7 @@ from impasto.inference import runtimes
 from impasto.options import ServeOptions
 from impasto.server.app import create_app
 from impasto.server.jobs import Jobs
+from impasto.server.place import require_temporary
 from impasto.server.work import Worker
 
 _CONNECTIONS = 1000
@@ -35,6 +36,8 @@ def serve(options: ServeOptions, on_ready: Callable[[str], None], *, log: bool =
         OptionError: other machines could reach it without a token.
         DeviceError: the port is taken, or jobs cannot be kept.
     """
+    _log_to_stderr(logging.INFO if log else logging.WARNING)
+    require_temporary()
     app = create_app(options)
     listener = _listener(options)
     config = uvicorn.Config(
@@ -48,7 +51,6 @@ def serve(options: ServeOptions, on_ready: Callable[[str], None], *, log: bool =
         access_log=False,
         log_config=None,
     )
-    _log_to_stderr(logging.INFO if log else logging.WARNING)
     address = f"[{options.host}]" if ":" in options.host else options.host
     on_ready(f"http://{address}:{listener.getsockname()[1]}/")
     uvicorn.Server(config).run(sockets=[listener])
@@ -61,9 +63,10 @@ def work(options: ServeOptions) -> None:
         OptionError: there is no such device.
         DeviceError: this installation does not have it, or Redis does not answer.
     """
+    _log_to_stderr(logging.WARNING)
+    require_temporary()
     runtimes.require(options.device)
     Jobs(options).close()
-    _log_to_stderr(logging.WARNING)
     worker, stopped = Worker(options), threading.Event()
     before = {
         number: signal.signal(number, lambda *_: stopped.set())

@@ -32,10 +32,11 @@ from impasto.options import OptimizeOptions, ReadOptions, ServeOptions, StylizeO
 from impasto.options.fields import Json, changed
 from impasto.progress import OnProgress, Progress
 from impasto.server.fields import FILM_TYPES, MEDIA_TYPES
-from impasto.server.jobs import Job, Jobs
+from impasto.server.jobs import Jobs
 from impasto.server.painting import OWN, SMALLER, Order, own_format, painted, read_options
 from impasto.server.problems import Refusal, problem
 from impasto.server.processes import end_with_parent, processes
+from impasto.server.records import Job, Kind
 
 _log = logging.getLogger("impasto.server")
 
@@ -63,7 +64,7 @@ def kinds() -> list[str]:
     return ["stylize", *(kind for kind, module in extras.items() if find_spec(module))]
 
 
-def kind_of(image: bytes, painting: bytes | None, format: str | None) -> str:
+def kind_of(image: bytes, painting: bytes | None, format: str | None) -> Kind:
     """What is to be done with what was sent, decided by its first bytes.
 
     Raises:
@@ -79,7 +80,7 @@ def kind_of(image: bytes, painting: bytes | None, format: str | None) -> str:
         film = False
     if painting is not None:
         recognise(painting[:1024], "the painting")
-    kind = "film" if film else "stylize" if painting is None else "optimize"
+    kind: Kind = "film" if film else "stylize" if painting is None else "optimize"
     if kind not in kinds():
         raise OptionError(f"this service does no {kind} jobs", hint=f"it does {', '.join(kinds())}")
     types = FILM_TYPES if film else {name.lower(): None for name in MEDIA_TYPES}

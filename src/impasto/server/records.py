@@ -1,0 +1,109 @@
+"""The record of a job, and what is noted of it while it is done, as they are kept: in JSON.
+
+Whatever is read may be damaged, or written by another version that shares the place.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, ClassVar, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+
+from impasto.server.schema import Problem
+
+Kind: TypeAlias = Literal["stylize", "film", "optimize"]
+State: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
+FINAL = ("done", "failed", "cancelled")
+
+_STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class Job:
+    """The record of a job. ``attempt`` counts workers that died at it."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    kind: Kind
+    style: str = ""
+    format: str = ""
+    options: Mapping[str, JsonValue] = field(default_factory=dict)
+    state: State = "queued"
+    attempt: int = 0
+    created: float = 0.0
+    started: float = 0.0
+    ended: float = 0.0
+    media_type: str = ""
+    bytes: int = 0
+    error: Mapping[str, JsonValue] | None = None
+
+    @property
+    def final(self) -> bool:
+        return self.state in FINAL
+
+
+class Told(BaseModel):
+    """How far a job is, as its process tells it. ``shown`` is the step of its preview."""
+
+    model_config = _STRICT
+
+    step: int = 0
+    total: int = 0
+    losses: dict[str, float] = Field(default_factory=dict)
+    shown: int = 0
+
+
+def encoded(job: Job) -> bytes:
+    """A job as it is kept."""
+    return json.dumps(asdict(job)).encode()
+
+
+def job(id: str, data: object) -> Job:
+    """The job ``id`` from what is kept of it.
+
+    Raises:
+        ValueError: it is no record of that job, or one of another version.
+    """
+    try:
+        found = _JOB.validate_json(_bytes(data))
+        if found.error is not None:
+            Problem.model_validate(found.error)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{where}: {first['msg']}" if where else first["msg"]) from None
+    if found.id != id:
+        raise ValueError("it is of another job")
+    return found
+
+
+def told(data: object) -> Told:
+    """How far a job is; nothing yet where what was told cannot be read."""
+    try:
+        return Told.model_validate_json(_bytes(data))
+    except ValueError:
+        return Told()
+
+
+def moment(data: object) -> float:
+    """Seconds since 1970 from their text; minus infinity where it is none."""
+    try:
+        found = float(_bytes(data))
+    except ValueError:
+        return -math.inf
+    return found if math.isfinite(found) else -math.inf
+
+
+_JOB = TypeAdapter(Job)
+
+
+def _bytes(data: object) -> bytes:
+    """What a storage gives for a value."""
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    raise ValueError("it is not what was written")

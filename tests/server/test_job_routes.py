@@ -1,0 +1,200 @@
+"""Jobs over HTTP: submitted, watched, fetched, cancelled, refused."""
+
+import json
+
+import pytest
+from fastapi.testclient import TestClient
+
+from impasto import images
+from impasto.options import ServeOptions
+from impasto.server import parts
+from impasto.server.app import create_app
+from kept import film, keep, new
+from serving import serving, until
+
+
+def events(service, location):
+    """All events of a job, as a browser gets them."""
+    with service.http.stream("GET", f"{location}/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        text = stream.read().decode()
+    found = [block for block in text.split("\n\n") if block.startswith("event: job")]
+    return [json.loads(block.split("data: ", 1)[1]) for block in found]
+
+
+def test_a_large_picture_is_painted_as_a_job(service, jpeg):
+    accepted = service.submit(jpeg, style="great-wave", size="2200", format="webp")
+    assert accepted.status_code == 202
+    location = accepted.headers["location"]
+    assert location == f"/v1/jobs/{accepted.json()['id']}"
+    states = [event["state"] for event in events(service, location)]
+    assert states[-1] == "done"
+    assert states == sorted(states, key=["queued", "running", "done"].index)
+    found = service.http.get(f"{location}/result")
+    assert found.headers["content-type"] == "image/webp"
+    assert found.headers["content-disposition"] == 'attachment; filename="great-wave.webp"'
+    assert images.read(found.content).width == 2200
+    assert service.http.delete(location).json()["state"] == "cancelled"
+    assert service.http.get(f"{location}/result").status_code == 409
+
+
+def test_a_result_is_sent_as_the_file_that_it_is(tmp_path, jpeg):
+    """Of which there may be more than SQLite, or memory, would take."""
+    with serving(tmp_path) as service:
+        location = service.submit(jpeg, style="udnie", size="64").headers["location"]
+        path = service.ended(location)["result"]
+        (kept,) = (tmp_path / "parts").glob("*/*")
+        whole = service.http.get(path)
+        assert whole.content == kept.read_bytes()
+        asked = service.http.head(path)
+        assert (asked.status_code, asked.content) == (200, b"")
+        for name in ("content-length", "content-type", "content-disposition", "etag"):
+            assert asked.headers[name] == whole.headers[name]
+        part = service.http.get(path, headers={"Range": "bytes=3-9"})
+        assert (part.status_code, part.content) == (206, whole.content[3:10])
+        assert part.headers["content-range"] == f"bytes 3-9/{len(whole.content)}"
+        assert str(tmp_path) not in str(whole.headers)
+        assert service.http.delete(location).json()["state"] == "cancelled"
+        assert not list((tmp_path / "parts").iterdir())
+
+
+def test_a_result_in_a_redis_is_sent_in_pieces(redis, monkeypatch):
+    options = ServeOptions(redis=redis)
+    app = create_app(options)
+    jobs, data = app.state.jobs, bytes(range(256)) * 50
+    monkeypatch.setattr(parts, "PIECE", 1000)
+    job = new(jobs)
+    keep(jobs, job, data)
+    jobs.end(job, "done", media_type="video/mp4", bytes=len(data))
+    client = TestClient(app, "http://127.0.0.1")
+    with client.stream("GET", f"/v1/jobs/{job.id}/result") as found:
+        assert max(map(len, found.iter_raw())) <= 1000
+    found = client.get(f"/v1/jobs/{job.id}/result")
+    asked = client.head(f"/v1/jobs/{job.id}/result")
+    assert (found.content, asked.content) == (data, b"")
+    for answer in (found, asked):
+        assert answer.headers["content-length"] == str(len(data))
+        assert answer.headers["content-type"] == "video/mp4"
+    values = jobs._parts._redis.hvals(f"impasto.parts.{job.id}")
+    assert max(map(len, values)) == 1000
+
+
+def test_a_painting_of_ones_own_is_optimised(service, jpeg):
+    accepted = service.submit(jpeg, jpeg, size="64", steps="6", colors="luminance")
+    job = accepted.json()
+    assert (accepted.status_code, job["kind"]) == (202, "optimize")
+    told = events(service, accepted.headers["location"])
+    assert (told[-1]["state"], told[-1]["step"], told[-1]["total"]) == ("done", 6, 6)
+    assert {"content", "style", "tv"} <= told[-1]["losses"].keys()
+    found = service.http.get(told[-1]["result"])
+    assert images.read(found.content).width == 64
+    assert b"impasto" not in found.content  # the recipe names files: it stays here
+
+
+def test_a_film_is_painted_as_a_job(service, tmp_path):
+    clip = film(tmp_path / "clip.mp4", 5)
+    accepted = service.submit(clip, style="udnie", format="webm")
+    job = service.ended(accepted.headers["location"])
+    assert (job["state"], job["kind"], job["step"]) == ("done", "film", 5), job
+    found = service.http.get(job["result"])
+    assert found.headers["content-type"] == "video/webm"
+    (tmp_path / "painted.webm").write_bytes(found.content)
+    import av
+
+    with av.open(str(tmp_path / "painted.webm")) as painted:
+        assert len(list(painted.decode(video=0))) == 5
+
+
+def test_a_damaged_film_is_said_without_the_servers_places(service, tmp_path):
+    clip = film(tmp_path / "clip.mp4", 5)
+    job = service.ended(service.submit(clip[:400], style="udnie").headers["location"])
+    assert job["state"] == "failed"
+    assert job["error"]["detail"].startswith("the film ")
+    assert "/" not in job["error"]["detail"]
+
+
+def test_films_above_the_limit_fail_with_a_sentence(tmp_path):
+    clip = film(tmp_path / "clip.mkv", 9)
+    with serving(tmp_path / "jobs", "--film-frames", "3") as service:
+        job = service.ended(service.submit(clip, style="udnie").headers["location"])
+        assert job["state"] == "failed"
+        assert job["error"]["status"] == 413
+        assert "the limit is 3" in job["error"]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "words"),
+    [
+        ({}, 422, "no style"),
+        ({"style": "nothing"}, 422, "no style 'nothing'"),
+        ({"style": "udnie", "size": "9000"}, 413, "the limit is 8192"),
+        ({"style": "udnie", "format": "mp4"}, 422, "is not written"),
+        ({"style": "udnie", "start": "/etc/passwd"}, 422, "start"),
+        ({"style": "udnie", "strength": "much"}, 422, "strength"),
+    ],
+)
+def test_wrong_jobs_are_refused_before_they_wait(service, jpeg, fields, status, words):
+    found = service.submit(jpeg, **fields)
+    assert found.status_code == status
+    assert words in found.json()["detail"]
+
+
+def test_wrong_optimisations_are_refused_before_they_wait(service, jpeg):
+    for large in ({"size": "2000"}, {"style_size": "8000"}, {"style_scale": "8"}):
+        assert service.submit(jpeg, jpeg, **large).status_code == 413
+    for name in ("weights", "init", "start", "loss_network", "network", "device"):
+        found = service.submit(jpeg, jpeg, **{name: "/etc/passwd"})
+        assert (found.status_code, name in found.json()["detail"]) == (422, True)
+
+
+def test_fields_are_taken_by_their_old_names_and_not_by_both(service, jpeg):
+    asked = {"size": "48", "scales": "1", "steps": "1"}
+    for fields in ({"noise": "1", "scale": "mean"}, {"init_noise": "1", "loss_scale": "mean"}):
+        job = service.ended(service.submit(jpeg, jpeg, **asked, **fields).headers["location"])
+        assert job["state"] == "done", job
+    for old, now, value in (("noise", "init_noise", "1"), ("scale", "loss_scale", "mean")):
+        found = service.submit(jpeg, jpeg, **{old: value, now: value})
+        assert (found.status_code, old in found.json()["detail"]) == (422, True)
+        wrong = service.submit(jpeg, jpeg, **{old: "much"})
+        assert wrong.status_code == 422
+
+
+def test_pictures_that_are_damaged_fail_with_a_sentence(service, jpeg):
+    job = service.ended(service.submit(jpeg[:900], style="udnie").headers["location"])
+    assert job["state"] == "failed"
+    assert job["error"]["code"] == "PictureError"
+    assert "damaged" in job["error"]["detail"]
+    assert job["result"] is None
+
+
+def test_jobs_are_found_only_by_their_whole_names(service, jpeg):
+    location = service.submit(jpeg, style="udnie", size="64").headers["location"]
+    for path in ("/v1/jobs/x", location[:-1], location + "x", "/v1/jobs/%2e%2e", "/v1/jobs/"):
+        assert service.http.get(path).status_code == 404
+    assert service.ended(location)["state"] == "done"
+
+
+def test_a_running_job_shows_its_picture_and_is_cancelled(service, jpeg):
+    location = service.submit(jpeg, jpeg, size="256", steps="5000").headers["location"]
+    preview = until(lambda: service.job(location)["preview"], 120)
+    found = service.http.get(preview)
+    assert found.headers["content-type"] == "image/jpeg"
+    assert max(images.read(found.content).pixels.shape) <= 256
+    assert service.http.delete(location).status_code == 200
+    assert service.ended(location, 20)["state"] == "cancelled"
+    assert service.job(location)["preview"] is None
+    assert service.http.get(preview).status_code == 410
+
+
+def test_a_job_that_takes_too_long_fails(tmp_path, jpeg):
+    with serving(tmp_path, "--job-deadline", "1") as service:
+        location = service.submit(jpeg, jpeg, size="256", steps="5000").headers["location"]
+        job = service.ended(location, 30)
+        assert (job["state"], job["error"]["status"]) == ("failed", 504)
+
+
+def test_fields_of_a_job_do_not_stand_in_its_address(service, jpeg):
+    sent = {"files": {"image": jpeg}, "data": {"style": "udnie"}}
+    found = service.http.post("/v1/jobs?size=50", **sent)
+    assert found.status_code == 422
+    assert found.json()["detail"] == "'size' stands in the address"
