@@ -241,6 +241,9 @@ def test_names_of_255_bytes_and_of_no_encoding(tmp_path):
         photo = tmp_path / f"{stem}.jpg"
         photo.write_bytes(b"x")
         (task,) = paths.plan(paths.find([photo]), ["great-wave"])
+        kept = task.output.name.removesuffix(".great-wave.jpg")
+        assert stem.startswith(kept)  # whole letters
+        assert len(kept) > 110 or kept == stem
         assert atomic.write(task.output, b"y").read_bytes() == b"y"
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impasto import catalog, distribution, telemetry
-from impasto.errors import ImpastoError, OutputError
+from impasto import catalog, distribution, places, telemetry
+from impasto.errors import ImpastoError
 from impasto.images.raster import Size
 from impasto.inference import devices, engine, runtimes
 
@@ -39,7 +39,7 @@ def report() -> dict[str, Json]:
         "extras": {extra: _installed(extra) for extra in distribution.extras()},
         "usage_data": telemetry.report(),
         "styles": len(catalog.styles()),
-        "styles_folder": str(catalog.user_folder()),
+        "styles_folder": str(places.styles_folder() or "none: this user has no home"),
     }
 
 
@@ -73,7 +73,7 @@ def bench(size: Size = (720, 1280)) -> dict[str, float | str]:
             times[device] = error.message
     try:
         devices.remember({name: ms for name, ms in times.items() if isinstance(ms, float)})
-    except OutputError as error:
+    except ImpastoError as error:
         times["not kept"] = f"{error.message}; IMPASTO_CACHE names another place"
     return times
 

@@ -85,17 +85,6 @@ def _spelt(format: str) -> str:
     return format.strip().lower().removeprefix(".")
 
 
-def cache_folder(kind: str) -> Path:
-    """Where things are kept that can be made or fetched again: in ``$IMPASTO_CACHE`` or the
-    user's own."""
-    root = os.environ.get("IMPASTO_CACHE")
-    if not root:
-        import platformdirs
-
-        root = platformdirs.user_cache_dir("impasto", appauthor=False)
-    return Path(root).expanduser() / kind
-
-
 def sha256(path: Path) -> str:
     """Of what is in the file, read piece by piece."""
     with path.open("rb") as file:
@@ -352,12 +341,10 @@ def _short(stem: str, ending: str) -> str:
     room = _MAX_NAME - len(os.fsencode(ending))
     if room < 1:
         raise OptionError(f"{ending} is too long for the name of a file", hint="name one with -o")
-    return (
-        os.fsencode(stem)[:room].decode(
-            "utf-8", "ignore" if len(os.fsencode(stem)) > room else "surrogateescape"
-        )
-        + ending
-    )
+    letters = os.fsencode(stem)
+    while room < len(letters) and 0x80 <= letters[room] < 0xC0:  # inside a letter of UTF-8
+        room -= 1
+    return os.fsdecode(letters[:room]) + ending
 
 
 def _require_distinct(tasks: Sequence[Task]) -> None:

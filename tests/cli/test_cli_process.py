@@ -91,9 +91,11 @@ def test_ctrl_c_in_a_batch_keeps_what_is_done_and_leaves_no_half_file(tmp_path, 
         assert images.read(path).width == 3000
 
 
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+"""The file system's encoding is ASCII."""
 NAMES = [
-    "with space.jpg", "-leading.jpg", "emoji 🐈.jpg", "new\nline.jpg", "b[1].jpg",
-    "x" * 251 + ".jpg", os.fsdecode(b"\xff.jpg"),
+    "with space.jpg", "-leading.jpg", "Gr\u00fcn_\u5199\u771f.jpg", "emoji 🐈.jpg", "new\nline.jpg",
+    "b[1].jpg", "x" * 251 + ".jpg", os.fsdecode(b"\xff.jpg"),
 ]  # fmt: skip
 
 
@@ -102,11 +104,17 @@ def test_file_names_of_every_kind(folder):
         shutil.copy(folder / "a.jpg", folder / name)
     done = process(
         *("stylize", "-s", "great-wave", "--size", "64", "--", *NAMES),
-        cwd=folder, env={"LANG": "C"},
+        cwd=folder, env=ASCII,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert f"{len(NAMES)} done, 0 skipped, 0 failed".encode() in done.stderr
-    assert len(list(folder.glob("*great-wave.jpg"))) == len(NAMES)
+    painted = {os.fsencode(path.name) for path in folder.glob("*.great-wave.jpg")}
+    assert painted == {_painted(os.fsencode(name)) for name in NAMES}
+
+
+def _painted(name):
+    ending = b".great-wave.jpg"
+    return name.removesuffix(b".jpg")[: 255 - len(ending)] + ending
 
 
 def test_without_the_extra_training_names_the_line_to_type(folder):

@@ -19,7 +19,6 @@ from impasto.catalog.finding import (
     require_other,
     styles,
     unknown,
-    user_folder,
 )
 from impasto.catalog.layout import CARD, FORMAT
 from impasto.catalog.style import Style, read
@@ -44,7 +43,6 @@ __all__ = [
     "require_other",
     "styles",
     "unknown",
-    "user_folder",
     "valid_name",
     "valid_text",
 ]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from impasto import assets
+from impasto import assets, places
 from impasto.catalog import verify
 from impasto.catalog.blend import blend
 from impasto.catalog.card import NAME, valid_name
@@ -25,44 +25,26 @@ _LONGEST = 200
 _SHARE = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
 
 
-def user_folder() -> Path:
-    """Where the user's own styles live.
-
-    Raises:
-        OptionError: ``IMPASTO_STYLES`` begins with the name of a user who is not there.
-    """
-    if override := os.environ.get("IMPASTO_STYLES"):
-        try:
-            return Path(override).expanduser()
-        except RuntimeError as error:
-            raise OptionError(
-                f"IMPASTO_STYLES is {override}, but there is no such home folder",
-                hint="give a whole path",
-            ) from error
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("impasto", appauthor=False)) / "styles"
-
-
 def place(output: str | Path) -> Path:
     """The folder of a new style: ``output`` itself, or, for a bare name, of that name in the
     user's styles.
 
     Raises:
-        OptionError: its last part cannot be the name of a style, or a bundled one has the name.
+        OptionError: its last part cannot be the name of a style, a bundled one has the name, or
+            the user has no place for styles.
     """
     path = Path(output)
     valid_name(path.name)
     if str(output) != path.name:
         return path
-    folder = user_folder() / path
+    folder = places.require_styles_folder() / path
     require_free([path.name], folder)
     return folder
 
 
 def require_free(names: Iterable[str], folder: Path) -> None:
     """Raises: OptionError: in ``folder``, styles of these names would be hidden by bundled ones."""
-    if folder.parent != user_folder():
+    if folder.parent != places.styles_folder():
         return
     for name in names:
         if name in bundled():
@@ -79,7 +61,8 @@ def require_other(folder: Path, style: Style) -> None:
 
 def styles() -> dict[str, Style]:
     """All styles by name, damaged ones left out; a bundled one hides the user's of its name."""
-    return {**_in(user_folder()), **bundled()}
+    own = places.styles_folder()
+    return {**(_in(own) if own else {}), **bundled()}
 
 
 def bundled() -> dict[str, Style]:
@@ -161,8 +144,8 @@ def of_one_network(style: str | Path | Style) -> Style:
 
 
 def _named(name: str) -> Style | None:
-    for place in (assets.STYLES, user_folder()):
-        if _has_card(place / name):  # if it is damaged, say so
+    for place in (assets.STYLES, places.styles_folder()):
+        if place and _has_card(place / name):  # if it is damaged, say so
             return _one(place / name, name)
     return styles().get(name)
 

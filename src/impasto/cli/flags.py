@@ -11,13 +11,18 @@ from typing import Annotated, Any, TypeAlias, get_args, get_origin, get_type_hin
 import typer
 
 from impasto import catalog
+from impasto.errors import ImpastoError
 from impasto.inference import devices
 from impasto.options.fields import Checked, changed, current
 from impasto.terminal import Terminal
 
 
 def style_names(incomplete: str) -> list[str]:
-    return [name for name in catalog.styles() if name.startswith(incomplete)]
+    """For a shell that completes what is typed, and cannot show errors."""
+    try:
+        return [name for name in catalog.styles() if name.startswith(incomplete)]
+    except ImpastoError:
+        return []
 
 
 STYLE_HELP = (

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from impasto import atomic, paths, untrusted
+from impasto import atomic, places, untrusted
 from impasto.errors import OptionError
 
 RUNTIMES = {
@@ -57,7 +57,7 @@ def _measured() -> dict[str, float]:
     """Milliseconds by device; nothing, where the file is not there, or no more of ours."""
     try:
         milliseconds = untrusted.read_json(_measured_file(), _LARGEST_MEASURED)
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # the latter also of a user who has no place for it
         return {}
     if not isinstance(milliseconds, dict):
         return {}
@@ -66,7 +66,7 @@ def _measured() -> dict[str, float]:
 
 
 def _measured_file() -> Path:
-    return paths.cache_folder("devices") / "measured.json"
+    return places.cache_folder("devices") / "measured.json"
 
 
 def threads() -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from huey.exceptions import HueyException
 from huey.storage import BaseStorage, RedisStorage, SqliteStorage
 
-from impasto import paths
+from impasto import places
 from impasto.errors import DeviceError, reason
 from impasto.options import ServeOptions
 from impasto.server.parts import Chunks, Folder, FolderError, Parts
@@ -89,7 +89,7 @@ def _why(error: Exception) -> str:
 def _folder(options: ServeOptions) -> Place:
     where = options.state or "the cache"
     try:
-        folder = Path(options.state) if options.state else paths.cache_folder("jobs")
+        folder = Path(options.state) if options.state else places.cache_folder("jobs")
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # others' photographs
         _require_private(folder)
         path = str(folder / _DATABASE)

@@ -13,7 +13,7 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.request import urlopen
 
-from impasto import assets, atomic, catalog, paths, untrusted
+from impasto import assets, atomic, catalog, places, untrusted
 from impasto.catalog import Style
 from impasto.errors import OptionError, OutputError, reason
 
@@ -100,8 +100,8 @@ def _runtime(archive: Path | None) -> Iterator[tuple[str, bytes]]:
 
 
 def _verified(archive: Path | None) -> bytes:
-    kept = paths.cache_folder("runtime") / RUNTIME
-    source = archive or (kept if kept.is_file() else None)
+    kept = archive or places.cache_folder("runtime") / RUNTIME
+    source = kept if archive or kept.is_file() else None
     try:
         data = untrusted.read(source, _LARGEST, follow=True) if source else _downloaded()
     except (OSError, ValueError, HTTPException) as error:

@@ -10,7 +10,6 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from impasto import paths
 from impasto.errors import MissingExtraError, OptionError
 from impasto.studio.perceptual import weights
 
@@ -104,11 +103,6 @@ def test_without_a_network_the_sentence_says_what_to_do(served, cache):
 def test_a_name_without_a_digest_is_not_fetched(cache):
     with pytest.raises(OptionError, match="no SHA-256 in its name"):
         weights.fetch("http://127.0.0.1:1/net.pth")
-
-
-def test_the_cache_is_the_users_by_default(monkeypatch):
-    monkeypatch.delenv("IMPASTO_CACHE", raising=False)
-    assert paths.cache_folder("weights").parts[-2:] == ("impasto", "weights")
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "zip", "legacy"])

@@ -25,7 +25,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from impasto import paths
+from impasto import paths, places
 from impasto.distribution import need
 from impasto.errors import OptionError, reason
 
@@ -49,7 +49,7 @@ def fetch(url: str) -> Path:
     promised = re.search(r"-([0-9a-f]{8,64})\.\w+$", name)
     if promised is None:
         raise OptionError(f"{url} cannot be verified: no SHA-256 in its name")
-    path = paths.cache_folder("weights") / name
+    path = places.cache_folder("weights") / name
     damaged = path.is_file() and not paths.sha256(path).startswith(promised[1])
     if path.is_file() and not damaged:
         return path

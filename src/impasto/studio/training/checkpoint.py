@@ -18,7 +18,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, optim
 
-from impasto import atomic, catalog
+from impasto import atomic, catalog, places
 from impasto.catalog import Entry
 from impasto.errors import OptionError, TrainingError
 from impasto.options import NetworkOptions, TrainOptions
@@ -224,7 +224,9 @@ def find(start: str | Path) -> Path:
     if folder.is_file():
         return folder
     if not (folder / NETWORK).is_file():
-        folder = catalog.user_folder() / start  # of several styles, its name is none of theirs
+        folder = (
+            places.styles_folder() or folder
+        ) / start  # of several styles, its name is none of theirs
     if not (folder / NETWORK).is_file():
         folder = catalog.of_one_network(start).folder
     if not (folder / NETWORK).is_file():

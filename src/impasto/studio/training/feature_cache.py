@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from impasto import atomic, paths
+from impasto import atomic, places
 from impasto.options import TrainOptions
 from impasto.studio.perceptual.objective import Features, Objective
 from impasto.studio.training.dataset import Photos
@@ -52,7 +52,7 @@ class FeatureCache:
 
     def __init__(self, photos: Photos, objective: Objective, options: TrainOptions) -> None:
         self._photos, self._objective, self._options = photos, objective, options
-        self._folder = paths.cache_folder("crops") / _key(photos, objective, options)
+        self._folder = _key(photos, objective, options)
 
     def fetch(self, number: int) -> Crops:
         """The crops of this number, from the disk or from the photographs."""
@@ -79,7 +79,7 @@ class FeatureCache:
         return tensors.pop(_PHOTOGRAPHS) / 255, tensors
 
     def _path(self, number: int) -> Path:
-        return self._folder / f"{number:06}.safetensors"
+        return places.cache_folder("crops") / self._folder / f"{number:06}.safetensors"
 
 
 def _read(path: Path) -> dict[str, Tensor] | None:
