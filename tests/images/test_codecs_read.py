@@ -132,10 +132,29 @@ def test_a_profile_that_is_none_is_a_note(profile):
     assert any("profile" in note and "sRGB" in note for note in picture.notes)
 
 
-def test_a_profile_of_other_channels_is_a_note():
-    picture = images.read(encoded(Image.new("L", (4, 4), 77), "PNG", icc_profile=hostile.ADOBE_RGB))
-    assert near(picture.pixels[0, 0], (77, 77, 77))
-    assert any("profile" in note for note in picture.notes)
+def test_grey_with_a_profile_of_rgb_is_grey_of_that_space():
+    """ImageMagick and Lightroom write such."""
+    for profile, expected in ((hostile.SRGB, 55), (hostile.LINEAR, 128)):
+        for mode, level in (("L", 55), ("LA", (55, 255))):
+            picture = images.read(
+                encoded(Image.new(mode, (4, 4), level), "PNG", icc_profile=profile)
+            )
+            assert near(picture.pixels[0, 0], (expected,) * 3, by=1)
+            assert picture.notes == ()
+
+
+@pytest.mark.parametrize(("mode", "profile", "reason"), [
+    ("CMYK", hostile.ADOBE_RGB, "for RGB, and it is CMYK"),
+    ("RGB", hostile.GREY, "for grey, and it is RGB"),
+    ("CMYK", hostile.GREY, "for grey, and it is CMYK"),
+    ("L", hostile.LAB, "for Lab, and it is grey"),
+])  # fmt: skip
+def test_a_profile_of_other_channels_is_a_note_and_not_called_damaged(mode, profile, reason):
+    format = "TIFF" if mode == "CMYK" else "JPEG"
+    plain = images.read(encoded(Image.new(mode, (8, 8), 77), format))
+    picture = images.read(encoded(Image.new(mode, (8, 8), 77), format, icc_profile=profile))
+    assert picture.notes == (f"its colour profile is {reason}; taken as sRGB",)
+    assert np.array_equal(picture.pixels, plain.pixels)
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,18 @@ if TYPE_CHECKING:
     """Whatever holds a picture."""
 
 
+Text = tuple[str, str]
+"""A keyword, such as ``"Author"``, and what it says; a comment's keyword is ``"Comment"``."""
+
+
 class Metadata(TypedDict, total=False):
     """What travels with pixels."""
 
     exif: bytes
     xmp: bytes
+    iptc: bytes
+    """Records of the IPTC's IIM: caption, author, copyright."""
+    texts: tuple[Text, ...]
     dpi: tuple[float, float]
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     Profile: TypeAlias = ImageCms.ImageCmsProfile | CmsProfile
 
-_MAX_PROFILE = 4 * 2**20
+MAX_PROFILE = 4 * 2**20
+TOO_LARGE = "its colour profile is too large to be one; taken as sRGB"
 
 
 def split(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
@@ -55,18 +56,35 @@ def to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Imag
     if image.mode == "LAB":
         return _transform(image, ImageCms.createProfile("LAB"))
     if profile:
-        if len(profile) > _MAX_PROFILE:
-            notes.append("its colour profile is too large to be one; taken as sRGB")
+        if len(profile) > MAX_PROFILE:
+            notes.append(TOO_LARGE)
         else:
             try:
                 return _from_profile(image, profile)
+            except _OtherChannelsError as error:
+                notes.append(f"its colour profile is {error}; taken as sRGB")
             except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
                 notes.append(f"its colour profile is damaged ({reason(error)}); taken as sRGB")
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
+class _OtherChannelsError(Exception):
+    """A profile that is whole, but of other channels than the picture has."""
+
+
+_CHANNELS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
+"""The colour space that profiles have, by Pillow's mode."""
+_SAID = {"GRAY": "grey", "LAB": "Lab"}
+
+
 def _from_profile(image: Image.Image, profile: bytes) -> Image.Image:
-    source = ImageCms.getOpenProfile(io.BytesIO(profile))
+    """Raises: _OtherChannelsError: it is for a picture of other channels."""
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    space = source.profile.xcolor_space.strip().upper()
+    if (image.mode, space) == ("L", "RGB"):
+        image = image.convert("RGB")  # grey is a colour of any RGB space
+    if space != (own := _CHANNELS[image.mode]):
+        raise _OtherChannelsError(f"for {_SAID.get(space, space)}, and it is {_SAID.get(own, own)}")
     if image.mode == "RGB" and _is_srgb(source):
         return image
     return _transform(image, source)

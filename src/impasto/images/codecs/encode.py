@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING
 
 from PIL import Image
 
 from impasto.errors import OptionError, OutputError, reason
+from impasto.images.codecs import carried
 from impasto.images.codecs.color import srgb_profile
 from impasto.images.codecs.pillow import to_pil
 from impasto.images.raster import Raster
@@ -15,12 +16,7 @@ from impasto.options import WriteOptions
 from impasto.paths import format_of, valid_format
 
 if TYPE_CHECKING:
-    from PIL.PngImagePlugin import PngInfo
-
-    Setting: TypeAlias = int | str | bytes | tuple[float, float] | Image.Exif | PngInfo
-    """Of a format's writer."""
-
-_MAX_JPEG_SEGMENT = 65_533
+    from impasto.images.codecs.carried import Setting
 
 
 def encode(picture: Raster, format: str, options: WriteOptions | None = None) -> bytes:
@@ -50,7 +46,10 @@ def encode(picture: Raster, format: str, options: WriteOptions | None = None) ->
             f"{picture.width}x{picture.height} cannot be written as {format}: {reason(error)}",
             hint="use PNG or TIFF",
         ) from error
-    return buffer.getvalue()
+    data = buffer.getvalue()
+    if format == "JPEG" and not options.strip:
+        return carried.with_segments(data, picture.metadata)
+    return data
 
 
 def into(
@@ -96,37 +95,5 @@ def _travelling(picture: Raster, format: str, options: WriteOptions) -> dict[str
     """Profile and metadata as the format's writer wants them."""
     if format == "BMP":
         return {}
-    settings: dict[str, Setting] = {"icc_profile": srgb_profile()}
-    if options.strip:
-        return settings
-    exif, xmp = picture.metadata.get("exif"), picture.metadata.get("xmp")
-    too_long = format == "JPEG" and len(exif or b"") > _MAX_JPEG_SEGMENT
-    if exif and not too_long:
-        settings["exif"] = exif
-    if format == "TIFF" and (exif or xmp):
-        # The compressing writer cannot store EXIF's nested directories (GPS).
-        settings |= {"exif": _tiff_tags(exif, xmp), "compression": "raw"}
-    elif xmp and not (format == "JPEG" and len(xmp) > _MAX_JPEG_SEGMENT - 100):
-        settings |= _xmp_setting(xmp, format)
-    if "dpi" in picture.metadata and format in ("JPEG", "PNG", "TIFF"):
-        settings["dpi"] = picture.metadata["dpi"]
-    return settings
-
-
-def _tiff_tags(exif: bytes | None, xmp: bytes | None) -> Image.Exif:
-    """A TIFF's tags are its EXIF data, and XMP is one of them."""
-    tags = Image.Exif()
-    tags.load(exif or b"")
-    if xmp:
-        tags[700] = xmp
-    return tags
-
-
-def _xmp_setting(xmp: bytes, format: str) -> dict[str, Setting]:
-    if format == "PNG":
-        from PIL.PngImagePlugin import PngInfo
-
-        chunk = PngInfo()
-        chunk.add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
-        return {"pnginfo": chunk}
-    return {"xmp": xmp}
+    profile: dict[str, Setting] = {"icc_profile": srgb_profile()}
+    return profile if options.strip else profile | carried.settings(picture.metadata, format)

@@ -1,4 +1,4 @@
-"""Metadata that travels with the pixels: EXIF, XMP and the resolution."""
+"""Metadata that travels with the pixels: EXIF, XMP, IPTC, texts and the resolution."""
 
 from __future__ import annotations
 
@@ -6,33 +6,46 @@ import re
 from dataclasses import replace
 
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from impasto.errors import reason
-from impasto.images.raster import AnyRaster, Metadata, Raster
+from impasto.images.codecs.reading import Reading
+from impasto.images.codecs.xmp import of_one_picture
+from impasto.images.raster import AnyRaster, Metadata, Raster, Text
 
 _ORIENTATION = 0x0112
 _EXIF_IFD, _USER_COMMENT = 0x8769, 0x9286
+_NESTED = _EXIF_IFD, 0x8825  # and GPS
 _ASCII = b"ASCII\0\0\0"  # how the comment says what it is written in
 _THUMBNAIL_IFD = 1
 _SIZE = 0xA002, 0xA003  # turning and --size change it
+_IRB, _IRB_IPTC, _IRB_HEAD = b"8BIM", 0x0404, 12
+TIFF_IPTC = 33723
 # In a TIFF the tags that describe the file's own layout stand among those about the picture.
 _STRUCTURE = {*range(254, 260), 262, 263, 266, 273, *range(277, 282), 284, 292, 293, 317}
 _STRUCTURE |= {*range(320, 326), 330, 338, 339, 347, *range(512, 522), *range(529, 533)}
-_STRUCTURE |= {700, 34675, 34377}
+_STRUCTURE |= {700, TIFF_IPTC, 34377, 34675}  # XMP, IPTC, Photoshop's and the profile
+_PNG_XMP = "XML:com.adobe.xmp"
 _XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation(?:="|='|>))\d""")
 
 
-def extract(image: Image.Image, notes: list[str]) -> tuple[Metadata, int]:
+def extract(image: Image.Image, reading: Reading) -> tuple[Metadata, int]:
     """What travels with the pixels of ``image``, and the orientation to apply to them.
 
-    What travels says that the picture is upright. ``image`` itself stays as it is.
+    What travels says that the picture is upright and alone in its file. ``image`` itself stays
+    as it is.
     """
-    kept = Metadata()
-    if isinstance(xmp := image.info.get("xmp"), bytes):
+    kept, notes = Metadata(), reading.notes
+    xmp = _profile(image, "xmp") or image.info.get("xmp")
+    if isinstance(xmp, bytes) and (xmp := of_one_picture(xmp, notes)):
         kept["xmp"] = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
     dpi = image.info.get("dpi")
     if isinstance(dpi, tuple) and len(dpi) == 2 and all(0 < float(d) < 1e6 for d in dpi):
         kept["dpi"] = float(dpi[0]), float(dpi[1])
+    if texts := reading.texts or _texts(image):
+        kept["texts"] = tuple(texts)
+    if iptc := _iptc(image):
+        kept["iptc"] = iptc
     orientation = 1
     try:  # a camera's metadata must not cost the picture
         exif = image.getexif()
@@ -46,11 +59,57 @@ def extract(image: Image.Image, notes: list[str]) -> tuple[Metadata, int]:
     return kept, orientation
 
 
+def _texts(image: Image.Image) -> list[Text]:
+    """Comments of JPEG and GIF, and the texts of a PNG that Pillow has read."""
+    comments = [data for kind, data in getattr(image, "applist", ()) if kind == "COM"]
+    if not comments and "comment" in image.info:
+        comments = [image.info["comment"]]
+    texts = [("Comment", _decoded(each)) for each in comments]
+    if isinstance(image, PngImageFile):
+        texts += [(key, str(text)) for key, text in image.text.items() if key != _PNG_XMP]
+    return [(key, text) for key, text in texts if text]
+
+
+def _decoded(comment: bytes | str) -> str:
+    if isinstance(comment, str):
+        return comment
+    try:
+        text = comment.decode("utf-8")
+    except UnicodeDecodeError:
+        text = comment.decode("latin-1")
+    return text.strip("\0")
+
+
+def _iptc(image: Image.Image) -> bytes:
+    """From a JPEG's block of Photoshop, a TIFF's tag, or a PNG's text of ImageMagick."""
+    resources = image.info.get("photoshop")
+    found = resources.get(_IRB_IPTC) if isinstance(resources, dict) else None
+    if not found:
+        found = getattr(image, "tag_v2", {}).get(TIFF_IPTC)
+    if not found and (block := _profile(image, "iptc")):
+        length = int.from_bytes(block[_IRB_HEAD - 4 : _IRB_HEAD], "big")
+        resource = block[_IRB_HEAD:][:length]
+        found = resource if block.startswith(_IRB) else block
+    return found if isinstance(found, bytes) and found[:1] == b"\x1c" else b""
+
+
+def _profile(image: Image.Image, kind: str) -> bytes:
+    """What ImageMagick has put into a PNG's text: a name, a length, hexadecimal digits."""
+    text = image.info.get(f"Raw profile type {kind}")
+    if not isinstance(text, str):
+        return b""
+    try:
+        return bytes.fromhex("".join(text.split("\n")[3:]))
+    except ValueError:
+        return b""
+
+
 def _upright(exif: Image.Exif) -> bytes:
     """A copy without the thumbnail, which would show the photo, without the size, and with
     nothing to turn."""
     copy = Image.Exif()
     copy.load(exif.tobytes())
+    _keep_texts(exif, copy)
     copy[_ORIENTATION] = 1
     copy._ifds.pop(_THUMBNAIL_IFD, None)
     for tag in _SIZE:
@@ -60,10 +119,27 @@ def _upright(exif: Image.Exif) -> bytes:
     return copy.tobytes()
 
 
+def exif_of(data: bytes | None) -> Image.Exif:
+    """EXIF data to look at, to change and to write."""
+    exif = Image.Exif()
+    exif.load(data or b"")
+    _keep_texts(exif, exif)
+    return exif
+
+
+def _keep_texts(exif: Image.Exif, copy: Image.Exif) -> None:
+    """Let ``copy`` be written with the texts of ``exif`` byte for byte: Pillow reads them as
+    Latin-1 and writes question marks for what is not ASCII."""
+    places = [(exif, copy), *((exif.get_ifd(at), copy.get_ifd(at)) for at in _NESTED if at in exif)]
+    for original, target in places:
+        for tag, text in list(original.items()):
+            if isinstance(text, str) and not text.isascii():
+                target[tag] = text.encode("latin-1", "replace")
+
+
 def comment(picture: Raster) -> str:
     """The text of EXIF's UserComment; empty where there is none."""
-    exif = Image.Exif()
-    exif.load(picture.metadata.get("exif") or b"")
+    exif = exif_of(picture.metadata.get("exif"))
     value = exif.get_ifd(_EXIF_IFD).get(_USER_COMMENT, b"")
     data = value if isinstance(value, bytes) else str(value).encode()
     return data.removeprefix(_ASCII).decode("ascii", "replace").strip("\0 ")
@@ -71,7 +147,6 @@ def comment(picture: Raster) -> str:
 
 def with_comment(picture: AnyRaster, text: str) -> AnyRaster:
     """The picture with ``text``, plain ASCII, as EXIF's UserComment."""
-    exif = Image.Exif()
-    exif.load(picture.metadata.get("exif") or b"")
+    exif = exif_of(picture.metadata.get("exif"))
     exif[_EXIF_IFD] = {**exif.get_ifd(_EXIF_IFD), _USER_COMMENT: _ASCII + text.encode("ascii")}
     return replace(picture, metadata={**picture.metadata, "exif": exif.tobytes()})

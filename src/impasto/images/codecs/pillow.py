@@ -7,18 +7,21 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from impasto.errors import PictureError, in_memory, reason
 from impasto.images.codecs.color import split, to_srgb
+from impasto.images.codecs.formats import decoder
 from impasto.images.codecs.metadata import extract
+from impasto.images.codecs.reading import Reading
 from impasto.images.raster import AnyRaster, Raster, Size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL import ImageFile
 
 BICUBIC = Image.Resampling.BICUBIC
 # Pillow reports oddities as warnings; recording them changes global state, one at a time.
@@ -31,16 +34,16 @@ def from_pil(image: Image.Image) -> Raster:
     Raises:
         PictureError: its pixels cannot be had.
     """
-    notes: list[str] = []
+    reading = Reading("the Pillow image")
     try:
-        with in_memory("the Pillow image", hint="make it smaller first"), noted(notes):
+        with in_memory("the Pillow image", hint="make it smaller first"), noted(reading.notes):
             image.load()  # a TIFF is turned by this, and says no more that it is to be
-            picture = to_picture(image, notes)
+            picture = to_picture(image, reading)
     except PictureError:
         raise
     except Exception as error:
         raise PictureError(f"the Pillow image cannot be used: {reason(error)}") from error
-    return replace(picture, format=image.format, notes=tuple(notes))
+    return replace(picture, format=image.format, notes=tuple(reading.notes))
 
 
 def to_pil(picture: Raster) -> Image.Image:
@@ -82,10 +85,10 @@ def resize_to(picture: AnyRaster, size: Size) -> AnyRaster:
     )
 
 
-def to_picture(image: Image.Image, notes: list[str]) -> Raster:
-    metadata, orientation = extract(image, notes)
+def to_picture(image: Image.Image, reading: Reading) -> Raster:
+    metadata, orientation = extract(image, reading)
     color, alpha = split(image)
-    color = to_srgb(color, image.info.get("icc_profile"), notes)
+    color = to_srgb(color, image.info.get("icc_profile"), reading.notes)
     turn = _TURNS.get(orientation)
     if turn is not None:
         color = color.transpose(turn)
@@ -103,6 +106,12 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+
+def opened(format: str, file: IO[bytes], notes: list[str]) -> ImageFile.ImageFile:
+    """The header of a file, read with the format's own decoder; its pixels are not read yet."""
+    with noted(notes):
+        return decoder(format)(file)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import io
 import os
 import stat
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO
 
@@ -17,9 +18,11 @@ import numpy as np
 from PIL import Image
 
 from impasto.errors import OptionError, PictureError, PictureLimitError, in_memory, reason
+from impasto.images.codecs import jpeg, png
 from impasto.images.codecs.arrays import from_array
-from impasto.images.codecs.formats import decoder, recognise
-from impasto.images.codecs.pillow import from_pil, noted, to_picture
+from impasto.images.codecs.formats import recognise
+from impasto.images.codecs.pillow import from_pil, noted, opened, to_picture
+from impasto.images.codecs.reading import Reading
 from impasto.images.raster import Raster
 from impasto.options import ReadOptions
 
@@ -119,46 +122,36 @@ def _decode(file: IO[bytes], name: str, options: ReadOptions) -> Raster:
         file.seek(0)
     except OSError as error:
         raise PictureError(f"{name} cannot be read: {reason(error)}") from error
-    format = recognise(head, name)
-    notes: list[str] = []
+    format, reading = recognise(head, name), Reading(name, options)
     try:
         with in_memory(name, hint="make it smaller first"):
-            picture = _decoded(file, format, name, options, notes)
+            picture = _decoded(file, format, reading)
     except PictureError:
         raise
     except Exception as error:  # decoders raise anything at hostile bytes
         raise PictureError(
             f"{name} is damaged: {reason(error)}", hint="get a whole copy of the file"
         ) from error
-    return replace(picture, format=format, notes=tuple(dict.fromkeys(notes)))
+    return replace(picture, format=format, notes=tuple(dict.fromkeys(reading.notes)))
 
 
-def _decoded(
-    file: IO[bytes], format: str, name: str, options: ReadOptions, notes: list[str]
-) -> Raster:
-    with noted(notes):
-        image = decoder(format)(file)
-    _check_limits(*image.size, name, options)
+def _decoded(file: IO[bytes], format: str, reading: Reading) -> Raster:
+    image = _LOADERS.get(format, partial(_load, format))(file, reading)
+    with noted(reading.notes):
+        return to_picture(image, reading)
+
+
+def _load(format: str, file: IO[bytes], reading: Reading) -> Image.Image:
+    """The picture with its pixels, of a format that its decoder alone reads well."""
+    image = opened(format, file, reading.notes)
+    reading.require_size(*image.size)
     if _is_animated(image):
-        notes.append("only its first frame is used")
+        reading.notes.append("only its first frame is used")
     image.load()
-    with noted(notes):
-        return to_picture(image, notes)
+    return image
 
 
-def _check_limits(width: int, height: int, name: str, options: ReadOptions) -> None:
-    if width < 1 or height < 1:
-        raise PictureError(f"{name} has no pixels ({width}x{height})")
-    pixels = width * height
-    if pixels > options.max_pixels or max(width, height) > options.max_side:
-        limit, hint = f"{options.max_side} pixels a side", "make it smaller first"
-        if pixels > options.max_pixels:
-            limit = f"{options.max_pixels / 1e6:g} megapixels"
-            hint += ", or raise --max-pixels if there is memory for it"
-        raise PictureLimitError(
-            f"{name} is {width}x{height} ({pixels / 1e6:.0f} megapixels); the limit is {limit}",
-            hint=hint,
-        )
+_LOADERS = {"JPEG": jpeg.load, "PNG": png.load}
 
 
 def _is_animated(image: Image.Image) -> bool:

@@ -1,0 +1,45 @@
+"""One file that is being read: what it is called, what is allowed, what had to be decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from impasto.errors import PictureError, PictureLimitError
+from impasto.images.raster import Text
+from impasto.kinds import Unread
+from impasto.options import ReadOptions
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What decoders are told of a file, and where they leave their notes."""
+
+    name: str
+    options: ReadOptions = ReadOptions()
+    notes: list[str] = field(default_factory=list)
+    texts: list[Text] = field(default_factory=list)
+
+    def require_size(self, width: int, height: int) -> None:
+        """Raises: PictureLimitError: more pixels than are allowed, or none."""
+        if width < 1 or height < 1:
+            raise PictureError(f"{self.name} has no pixels ({width}x{height})")
+        pixels, options = width * height, self.options
+        if pixels <= options.max_pixels and max(width, height) <= options.max_side:
+            return
+        limit, hint = f"{options.max_side} pixels a side", "make it smaller first"
+        if pixels > options.max_pixels:
+            limit = f"{options.max_pixels / 1e6:g} megapixels"
+            hint += ", or raise --max-pixels if there is memory for it"
+        raise PictureLimitError(
+            f"{self.name} is {width}x{height} ({pixels / 1e6:.0f} megapixels); the limit is"
+            f" {limit}",
+            hint=hint,
+        )
+
+    def unread(self, kind: Unread) -> PictureError:
+        """The error for a whole file of a kind that is not read."""
+        return PictureError(f"{self.name} is {kind.name}, which is not read", hint=kind.remedy)
+
+    def endless(self, what: str) -> PictureError:
+        """The error for a file that would take very long, as only hostile ones do."""
+        return PictureError(f"{self.name} has {what}; it would take very long", hint="save it anew")

@@ -1,0 +1,148 @@
+"""JPEGs that lack something, and those that would take very long."""
+
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hostile import corners, encoded, noise
+from impasto import images
+from impasto.errors import PictureError
+
+END = b"\xff\xd9"
+KINDS = {
+    "baseline": {},
+    "progressive": {"progressive": True},
+    "restarting": {"restart_marker_blocks": 2},
+    "optimized": {"optimize": True, "quality": 30},
+    "4:4:4": {"subsampling": 0, "quality": 100},
+}
+"""Settings of Pillow's writer."""
+
+
+def soft(width=90, height=62):
+    """A picture with few bytes in its last rows."""
+    y, x = np.mgrid[0:height, 0:width]
+    return Image.fromarray(np.stack([x * 2, y * 3, 255 - x - y], -1).clip(0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_one_that_lacks_only_its_end_marker_is_read_with_a_note(kind, mode):
+    whole = encoded(soft().convert(mode), "JPEG", **KINDS[kind])
+    expected = images.read(whole)
+    assert expected.notes == ()
+    for tail in (b"", b"\xff", bytes(1), bytes(3000)):
+        picture = images.read(whole[:-2] + tail)
+        assert np.array_equal(picture.pixels, expected.pixels)
+        assert picture.notes == ("its end marker is missing; the picture is whole",)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("make", [soft, noise])
+def test_one_that_is_cut_is_refused_with_an_end_marker_or_without(kind, make):
+    whole = encoded(make(), "JPEG", **KINDS[kind])
+    for missing in (3, 10, 100, len(whole) // 2):
+        for tail in (b"", END, END + b"a film", bytes(1000)):
+            if missing < 100 and tail == bytes(1000):
+                continue  # the zeros may well be what is missing
+            with pytest.raises(PictureError, match=r"is damaged.*get a whole copy"):
+                images.read(whole[: -2 - missing] + tail)
+
+
+def test_one_that_ends_at_a_restart_is_refused():
+    for settings in ({}, {"progressive": True}, {"subsampling": 0}):
+        whole = encoded(noise(), "JPEG", restart_marker_blocks=2, **settings)
+        last = max(whole.rfind(b"\xff%c" % code) for code in range(0xD0, 0xD8))
+        for end in (last, last + 2):
+            with pytest.raises(PictureError, match="it ends before the picture does"):
+                images.read(whole[:end] + END)
+
+
+def test_progressive_ones_that_end_between_scans_are_refused():
+    whole = encoded(noise(), "JPEG", progressive=True)
+    scan = whole.rindex(b"\xff\xda")
+    with pytest.raises(PictureError, match="its last scans are missing"):
+        images.read(whole[: whole.rindex(b"\xff\xc4", 0, scan)] + END)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_pictures_of_one_colour_are_whole(mode, level):
+    """Grey is what a decoder puts where data is missing."""
+    image = Image.new(mode, (50, 30), level if mode == "L" else (level,) * 3)
+    for settings in KINDS.values():
+        data = encoded(image, "JPEG", **settings)
+        assert images.read(data).notes == ()
+        assert (images.read(data[:-2]).pixels == images.read(data).pixels).all()
+
+
+def test_what_follows_the_end_marker_is_ignored():
+    data = encoded(noise(), "JPEG")
+    whole = images.read(data)
+    for trailer in (data, b"\0\0\0\x18ftypmp42", b"\xff\xda\xff", b"SEFT"):
+        picture = images.read(data + trailer)
+        assert np.array_equal(picture.pixels, whole.pixels)
+        assert picture.notes == ()
+
+
+def scans(data, count):
+    """The picture with its last scan ``count`` times more."""
+    return data[:-2] + data[data.rindex(b"\xff\xda") : -2] * count + END
+
+
+def test_thousands_of_scans_are_refused_at_once():
+    data = encoded(Image.new("RGB", (2000, 1500)), "JPEG", progressive=True)
+    started = time.monotonic()
+    with pytest.raises(PictureError, match="more than 500 scans; it would take very long"):
+        images.read(scans(data, 5000))
+    assert time.monotonic() - started < 1
+    assert images.read(scans(encoded(corners(), "JPEG", progressive=True), 20)).width == 24
+
+
+def test_large_pictures_may_have_fewer_scans():
+    data = bytearray(encoded(corners(), "JPEG", progressive=True))
+    at = data.index(b"\xff\xc2") + 5
+    data[at : at + 4] = (10_000).to_bytes(2, "big") * 2
+    with pytest.raises(PictureError, match="more than 32 scans"):
+        images.read(scans(bytes(data), 40))
+
+
+def test_segments_without_end_are_refused_at_once():
+    data = encoded(corners(), "JPEG")
+    many = data[:2] + b"\xff\xef\0\2" * 200_000 + data[2:]
+    with pytest.raises(PictureError, match="more than 10000 segments"):
+        images.read(many)
+    assert images.read(data[:2] + b"\xff\xef\0\2" * 2000 + data[2:]).width == 24
+
+
+def with_frame(change):
+    data = bytearray(encoded(noise(), "JPEG"))
+    change(data, data.index(b"\xff\xc0"))
+    return bytes(data)
+
+
+def twelve_bits(data, at):
+    data[at + 1], data[at + 4] = 0xC1, 12
+
+
+@pytest.mark.parametrize(("change", "kind"), [
+    (twelve_bits, "a 12-bit JPEG"),
+    (lambda data, at: data.__setitem__(at + 1, 0xC3), "a lossless JPEG"),
+    (lambda data, at: data.__setitem__(at + 1, 0xC5), "a hierarchical JPEG"),
+    (lambda data, at: data.__setitem__(at + 1, 0xF7), "JPEG-LS"),
+    (lambda data, at: data.__setitem__(at + 9, 2), "a 2-channel JPEG"),
+])  # fmt: skip
+def test_kinds_that_are_not_read_are_named_and_not_called_damaged(change, kind):
+    with pytest.raises(PictureError, match=f"is {kind}, which is not read - convert it to PNG"):
+        images.read(with_frame(change))
+
+
+@pytest.mark.parametrize("data", [
+    b"\xff\xd8\xff", b"\xff\xd8\xff\xda", b"\xff\xd8\xff\xd9", b"\xff\xd8\xff\xc0\0\3\x08",
+    b"\xff\xd8\xff\xc0\0\x0b\x08\0\1\0\1\1\1\x11\0\xff\xda\0\x08\1\1\0\0\x3f\0",
+])  # fmt: skip
+def test_rags_of_a_jpeg_are_damaged(data):
+    with pytest.raises(PictureError, match="is damaged"):
+        images.read(data)
