@@ -1,6 +1,9 @@
 """Films made by PyAV, and what is in them."""
 
+import resource
+from contextlib import contextmanager, suppress
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -90,3 +93,29 @@ def stopped_after(clip, target, painter, count):
             cancel.cancel()
 
     return stylize_film(clip, target, painter, on_progress=stop, cancel=cancel)
+
+
+def cancelled():
+    cancel = CancelToken()
+    cancel.cancel()
+    return cancel
+
+
+@contextmanager
+def full_disk(limit=50_000):
+    """No file is larger than so many bytes; noise is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def open_files(folder):
+    """Files below ``folder`` that this process has open."""
+    found = []
+    for number in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # of the one that lists them
+            found.append(str(number.readlink()))
+    return [path for path in found if path.startswith(str(folder))]

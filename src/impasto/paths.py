@@ -24,7 +24,8 @@ _WRITTEN = {*SUFFIXES, *FILMS}
 _NOT_WRITTEN = _OTHER_FILMS | {*kinds.UNREAD}
 _READ_SUFFIXES = (_WRITTEN | _OTHER_FILMS) - {".ts"}
 """What counts in a folder, where ``.ts`` is more often a program than a film."""
-_MAX_NAME = 255  # bytes, on every file system in use
+MAX_NAME = 255
+"""Bytes of the name of a file, on every file system in use."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Task:
     output: Path
     note: str = ""
     """What had to be decided about its name."""
+    free: bool = False
+    """Whether a film may become one of another kind, as nobody has named one."""
 
     @property
     def is_film(self) -> bool:
@@ -284,6 +287,7 @@ def _distinct(
                 style,
                 _output(item, style, folder, suffix, whole=whole),
                 note if whole else "",
+                free=item.path.suffix.lower() in _NO_PICTURES,
             )
             for style in styles
         ]
@@ -338,7 +342,7 @@ def _output(
 
 def _short(stem: str, ending: str) -> str:
     """``stem`` and ``ending``, the stem cut where the file system allows no more."""
-    room = _MAX_NAME - len(os.fsencode(ending))
+    room = MAX_NAME - len(os.fsencode(ending))
     if room < 1:
         raise OptionError(f"{ending} is too long for the name of a file", hint="name one with -o")
     letters = os.fsencode(stem)

@@ -4,34 +4,19 @@ import errno
 import json
 import re
 import resource
-import signal
-import subprocess
 import sys
-import time
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from filming import (
-    AMR,
-    OTHERS,
-    frames_of,
-    make,
-    make_any,
-    pixels_of,
-    sound_of,
-    stopped_after,
-    times_of,
-)
+from filming import OTHERS, cancelled, frames_of, make, make_any, pixels_of, sound_of, times_of
 from impasto import assets, images
 from impasto.errors import (
     Cancelled,
     ImpastoError,
     MissingExtraError,
     OptionError,
-    OutputError,
     PictureError,
     PictureLimitError,
 )
@@ -42,17 +27,9 @@ from impasto.stylization import batch
 from impasto.stylization.batch import Settings
 from impasto.stylization.film import stylize_film
 from impasto.stylization.stylizer import Stylizer
-from impasto.video import encoding
-from impasto.video import film as films
 from running import run
 
 av = pytest.importorskip("av")
-
-
-def cancelled():
-    cancel = CancelToken()
-    cancel.cancel()
-    return cancel
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
@@ -83,18 +60,6 @@ def test_frames_keep_their_times_whatever_their_rate(painter, tmp_path):
     assert np.abs(times_of(tmp_path / "painted.mp4") - times_of(clip)).max() < 0.0011
 
 
-def test_only_the_last_state_takes_room(tmp_path):
-    work = encoding.Work(tmp_path / "clip.mp4", "key")
-    work.start()
-    for number in range(3):
-        (work.folder / "part.tmp").write_bytes(b"frames")
-        work.keep(work.folder / "part.tmp", {"age": np.array(number)})
-    states = sorted(work.folder.glob("*.npz"))
-    assert [path.stat().st_size > 0 for path in states] == [False, False, True]
-    assert int(work.start()["age"]) == 2
-    assert len(work.parts) == 3
-
-
 def test_webm_and_gif_are_written_and_read(painter, tmp_path):
     clip = make(tmp_path / "clip.webm", codec="libvpx-vp9", sound="libopus", frames=6)
     stylize_film(clip, tmp_path / "painted.webm", painter)
@@ -105,27 +70,6 @@ def test_webm_and_gif_are_written_and_read(painter, tmp_path):
     assert np.abs(gif - pixels_of(tmp_path / "painted.webm")).mean() < 12
     stylize_film(tmp_path / "painted.gif", tmp_path / "again.gif", painter)
     assert len(frames_of(tmp_path / "again.gif")) == 6
-
-
-@pytest.mark.parametrize(("pixel_format", "color_range"), [("yuv420p", 1), ("yuvj420p", 2)])
-def test_colour_tags_are_kept_and_colours_with_them(painter, tmp_path, pixel_format, color_range):
-    tags = {"color_primaries": 1, "color_trc": 1, "colorspace": 1, "color_range": color_range}
-    options = {"frames": 3, "sound": None, "pixel_format": pixel_format}
-    clip = make(tmp_path / "clip.mp4", **options, **tags)
-    stylize_film(clip, tmp_path / "painted.mp4", painter, StylizeOptions(strength=0))
-    frame = frames_of(tmp_path / "painted.mp4")[0]
-    assert {name: getattr(frame, name) for name in tags} == tags
-    assert np.abs(pixels_of(tmp_path / "painted.mp4") - pixels_of(clip)).mean() < 6
-
-
-def test_a_film_in_hdr_becomes_an_ordinary_one(painter, tmp_path):
-    hlg = {"color_primaries": 9, "color_trc": 18, "colorspace": 9, "color_range": 1}
-    clip = make(tmp_path / "clip.mp4", frames=3, sound=None, **hlg)
-    assert frames_of(clip)[0].color_trc == 18
-    stylize_film(clip, tmp_path / "painted.mp4", painter, StylizeOptions(strength=0))
-    frame = frames_of(tmp_path / "painted.mp4")[0]
-    assert (frame.color_primaries, frame.color_trc, frame.colorspace) == (1, 1, 1)
-    assert np.abs(pixels_of(tmp_path / "painted.mp4") - pixels_of(clip)).mean() < 6
 
 
 def test_odd_sizes_and_size_are_taken(painter, tmp_path):
@@ -161,112 +105,6 @@ def test_a_film_that_ends_early_is_said_to(style, tmp_path):
     assert re.search(r"tells of 8 more frames; it may be damaged", result.notes[1])
 
 
-def test_a_film_that_is_stopped_can_be_played_and_goes_on(clip, style, tmp_path, monkeypatch):
-    monkeypatch.setattr(films, "PART", 6)
-    whole, target = tmp_path / "whole.mp4", tmp_path / "painted.mp4"
-    stylize_film(clip, whole, Stylizer(style, steady=True, threads=1))
-    film = stopped_after(clip, target, Stylizer(style, steady=True, threads=1), 9)
-    assert not film.whole
-    assert len(frames_of(target)) == film.frames == 9
-    assert 0 < len(sound_of(target)) < len(sound_of(clip))
-    assert encoding.unfinished(target)
-    task = Task(clip, style.name, target)
-    assert not batch.is_there(task, Settings())  # to be gone on with, also by a cluster
-    seen = []
-    film = stylize_film(
-        clip, target, Stylizer(style, steady=True, threads=1), on_progress=seen.append
-    )
-    assert film.whole
-    assert seen[0].step == 10
-    assert not encoding.unfinished(target)
-    assert batch.is_there(task, Settings())
-    assert sound_of(target) == sound_of(clip)
-    assert np.abs(pixels_of(target) - pixels_of(whole)).mean() < 3
-    assert np.abs(times_of(target) - times_of(clip)).max() < 0.0011
-
-
-def test_a_film_that_is_stopped_again_before_the_next_frame_keeps_its_sound(
-    clip, painter, tmp_path
-):
-    target = tmp_path / "painted.mp4"
-    stopped_after(clip, target, painter, 9)
-    sound = sound_of(target)
-    film = stylize_film(clip, target, painter, cancel=cancelled())
-    assert (film.frames, film.whole) == (9, False)
-    assert sound_of(target) == sound
-    assert len(sound) > 10
-
-
-def test_a_film_that_was_stopped_at_its_end_is_told_as_any(clip, painter, tmp_path):
-    stopped_after(clip, tmp_path / "painted.mp4", painter, 20)
-    film = stylize_film(clip, tmp_path / "painted.mp4", painter)
-    assert json.loads(json.dumps(asdict(film)))["width"] == 160
-    assert (film.frames, film.whole) == (20, True)
-
-
-@pytest.mark.parametrize("suffix", [".ts", ".mpg"])
-def test_a_film_goes_on_where_no_place_in_it_is_found(painter, tmp_path, suffix):
-    """In a transport stream, nothing comes after seeking; in a program stream, what is later."""
-    clip = make_any(tmp_path / f"clip{suffix}")
-    stopped_after(clip, tmp_path / "painted.mp4", painter, 9)
-    assert stylize_film(clip, tmp_path / "painted.mp4", painter).frames == 20
-    assert np.abs(times_of(tmp_path / "painted.mp4") - times_of(clip)).max() < 0.0011
-
-
-def test_another_style_does_not_go_on_from_there(clip, style, tmp_path):
-    target = tmp_path / "painted.mp4"
-    stopped_after(clip, target, Stylizer(style, steady=True), 5)
-    with pytest.raises(OutputError, match=r"there already - --overwrite"):
-        stylize_film(clip, target, Stylizer("mondrian", steady=True))
-    film = stylize_film(clip, target, Stylizer("mondrian", steady=True), overwrite=True)
-    assert film.frames == 20
-
-
-def test_a_killed_painting_loses_no_finished_part(clip, tmp_path):
-    """kill -9 in the middle: the next call takes the parts that are there."""
-    target = tmp_path / "painted.mp4"
-    code = (
-        "import sys; from pathlib import Path; from impasto.video import film as films\n"
-        "from impasto.stylization.film import stylize_film\n"
-        "from impasto.stylization.stylizer import Stylizer\n"
-        "films.PART = 4\n"
-        "steps = []\n"
-        "film = stylize_film(Path(sys.argv[1]), Path(sys.argv[2]), "
-        "Stylizer('great-wave', steady=True), on_progress=steps.append)\n"
-        "print(steps[0].step, film.frames)\n"
-    )
-    command = [sys.executable, "-c", code, str(clip), str(target)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    parts = tmp_path / f".{target.name}.parts"
-    deadline = time.monotonic() + 120
-    while not list(parts.glob("*1.npz")) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.kill()
-    process.communicate()
-    assert not target.exists()
-    begun, count = map(int, subprocess.check_output(command).split())
-    assert begun > 4
-    assert count == len(frames_of(target)) == 20
-    assert sound_of(target) == sound_of(clip)
-
-
-def test_ctrl_c_leaves_a_film_and_exits_with_130(tmp_path):
-    clip = make(tmp_path / "clip.mp4", frames=400)
-    target = tmp_path / "clip.great-wave.mp4"
-    command = [sys.executable, "-m", "impasto", "stylize", str(clip), "-s", "great-wave"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    part = tmp_path / f".{target.name}.parts" / "part.tmp"
-    deadline = time.monotonic() + 120
-    while not part.exists() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 130, said
-    assert "the same command goes on" in said
-    assert 0 < len(frames_of(target)) < 400
-
-
 def test_the_command_line_paints_films_and_pictures_of_a_folder(tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
@@ -298,34 +136,6 @@ def test_what_is_no_film_is_an_error_that_says_so(painter, tmp_path, clip):
     with pytest.raises(OptionError, match=r"webm cannot hold .* \(aac\) - write a .mp4 instead"):
         stylize_film(clip, tmp_path / "painted.webm", painter)
     assert [entry.name for entry in tmp_path.iterdir()] == ["text.mp4"]
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "suffixes", "other"),
-    [
-        ("phone.3gp", AMR, [".mp4", ".mkv"], ".mov"),
-        ("clip.mkv", {"sound": "libopus"}, [".mov"], ".mp4"),  # refused when a file begins
-        ("old.avi", {"codec": "mpeg4", "sound": "pcm_s16le"}, [".mp4"], ".mov"),  # at its end
-    ],
-)
-def test_a_kind_that_cannot_hold_the_sound_is_refused_and_one_that_can_is_named(
-    painter, tmp_path, name, options, suffixes, other
-):
-    clip = make(tmp_path / name, frames=3, **options)
-    for suffix in suffixes:
-        with pytest.raises(
-            OptionError, match=rf"{suffix} cannot hold .* - write a {other} instead"
-        ):
-            stylize_film(clip, tmp_path / f"painted{suffix}", painter)
-    target = tmp_path / f"painted{other}"
-    stylize_film(clip, target, painter)
-    assert sound_of(target) == sound_of(clip)
-
-
-def test_sound_that_no_kind_can_hold_is_refused_with_another_way_out(painter, tmp_path):
-    clip = make(tmp_path / "clip.asf", frames=3, codec="mpeg4", sound="wmav2")
-    with pytest.raises(OptionError, match=r"\(wmav2\) - make its sound AAC first"):
-        stylize_film(clip, tmp_path / "painted.mkv", painter)
 
 
 @pytest.mark.parametrize("suffix", OTHERS)

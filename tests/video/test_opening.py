@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from filming import frames_of, make
+from filming import frames_of, full_disk, make, open_files
 from impasto.errors import PictureError
 from impasto.stylization.film import stylize_film
-from impasto.video.opening import opened
+from impasto.video.opening import opened, written
 from running import run
 
 av = pytest.importorskip("av")
@@ -148,3 +148,17 @@ def test_what_is_no_file_is_said_to_be_none(tmp_path, painter, kind):
         stylize_film(source, tmp_path / "out.mp4", painter)
     assert not list(tmp_path.glob(".*"))
     assert not (tmp_path / "out.mp4").exists()
+
+
+def test_what_closing_says_is_told_if_nothing_else_has_failed(tmp_path):
+    with (
+        full_disk(100),
+        pytest.raises(OSError, match="File too large"),
+        written(tmp_path / "one.nut", "nut") as output,
+    ):
+        stream = output.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "bgr0"
+        output.mux(stream.encode(av.VideoFrame(64, 64, "bgr0")))
+        output.mux(stream.encode(None))
+    assert not open_files(tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -6,7 +6,8 @@ import struct
 import numpy as np
 import pytest
 
-from filming import frames_of, make, pixels_of
+from filming import frames_of, make, open_files, pixels_of
+from impasto.errors import PictureError, PictureLimitError
 from impasto.options import ReadOptions, StylizeOptions
 from impasto.stylization.film import stylize_film
 from impasto.video.reading import Source, is_turned, upright
@@ -107,3 +108,22 @@ def test_the_picture_that_players_show_for_a_film_is_not_the_film(tmp_path, pain
         output.mux(stream.encode(None))
     film = stylize_film(tmp_path / "cover.mp4", tmp_path / "out.mp4", painter)
     assert (film.frames, film.width, film.height) == (3, 64, 48)
+
+
+@pytest.mark.parametrize("limits", [ReadOptions(max_pixels=1000), ReadOptions()])
+def test_a_film_that_is_refused_is_closed(tmp_path, clip, limits):
+    source = tmp_path / "clip.mkv"
+    with av.open(str(source), "w") as output:  # sound alone, or more pixels than are read
+        stream = output.add_stream("aac", rate=48000, layout="mono")
+        if limits.max_pixels < 10_000:
+            output.close()
+            source.write_bytes(clip.read_bytes())
+        else:
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+            silence.sample_rate = 48000
+            output.mux(stream.encode(silence))
+            output.mux(stream.encode(None))
+    with pytest.raises(PictureError) as told:
+        Source(source, limits)
+    assert isinstance(told.value, PictureLimitError) == (limits.max_pixels == 1000)
+    assert not open_files(tmp_path)

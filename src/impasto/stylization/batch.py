@@ -7,7 +7,7 @@ import hashlib
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, groupby
@@ -98,9 +98,10 @@ def run(
     if first := next((task for task in pictures if not is_there(task, settings)), None):
         load(first.style)
     yield from _pictures(pictures, load, settings, cancel)
+    taken = places(tasks)
     for task in films:
         if not cancel.cancelled:
-            yield film(task, styles[task.style], settings, on_progress, cancel)
+            yield film(task, styles[task.style], settings, on_progress, cancel, taken)
 
 
 def require_for_films(tasks: Sequence[Task], settings: Settings) -> None:
@@ -176,9 +177,9 @@ def is_there(task: Task, settings: Settings) -> bool:
         return False
     if not task.is_film:
         return True
-    from impasto.video import encoding
+    from impasto.video import workplace
 
-    return not encoding.unfinished(task.output)
+    return not workplace.unfinished(task.output)
 
 
 @dataclass(frozen=True)
@@ -253,10 +254,28 @@ def _write(about: Result, painting: Picture | None, settings: Settings) -> Resul
     )
 
 
+def places(tasks: Iterable[Task]) -> frozenset[str]:
+    """Where files lie, or will lie, that no result may replace."""
+    return frozenset(os.path.realpath(path) for task in tasks for path in (task.input, task.output))
+
+
+def fitting(task: Task, taken: Container[str]) -> Task:
+    """A film whose kind nobody has named, as one of a kind that holds its sound."""
+    from impasto.stylization import film
+
+    return film.fitting(task, taken) if task.free and task.is_film else task
+
+
 def film(
-    task: Task, style: Style, settings: Settings, on_progress: OnProgress, cancel: CancelToken
+    task: Task,
+    style: Style,
+    settings: Settings,
+    on_progress: OnProgress,
+    cancel: CancelToken,
+    taken: Container[str] = (),
 ) -> Result:
-    """Paint one film, or go on with it.
+    """Paint one film, or go on with it; into a kind that holds its sound, if none was named, and
+    into no place that is ``taken``.
 
     Raises:
         MissingExtraError: PyAV is not installed.
@@ -267,6 +286,9 @@ def film(
     if is_there(task, settings):
         return Result(task, skipped=True)
     opening.library()
+    task = fitting(task, taken)
+    if is_there(task, settings):
+        return Result(task, skipped=True)
     started = time.perf_counter()
     try:
         stylizer = Stylizer(style, device=settings.device, threads=settings.threads, steady=True)
@@ -278,6 +300,7 @@ def film(
                 settings.stylize,
                 read=settings.read,
                 overwrite=settings.overwrite,
+                strip=settings.write.strip,
                 on_progress=on_progress,
                 cancel=cancel,
             )
@@ -307,3 +330,4 @@ def _notes(film: Film) -> Iterator[str]:
         yield "stopped; the same command goes on from here"
     if film.missing:
         yield f"the file tells of {film.missing} more frames; it may be damaged"
+    yield from film.notes

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import os
+from collections.abc import Container
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-from impasto.errors import OptionError
+from impasto.errors import ImpastoError, OptionError
 from impasto.options import ReadOptions, StylizeOptions
+from impasto.paths import Task
 from impasto.progress import CancelToken, OnProgress, silent
 from impasto.stylization.stylizer import Stylizer
-from impasto.video.film import Film, Look, paint
+from impasto.video.cargo import kinds_for
+from impasto.video.film import Film, paint
+from impasto.video.opening import library
+from impasto.video.pipeline import Look
+from impasto.video.reading import Source
 
 
 def stylize_film(
@@ -22,6 +29,7 @@ def stylize_film(
     *,
     read: ReadOptions | None = None,
     overwrite: bool = False,
+    strip: bool = False,
     on_progress: OnProgress = silent,
     cancel: CancelToken | None = None,
 ) -> Film:
@@ -37,8 +45,27 @@ def stylize_film(
         raise OptionError("films are painted without stroke")
     return paint(
         source, target, look(stylizer, options),
-        read=read, overwrite=overwrite, on_progress=on_progress, cancel=cancel,
+        read=read, overwrite=overwrite, strip=strip, on_progress=on_progress, cancel=cancel,
     )  # fmt: skip
+
+
+def fitting(task: Task, taken: Container[str] = ()) -> Task:
+    """A film whose kind nobody has named, as the first one that holds its sound and whose name is
+    not ``taken``. What is wrong with the film is told when it is painted."""
+    own, stem = task.output.suffix, task.output.with_suffix("")
+    try:
+        with Source(task.input, ReadOptions()) as film:
+            kinds = kinds_for(film, own)
+    except (ImpastoError, library().FFmpegError):
+        return task
+    if own.lower() in kinds:
+        return task
+    for kind in kinds:
+        output = stem.with_name(stem.name + kind)
+        if os.path.realpath(output) not in taken:
+            note = f"written as {kind}, as {own} cannot hold its sound"
+            return replace(task, output=output, note="; ".join(filter(None, (task.note, note))))
+    return task
 
 
 def look(stylizer: Stylizer, options: StylizeOptions) -> Look:

@@ -49,7 +49,10 @@ def run(
     ray = need("ray", "cluster", "--ray")
     batch.require_for_films(tasks, settings)
     batch.require_styles(tasks, styles, settings)
-    left = []
+    left, taken = [], batch.places(tasks)
+    tasks = [
+        each if batch.is_there(each, settings) else batch.fitting(each, taken) for each in tasks
+    ]
     for task in tasks:
         if batch.is_there(task, settings):
             yield Result(task, skipped=True)

@@ -1,15 +1,12 @@
-"""Painted frames, encoded in parts; each part with what the next one needs to go on from it."""
+"""Painted frames, encoded in parts that are put together at the end."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -18,99 +15,61 @@ from impasto.video.reading import AHEAD, Source, is_turned
 
 if TYPE_CHECKING:
     from av import VideoFrame, VideoStream
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
-    from impasto.inference.onnx_proto import Array
-
-_ABOUT = "film.json"
 _BT709 = 1
 _HDR = 16, 18  # PQ and HLG
 _TAGS = ("color_range", "color_primaries", "color_trc", "colorspace")
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How frames are encoded, and FFmpeg's name of the kind of file that the parts are."""
+
+    codec: str
+    pixels: str
+    options: dict[str, str]
+    parts: str = "nut"
+    clear: bool = False
+    """Whether it keeps transparency."""
+    about: str = ""
+    """What it is called; empty for the usual one of a kind."""
+
+
 # As large and nearly as good as "fast", in a third of its time: a second reference finds what
 # a painting goes back to, and looking ahead spends bits on what stays.
 _X264 = {"preset": "superfast", "refs": "2", "x264-params": "mbtree=1:rc-lookahead=10"}
-_H264 = "libx264", "yuv420p", {"crf": "18", "bf": "0", **_X264}
-_ENCODERS = {
-    ".webm": ("libvpx-vp9", "yuv420p", {"crf": "24", "b": "0", "cpu-used": "5", "row-mt": "1"}),
-    ".gif": ("ffv1", "bgr0", {}),  # its 256 colours are chosen once all frames are there
+_VP9 = {"crf": "24", "b": "0", "cpu-used": "5", "row-mt": "1"}
+_H264 = Coding("libx264", "yuv420p", {"crf": "18", "bf": "0", **_X264})
+_OPAQUE = {
+    ".webm": Coding("libvpx-vp9", "yuv420p", _VP9),
+    ".gif": Coding("ffv1", "bgr0", {}),  # its 256 colours are chosen once all frames are there
+}
+_CLEAR = {
+    # Transparency lies beside the packets, where only this kind of file keeps it; frames that
+    # are shown to nobody (alt-ref) cannot have any.
+    ".webm": Coding(
+        "libvpx-vp9", "yuva420p", {**_VP9, "auto-alt-ref": "0"}, "webm", True, "VP9 with alpha"
+    ),
+    ".gif": Coding("ffv1", "bgra", {}, clear=True),
+    ".mov": Coding("prores_ks", "yuva444p10le", {"profile": "4444"}, "mov", True, "ProRes 4444"),
 }
 
 
-def unfinished(target: Path) -> bool:
-    """Whether a film of this name was begun and not painted to its end."""
-    return os.path.exists(_folder(target) / _ABOUT)
-
-
-def _folder(target: Path) -> Path:
-    return target.parent / f".{target.name}.parts"
-
-
-class Work:
-    """The folder of the parts, beside the target."""
-
-    def __init__(self, target: Path, key: str) -> None:
-        self.folder = _folder(target)
-        self._suffix, self._key = target.suffix.lower(), key
-        try:
-            self.begun = json.loads((self.folder / _ABOUT).read_bytes()) == {"key": key}
-        except (OSError, ValueError):
-            self.begun = False
-
-    def start(self) -> dict[str, Array]:
-        """Make the folder, or find what the last part has left."""
-        if not self.begun:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir(parents=True)
-            (self.folder / _ABOUT).write_text(json.dumps({"key": self._key}))
-            self.begun = True
-        states = sorted(self.folder.glob("*.npz"))
-        if not states:
-            return {}
-        with np.load(states[-1], allow_pickle=False) as arrays:
-            return dict(arrays)
-
-    @property
-    def parts(self) -> list[Path]:
-        """Those that are complete: what comes after them is there."""
-        return [state.with_suffix(".nut") for state in sorted(self.folder.glob("*.npz"))]
-
-    def keep(self, part: Path, state: Mapping[str, ArrayLike]) -> None:
-        """Give a part its name; it counts from when its state has one too."""
-        states = sorted(self.folder.glob("*.npz"))
-        name = self.folder / f"{len(states):06}.nut"
-        part.replace(name)
-        saved = self.folder / "state.tmp"
-        with saved.open("wb") as file:
-            arrays: dict[str, Any] = {name: np.asarray(each) for name, each in state.items()}
-            np.savez(file, **arrays)
-        saved.replace(name.with_suffix(".npz"))
-        for old in states:  # only the last one is gone on from; that they are there counts
-            old.write_bytes(b"")
-
-    @property
-    def encoder(self) -> tuple[str, str, dict[str, str]]:
-        return _ENCODERS.get(self._suffix, _H264)
-
-    def finish(self, joined: Path, target: Path, *, whole: bool) -> None:
-        joined.replace(target)
-        if whole:
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-    def close(self) -> None:
-        """Remove the folder where it has nothing to go on from."""
-        if self.begun and not self.parts:
-            shutil.rmtree(self.folder, ignore_errors=True)
+def coding(suffix: str, *, clear: bool) -> Coding:
+    """What a kind of file is encoded in; one that keeps transparency if it is ``clear``, and
+    there is one."""
+    opaque = _OPAQUE.get(suffix.lower(), _H264)
+    return _CLEAR.get(suffix.lower(), opaque) if clear else opaque
 
 
 class Encoder(ExitStack):
     """One part, encoded in another thread."""
 
-    def __init__(self, work: Work, film: Source) -> None:
+    def __init__(self, path: Path, coding: Coding, film: Source) -> None:
         super().__init__()
-        self.path = work.folder / "part.tmp"
-        self._codec, self._pixels, self._options = work.encoder
-        self._film = film
-        self._container = self.enter_context(written(self.path, "nut"))
+        self.path, self._coding, self._film = path, coding, film
+        self._container = self.enter_context(written(path, coding.parts))
         self._thread = ThreadPoolExecutor(1)
         self.callback(self._thread.shutdown, cancel_futures=True)
         self.push(self._finish)
@@ -124,6 +83,7 @@ class Encoder(ExitStack):
                 self._container.mux(self._stream.encode(None))
 
     def add(self, pixels: NDArray[np.uint8], like: VideoFrame) -> None:
+        """Encode ``(H, W, 3)``, or 4 with alpha, to be shown when a frame of the film is."""
         self._settle(AHEAD)
         self._waiting.append(self._thread.submit(self._encode, pixels, like))
 
@@ -137,22 +97,27 @@ class Encoder(ExitStack):
             pixels = np.pad(pixels, ((0, more[0]), (0, more[1]), (0, 0)), mode="edge")
         if self._stream is None:
             self._stream = self._open(pixels.shape[1], pixels.shape[0], like)
-        frame = library().VideoFrame.from_ndarray(pixels, format="rgb24")
+        kind = "rgb24" if pixels.shape[2] == 3 else "rgba"
+        frame = library().VideoFrame.from_ndarray(pixels, format=kind)
         space = {"dst_colorspace": _tags(like)["colorspace"], "dst_color_range": like.color_range}
-        frame = frame.reformat(format=self._pixels, **({} if self._codec == "ffv1" else space))
+        space = {} if self._coding.codec == "ffv1" else space
+        frame = frame.reformat(format=self._coding.pixels, **space)
         frame.pts, frame.time_base = like.pts, like.time_base
         self._container.mux(self._stream.encode(frame))
 
     def _open(self, width: int, height: int, like: VideoFrame) -> VideoStream:
-        stream = cast("VideoStream", self._container.add_stream(self._codec, options=self._options))
-        stream.width, stream.height, stream.pix_fmt = width, height, self._pixels
+        options = self._coding.options
+        stream = cast(
+            "VideoStream", self._container.add_stream(self._coding.codec, options=options)
+        )
+        stream.width, stream.height, stream.pix_fmt = width, height, self._coding.pixels
         context = stream.codec_context
         if like.time_base:
             context.time_base = like.time_base
         context.framerate = self._film.rate
-        if ratio := self._film.stream.sample_aspect_ratio:
-            context.sample_aspect_ratio = 1 / ratio if is_turned(like) else ratio
-        if self._codec != "ffv1":
+        ratio = self._film.ratio
+        context.sample_aspect_ratio = 1 / ratio if is_turned(like) else ratio
+        if self._coding.codec != "ffv1":
             for tag, value in _tags(like).items():
                 setattr(context, tag, value)
         return stream

@@ -2,7 +2,7 @@
 
 Painted frames are encoded in parts of some seconds, each with what the next one needs to go
 on from it; a film that was stopped goes on at the last one. In the end the parts and the
-packets of the source's sound are put together, without being encoded again.
+packets of what the source holds beside them are put together, without being encoded again.
 """
 
 from __future__ import annotations
@@ -10,37 +10,26 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import math
 import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from impasto import atomic
-from impasto.errors import OutputError, PictureError, reason
-from impasto.images.picture import Picture
+from impasto.errors import ImpastoError, OutputError, PictureError, reason
 from impasto.options import ReadOptions
-from impasto.progress import CancelToken, OnProgress, Progress, silent
-from impasto.video.encoding import Encoder, Work, even
-from impasto.video.muxing import join, require_room_for_sound
+from impasto.progress import CancelToken, OnProgress, silent
+from impasto.video.cargo import cargo
+from impasto.video.muxing import Whole, join
 from impasto.video.opening import library
-from impasto.video.reading import Source, ahead, upright
+from impasto.video.pipeline import Look, Pipeline
+from impasto.video.reading import Source
+from impasto.video.workplace import Work
 
-if TYPE_CHECKING:
-    import numpy as np
-    from av import VideoFrame
-    from numpy.typing import ArrayLike, NDArray
-
-    from impasto.video.temporal import SteadyEngine
-
-    Frames = Iterable[NDArray[np.uint8]]
-
-PART = 240
-"""Frames of a part: what is painted anew, at most, after the machine has stopped."""
+_VERSION = 2
+"""Of the parts: those of another one are not gone on with."""
+_OF_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @dataclass(frozen=True)
@@ -58,20 +47,8 @@ class Film:
     whole: bool
     missing: int = 0
     """Frames that the file tells of beside these, and that were not to be had."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """How the frames of a film are painted.
-
-    ``key`` says in a text all that decides what they look like: a film that was stopped goes
-    on only with an equal one. ``frames`` paints them in their order, ``(H, W, 3)`` 8-bit sRGB
-    each, by ``engine``, whose state is kept with each part.
-    """
-
-    key: str
-    engine: SteadyEngine
-    frames: Callable[[Frames], Generator[Picture, None, None]]
+    notes: tuple[str, ...] = ()
+    """What was left out, or had to be decided, one sentence each."""
 
 
 def paint(
@@ -81,46 +58,52 @@ def paint(
     *,
     read: ReadOptions | None = None,
     overwrite: bool = False,
+    strip: bool = False,
     on_progress: OnProgress = silent,
     cancel: CancelToken | None = None,
 ) -> Film:
     """Paint a film into a file whose suffix says its kind, one of
-    :data:`impasto.paths.FILMS`.
+    :data:`impasto.paths.FILMS`; without titles, places and dates if they are to be stripped.
 
     Stopped by ``cancel``, it leaves a film of what there is; called again, it goes on.
 
     Raises:
         PictureError: not a film, a damaged one, or one above the limits.
         OptionError: the kind cannot hold the sound.
-        OutputError: ``target`` is there already, or cannot be written.
+        OutputError: ``target`` is there already, or cannot be written; or another process is
+            painting it.
         MissingExtraError: PyAV is not installed.
         Cancelled: before the first frame.
     """
     cancel = cancel or CancelToken()
-    with _errors_translated(source, target), closing(Work(target, _key(source, look))) as work:
-        if os.path.exists(target) and not overwrite and not work.begun:
+    library()
+    with (
+        closing(Work(target, _key(source, look))) as work,
+        _given_up(work),
+        _errors_translated(source, target),
+    ):
+        if os.path.lexists(target) and not overwrite and not work.is_shown():
             raise atomic.there_already(target)
-        with closing(Source(source, read or ReadOptions())) as film:
-            require_room_for_sound(film, target)
-            pipeline = _FilmPipeline(film, work, look)
+        with Source(source, read or ReadOptions()) as film:
+            held = cargo(film, target.suffix)
+            pipeline = Pipeline(film, work, look)
             pipeline.run(on_progress, cancel)
             if not pipeline.frames:
                 cancel.check()
-                raise PictureError(f"{source} has no frames")
-            missing = 0 if cancel.cancelled else max(0, film.stream.frames - pipeline.frames)
-            end = pipeline.end if cancel.cancelled else math.inf
-            work.finish(join(film, work, target, end), target, whole=not cancel.cancelled)
+                raise PictureError(f"{source} has no frames that can be decoded")
+            stopped = cancel.cancelled
+            joined = work.folder / f"joined{target.suffix.lower()}"
+            whole = Whole(film, work.parts, held, pipeline.end, stopped, strip, pipeline.clear)
+            join(whole, joined)
+            work.finish(joined, whole=not stopped)
+            told = film.stream.frames
     engine = look.engine
-    whole = not cancel.cancelled
     return Film(
-        pipeline.frames,
-        pipeline.width,
-        pipeline.height,
-        engine.flicker,
-        engine.noise,
-        whole,
-        missing,
-    )
+        pipeline.frames, pipeline.width, pipeline.height, engine.flicker, engine.noise,
+        whole=not stopped,
+        missing=0 if stopped else max(0, told - pipeline.frames),
+        notes=(*held.notes, *pipeline.notes()),
+    )  # fmt: skip
 
 
 @contextmanager
@@ -129,13 +112,26 @@ def _errors_translated(source: Path, target: Path) -> Iterator[None]:
     av = library()
     try:
         yield
-    except (OutputError, MemoryError):  # PyAV's own is one of FFmpeg's errors, too
+    except (ImpastoError, MemoryError):  # PyAV's own is one of FFmpeg's errors, too
         raise
     except (av.FFmpegError, OSError) as error:
-        of_source = isinstance(error, av.FFmpegError) and error.errno != errno.ENOSPC
-        if of_source:
+        if isinstance(error, av.FFmpegError) and error.errno not in _OF_DISK:
             raise PictureError(f"{source} cannot be painted: {reason(error)}") from error
-        raise OutputError(f"{target} cannot be written: {reason(error)}") from error
+        raise atomic.refused(target, error) from error
+
+
+@contextmanager
+def _given_up(work: Work) -> Iterator[None]:
+    """Leave nothing to go on with where the same would happen again; say so where there is."""
+    try:
+        yield
+    except OutputError as error:
+        if work.keeps:
+            error.hint = f"{error.hint}; then the same command goes on".removeprefix("; then ")
+        raise
+    except ImpastoError:
+        work.give_up()
+        raise
 
 
 def _key(source: Path, look: Look) -> str:
@@ -144,66 +140,6 @@ def _key(source: Path, look: Look) -> str:
         about = source.stat()
     except OSError as error:
         raise PictureError(f"{source} cannot be read: {reason(error)}") from error
-    text = json.dumps([str(source.resolve()), about.st_size, about.st_mtime_ns, look.key])
+    of_file = [os.fspath(source.resolve()), about.st_size, about.st_mtime_ns]
+    text = json.dumps([_VERSION, library().__version__, *of_file, look.key])
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-class _FilmPipeline:
-    """Reading, painting and encoding, each in threads of its own."""
-
-    def __init__(self, film: Source, work: Work, look: Look) -> None:
-        self._film, self._work, self._look = film, work, look
-        self.frames = self.width = self.height = 0
-        self.end = 0.0
-        """Seconds at which what is painted ends."""
-
-    def run(self, on_progress: OnProgress, cancel: CancelToken) -> None:
-        engine = self._look.engine
-        last = self._resume(engine)
-        total = max(self._film.count, self.frames)
-        with closing(self._painted(last)) as painted:
-            while not cancel.cancelled and (first := next(painted, None)) is not None:
-                with Encoder(self._work, self._film) as encoder:
-                    for frame, picture in islice(chain((first,), painted), PART):
-                        encoder.add(picture.pixels, frame)
-                        self.frames += 1
-                        self.width, self.height = even(picture.width), even(picture.height)
-                        last = frame.pts
-                        self.end = self._film.clock.end(frame)
-                        on_progress(Progress(self.frames, max(total, self.frames)))
-                        if cancel.cancelled:
-                            break
-                about: dict[str, ArrayLike] = {
-                    "last": last or 0,
-                    "regular": self._film.regular,
-                    "frames": self.frames,
-                    "size": (self.width, self.height),
-                    "end": self.end,
-                }
-                self._work.keep(encoder.path, {**engine.state, **about})
-
-    def _resume(self, engine: SteadyEngine) -> int | None:
-        """Take up what the last part has left; when its last frame is shown, if there is one."""
-        state = self._work.start()
-        last = int(state.pop("last")) if state else None
-        if not state.pop("regular", False):
-            last = None
-        self.frames = int(state.pop("frames", 0))
-        self.width, self.height = map(int, state.pop("size", (0, 0)))
-        self.end = float(state.pop("end", 0))
-        engine.state = state
-        return last
-
-    def _painted(self, after: int | None) -> Generator[tuple[VideoFrame, Picture], None, None]:
-        """The frames to come, each with its painting; ``after`` is when the last one was shown."""
-        begun: deque[VideoFrame] = deque()
-        frames = ahead((frame, upright(frame)) for frame in self._film.frames(self.frames, after))
-
-        def pixels() -> Iterator[NDArray[np.uint8]]:
-            for frame, each in frames:
-                begun.append(frame)
-                yield each
-
-        with closing(frames), closing(self._look.frames(pixels())) as painted:
-            for picture in painted:
-                yield begun.popleft(), picture

@@ -6,14 +6,15 @@ So it is handed a file that is open already, may read only the kinds below, and 
 
 from __future__ import annotations
 
+import errno
 import os
-import stat
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, BinaryIO
 
+from impasto import untrusted
 from impasto.distribution import need
 from impasto.errors import PictureError, reason
 
@@ -29,7 +30,6 @@ KINDS = (
 """FFmpeg's names of what cameras, phones, recorders and editors write. Playlists, scripts, series
 of pictures and addresses are none."""
 _BUFFER = 2**18
-_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _UNKNOWN_BYTES = "surrogateescape"
 """How titles that are not UTF-8 are read and written: byte for byte."""
 
@@ -43,9 +43,29 @@ def library() -> ModuleType:
     return need("av", "video", "PyAV, which reads and writes films,")
 
 
+class _Film:
+    """A file as FFmpeg reads it; that it cannot be read is told as an error of the film."""
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self._file, self.name = file, str(path)
+        self.tell = file.tell
+
+    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return self._file.seek(place, whence)
+        except (OSError, ValueError):  # a place before the start, of a damaged film
+            return -errno.EINVAL  # FFmpeg's way to say so, which it copes with
+
+    def read(self, most: int) -> bytes:
+        try:
+            return self._file.read(most)
+        except OSError as error:
+            raise PictureError(f"{self.name} cannot be read: {reason(error)}") from error
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[InputContainer]:
-    """A film to read packets from.
+def opened(path: Path, *, pixels: int = 2**31 - 1) -> Iterator[InputContainer]:
+    """A film to read packets from; frames of more ``pixels`` are not decoded.
 
     Raises:
         PictureError: no regular file, a kind that is not among :data:`KINDS`, or a film that
@@ -56,41 +76,23 @@ def opened(path: Path) -> Iterator[InputContainer]:
     def refuse(*_: object) -> None:
         raise PictureError(f"{path} wants another file to be read, and is not painted")
 
-    av = library()
-    with local(path) as file:
+    av, only = library(), {"format_whitelist": ",".join(KINDS), "protocol_whitelist": "none"}
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(untrusted.opened(path, follow=True))
+        except OSError as error:
+            raise PictureError(f"{path} cannot be read: {reason(error)}") from error
         try:
             container: InputContainer = av.open(
-                file, "r", buffer_size=_BUFFER, io_open=refuse, metadata_errors=_UNKNOWN_BYTES,
-                container_options={
-                    "format_whitelist": ",".join(KINDS), "protocol_whitelist": "none",
-                },
+                _Film(file, path), "r", options={"max_pixels": str(pixels)}, container_options=only,
+                buffer_size=_BUFFER, io_open=refuse, metadata_errors=_UNKNOWN_BYTES,
             )  # fmt: skip
         except av.ArgumentError as error:
             raise PictureError(
                 f"{path} cannot be painted: it is no film of a kind that is read",
                 hint="make it an .mp4 with FFmpeg; a picture is painted into a picture, -o x.png",
             ) from error
-        with closing(container):
-            yield container
-
-
-@contextmanager
-def local(path: Path) -> Iterator[BinaryIO]:
-    """A regular file to read; not a pipe, which nobody may ever write to, nor a device.
-
-    Raises:
-        PictureError: it is no regular file, or cannot be read.
-    """
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise PictureError(f"{path} cannot be read: it is not a file")
-        handle = os.open(path, _READ)
-    except OSError as error:
-        raise PictureError(f"{path} cannot be read: {reason(error)}") from error
-    with os.fdopen(handle, "rb", buffering=0) as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise PictureError(f"{path} cannot be read: it is not a file")
-        yield file
+        yield stack.enter_context(closing(container))
 
 
 @contextmanager

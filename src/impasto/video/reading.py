@@ -6,6 +6,7 @@ import contextlib
 import queue
 import threading
 from collections.abc import Generator, Iterable, Iterator
+from fractions import Fraction
 from itertools import islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -18,7 +19,7 @@ from impasto.video.opening import library, opened
 from impasto.video.timing import Clock, Timeline, rate
 
 if TYPE_CHECKING:
-    from av import AudioStream, Packet, VideoFrame, VideoStream
+    from av import AudioStream, Packet, VideoCodecContext, VideoFormat, VideoFrame, VideoStream
     from av.container import InputContainer
     from av.stream import Stream
     from numpy.typing import NDArray
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 AHEAD = 4
 """Frames that wait to be painted, and painted ones that wait to be encoded."""
+_SEES_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _INDEXED = ("mov", "matroska")
 """Kinds in which a place is found exactly. In .ts and .mpg it is roughly, or not at all."""
 
@@ -42,15 +44,18 @@ class Source(contextlib.ExitStack):
 
     def __init__(self, path: Path, limits: ReadOptions) -> None:
         super().__init__()
-        self.path = path
+        self.path, self.limits = path, limits
         self.damaged = 0
         """Packets that could not be decoded."""
         with contextlib.ExitStack() as stack:
-            self.container: InputContainer = stack.enter_context(opened(path))
+            self.container: InputContainer = stack.enter_context(
+                opened(path, pixels=limits.max_pixels)
+            )
             self.stream = self._pictures(limits)
             # Not several frames at once: where one is damaged, those beside it would be lost. A
             # frame is decoded in far less time than it is painted.
             self.stream.thread_type = "SLICE"
+            self._decoder = self._own_decoder()
             self.rate = rate(self.stream)
             self.clock = Clock(self.stream.time_base, self.rate)
             self._timeline = Timeline(self.container)
@@ -72,6 +77,25 @@ class Source(contextlib.ExitStack):
                 hint="raise --max-pixels",
             )
         return stream
+
+    def _own_decoder(self) -> VideoCodecContext | None:
+        """One that sees what is transparent in VP8 and VP9, where FFmpeg's own does not."""
+        name = _SEES_ALPHA.get(self.stream.codec_context.name)
+        if not name or self.stream.metadata.get("alpha_mode") != "1":
+            return None
+        decoder = cast("VideoCodecContext", library().CodecContext.create(name, "r"))
+        decoder.options = {"max_pixels": str(self.limits.max_pixels)}
+        return decoder
+
+    @property
+    def ratio(self) -> Fraction:
+        """Width of a pixel over its height, as the film is shown."""
+        return self.stream.sample_aspect_ratio or Fraction(1)
+
+    @property
+    def may_be_clear(self) -> bool:
+        """Whether its frames can have transparent places."""
+        return bool(self._decoder) or _has_alpha(self.stream.codec_context.format)
 
     @property
     def count(self) -> int:
@@ -114,33 +138,45 @@ class Source(contextlib.ExitStack):
             for packet in self.packets():
                 if packet.stream.index == self.stream.index:
                     try:
-                        yield from cast("list[VideoFrame]", packet.decode())
+                        yield from self._frames(packet)
                     except (av.InvalidDataError, av.PatchWelcomeError):
                         self.damaged += 1
 
-    def packets(self) -> Iterator[Packet[Stream]]:
-        """Those of pictures and sound, as far as they can be read: the same whoever asks, as
-        what one of them says of time is true of all."""
-        container = self.container
-        demuxed = container.demux([self.stream, *container.streams.audio])
+    def _frames(self, packet: Packet[Stream]) -> list[VideoFrame]:
+        if self._decoder:
+            return self._decoder.decode(packet if packet.size else None)
+        return cast("list[VideoFrame]", packet.decode())
+
+    def packets(self, also: Iterable[int] = ()) -> Iterator[Packet[Stream]]:
+        """Those of pictures and sound, and of the streams of some more indices, as far as they can
+        be read. Pictures and sound always: what one of them says of time is true of all."""
+        streams = {self.stream.index, *(each.index for each in self.sound), *also}
+        demuxed = self.container.demux([self.container.streams[index] for index in sorted(streams)])
         try:
             yield from self._timeline.packets(demuxed)
         except library().InvalidDataError:
             self.damaged += 1
 
 
-def is_cover(stream: VideoStream) -> bool:
+def is_cover(stream: Stream) -> bool:
     """Whether it is one picture: what players show for the film."""
     return bool(stream.disposition & type(stream.disposition).attached_pic)
 
 
 def upright(frame: VideoFrame) -> Pixels:
-    """Its pixels, as they are to be seen: turned and mirrored as the film says."""
-    pixels = frame.to_ndarray(format="rgb24")
+    """Its pixels, ``(H, W, 3)``, or 4 with alpha if they may be transparent, as they are to be
+    seen: turned and mirrored as the film says."""
+    pixels = frame.to_ndarray(format="rgba" if _has_alpha(frame.format) else "rgb24")
     across, down, down_across, across_down = _display(frame)
     if is_turned(frame):
         pixels, across, down = pixels.swapaxes(0, 1), across_down, down_across
     return np.ascontiguousarray(pixels[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1])
+
+
+def _has_alpha(format: VideoFormat | None) -> bool:
+    return format is not None and (
+        format.has_palette or any(each.is_alpha for each in format.components)
+    )
 
 
 def is_turned(frame: VideoFrame) -> bool:

@@ -55,6 +55,7 @@ _FADES_IN, _BLANK = 1.25, 2.0
 and the contrast, in levels, that a blank frame has at most."""
 _CELL = 4
 _MEMORY = "cells", "painting"
+_KINDS = "now ", "goal", "next"
 _BAND = 8 * _CELL
 """Rows that are blended at a time."""
 _SPARSE = 2 * _CELL
@@ -93,8 +94,9 @@ class SteadyEngine(OnnxEngine):
 
     @state.setter
     def state(self, state: Mapping[str, Array]) -> None:
-        self._memory = {name: state[name] for name in _MEMORY if name in state}
+        """Raises: ValueError, KeyError: it is none that a film has left."""
         self._last = _Frame.of(state) if state else None
+        self._memory = _remembered(state, self._last) if self._last else {}
 
     def film(
         self, frames: Iterable[Pixels], weights: Sequence[float] = ()
@@ -240,11 +242,29 @@ class _Frame:
             return {k.removeprefix(kind): v for k, v in state.items() if k.startswith(kind)}
 
         pixels = state["pixels"]
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+            raise ValueError(f"pixels of {pixels.dtype}, {pixels.shape}")
+        if any(array.dtype != np.float32 for name, array in state.items() if name[:4] in _KINDS):
+            raise ValueError("statistics that are no numbers of 32 bits")
         painted: _Painted = Future()
         painted.set_result((pixels, part("next ")))
         contrast = float(state.get("contrast", 255))  # parts of an older version do not know
         course = _Course(int(state["age"]), part("now "), part("goal "), painted, contrast)
         return cls(pixels, pixels.shape[:2], _cells(pixels), course, painted)
+
+
+def _remembered(state: Mapping[str, Array], last: _Frame) -> dict[str, Array]:
+    """The memory that belongs to the last frame.
+
+    Raises:
+        ValueError, KeyError: it does not.
+    """
+    memory = {name: state[name] for name in _MEMORY}
+    shapes = {"cells": last.cells.shape, "painting": last.pixels.shape}
+    for name, array in memory.items():
+        if array.dtype != np.float32 or array.shape != shapes[name]:
+            raise ValueError(f"{name} of {array.dtype}, {array.shape}")
+    return memory
 
 
 def _cut(one: Cells, other: Cells) -> bool:

@@ -1,0 +1,174 @@
+"""What a film holds beside its pictures: sound, subtitles, chapters, titles.
+
+It is carried over as it is, packet by packet, where the new kind of file can hold it; the rest is
+left out, and that is said. Sound alone is never left out unasked.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from impasto.errors import OptionError
+from impasto.paths import FILMS
+from impasto.video.opening import library
+from impasto.video.reading import Source, is_cover
+
+if TYPE_CHECKING:
+    from av import Packet
+    from av.container import OutputContainer
+    from av.container.core import Chapter
+    from av.stream import Stream
+
+SILENT = (".gif",)
+"""Kinds that hold nothing but pictures."""
+_NO_KIND = "make its sound AAC first, with FFmpeg"
+_OF_ITS_FILE = {
+    *("encoder", "major_brand", "minor_version", "compatible_brands", "vendor_id", "rotate"),
+    *("alpha_mode", "stereo_mode", "duration", "bps", "number_of_frames", "number_of_bytes"),
+}
+"""What a film says of the file that it was in, in small letters; some end in a language."""
+_WORDS = {
+    "subtitle": "subtitles",
+    "attachment": "a file",
+    "video": "other pictures",
+    "data": "data",
+}
+
+
+@dataclass
+class Cargo:
+    """What is carried over, and what is said of the rest."""
+
+    streams: list[Stream] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def cargo(film: Source, suffix: str) -> Cargo:
+    """What a kind of file can hold of a film.
+
+    Raises:
+        OptionError: it cannot hold the sound.
+    """
+    if foreign := _foreign(film, suffix):
+        others = kinds_for(film, suffix)
+        raise OptionError(
+            f"{suffix} cannot hold this film's sound ({', '.join(foreign)})",
+            hint=f"write a {others[0]} instead" if others else _NO_KIND,
+        )
+    streams = [each for each in film.container.streams if each != film.stream]
+    held = [each for each in streams if _is_held(suffix, film, each)]
+    left = dict.fromkeys(_in_words(each) for each in streams if each not in held)
+    if suffix.lower() in SILENT and film.container.chapters():
+        left["chapters"] = None
+    return Cargo(held, [f"left out: {', '.join(left)}"] if left else [])
+
+
+def kinds_for(film: Source, suffix: str) -> list[str]:
+    """Kinds of files that hold a film's sound; ``suffix`` first, if it does."""
+    kinds = dict.fromkeys((suffix.lower(), *FILMS))
+    return [kind for kind in kinds if kind not in SILENT and not _foreign(film, kind)]
+
+
+def _foreign(film: Source, suffix: str) -> list[str]:
+    """Names of the sound that a kind of file cannot hold. Sound that nobody knows, such as a
+    phone's for headphones beside the usual one, is no reason to refuse a film."""
+    known = [each for each in film.sound if each.codec_context]
+    if suffix.lower() in SILENT:
+        return []
+    return sorted({each.codec_context.name for each in known if not _is_held(suffix, film, each)})
+
+
+def _is_held(suffix: str, film: Source, stream: Stream) -> bool:
+    """Tried with the first packet of sound: some is refused when a file begins, some only when it
+    ends. Packets of the others may be far away, or there may be none."""
+    if suffix.lower() in SILENT or stream.type in ("video", "data", "unknown"):
+        return False
+    try:
+        with library().open(os.devnull, "w", format=kind_of(suffix)) as output:
+            copies = {stream.index: copied(output, stream)}
+            output.start_encoding()
+            if stream.type == "audio":
+                with Source(film.path, film.limits) as again:
+                    for _, packet in islice(packets(again, copies), 1):
+                        output.mux(packet)
+    except (ValueError, library().FFmpegError):
+        return False
+    return True
+
+
+def _in_words(stream: Stream) -> str:
+    """A stream that is left out, as a person calls it."""
+    if is_cover(stream):
+        return "the cover"
+    name = stream.codec_context.name if stream.codec_context else stream.name
+    about = ", ".join(filter(None, (name, stream.language)))
+    what = _WORDS.get(stream.type, "something unknown")
+    return f"{what} ({about})" if about else what
+
+
+def kind_of(suffix: str) -> str:
+    """FFmpeg's name of the kind of file that a suffix stands for."""
+    name = suffix.lower().lstrip(".")
+    return {"mkv": "matroska", "m4v": "mp4"}.get(name, name)
+
+
+def copied(output: OutputContainer, stream: Stream, *, strip: bool = False) -> Stream:
+    """A stream for the packets of another one, which is called and preferred as that one is."""
+    copy = output.add_stream_from_template(stream)
+    describe(copy, stream, strip=strip)
+    return copy
+
+
+def describe(copy: Stream, stream: Stream, *, strip: bool = False) -> None:
+    """Call a stream as another one is called; without titles if they are to be stripped."""
+    copy.metadata.update(_told(stream.metadata, only=("language",) if strip else ()))
+    copy.disposition = stream.disposition
+
+
+def label(output: OutputContainer, film: Source, end: float, *, strip: bool = False) -> None:
+    """Give a film the title and the chapters of another one, as far as it goes."""
+    if not strip:
+        output.metadata.update(_told(film.container.metadata))
+    output.set_chapters([*_chapters(film, end, strip=strip)])
+
+
+def _chapters(film: Source, end: float, *, strip: bool) -> Iterator[Chapter]:
+    """Those that begin before the end, and are where chapters can be."""
+    for each in film.container.chapters():
+        base = each["time_base"]
+        if not base or not 0 <= each["start"] <= each["end"] or each["start"] * base >= end:
+            continue
+        if each["end"] * base > end:
+            each["end"] = int(end / base)
+        if strip:
+            each["metadata"] = {}
+        yield each
+
+
+def _told(metadata: Mapping[str, str], only: Iterable[str] = ()) -> dict[str, str]:
+    """What a film says of itself, and not of the file that it was in."""
+    return {
+        key: value
+        for key, value in metadata.items()
+        if (key in only if only else key.lower().split("-")[0] not in _OF_ITS_FILE)
+        and not key.startswith("_STATISTICS")
+    }
+
+
+def packets(
+    film: Source, copies: Mapping[int, Stream], end: float = math.inf
+) -> Generator[tuple[float, Packet[Stream]], None, None]:
+    """Packets of some streams of a film for their copies, each with its time in seconds."""
+    for packet in film.packets(also=copies):
+        copy = copies.get(packet.stream.index)
+        at = packet.pts if packet.dts is None else packet.dts
+        if copy is None or at is None or not packet.time_base:
+            continue
+        if (time := float(at * packet.time_base)) < end:
+            packet.stream, packet.dts = copy, at
+            yield time, packet

@@ -1,0 +1,107 @@
+"""GIFs: one palette for all frames, times in hundredths of a second, a number of rounds."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from impasto import untrusted
+from impasto.video.opening import library, opened, written
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+    from av.filter import Graph
+    from av.filter.context import FilterContext
+
+_TICK = 100
+_LONGEST = 65_535
+_ENDLESS, _ONCE = "0", "-1"
+_LOOP = b"!\xff\x0bNETSCAPE2.0\x03\x01"
+_HEAD = 2**16
+
+
+def rounds(path: Path) -> str:
+    """How often a film is shown, as FFmpeg's GIFs say it: for ever, unless it is a GIF itself that
+    says otherwise."""
+    with untrusted.opened(path, follow=True) as file:
+        head = file.read(_HEAD)
+    if not head.startswith(b"GIF8"):
+        return _ENDLESS
+    _, found, rest = head.partition(_LOOP)
+    return str(int.from_bytes(rest[:2], "little")) if found else _ONCE
+
+
+def write(parts: Sequence[Path], target: Path, *, end: float, loop: str) -> None:
+    """A GIF of the frames of some films, which ends at ``end`` seconds.
+
+    One palette suits all frames: they are read twice, and none is kept. Of frames that would be
+    shown in the same hundredth of a second, the first is.
+    """
+    colours, *_ = _filtered(parts, "palettegen")
+    hold = min(max(round(end * _TICK) - _last(parts), 1), _LONGEST)
+    with (
+        closing(_filtered(parts, "paletteuse", colours)) as frames,
+        written(target, "gif", loop=loop, final_delay=str(hold)) as output,
+    ):
+        first, before = next(frames), -(2**62)
+        stream = output.add_stream("gif", rate=_TICK)
+        stream.width, stream.height, stream.pix_fmt = first.width, first.height, "pal8"
+        stream.codec_context.time_base = Fraction(1, _TICK)
+        for frame in chain((first,), frames):
+            at = _ticks(frame.pts, frame.time_base)
+            if at > before:
+                before = frame.pts = at
+                frame.time_base = Fraction(1, _TICK)
+                output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+
+
+def _ticks(time: int | None, base: Fraction | None) -> int:
+    return round((time or 0) * (base or 0) * _TICK)
+
+
+def _last(parts: Sequence[Path]) -> int:
+    """When the last frame is shown, in hundredths of a second."""
+    with opened(parts[-1]) as part:
+        packets = part.demux(video=0)
+        return max(_ticks(each.pts, each.time_base) for each in packets if each.size)
+
+
+def _frames(parts: Iterable[Path]) -> Generator[VideoFrame, None, None]:
+    for path in parts:
+        with opened(path) as part:
+            yield from part.decode(video=0)
+
+
+def _filtered(
+    parts: Iterable[Path], name: str, palette: VideoFrame | None = None
+) -> Generator[VideoFrame, None, None]:
+    """Frames as a filter of FFmpeg makes them, one by one; its second input is ``palette``."""
+    graph: Graph = library().filter.Graph()
+    with closing(_frames(parts)) as frames:
+        first = next(frames)
+        sources = [_buffer(graph, each) for each in (first, palette) if each]
+        step, sink = graph.add(name), graph.add("buffersink")
+        for index, source in enumerate(sources):
+            source.link_to(step, 0, index)
+        step.link_to(sink)
+        graph.configure()
+        if palette:
+            sources[1].push(palette)
+            sources[1].push(None)
+        for frame in chain((first,), frames, (None,)):
+            sources[0].push(frame)
+            with contextlib.suppress(library().EOFError, library().BlockingIOError):
+                while True:
+                    yield cast("VideoFrame", sink.pull())
+
+
+def _buffer(graph: Graph, like: VideoFrame) -> FilterContext:
+    return graph.add_buffer(
+        width=like.width, height=like.height, format=like.format, time_base=like.time_base
+    )
