@@ -17,6 +17,8 @@ class Progress:
     total: int
     losses: Mapping[str, float] = field(default_factory=dict)
     message: str = ""
+    note: str = ""
+    """What a person should know; said once, and no step."""
 
 
 OnProgress = Callable[[Progress], None]

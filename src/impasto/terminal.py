@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from impasto import paths
 from impasto.errors import ImpastoError
 from impasto.options.fields import flattened
+from impasto.progress import silent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +22,9 @@ if TYPE_CHECKING:
     from impasto.options.fields import Json
     from impasto.progress import OnProgress, Progress
     from impasto.stylization.batch import Result
+
+_LINE_SECONDS = 10.0
+"""Between lines of progress, where there is no bar."""
 
 
 class Terminal:
@@ -90,10 +97,24 @@ class Terminal:
             self.table(("", title), [(key, str(value)) for key, value in flattened(record)])
 
     @contextmanager
-    def bar(self, what: str) -> Iterator[OnProgress]:
-        """A progress bar on stderr, if a person looks at it; yields the callback that moves it."""
+    def bar(self, what: str, *, lines: bool = False) -> Iterator[OnProgress]:
+        """A progress bar on stderr, if a person looks at it; yields the callback that moves it.
+        For a file, or a program, there is a line now and then, if ``lines`` are wanted."""
+        with self._bar(what, lines=lines) as move:
+
+            def on_progress(progress: Progress) -> None:
+                if progress.note:
+                    self.say(progress.note)
+                else:
+                    move(progress)
+
+            yield on_progress
+
+    @contextmanager
+    def _bar(self, what: str, *, lines: bool) -> Iterator[OnProgress]:
         if self.quiet or self.as_json or not sys.stderr.isatty():
-            yield lambda _: None
+            wanted = lines and not (self.quiet or self.as_json)
+            yield _Lines(what, self) if wanted else silent
             return
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -110,10 +131,35 @@ class Terminal:
             task = bar.add_task(what, total=None, losses="")
 
             def move(progress: Progress) -> None:
-                losses = "  ".join(f"{k} {v:.3f}" for k, v in progress.losses.items())
+                losses = _losses(progress)
                 bar.update(task, total=progress.total, completed=progress.step, losses=losses)
 
             yield move
+
+
+class _Lines:
+    """Progress for a file: the first step, the last one, and one every few seconds."""
+
+    def __init__(self, what: str, terminal: Terminal) -> None:
+        self._what, self._terminal = what, terminal
+        self._first: tuple[int, float] | None = None
+        self._last = -math.inf
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        step, began = self._first = self._first or (progress.step, now)
+        if now - self._last < _LINE_SECONDS and progress.step < progress.total:
+            return
+        self._last = now
+        parts = [f"{self._what} {progress.step} of {progress.total}", _losses(progress)]
+        if done := progress.step - step:
+            left = (now - began) / done * (progress.total - progress.step)
+            parts.append(f"{timedelta(seconds=round(left))} left")
+        self._terminal.say("  ".join(filter(None, parts)))
+
+
+def _losses(progress: Progress) -> str:
+    return "  ".join(f"{name} {value:.3f}" for name, value in progress.losses.items())
 
 
 def record(result: Result) -> dict[str, Json]:

@@ -51,10 +51,17 @@ def read(path: str | os.PathLike[str], most: int, *, follow: bool = False) -> by
         OSError: as :func:`opened`, or it is larger.
     """
     with opened(path, follow=follow) as file:
-        data = file.read(most + 1)
-    if len(data) > most:
+        size = size_of(file)
+        data = file.read(min(size, most) + 1)
+    if max(size, len(data)) > most:
         raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", os.fspath(path))
     return data
+
+
+def size_of(file: BinaryIO) -> int:
+    """Bytes of an open file. Asked before it is read: reading takes as much memory as is asked
+    for, whatever there is."""
+    return os.fstat(file.fileno()).st_size
 
 
 def read_json(path: str | os.PathLike[str], most: int, *, follow: bool = False) -> Json:
@@ -84,7 +91,7 @@ def parse_json(text: bytes | str) -> Json:
         )
     except RecursionError as error:
         raise ValueError("it is too deep") from error
-    _require_plain(value)
+    require_plain(value)
     return value
 
 
@@ -116,7 +123,7 @@ def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     return values
 
 
-def _require_plain(value: Json) -> None:
+def require_plain(value: Json) -> None:
     """Raises: ValueError: too deep, or a text with half of a character (a lone surrogate)."""
     level = [value]
     for _ in range(_DEPTH + 1):

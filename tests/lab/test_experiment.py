@@ -152,6 +152,26 @@ AXIS = '[[axis]]\noption = "steps"\nvalues = [1, 2]\n'
         (AXIS + AXIS, "two axes of one name"),
         ("paired = true\n" + AXIS + AXIS.replace("steps", "size").replace("1, 2", "64"), "lengths"),
         ("[base]\npreset = 'gaty'\n" + AXIS, "gaty"),
+        ("[base]\npreset = 5\n" + AXIS, "preset in .* it must be a text"),
+        ("base = 5\n" + AXIS, "base in .* is no table"),
+        ("contents = 5\n" + AXIS, "use a list"),
+        ("styles = [5]\n" + AXIS, "use a list"),
+        ("title = [1]\n" + AXIS, "title in .* it must be a text"),
+        ("paired = 'no'\n" + AXIS, "it must be true or false"),
+        ("axis = 5", "varies nothing"),
+        ("axis = [5]", "where a table should be"),
+        ('[[axis]]\noption = "steps"\nvalues = 5', "has no values"),
+        ('[[axis]]\noption = "style_layers"\nvalues = [5]', "must be a list of texts"),
+        ('[[axis]]\noption = "style_layers"\nvalues = [[[1]]]', "must be a list of texts"),
+        ('[[axis]]\noption = ["steps"]\nvalues = [1]', "no option"),
+        ("axis = " + "[" * 900 + "]" * 900, "too deep"),
+        (
+            "".join(
+                f'[[axis]]\nname = "{n}"\noption = "steps"\nvalues = {list(range(1, 1000))}\n'
+                for n in "abcd"
+            ),
+            "asks for 996,005,996,001 runs",
+        ),
     ],
 )
 def test_what_cannot_be_understood_is_said(tmp_path, text, said):

@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -250,3 +251,51 @@ def test_runs_of_one_network_follow_each_other(experiment):
     average = dataclasses.replace(average, options=dataclasses.replace(average.options, loss=loss))
     mixed = {"a": network, "b": average, "c": network, "d": average}
     assert "".join(runs._by_network(mixed)) in ("acbd", "bdac")
+
+
+NUMBERS = '"seconds": 1.0, "memory": 5'
+LOSS = '{"total": 1, "content": 1, "style": 1, "tv": 1}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[1]", "5", '"x"', "{}", "[" * 90_000, f'{{"losses": [], {NUMBERS}}}',
+        f'{{"losses": 5, {NUMBERS}}}', f'{{"losses": ["x"], {NUMBERS}}}',
+        f'{{"losses": [{{}}], {NUMBERS}}}', f'{{"losses": [{LOSS[:-2]}"x"}}], {NUMBERS}}}',
+        f'{{"losses": [{LOSS[:-2]}NaN}}], {NUMBERS}}}', f'{{"losses": [{LOSS}], "memory": 5}}',
+        f'{{"losses": [{LOSS}], "seconds": "1", "memory": 5}}',
+        f'{{"losses": [{LOSS}], "seconds": 1, "memory": [5]}}',
+    ],
+)  # fmt: skip
+def test_a_kept_run_that_is_damaged_is_none(text, experiment, tmp_path, pictures):
+    trial = experiment.trials()[0]
+    place = tmp_path / runs.RUNS / trial.key
+    place.parent.mkdir()
+    shutil.copy(pictures["photo"], place.with_suffix(".png"))
+    record = place.with_suffix(".json")
+    record.write_text(f'{{"losses": [{LOSS}], {NUMBERS}}}')
+    assert runs._read(trial.key, trial, tmp_path).losses == [json.loads(LOSS)]
+    record.write_text(text)
+    assert runs._read(trial.key, trial, tmp_path) is None
+
+
+def test_a_kept_run_is_of_files_and_its_picture_can_be_read(experiment, tmp_path, pictures):
+    trial = experiment.trials()[0]
+    picture, record = (tmp_path / runs.RUNS / f"{trial.key}{end}" for end in (".png", ".json"))
+    record.parent.mkdir()
+    for path in (picture, record):
+        shutil.copy(pictures["photo"], picture)
+        record.write_text(f'{{"losses": [{LOSS}], {NUMBERS}}}')
+        assert runs._read(trial.key, trial, tmp_path)
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+        assert runs._read(trial.key, trial, tmp_path) is None
+        path.unlink()
+        (tmp_path / "elsewhere").write_bytes(whole)
+        path.symlink_to(tmp_path / "elsewhere")
+        assert runs._read(trial.key, trial, tmp_path) is None
+        path.unlink()
+        os.mkfifo(path)
+        assert runs._read(trial.key, trial, tmp_path) is None
+        path.unlink()

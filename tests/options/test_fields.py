@@ -255,3 +255,23 @@ def test_flattened_names_say_nothing_twice():
     }
     names = [name for name, _ in flattened(asdict(TrainOptions()))]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("seed", 1 << 63, "seed is 9223372036854775808 - a whole number has 64 bits"),
+        pytest.param("seed", 10**5000, "too long to be shown - a whole number has 64", id="5000"),
+        pytest.param("style_weight", 10**400, "a whole number has 64 bits", id="400"),
+        ("style_weight", float("inf"), "style weight is inf - it must be a finite number"),
+        ("style_weight", float("nan"), "style weight is nan"),
+        ("style_layers", 5, "must be a list of texts, not 5"),
+        ("style_layers", [5], "must be a list of texts"),
+        ("steps", [1], "must be a whole number"),
+        ("tune", "x" * 999, r"it must be all or norms"),
+    ],
+)
+def test_numbers_that_nothing_takes_are_refused_by_name(name, value, said):
+    with pytest.raises(OptionError, match=said):
+        changed(TrainOptions(), {name: value})
+    assert changed(TrainOptions(), {"seed": (1 << 63) - 1}).seed == (1 << 63) - 1

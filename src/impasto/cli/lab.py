@@ -70,7 +70,7 @@ def lab(
         terminal.say(note)
     trials, cancel = study.trials(), CancelToken()
     with (
-        terminal.bar("running") as move,
+        terminal.bar("running", lines=True) as move,
         stop_gently(cancel, terminal, "the same command goes on from here"),
     ):
         done = lab_file("runs").run(
@@ -135,7 +135,7 @@ def search(
     """
     terminal, cancel = Terminal(quiet=quiet), CancelToken()
     with (
-        terminal.bar("searching") as move,
+        terminal.bar("searching", lines=True) as move,
         stop_gently(cancel, terminal, "the same command goes on from here"),
     ):
         choices = lab_file("search").search(

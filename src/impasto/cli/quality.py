@@ -17,7 +17,7 @@ from impasto.cli.flags import (
     style_names,
     with_options,
 )
-from impasto.cli.studio import stop_gently, studio_file
+from impasto.cli.studio import network_of, stop_gently, studio_file
 from impasto.options import DistillOptions, EvaluateOptions, QuantizeOptions
 from impasto.progress import CancelToken
 from impasto.terminal import Terminal
@@ -37,8 +37,7 @@ def _distill_base(others: Values) -> DistillOptions:
     if others["tier"]:
         return DistillOptions(network=studio_file("networks").preset(others["tier"]))
     if others["start"]:
-        checkpoint = studio_file("training.checkpoint")
-        return DistillOptions(network=checkpoint.read(checkpoint.find(others["start"])).network)
+        return DistillOptions(network=network_of(others["start"]))
     return DistillOptions()
 
 
@@ -73,7 +72,7 @@ def distill(
     """
     terminal, cancel = Terminal(quiet=quiet), CancelToken()
     with (
-        terminal.bar("learning") as move,
+        terminal.bar("learning", lines=True) as move,
         stop_gently(cancel, terminal, "the same command goes on from here"),
     ):
         distilled = studio_file("training.distill").distill(
@@ -102,7 +101,7 @@ def quantize(
     One that paints visibly otherwise is refused.
     """
     terminal = Terminal(quiet=quiet)
-    with terminal.bar("quantising") as move:
+    with terminal.bar("quantising", lines=True) as move:
         quantized = studio_file("export.quantize").quantize(
             style, photos, out, options=options, overwrite=overwrite, on_progress=move
         )
@@ -134,7 +133,7 @@ def evaluate(
     A photograph takes minutes; --iterations 50 is a quick look.
     """
     terminal = Terminal(quiet=quiet, as_json=as_json)
-    with terminal.bar("measuring") as move:
+    with terminal.bar("measuring", lines=True) as move:
         evaluation = studio_file("evaluation.evaluate").evaluate(
             style, painting, photos, options=options, on_progress=move
         )

@@ -19,7 +19,7 @@ from impasto.cli.flags import Json, Overwrite, Quiet, Restart, Taken, Threads, V
 from impasto.distribution import need
 from impasto.errors import OptionError
 from impasto.images.raster import Size
-from impasto.options import OptimizeOptions, TrainOptions, WriteOptions
+from impasto.options import NetworkOptions, OptimizeOptions, TrainOptions, WriteOptions
 from impasto.progress import CancelToken, Progress
 from impasto.terminal import Terminal
 
@@ -37,8 +37,7 @@ def _train_base(others: Values) -> TrainOptions:
     if tier:
         return replace(options, network=studio_file("networks").preset(tier))
     if start and not recipe:
-        checkpoint = studio_file("training.checkpoint")
-        return replace(options, network=checkpoint.read(checkpoint.find(start)).network)
+        return replace(options, network=network_of(start))
     return options
 
 
@@ -95,7 +94,7 @@ def train(
     about = {"title": title, "artist": artist, "year": year, "licence": licence}
     *files, photos = pictures
     with (
-        terminal.bar("learning") as move,
+        terminal.bar("learning", lines=True) as move,
         stop_gently(cancel, terminal, "the same command goes on from here"),
     ):
         chosen = _recipe(files, recipe, {k: v for k, v in about.items() if v})
@@ -303,7 +302,10 @@ def _paint(
     studio, cancel = studio_file("optimization.optimize"), CancelToken()
     losses: list[dict[str, float]] = []
 
-    with terminal.bar("painting") as move, stop_gently(cancel, terminal, "saving the picture"):
+    with (
+        terminal.bar("painting", lines=True) as move,
+        stop_gently(cancel, terminal, "saving the picture"),
+    ):
 
         def on_step(step: Step) -> None:
             losses.append(dict(step.losses))
@@ -341,6 +343,13 @@ def layers(
         use[name] = f"{use[name]}, style" if name in use else "style"
     rows = [(n, "x".join(map(str, shape)), use.get(n, "")) for n, shape in shapes.items()]
     terminal.table(("layer", "channels x height x width", "default for"), rows)
+
+
+def network_of(start: str) -> NetworkOptions:
+    """The shape of the network that a training shall begin with."""
+    path = studio_file("training.checkpoints").find(start)
+    network: NetworkOptions = studio_file("training.checkpoint_file").read(path).network
+    return network
 
 
 def studio_file(module: str) -> ModuleType:

@@ -30,6 +30,7 @@ import functools
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -50,6 +51,7 @@ PHOTOGRAPH, PAINTING = "photograph", "painting"
 """Names of the axes that several photographs, or style pictures, make."""
 _TAKEN = {PHOTOGRAPH, PAINTING, *KINDS, "evaluations", "seconds", "memory MB", "picture", "error"}
 """Columns that a report has anyway."""
+_MOST_RUNS = 10_000
 _KEYS = {"title", "question", "contents", "styles", "paired", "base", "axis"}
 _AXIS_KEYS = {"option", "name", "values"}
 
@@ -187,23 +189,29 @@ def read(path: Path) -> Experiment:
     """
     text = tables.read(path, "an experiment", _KEYS)
     base, notes = tables.table(text, "base", path), list[str]()
-    options = preset(str(base.pop("preset", "impasto")))
+    options = preset(tables.text(base, "preset", path) or "impasto")
+    base.pop("preset", None)
     options = changed(options, tables.knobs(options, base, path, notes))
     listed = text.get("axis")
     if not isinstance(listed, list) or not listed:
         raise OptionError(f"{path} varies nothing", hint="add [[axis]] with option and values")
     axes = tuple(_current(_axis(axis, path), path, notes) for axis in listed)
+    if (count := math.prod(len(axis.values) for axis in axes)) > _MOST_RUNS:
+        raise OptionError(f"{path} asks for {count:,} runs", hint="leave out values of an axis")
     if len({axis.name for axis in axes}) < len(axes):
         raise OptionError(f"{path} has two axes of one name", hint="give one a name of its own")
-    if text.get("paired", False):
+    paired = text.get("paired", False)
+    if not isinstance(paired, bool):
+        raise OptionError(f"paired in {path} is {paired!r}", hint="it must be true or false")
+    if paired:
         if len({len(axis.values) for axis in axes}) > 1:
             raise OptionError(
                 f"{path} pairs axes of different lengths", hint="or set paired = false"
             )
         axes = (_paired(axes),)
     experiment = Experiment(
-        str(text.get("title", path.stem)),
-        str(text.get("question", "")),
+        tables.text(text, "title", path) or path.stem,
+        tables.text(text, "question", path) or "",
         _files(text, "contents", path),
         _files(text, "styles", path),
         options,

@@ -27,7 +27,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from impasto import atomic, images
+from impasto import atomic, images, untrusted
 from impasto.distribution import need
 from impasto.errors import ImpastoError, TrainingError
 from impasto.images.picture import Picture
@@ -37,9 +37,13 @@ from impasto.options import OptimizeOptions
 from impasto.progress import CancelToken, OnProgress, Progress, silent
 from impasto.studio.optimization.optimize import Step, optimize
 from impasto.studio.perceptual import backbone, loading
+from impasto.studio.perceptual.objective import KINDS
+from impasto.untrusted import Json
 
 RUNS = "runs"
 
+_MOST_BYTES = 1 << 28
+"""Of a record: a hundred thousand evaluations with the losses of dozens of layers."""
 _KEPT_BYTES = 512 * 2**20
 _SAMPLE_SECONDS = 0.02
 
@@ -308,10 +312,32 @@ def _write(key: str, trial: Trial, result: _Outcome, folder: Path) -> Done:
 
 
 def _read(key: str, trial: Trial, folder: Path) -> Done | None:
-    path = folder / RUNS / f"{key}.json"
+    """A run that is kept; None where none is, or it is damaged: then it is done again."""
     try:
-        record = json.loads(path.read_bytes())
-        done = Done(trial, key, record["losses"], record["seconds"], record["memory"], kept=True)
-    except (OSError, ValueError, KeyError):
+        record = untrusted.read_json(folder / RUNS / f"{key}.json", _MOST_BYTES)
+        losses, seconds, memory = _record(record)
+        done = Done(trial, key, losses, seconds, memory, kept=True)
+        with untrusted.opened(done.picture(folder)) as file:
+            images.read(file)
+    except (OSError, ValueError):  # a PictureError is one, too
         return None
-    return done if done.picture(folder).is_file() else None
+    return done
+
+
+def _record(record: Json) -> tuple[list[dict[str, float]], float, int]:
+    """Losses, seconds and bytes of memory.
+
+    Raises:
+        ValueError: the record tells of something else.
+    """
+    if not isinstance(record, dict):
+        raise ValueError("it is not an object")
+    told, seconds, memory = (record.get(key) for key in ("losses", "seconds", "memory"))
+    if not (isinstance(told, list) and told and all(isinstance(each, dict) for each in told)):
+        raise ValueError("losses are not a list of objects")
+    if not isinstance(seconds, (int, float)) or not isinstance(memory, int):
+        raise ValueError("seconds or memory are no numbers")
+    losses = [{k: v for k, v in each.items() if isinstance(v, (int, float))} for each in told]
+    if losses != told or any(name not in each for each in losses for name in KINDS):
+        raise ValueError("losses are missing, or no numbers")
+    return losses, seconds, memory

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import string
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,8 +43,11 @@ VALUES = ("content", "style", "roughness", "palette")
 """What is made small: relative distances of content and style in the judge; mean absolute
 difference of neighbours, 0..1; and the distance of the colours' distributions, in levels."""
 
+_OF_DATABASES = optuna.exceptions.OptunaError, SQLAlchemyError
 _STYLE_WEIGHTS = (1.0, 64.0)
 _TV_WEIGHTS = (0.03, 3.0)
+_SEEDS = 1 << 32
+"""Those that Optuna's sampler takes."""
 _AGAIN = 1.0
 """Seconds."""
 
@@ -127,7 +131,8 @@ def search(
 def _one(study: optuna.Study, run: _Search) -> None:
     trial = study.ask()
     # Of the trial, for all begin alike: machines, and calls that go on with a study.
-    study.sampler = optuna.samplers.TPESampler(seed=run.seed + trial.number)
+    seed = (run.seed + trial.number) % _SEEDS
+    study.sampler = optuna.samplers.TPESampler(seed=seed)
     try:
         values = run.judged(run.loss(run.suggested(trial)))
     except ImpastoError:
@@ -265,6 +270,7 @@ class Judge:
 
 @contextmanager
 def _study(url: str, name: str) -> Iterator[optuna.Study]:
+    """Raises: OptionError: the database cannot be used, or holds something else."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = _storage(url)
     try:
@@ -274,6 +280,8 @@ def _study(url: str, name: str) -> Iterator[optuna.Study]:
             directions=["minimize"] * len(VALUES),
             load_if_exists=True,
         )
+    except _OF_DATABASES as error:
+        raise _unusable(error) from error
     finally:
         storage.remove_session()
         storage.engine.dispose()
@@ -283,19 +291,27 @@ def _storage(url: str) -> optuna.storages.RDBStorage:
     for last in (False, False, True):
         try:
             return optuna.storages.RDBStorage(url)
-        except (ImportError, optuna.exceptions.OptunaError, SQLAlchemyError) as error:
+        except (ImportError, *_OF_DATABASES) as error:
             if last:
-                raise OptionError(
-                    f"the database cannot be used: {str(error).splitlines()[0]}",
-                    hint="check the URL and its driver, such as pip install psycopg[binary]",
-                ) from error
+                raise _unusable(error) from error
         time.sleep(_AGAIN)  # another machine may be making the tables at this moment
     raise AssertionError
 
 
+def _unusable(error: Exception) -> OptionError:
+    return OptionError(
+        f"the database cannot be used: {str(error).splitlines()[0]}",
+        hint="check the URL and its driver, such as pip install psycopg[binary]",
+    )
+
+
 def _beside(folder: Path) -> str:
+    """Raises: OptionError: what is there is no file; opening a pipe would wait for ever."""
     folder.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{folder.resolve() / DATABASE}"
+    path = Path(os.path.realpath(folder)) / DATABASE
+    if path.exists() and not path.is_file():
+        raise OptionError(f"{path} is not a file", hint="give another folder, or remove it")
+    return f"sqlite:///{path}"
 
 
 def _complete(study: optuna.Study) -> list[FrozenTrial]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
+from math import isinf
 from numbers import Integral, Real
 from os import PathLike
 from types import NoneType, UnionType
@@ -15,6 +16,9 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from impasto.errors import OptionError, did_you_mean
 from impasto.untrusted import Json as Json  # noqa: PLC0414 - others take it from here
+
+_MOST = 1 << 63
+"""What a whole number stays below: what seeds and sizes go to takes 64 bits."""
 
 Value = TypeVar("Value")
 Options = TypeVar("Options", bound="Checked")
@@ -50,7 +54,9 @@ class Checked:
             low, high, choices = (each.metadata[key] for key in ("low", "high", "choices"))
             kinds[each.name].require(name, value)
             if choices and value not in choices:
-                raise OptionError(f"{name} is {value!r}", hint=f"it must be {_either(choices)}")
+                raise OptionError(
+                    f"{name} is {_shown(value)}", hint=f"it must be {_either(choices)}"
+                )
             if low is high is None or value is each.default is None:
                 continue
             inside = (low is None or value >= low) and (high is None or value <= high)
@@ -75,7 +81,20 @@ class _Kind:
         if right and isinstance(value, tuple):
             right = all(isinstance(part, str) for part in value)
         if not right:
-            raise OptionError(f"{name} must be {self.words}, not {value!r}")
+            raise OptionError(f"{name} must be {self.words}, not {_shown(value)}")
+        if isinstance(value, Integral) and not -_MOST <= int(value) < _MOST:
+            raise OptionError(f"{name} is {_shown(value)}", hint="a whole number has 64 bits")
+        if isinstance(value, Real) and not isinstance(value, Integral) and isinf(value):
+            raise OptionError(f"{name} is {value}", hint="it must be a finite number")
+
+
+def _shown(value: object) -> str:
+    """A value for a message, however long it is."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits; a list in itself
+        return "too long to be shown"
+    return text if len(text) < 80 else f"{text[:80]}..."
 
 
 _KNOWN: dict[object, _Kind] = {

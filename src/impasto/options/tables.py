@@ -6,8 +6,12 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from impasto.errors import OptionError
+from impasto import untrusted
+from impasto.errors import OptionError, reason
 from impasto.options.fields import Checked, Json, current
+
+_MOST = 1 << 20
+"""Bytes: people write them."""
 
 
 def read(path: Path, what: str, known: Iterable[str]) -> dict[str, Json]:
@@ -17,9 +21,12 @@ def read(path: Path, what: str, known: Iterable[str]) -> dict[str, Json]:
         OptionError: it cannot be read, or has a key that is not ``known``.
     """
     try:
-        tables = tomllib.loads(path.read_text("utf-8"))
+        tables = tomllib.loads(untrusted.read(path, _MOST, follow=True).decode())
+        untrusted.require_plain(tables)
     except (OSError, ValueError) as error:
-        raise OptionError(f"{path} is not {what}: {error}") from error
+        raise OptionError(f"{path} is not {what}: {reason(error)}") from error
+    except RecursionError as error:
+        raise OptionError(f"{path} is not {what}: it is too deep") from error
     return only(tables, known, path)
 
 
@@ -33,6 +40,20 @@ def table(tables: Mapping[str, Json], name: str, path: Path) -> dict[str, Json]:
     if not isinstance(entries, dict):
         raise OptionError(f"{name} in {path} is no table", hint=f"begin it with [{name}]")
     return dict(entries)
+
+
+def text(table: Mapping[str, Json], name: str, path: Path) -> str | None:
+    """The text of this name in a table of ``path``, if there is one.
+
+    Raises:
+        OptionError: it is something else.
+    """
+    value = table.get(name)
+    if value is not None and not isinstance(value, str):
+        raise OptionError(
+            f"{name} in {path} is {str(value)[:80]}", hint=f'it must be a text: {name} = "..."'
+        )
+    return value
 
 
 def knobs(
@@ -56,7 +77,7 @@ def only(table: Json, known: Iterable[str], path: Path) -> dict[str, Json]:
         OptionError: it is none, or has a key that is not ``known``.
     """
     if not isinstance(table, dict):
-        raise OptionError(f"{path} has {table!r} where a table should be")
+        raise OptionError(f"{path} has {repr(table)[:80]} where a table should be")
     names = sorted(known)
     for key in table:
         if key not in names:

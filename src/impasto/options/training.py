@@ -42,12 +42,22 @@ class NetworkOptions(Checked):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainOptions(Checked):
+class LearningOptions(Checked):
+    """How a network learns, whatever it learns from."""
+
+    steps: int = knob(2000, "Training steps.", low=1, high=999_999_999)
+    crop: int = knob(256, "Side of the training crops in pixels.", low=64, high=2048)
+    learning_rate: float = knob(6e-3, "Peak learning rate.", low=1e-6, high=1)
+    seed: int = knob(0, "Same seed, same photographs, same network.", low=0)
+    save_every: int = knob(100, "Steps between checkpoints.", low=1)
+    device: str = torch_device()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(LearningOptions):
     """How styles are learnt. The weights are of relative losses: one default serves all."""
 
-    steps: int = knob(2000, "Training steps.", low=1)
     batch: int = knob(1, "Photographs per step.", low=1, high=1024)
-    crop: int = knob(256, "Side of the training crops in pixels.", low=64, high=2048)
     style_size: int = knob(
         384, "Long side of the painting: larger, bolder strokes.", low=64, high=4096
     )
@@ -61,7 +71,6 @@ class TrainOptions(Checked):
         low=0,
         high=64,
     )
-    learning_rate: float = knob(6e-3, "Peak learning rate.", low=1e-6, high=1)
     tune: str = knob(
         "all",
         "What is learnt: all, or only the norms of new styles in the network of --start.",
@@ -75,9 +84,6 @@ class TrainOptions(Checked):
         0, "Crops whose content features are kept on disk and used again; 0: none.", low=0
     )
     tensorboard: bool = knob(False, "Write losses for TensorBoard as well.")
-    seed: int = knob(0, "Same seed, same photographs, same network.", low=0)
-    save_every: int = knob(100, "Steps between checkpoints.", low=1)
-    device: str = torch_device()
     loss: LossOptions = knob(
         LossOptions(
             content_layers=("conv3_2",),
@@ -90,12 +96,10 @@ class TrainOptions(Checked):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistillOptions(Checked):
+class DistillOptions(LearningOptions):
     """How a smaller network learns to paint as a style does."""
 
-    steps: int = knob(2000, "Training steps.", low=1)
     batch: int = knob(2, "Photographs per step.", low=1, high=1024)
-    crop: int = knob(256, "Side of the training crops in pixels.", low=64, high=2048)
     grain: float = knob(
         StylizeOptions.grain,
         "Grain of every other photograph, in levels of 255; films are painted without.",
@@ -105,11 +109,7 @@ class DistillOptions(Checked):
     calm: bool = knob(
         False, "Learn what the style paints without grain: noise changes the paintings less."
     )
-    learning_rate: float = knob(6e-3, "Peak learning rate.", low=1e-6, high=1)
     held_out: int = knob(8, "Photographs kept apart to compare on.", low=0, high=1000)
-    seed: int = knob(0, "Same seed, same photographs, same network.", low=0)
-    save_every: int = knob(100, "Steps between checkpoints.", low=1)
-    device: str = torch_device()
     network: NetworkOptions = knob(NetworkOptions(width=8, blocks=2), "Shape of the network.")
 
 

@@ -1,5 +1,4 @@
 import dataclasses
-import json
 
 import numpy as np
 import pytest
@@ -204,32 +203,3 @@ def test_every_format_carries_the_recipe(format, photo, style, network):
     record = recipe.read(images.read(painted.encode(format)))
     assert recipe.options(record) == changed(steps=1)
     assert record["styles"][0]["path"] is None
-
-
-def test_a_recipe_with_an_old_name_is_painted_again():
-    loss = dataclasses.replace(LOSS, loss_network="vgg16", loss_scale="mean")
-    wanted = dataclasses.replace(QUICK, init="grey", init_noise=0.5, loss=loss)
-    record = json.loads(json.dumps(dataclasses.asdict(wanted)))
-    for table, names in (
-        (record, {"start": "init", "noise": "init_noise"}),
-        (record["loss"], {"network": "loss_network", "scale": "loss_scale"}),
-    ):
-        table |= {old: table.pop(new) for old, new in names.items()}
-    assert recipe.options({"options": record}) == wanted
-
-
-def test_a_recipe_that_is_none_or_of_another_time_is_told(photo, tmp_path):
-    with pytest.raises(OptionError, match="holds no recipe"):
-        recipe.read(photo)
-    with pytest.raises(OptionError, match="holds no recipe"):
-        recipe.read(images.with_comment(photo, '["not", "one"]'))
-    with pytest.raises(OptionError, match="do not exist here: magic"):
-        recipe.options({"options": {"magic": 1}})
-    with pytest.raises(OptionError, match="steps is -1"):
-        recipe.options({"options": {"steps": -1}})
-    entry = {"path": str(tmp_path / "gone.png"), "pixels_sha256": ""}
-    with pytest.raises(PictureError, match="is not there"):
-        recipe.source(entry, tmp_path / "out.png")
-    photo.save(tmp_path / "gone.png")
-    with pytest.raises(PictureError, match="not the picture that the recipe was made with"):
-        recipe.source(entry, tmp_path / "out.png")

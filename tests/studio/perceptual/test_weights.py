@@ -1,8 +1,10 @@
 """Weights from files, from a cache, and from a real server on this machine."""
 
 import hashlib
+import os
 import pickle
 import threading
+import zipfile
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -165,9 +167,60 @@ def test_other_contents_and_no_file_are_sentences(tmp_path):
         weights.read(tmp_path)
 
 
-def test_arrays_are_read_from_hdf5_alone_and_in_a_wheel(tmp_path):
-    import zipfile
+def test_what_is_no_file_or_too_large_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe.pth")
+    with (tmp_path / "huge.pth").open("wb") as file:
+        file.truncate(20 << 30)
+    for read in (weights.read, partial(weights.read_hdf5, member="")):
+        for name in ("pipe.pth", "/dev/zero", "."):
+            with pytest.raises(OptionError, match="cannot be read: it is not a regular file"):
+                read(tmp_path / name)
+        with pytest.raises(OptionError, match=r"has 21\.5 GB, more than weights have"):
+            read(tmp_path / "huge.pth")
 
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.ones(1).expand(1 << 20, 1 << 20),
+        torch.ones(2).to_sparse(),
+        torch.empty(2, device="meta"),
+        [1.0],
+        {"a": torch.ones(2)},
+        torch.tensor([1.0, float("nan")]),
+        torch.tensor([float("inf")]).half(),
+    ],
+    ids=["expanded", "sparse", "meta", "list", "nested", "nan", "infinite"],
+)
+def test_what_is_no_plain_tensor_of_numbers_is_refused(tensor, tmp_path):
+    torch.save({"a": tensor}, tmp_path / "file.pth")
+    with pytest.raises(OptionError, match="not a file of weights|that are not numbers"):
+        weights.read(tmp_path / "file.pth")
+
+
+def test_a_zip_that_holds_far_more_than_it_is_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "_MOST", 1 << 20)
+    with zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(2 << 20))
+    for read in (weights.read, partial(weights.read_hdf5, member="archive/data.pkl")):
+        with pytest.raises(OptionError, match="is damaged, or not a file of weights"):
+            read(tmp_path / "bomb.pth")
+
+
+def test_hdf5_that_is_elsewhere_or_endless_is_refused(tmp_path):
+    h5py = pytest.importorskip("h5py", reason="needs h5py")
+    with h5py.File(tmp_path / "elsewhere.h5", "w") as file:
+        file.create_dataset("x", (10,), "u1", external=[("/etc/passwd", 0, 10)])
+    with h5py.File(tmp_path / "endless.h5", "w") as file:
+        file.create_dataset("x", (1 << 40,), "f4", chunks=(1024,), compression="gzip")
+    with h5py.File(tmp_path / "texts.h5", "w") as file:
+        file["x"] = [b"a", b"b"]
+    for name in ("elsewhere.h5", "endless.h5", "texts.h5"):
+        with pytest.raises(OptionError, match="it must be HDF5"):
+            weights.read_hdf5(tmp_path / name, "")
+
+
+def test_arrays_are_read_from_hdf5_alone_and_in_a_wheel(tmp_path):
     h5py = pytest.importorskip("h5py", reason="needs h5py")
     with h5py.File(tmp_path / "net.h5", "w") as file:
         file["block/vars/0"] = [[1.0, 2.0]]

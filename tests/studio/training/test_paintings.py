@@ -150,3 +150,29 @@ def test_the_gallerys_recipes_can_be_read():
         assert painting.path.parent.name == "paintings"
         assert painting.title and painting.artist and painting.year
         assert painting.licence == "public domain"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("train = 5\n[[style]]\npainting = 'a.png'", "train in .* is no table"),
+        ("style = 5", "names no style"),
+        ("style = [5]", "where a table should be"),
+        ("[[style]]\npainting = 5", "has no painting"),
+        ("[[style]]\npainting = ['a']", "has no painting"),
+        ("[[style]]\npainting = 'a.png'\ntitle = ['a']", "title in .* use title ="),
+        ("[[style]]\npainting = 'a.png'\nname = { a = 1 }", "name in .* use name ="),
+        ("[[style]]\npainting = 'a.png'\nstyle_weight = 'heavy'", "style weight must be a number"),
+        ("[[style]]\npainting = 'a.png'\nstyle_size = [1]", "style size must be a whole number"),
+        ("[[style]]\npainting = 'a.png'\nstyle_crop = 5", "style crop must be a text"),
+        ("[train]\ntier = 5\n[[style]]\npainting = 'a.png'", "tier in .* it must be a text"),
+        ("[train]\nstart = ['a']\n[[style]]\npainting = 'a.png'", "start in .* must be a text"),
+        ("[train]\nstyle_layers = 5\n[[style]]\npainting = 'a.png'", "must be a list of texts"),
+        ("[train]\nseed = 1979-05-27\n[[style]]\npainting = 'a.png'", "must be a whole number"),
+        ("[train]\nloss = { a = 1 }\n[[style]]\npainting = 'a.png'", "no option 'loss'"),
+        ("style = " + "[" * 900 + "]" * 900, "too deep"),
+    ],
+)
+def test_a_recipe_of_other_kinds_is_said(text, said, tmp_path):
+    with pytest.raises(OptionError, match=said):
+        paintings.read(written(tmp_path, text))

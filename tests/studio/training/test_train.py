@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 import impasto
+import spoiled
 from impasto import catalog, images
 from impasto.errors import Cancelled, OptionError, OutputError, PictureError, TrainingError
 from impasto.options import NetworkOptions, TrainOptions
@@ -23,7 +23,7 @@ from impasto.progress import CancelToken
 from impasto.studio import loss_curves
 from impasto.studio.perceptual.losses import TOTAL_VARIATIONS
 from impasto.studio.perceptual.objective import KINDS
-from impasto.studio.training import checkpoint
+from impasto.studio.training import checkpoint_file, checkpoints
 from impasto.studio.training.log import Log
 from impasto.studio.training.paintings import Painting
 from impasto.studio.training.schedule import schedule
@@ -235,8 +235,11 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(
         (work / path.name).write_bytes(path.read_bytes())
     before, newest = sorted(work.glob("step-*"))
     newest.write_bytes(newest.read_bytes()[:-100])
-    assert checkpoint.latest(work, checkpoint.read(before).training).step == 4
-    train(painting, photos, folder, options=TINY)
+    training, notes = checkpoint_file.read(before).training, []
+    assert checkpoints.latest(work, training).checkpoint.step == 4
+    train(painting, photos, folder, options=TINY, on_progress=lambda p: notes.append(p.note))
+    assert notes[0].startswith(f"{newest} is not a whole checkpoint")
+    assert notes[0].endswith("learning goes on from step 4")
     assert same(weights(folder), weights(trained))
 
 
@@ -280,10 +283,7 @@ def test_another_start_or_other_photographs_do_not_go_on_unasked(
 def test_a_checkpoint_that_knows_no_sources_goes_on(trained, tmp_path, painting, photos):
     folder = interrupted(trained, tmp_path / "strokes")
     (path,) = (folder / "training").glob("step-*")
-    with safe_open(path, "pt") as file:
-        header = file.metadata()
-    del header["sources"]
-    save_file(load_file(path), path, header)
+    path.write_bytes(spoiled.unsealed(path.read_bytes(), sources=None))
     train(painting, photos, folder, options=TINY)
     assert same(weights(folder), weights(trained))
 
@@ -294,14 +294,13 @@ def test_a_checkpoint_that_calls_options_as_they_were_called_goes_on(
 ):
     folder = interrupted(trained, tmp_path / "strokes")
     (path,) = (folder / "training").glob("step-*")
-    with safe_open(path, "pt") as file:
-        header = file.metadata()
-    now, options = checkpoint.read(path).training, json.loads(header["options"])
+    now = checkpoint_file.read(path).training
+    options = json.loads(json.dumps(now.options))
     options["strength"] = options.pop("learn_strength")
     for old in ("network", "scale"):
         options["loss"][old] = options["loss"].pop(f"loss_{old}")
-    save_file(load_file(path), path, header | {"options": json.dumps(options)})
-    assert checkpoint.read(path).training == now
+    path.write_bytes(spoiled.unsealed(path.read_bytes(), options=json.dumps(options)))
+    assert checkpoint_file.read(path).training == now
     train(painting, photos, folder, options=TINY)
     assert same(weights(folder), weights(trained))
 
@@ -317,7 +316,7 @@ def test_learning_can_start_from_another_style(trained, tmp_path, painting, phot
     with pytest.raises(OptionError, match="blocks 2, not 4.* - add --tier tiny"):
         train(painting, photos, tmp_path / "t", start="starry-night-tiny")
     assert not (tmp_path / "t").exists()
-    with pytest.raises(TrainingError, match="is not a checkpoint"):
+    with pytest.raises(TrainingError, match="is not a whole checkpoint"):
         train(painting, photos, tmp_path / "u", options=TINY, start=painting)
 
 

@@ -18,7 +18,7 @@ from impasto.errors import OptionError, TrainingError
 from impasto.options import NetworkOptions, TrainOptions
 from impasto.studio import networks
 from impasto.studio.export import onnx as onnx_graph
-from impasto.studio.training import checkpoint
+from impasto.studio.training import checkpoint_file, checkpoints
 from impasto.studio.training.paintings import Painting
 from impasto.studio.training.train import train
 
@@ -99,7 +99,7 @@ def test_a_bundled_style_is_there_to_learn_on_from(painting, photos, tmp_path):
     """Its network is the one that all bundled styles began with: one step leaves it near, and
     what is learnt from it can be blended with each of them."""
     network = networks.build(NetworkOptions())
-    checkpoint.read(checkpoint.find("starry-night")).begin(network)
+    checkpoint_file.read(checkpoints.find("starry-night")).begin(network)
     photo = images.read(assets.demo_photo()).resized(160)
     began = onnx_graph.reference(network.eval(), photo.pixels) * 255
     options = TrainOptions(steps=1, crop=64, style_size=64, held_out=0, learning_rate=1e-5)

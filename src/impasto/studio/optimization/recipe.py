@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
 
 import torch
@@ -16,9 +18,13 @@ from impasto.errors import OptionError, PictureError
 from impasto.images.picture import Picture
 from impasto.options import OptimizeOptions
 from impasto.options.fields import Json, restored
+from impasto.studio.optimization.pyramid import INITS
+from impasto.untrusted import parse_json
 
 if TYPE_CHECKING:
     from impasto.images.raster import PictureSource
+
+_PARTS = {"impasto", "content", "styles", "options"}
 
 
 class PictureRecord(TypedDict):
@@ -77,21 +83,60 @@ def write(
 
 
 def read(painting: Picture) -> Recipe:
-    """The recipe that :func:`write` put into a picture.
+    """The recipe that :func:`write` put into a picture, each part of the kind that it should be.
 
     Raises:
-        OptionError: there is none.
+        OptionError: there is none, or somebody has changed it.
     """
     try:
-        record = json.loads(images.comment(painting))
-        if not {"impasto", "content", "styles", "options"} <= record.keys():
-            raise ValueError
-    except (ValueError, AttributeError) as error:
+        record = parse_json(images.comment(painting))
+        if not isinstance(record, dict) or not record.keys() >= _PARTS:
+            raise ValueError("it is something else")
+    except ValueError as error:
         raise OptionError(
             "the picture holds no recipe of impasto",
             hint="only pictures written by impasto optimize, without --strip and not as BMP, do",
         ) from error
+    try:
+        _require(record)
+    except (KeyError, TypeError) as error:
+        raise OptionError(
+            f"the recipe in the picture is damaged: {error.args[0]}",
+            hint="paint it anew with impasto optimize",
+        ) from error
     return cast("Recipe", record)
+
+
+def _require(record: Mapping[str, Json]) -> None:
+    """Raises: KeyError, TypeError: a part of it is not there, or of another kind."""
+    options, init = record["options"], record.get("init") or record.get("start")
+    if not isinstance(options, dict):
+        raise TypeError("options is not an object")
+    _require_pictures([record["content"]], "content")
+    _require_pictures(record["styles"], "a style", weighted=True)
+    _require_pictures(record.get("masks", []), "a mask")
+    if init is not None:
+        _require_pictures([init], "init")
+    elif options.get("init", options.get("start", INITS[0])) not in INITS:
+        raise KeyError("it does not say what the initial image was")
+    if not record["styles"]:
+        raise KeyError("it has no style")
+
+
+def _require_pictures(entries: Json, what: str, *, weighted: bool = False) -> None:
+    """Raises: TypeError: they are no list of pictures, with weights if they are ``weighted``."""
+    if not isinstance(entries, list):
+        raise TypeError(f"what should be a list of pictures is {type(entries).__name__}")
+    for entry in entries:
+        if not isinstance(entry, dict):
+            raise TypeError(f"{what} is not an object")
+        if not isinstance(entry.get("path", 0), (str, NoneType)):
+            raise TypeError(f"{what} has no path")
+        if not isinstance(entry.get("pixels_sha256"), str):
+            raise TypeError(f"{what} has no checksum")
+        weight = entry.get("weight")
+        if weighted and (isinstance(weight, bool) or not isinstance(weight, (int, float))):
+            raise TypeError(f"{what} has no weight")
 
 
 def options(record: Recipe) -> OptimizeOptions:
@@ -120,7 +165,7 @@ def source(entry: PictureRecord, beside: Path) -> Path:
     if not entry["path"]:
         raise PictureError("the recipe was made in memory; it names no file to paint again")
     for path in (Path(entry["path"]), beside.parent / Path(entry["path"]).name):
-        if path.is_file():
+        if os.path.isfile(path):  # False as well for what cannot be a file's name
             if images.read(path).sha256 != entry["pixels_sha256"]:
                 raise PictureError(f"{path} is not the picture that the recipe was made with")
             return path

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from impasto.distribution import need
-from impasto.errors import OptionError
+from impasto.errors import OptionError, is_of_memory
 from impasto.studio.perceptual import weights as store
 from impasto.studio.perceptual.backbone import LossNetwork
 
@@ -119,15 +119,21 @@ def load(name: str, *, pooling: str, padding: str, weights: Path | None) -> Vgg:
         MissingExtraError: weights, or what reads them, that are not installed.
     """
     architecture = NAMES[name]
-    convolutions = architecture.read(architecture, weights)
+    try:
+        convolutions = architecture.read(architecture, weights)
+    except (IndexError, RuntimeError) as error:  # of a tensor that is turned, or looked up in
+        if is_of_memory(error):
+            raise
+        raise OptionError(f"{weights or 'the file'} is not the weights of {name}") from error
     channels = 3
     for layer in _convolutions(architecture.blocks):
         out = min(64 * 2 ** (int(layer[4]) - 1), 512)
         weight, bias = convolutions[layer]
-        if weight.shape != (out, channels, 3, 3) or bias.shape != (out,):
+        floats = weight.is_floating_point() and bias.is_floating_point()
+        if not floats or weight.shape != (out, channels, 3, 3) or bias.shape != (out,):
             raise OptionError(
                 f"{weights or 'the file'} is not the weights of {name}: "
-                f"{layer} is {tuple(weight.shape)}, not {(out, channels, 3, 3)}"
+                f"{layer} is {tuple(weight.shape)}, not {(out, channels, 3, 3)} of floats"
             )
         channels = out
     return Vgg(name, architecture, convolutions, pooling, padding)

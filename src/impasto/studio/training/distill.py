@@ -27,8 +27,9 @@ from impasto.studio import networks
 from impasto.studio.networks import TransformNetwork
 from impasto.studio.perceptual.objective import Losses
 from impasto.studio.tensors import grained, to_pixels, to_tensor
-from impasto.studio.training import checkpoint, init_from, loop
-from impasto.studio.training.checkpoint import WORK, Checkpoint, Training
+from impasto.studio.training import checkpoint_file, checkpoints, init_from, loop
+from impasto.studio.training.checkpoint import Checkpoint, Training
+from impasto.studio.training.checkpoints import WORK
 from impasto.studio.training.dataset import Photos
 from impasto.studio.training.loop import Course, Paint, evaluating
 from impasto.studio.training.muon import Group
@@ -110,9 +111,11 @@ def distill(
     entry = Entry(target.name, title or f"{teacher.card.title}, small", teacher.card.artwork)
     sources = init_from.sources(start, origin, dataset, accelerator.num_processes)
     sources |= {"style": teacher.card.model.sha256}
-    training = Training({**asdict(options), "learn_strength": False}, [entry], sources)
+    training = Training(asdict(options), [entry], sources)
     course = Course(lesson, training, target, options.steps, options.save_every)
-    resumed = init_from.resumed(course, origin, accelerator, restart=restart)
+    resumed = init_from.resumed(
+        course, origin, accelerator, restart=restart, on_progress=on_progress
+    )
     learnt = loop.learn(
         network, course, resumed, accelerator, on_progress=on_progress, cancel=cancel
     )
@@ -125,16 +128,18 @@ def distill(
 
 
 def _replaces(target: Path, options: DistillOptions, *, overwrite: bool) -> bool:
-    """Whether a finished style makes room, so that its training is not gone on with.
+    """Whether a finished style makes room, so that its training is not gone on with: not where
+    that lacks steps.
 
     Raises:
         OutputError: nobody has asked for that.
     """
-    if not (target / catalog.CARD).exists():
+    goes_on = 0 < checkpoints.steps(target / WORK) < options.steps
+    if goes_on or not (target / catalog.CARD).exists():
         return False
     if not overwrite:
         raise atomic.there_already(target)
-    return not 0 < checkpoint.steps(target / WORK) < options.steps
+    return True
 
 
 def _begun(options: DistillOptions, origin: Path | None) -> TransformNetwork:
@@ -144,7 +149,7 @@ def _begun(options: DistillOptions, origin: Path | None) -> TransformNetwork:
         OptionError: a start of another network.
     """
     shape = TrainOptions(network=options.network, crop=options.crop, seed=options.seed)
-    trunk = checkpoint.read(origin) if origin else None
+    trunk = checkpoint_file.read(origin) if origin else None
     if trunk:
         trunk.require_network(options.network)
     return init_from.begun(shape, 1, trunk)

@@ -9,21 +9,24 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from impasto import atomic, places
 from impasto.options import TrainOptions
+from impasto.studio.perceptual import backbone
 from impasto.studio.perceptual.objective import Features, Objective
+from impasto.studio.training import sealed
 from impasto.studio.training.dataset import Photos
+from impasto.studio.training.sealed import BrokenError, Header, Kind
 
 _PHOTOGRAPHS = "photographs"
-_FORMAT = 1
-"""Part of every key: to be raised when the same photographs would be cropped in another way."""
+_FORMAT = 2
+"""Part of every key: to be raised when the same photographs would be cropped in another way, or
+kept so."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class FeatureCache:
         """The crops of this number, from the disk or from the photographs."""
         keep = self._options.precompute
         number = number % keep if keep else number
-        kept = _read(self._path(number)) if keep else None
+        kept = self._read(self._path(number)) if keep else None
         return Crops(number, None if kept else self._photos.batch(number), kept)
 
     def content(self, crops: Crops, device: torch.device) -> tuple[Tensor, Features]:
@@ -73,7 +76,7 @@ class FeatureCache:
             kept = {layer: f.to("cpu", torch.bfloat16).contiguous() for layer, f in content.items()}
             kept[_PHOTOGRAPHS] = (photographs * 255).round().to("cpu", torch.uint8)
             path = self._path(crops.number)
-            atomic.write(path, safetensors.torch.save(kept), overwrite=True)
+            atomic.write(path, sealed.encode(kept, {}), overwrite=True)
         # Learnt from as it was kept, so that nothing depends on whether it came from the disk.
         tensors = {name: each.to(device).float() for name, each in kept.items()}
         return tensors.pop(_PHOTOGRAPHS) / 255, tensors
@@ -81,13 +84,25 @@ class FeatureCache:
     def _path(self, number: int) -> Path:
         return places.cache_folder("crops") / self._folder / f"{number:06}.safetensors"
 
+    def _read(self, path: Path) -> dict[str, Tensor] | None:
+        """What is kept, or None: nothing yet, or damaged, and then it is computed again."""
 
-def _read(path: Path) -> dict[str, Tensor] | None:
-    """What is kept, or None: nothing yet, or damaged, and then it is computed again."""
-    try:
-        return safetensors.torch.load(path.read_bytes())
-    except (OSError, SafetensorError):
-        return None
+        def check(header: Header) -> None:
+            if header.kinds != self._kinds or not header.checksum:
+                raise ValueError("it holds something else")
+
+        try:
+            return sealed.read(path, check)[1]
+        except BrokenError:
+            return None
+
+    @cached_property
+    def _kinds(self) -> dict[str, Kind]:
+        """What is kept of the crops of a step."""
+        count, crop = self._options.batch, self._options.crop
+        layers = backbone.shapes(self._objective.network, crop, self._objective.content_layers)
+        kinds = {name: Kind((count, *shape), torch.bfloat16) for name, shape in layers.items()}
+        return {_PHOTOGRAPHS: Kind((count, 3, crop, crop), torch.uint8), **kinds}
 
 
 def _key(photos: Photos, objective: Objective, options: TrainOptions) -> str:

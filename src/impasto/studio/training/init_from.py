@@ -11,12 +11,14 @@ import torch
 
 from impasto import catalog, paths
 from impasto.catalog import Entry, TrainingRecord
-from impasto.errors import OptionError, OutputError
+from impasto.errors import OptionError, OutputError, TrainingError
 from impasto.options import TrainOptions
+from impasto.progress import OnProgress, Progress
 from impasto.studio import networks
 from impasto.studio.networks import TransformNetwork
-from impasto.studio.training import checkpoint
-from impasto.studio.training.checkpoint import WORK, Checkpoint
+from impasto.studio.training import checkpoints
+from impasto.studio.training.checkpoint import Checkpoint
+from impasto.studio.training.checkpoints import WORK
 from impasto.studio.training.dataset import Photos
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def find(start: str | Path | None, work: Path, restart: bool) -> Path | None:
     own = path.resolve().parent == work.resolve()
     if own and kept.is_file() and not (restart and path.is_file()):
         return kept
-    return checkpoint.find(start)
+    return checkpoints.find(start)
 
 
 def name(start: str | Path | None) -> str | None:
@@ -48,7 +50,8 @@ def name(start: str | Path | None) -> str | None:
     if start is None:
         return None
     path = Path(start).absolute()
-    return path.parents[1].name if path.parent.name == WORK else path.stem
+    own = path.parent.name == WORK and path.is_file()
+    return path.parents[1].name if own else path.stem
 
 
 def sources(
@@ -61,18 +64,37 @@ def sources(
 
 
 def resumed(
-    course: Course[Batch], origin: Path | None, accelerator: Accelerator, *, restart: bool
+    course: Course[Batch],
+    origin: Path | None,
+    accelerator: Accelerator,
+    *,
+    restart: bool,
+    on_progress: OnProgress,
 ) -> Checkpoint | None:
-    """Where a stopped training goes on; None: it begins, and to ``restart``, anew.
+    """Where a stopped training, or one that shall take more steps, goes on; None: it begins, and
+    to ``restart``, anew. ``on_progress`` is told of checkpoints that are damaged.
 
     Raises:
-        TrainingError: the stopped one was another training.
+        TrainingError: the stopped one was another training, or has taken more steps.
     """
     accelerator.wait_for_everyone()  # all have read what is dropped now
     if restart and accelerator.is_main_process:
         empty(course.work, origin)
     accelerator.wait_for_everyone()
-    return checkpoint.latest(course.work, course.training)
+    latest = checkpoints.latest(course.work, course.training)
+    step = latest.checkpoint.step if latest.checkpoint else 0
+    for note in latest.skipped:
+        on_progress(Progress(step, course.steps, note=f"{note}; {_going_on(step)}"))
+    if step > course.steps:
+        raise TrainingError(
+            f"the training has taken {step} steps already, more than {course.steps}",
+            hint="use more --steps to go on, or --restart to begin anew",
+        )
+    return latest.checkpoint
+
+
+def _going_on(step: int) -> str:
+    return f"learning goes on from step {step}" if step else "learning begins anew"
 
 
 def require_no_style(folder: Path, resumed: Checkpoint | None, *, restart: bool) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from impasto import atomic
+from impasto import atomic, untrusted
 from impasto.catalog.card import StepTimes
 from impasto.studio.perceptual.objective import KINDS
+
+_ALWAYS = {"step", "total", "seconds", "from_disk"}
+"""What every record has."""
+_MOST_LINE = 1 << 16
+"""Bytes: hundreds of layers with their losses."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,7 @@ class Log:
 
     def __init__(self, path: Path, first: int, here: bool) -> None:
         self._path, self._here = path, here
-        self._records: list[dict[str, float]] = []
-        if path.exists():
-            with contextlib.suppress(ValueError):  # a crash of the disk damaged what follows
-                for line in path.read_text("utf-8", "replace").splitlines()[:first]:
-                    self._records.append(json.loads(line))
+        self._records = list(_read(path, first))
         if here:
             text = "".join(json.dumps(record) + "\n" for record in self._records)
             atomic.write(path, text.encode(), overwrite=True)
@@ -73,6 +74,28 @@ class Log:
         )
 
 
+def _read(path: Path, first: int) -> Iterator[dict[str, float]]:
+    """The records of the first steps, as far as they are whole."""
+    try:
+        with untrusted.opened(path) as file:
+            yield from _whole(file.readline(_MOST_LINE) for _ in range(first))
+    except OSError:
+        return
+
+
+def _whole(lines: Iterable[bytes]) -> Iterator[dict[str, float]]:
+    for line in lines:
+        try:
+            record = untrusted.parse_json(line)
+        except ValueError:  # a crash of the disk damaged what follows
+            return
+        if not isinstance(record, dict) or not record.keys() >= _ALWAYS:
+            return
+        if not all(isinstance(value, (int, float)) for value in record.values()):
+            return
+        yield {name: value for name, value in record.items() if isinstance(value, (int, float))}
+
+
 def _times(records: Sequence[Mapping[str, float]]) -> StepTimes | None:
     kept = [each for each in records if each["from_disk"]]
     computed = [each for each in records if not each["from_disk"]]
@@ -82,4 +105,5 @@ def _times(records: Sequence[Mapping[str, float]]) -> StepTimes | None:
 
 
 def _mean(records: Sequence[Mapping[str, float]], name: str) -> float:
-    return float(np.mean([record[name] for record in records]))
+    known = [record[name] for record in records if name in record]
+    return float(np.mean(known)) if known else math.nan

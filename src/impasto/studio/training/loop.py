@@ -25,6 +25,7 @@ from typing import Generic, Protocol, TypeVar
 import torch
 from accelerate import Accelerator
 from torch import Tensor
+from torch.optim import Optimizer
 
 from impasto import atomic
 from impasto.distribution import need
@@ -36,12 +37,13 @@ from impasto.studio.device import in_bfloat16, torch_device
 from impasto.studio.networks import TransformNetwork
 from impasto.studio.perceptual.objective import KINDS, Losses
 from impasto.studio.tensors import to_pixels
-from impasto.studio.training import checkpoint
+from impasto.studio.training import checkpoint, checkpoints
 from impasto.studio.training.checkpoint import Checkpoint, Training
 from impasto.studio.training.log import Log
 from impasto.studio.training.muon import Group, Muon
 from impasto.studio.training.schedule import schedule
 
+_GRADIENT = "gradient"
 _CLIP = 1.0
 """Largest norm of a gradient: one odd batch must not undo an hour."""
 
@@ -84,7 +86,7 @@ class Course(Generic[Batch]):
 
     @property
     def work(self) -> Path:
-        return self.folder / checkpoint.WORK
+        return self.folder / checkpoints.WORK
 
 
 def learn(
@@ -102,40 +104,27 @@ def learn(
         TrainingError: a loss that is not a number; what had been learnt stays on disk.
         Cancelled: stopped by ``cancel``, after a checkpoint.
     """
-    lesson, work, steps, cancel = course.lesson, course.work, course.steps, cancel or CancelToken()
+    lesson, steps, cancel = course.lesson, course.steps, cancel or CancelToken()
     network.to(accelerator.device).train(not course.learns_norms_only)
-    optimiser = Muon(lesson.groups(network))
+    optimiser, first = Muon(lesson.groups(network)), 0
     if resumed:
-        resumed.restore(network, optimiser)
-    first = resumed.step if resumed else 0
+        first = resumed.restore(network, optimiser)
     paint, stepper = accelerator.prepare(network, optimiser)
-    log = Log(work / "losses.jsonl", first, accelerator.is_main_process)
-    processes, process = accelerator.num_processes, accelerator.process_index
-    numbers = (step * processes + process for step in range(first, steps))
-    with closing(prefetched(lesson.fetch, numbers)) as batches:
+    log = Log(course.work / "losses.jsonl", first, accelerator.is_main_process)
+    with closing(prefetched(lesson.fetch, _numbers(first, steps, accelerator))) as batches:
         for done, batch in enumerate(batches, first + 1):
             began = time.monotonic()
-            for group in optimiser.param_groups:
-                group["lr"] = group["peak"] * schedule(done - 1, steps)
             losses = lesson.losses(paint, batch)
-            record = losses.numbers()
-            _require_finite(record, done, course)
-            stepper.zero_grad()
-            accelerator.backward(losses.total)
-            accelerator.clip_grad_norm_(network.parameters(), _CLIP)
-            stepper.step()
+            record = _step(losses, done, course, network, stepper, accelerator)
             shown = {name: record[name] for name in KINDS if name in record}
             record |= {"seconds": time.monotonic() - began, "from_disk": _from_disk(batch)}
-
             stop = anyone(accelerator, cancel.cancelled)
             save = stop or done % course.save_every == 0 or done == steps
-            if save and (validation := lesson.validation(network)) is not None:
-                record["validation"] = validation
+            record |= _validated(lesson, network) if save else {}
             log.append(done, record)
             accelerator.log(record, step=done)
             if save and accelerator.is_main_process:
-                checkpoint.save(work, checkpoint.of(network, done, course.training, optimiser))
-                _show(course, network, log, done)
+                _keep(course, network, optimiser, log, done)
             on_progress(Progress(done, steps, shown))
             if stop:
                 raise Cancelled("stopped")
@@ -208,8 +197,49 @@ def _from_disk(batch: object) -> bool:
     return bool(getattr(batch, "from_disk", False))
 
 
-def _show(course: Course[Batch], network: TransformNetwork, log: Log, done: int) -> None:
-    """Write a sample to look at, and the curves of the losses."""
+def _numbers(first: int, steps: int, accelerator: Accelerator) -> Iterator[int]:
+    """Of this process's batches."""
+    processes, process = accelerator.num_processes, accelerator.process_index
+    return (step * processes + process for step in range(first, steps))
+
+
+def _step(
+    losses: Losses,
+    number: int,
+    course: Course[Batch],
+    network: TransformNetwork,
+    stepper: Optimizer,
+    accelerator: Accelerator,
+) -> dict[str, float]:
+    """Make losses smaller by one step; the losses as numbers.
+
+    Raises:
+        TrainingError: they, or their gradient, are no numbers. Nothing is learnt of such.
+    """
+    record = losses.numbers()
+    _require_finite(record, number, course)
+    stepper.zero_grad()
+    accelerator.backward(losses.total)
+    gradient = float(accelerator.clip_grad_norm_(network.parameters(), _CLIP))
+    _require_finite({_GRADIENT: gradient}, number, course)
+    for group in stepper.param_groups:
+        group["lr"] = group["peak"] * schedule(number - 1, course.steps)
+    stepper.step()
+    return record
+
+
+def _validated(lesson: Lesson[Batch], network: TransformNetwork) -> dict[str, float]:
+    validation = lesson.validation(network)
+    known = validation is not None and math.isfinite(validation)
+    return {"validation": validation} if known and validation is not None else {}
+
+
+def _keep(
+    course: Course[Batch], network: TransformNetwork, optimiser: Optimizer, log: Log, done: int
+) -> None:
+    """Write a checkpoint, a sample to look at, and the curves of the losses."""
+    state = checkpoint.of(network, done, course.training, optimiser)
+    checkpoints.save(course.work, state)
     sample = from_array(to_pixels(course.lesson.sample(network, done))).encode("PNG")
     atomic.write(course.work / f"sample-{done:07}.png", sample, overwrite=True)
     means = log.curves()
@@ -218,16 +248,21 @@ def _show(course: Course[Batch], network: TransformNetwork, log: Log, done: int)
 
 
 def _require_finite(losses: Mapping[str, float], step: int, course: Course[Batch]) -> None:
-    bad = [name for name in KINDS if not math.isfinite(losses.get(name, 0.0))]
+    """Raises: TrainingError: one of these is not a number."""
+    bad = [name for name in (*KINDS, _GRADIENT) if not math.isfinite(losses.get(name, 0.0))]
     if not bad:
         return
-    saved = checkpoint.paths(course.work)
+    saved = checkpoints.paths(course.work)
     hint = "use a lower --learning-rate, and --restart to begin anew"
+    if step == 1:
+        hint = "use smaller weights"
     if saved and not course.learns_norms_only:
         hint = (
             f"learn on from the last good state with --start {saved[-1]} --restart "
             "and a lower --learning-rate"
         )
     raise TrainingError(
-        f"the {' and '.join(bad)} loss stopped being a number at step {step}", hint=hint
+        f"the {' and '.join(bad)}{'' if bad == [_GRADIENT] else ' loss'} stopped being a number "
+        f"at step {step}",
+        hint=hint,
     )

@@ -42,8 +42,20 @@ class Muon(optim.Optimizer):
                 if weight.grad is None:
                     continue
                 state = self.state[weight]
-                change = _adam if weight.ndim < 4 or weight.shape[1] == 1 else _muon
+                change = _adam if _is_adams(weight.shape) else _muon
                 weight.sub_(change(weight.grad, state), alpha=group["lr"])
+
+
+def state_shapes(shape: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """What is remembered of a weight of this shape, by its name, each in float32."""
+    whole = tuple(shape)
+    if _is_adams(shape):
+        return {"step": (), "mean": whole, "square": whole}
+    return {"momentum": whole}
+
+
+def _is_adams(shape: Sequence[int]) -> bool:
+    return len(shape) < 4 or shape[1] == 1
 
 
 def _muon(gradient: Tensor, state: dict[str, Tensor]) -> Tensor:

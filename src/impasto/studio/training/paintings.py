@@ -182,11 +182,13 @@ def read(path: Path) -> Recipe:
     if not isinstance(styles, list) or not styles:
         raise OptionError(f"{path} names no style", hint="add [[style]] with painting = ...")
     paintings = [_painting(style, path) for style in styles]
-    network = networks.preset(str(knobs.pop("tier", "light")))
-    start = knobs.pop("start", None)
+    network = networks.preset(tables.text(knobs, "tier", path) or "light")
+    start = tables.text(knobs, "start", path)
+    for name in ("tier", "start"):
+        knobs.pop(name, None)
     options, notes = TrainOptions(network=network), list[str]()
     options = changed(options, tables.knobs(options, knobs, path, notes))
-    return Recipe(paintings, options, str(start) if start else None, tuple(notes))
+    return Recipe(paintings, options, start or None, tuple(notes))
 
 
 def _painting(style: Json, path: Path) -> Painting:
@@ -195,5 +197,12 @@ def _painting(style: Json, path: Path) -> Painting:
     painting = style.pop("painting", None)
     if not isinstance(painting, str):
         raise OptionError(f"a style in {path} has no painting", hint='add painting = "FILE"')
-    texts: dict[str, Any] = {key: str(style[key]) for key in _TEXTS if key in style}
+    texts: dict[str, Any] = {key: _said(style[key], key, path) for key in _TEXTS if key in style}
     return Painting(path.parent / painting, **{**style, **texts})
+
+
+def _said(value: Json, key: str, path: Path) -> str:
+    """What a card says; a year may be a number."""
+    if not isinstance(value, (str, int)) or isinstance(value, bool):
+        raise OptionError(f"{key} in {path} is {str(value)[:80]}", hint=f'use {key} = "..."')
+    return str(value)

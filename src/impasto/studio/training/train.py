@@ -25,8 +25,9 @@ from impasto.studio import networks
 from impasto.studio.networks import TransformNetwork
 from impasto.studio.perceptual.objective import Losses, Objective, StylePicture
 from impasto.studio.tensors import grained, to_tensor
-from impasto.studio.training import checkpoint, init_from, loop
-from impasto.studio.training.checkpoint import WORK, Training
+from impasto.studio.training import checkpoint_file, init_from, loop
+from impasto.studio.training.checkpoint import Training
+from impasto.studio.training.checkpoints import WORK
 from impasto.studio.training.dataset import Photos
 from impasto.studio.training.feature_cache import Crops, FeatureCache
 from impasto.studio.training.loop import Course, Paint, evaluating
@@ -81,7 +82,7 @@ def train(
     wanted = wanted_of(paintings, folder.name)
     catalog.require_free([each.name for each in wanted], folder)
     origin = init_from.find(start, folder / WORK, restart)
-    trunk = checkpoint.read(origin) if origin else None
+    trunk = checkpoint_file.read(origin) if origin else None
     options, kept = init_from.with_trunk(options or TrainOptions(), trunk)
     dataset = Photos.of(photos, options, without=folder)
     pictures = [each.picture(options.style_size, options.style_crop) for each in wanted]
@@ -95,7 +96,9 @@ def train(
         lesson.balanced(network), Training(asdict(options), styles, sources), folder,
         options.steps, options.save_every, learns_norms_only=options.tune == "norms",
     )  # fmt: skip
-    resumed = init_from.resumed(course, origin, accelerator, restart=restart)
+    resumed = init_from.resumed(
+        course, origin, accelerator, restart=restart, on_progress=on_progress
+    )
     init_from.require_no_style(folder, resumed, restart=restart)
     learnt = loop.learn(
         network, course, resumed, accelerator, on_progress=on_progress, cancel=cancel

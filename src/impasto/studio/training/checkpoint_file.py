@@ -1,0 +1,181 @@
+"""The file of a checkpoint: tensors, and in the header the step, the options and the styles.
+
+Nothing in it is believed unseen: a style's name becomes a file's name, and a network is built
+of what the header says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from impasto.catalog import Entry, TrainingRecord, valid_name
+from impasto.errors import OptionError, TrainingError
+from impasto.options import TrainOptions
+from impasto.options.fields import Json, changed, current_record
+from impasto.studio import networks
+from impasto.studio.training import muon, sealed
+from impasto.studio.training.checkpoint import Checkpoint, DamagedError, Training
+from impasto.studio.training.paintings import own
+from impasto.studio.training.sealed import BrokenError, Header, Kind
+from impasto.untrusted import parse_json
+
+FORMAT = 2
+"""Version of the header; 0 is a file that does not name one. A newer one is refused.
+
+Since 2 there is a checksum, a network says itself whether it has learnt strengths, and what the
+optimiser remembers is named by the weights that it is of; by their places before."""
+
+_NETWORK, _OPTIMISER = "network.", "optimiser."
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What a header says."""
+
+    step: int
+    training: Training
+    strength: bool
+    by_place: bool
+    """What the optimiser remembers is named by places."""
+
+
+def encode(checkpoint: Checkpoint) -> bytes:
+    """The file of a checkpoint."""
+    training = checkpoint.training
+    metadata = {
+        "format": str(FORMAT),
+        "step": str(checkpoint.step),
+        "strength": str(checkpoint.strength).lower(),
+        "options": json.dumps(training.options),
+        "styles": json.dumps([style.record() for style in training.styles]),
+        "sources": json.dumps(dict(training.sources)),
+    }
+    return sealed.encode(checkpoint.tensors, metadata)
+
+
+def read(path: Path, *, follow: bool = False) -> Checkpoint:
+    """The checkpoint in ``path``, which is no link unless ``follow`` is on.
+
+    Raises:
+        DamagedError: the file is not a checkpoint, or not a whole one.
+        TrainingError: a newer version has written it, or it is of a network that is not known
+            here.
+    """
+    try:
+        header, tensors = sealed.read(path, _require_tensors, follow=follow)
+        said = _said(header)
+    except BrokenError as error:
+        raise DamagedError(f"{path} is not a whole checkpoint: {error}") from error
+    if not all(tensor.isfinite().all() for tensor in tensors.values()):
+        raise DamagedError(f"{path} is not a whole checkpoint: it has weights that are no numbers")
+    return Checkpoint(said.step, tensors, said.training, said.strength)
+
+
+def _said(header: Header) -> _Said:
+    """Raises:
+    ValueError: it is not the header of a checkpoint.
+    TrainingError: a newer version has written it.
+    """
+    metadata = header.metadata
+    format = _number(metadata.get("format", "0"), "format")
+    if format > FORMAT:
+        raise TrainingError(
+            f"the checkpoint was written by a newer impasto (its format is {format})",
+            hint="update with pip install -U impasto",
+        )
+    if format == FORMAT and header.checksum is None:
+        raise ValueError("it has no checksum")
+    try:
+        options = current_record(TrainOptions(), _object(metadata["options"], "options"))
+        strength = options.get("learn_strength") is True
+        if format < FORMAT and "calm" in options:  # of a distillation, which told it as well
+            options.pop("learn_strength", None)
+        if format == FORMAT:
+            strength = {"true": True, "false": False}[metadata["strength"]]
+        TrainingRecord.of(options)  # each of the kind that it should be
+        styles = [_style(style) for style in _list(metadata["styles"], "styles")]
+        sources = _object(metadata.get("sources", "{}"), "sources")
+        step = _number(metadata["step"], "step")
+    except (KeyError, TypeError, OptionError) as error:
+        raise ValueError(f"its header is damaged: {error}") from error
+    training = Training(options, styles, {key: str(value) for key, value in sources.items()})
+    return _Said(step, training, strength, by_place=format < FORMAT)
+
+
+def _number(text: str, what: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise ValueError(f"its {what} is {text[:40]!r}")
+    return int(text)
+
+
+def _object(text: str, what: str) -> dict[str, Json]:
+    record = parse_json(text)
+    if not isinstance(record, dict):
+        raise TypeError(f"{what} is not an object")
+    return record
+
+
+def _list(text: str, what: str) -> list[Json]:
+    record = parse_json(text)
+    if not (isinstance(record, list) and record):
+        raise TypeError(f"{what} is not a list of some")
+    return record
+
+
+def _style(record: Json) -> Entry:
+    """Raises: OptionError: it cannot be called so, or be learnt so."""
+    style = Entry.of(record)
+    valid_name(style.name)
+    changed(TrainOptions(), own(style))
+    return style
+
+
+def _require_tensors(header: Header) -> None:
+    """Raises:
+    ValueError: tensors are missing, strange, or not of the shape and the type that those of
+        the network have which the header describes, and of its optimiser.
+    TrainingError: that network is not known here.
+    """
+    said = _said(header)
+    shape, styles = said.training.network, len(said.training.styles)
+    try:
+        with torch.device("meta"):
+            network = networks.build(shape, styles, strength=said.strength)
+    except OptionError as error:
+        raise ValueError(f"there is no such network: {error}") from error
+    kinds = _of(_NETWORK, header.kinds)
+    wanted = {name: Kind.of(tensor) for name, tensor in network.state_dict().items()}
+    for name in [*wanted, *kinds]:
+        if kinds.get(name) != wanted.get(name):
+            raise ValueError(f"{name} is missing, unknown, or has another shape or type")
+    moments = _of(_OPTIMISER, header.kinds)
+    if len(kinds) + len(moments) < len(header.kinds):
+        raise ValueError("it has tensors that are of no network and of no optimiser")
+    weights = {name: tuple(weight.shape) for name, weight in network.named_parameters()}
+    _require_moments(moments, weights, by_place=said.by_place)
+
+
+def _require_moments(
+    moments: Mapping[str, Kind], weights: Mapping[str, tuple[int, ...]], *, by_place: bool
+) -> None:
+    """Raises: ValueError: they are not what an optimiser remembers of ``weights``."""
+    states: dict[str, dict[str, Kind]] = {}
+    for name, kind in moments.items():
+        weight, _, what = name.rpartition(".")
+        states.setdefault(weight, {})[what] = kind
+    for weight, state in states.items():
+        shapes = [weights[weight]] if weight in weights else []
+        if by_place and weight.isdecimal() and int(weight) < len(weights):
+            shapes = list(weights.values())
+        remembered = [muon.state_shapes(shape) for shape in shapes]
+        if state not in [{what: Kind(each) for what, each in r.items()} for r in remembered]:
+            raise ValueError(f"what its optimiser remembers of {weight} is damaged")
+
+
+def _of(prefix: str, kinds: Mapping[str, Kind]) -> dict[str, Kind]:
+    return {k.removeprefix(prefix): v for k, v in kinds.items() if k.startswith(prefix)}
