@@ -18,6 +18,7 @@ from benchmarks.lite import lite
 from benchmarks.measure import engines, fresh, medians, stylized, timed
 from benchmarks.optimizing import optimizing
 from benchmarks.quality import quality
+from benchmarks.readers import readers
 from benchmarks.rivals import TransformerNet, under_onnxruntime
 from benchmarks.rows import EIGHT_BITS, TWELVE_MEGAPIXELS, Plan, Row, photograph, said
 from benchmarks.serving import serving
@@ -153,6 +154,7 @@ CASES: dict[str, Callable[[Style, Plan], Iterator[Row]]] = {
     "large": large,
     "film": film,
     "serving": serving,
+    "readers": readers,
     "optimize": optimizing,
     "quality": quality,
     "lab": lab,

@@ -39,7 +39,7 @@ def serving(style: Style, plan: Plan) -> Iterator[Row]:
     pixels = photograph(*SIDE)
     photo = Picture(pixels).encode("JPEG")
     engine = OnnxEngine(style.model(), device="cpu")
-    with _service() as (http, process), ThreadPoolExecutor(CLIENTS) as clients:
+    with service() as (http, process), ThreadPoolExecutor(CLIENTS) as clients:
         query = {"style": style.name}
 
         def paint(data: bytes) -> float:
@@ -82,7 +82,7 @@ def serving(style: Style, plan: Plan) -> Iterator[Row]:
             f"{CLIENTS} clients: 99 of 100 that are accepted wait less, against the deadline",
             "s", p99, deadline, p99 / deadline, 1.0,
         )  # fmt: skip
-    with _service() as (http, process), ThreadPoolExecutor(4) as clients:
+    with service() as (http, process), ThreadPoolExecutor(4) as clients:
         post = partial(http.post, "/v1/stylize", params=query)
         sizes = np.random.default_rng(0).integers(32, 640, (PICTURES, 2))
         bodies = [Picture(pixels[:h, :w]).encode("JPEG") for w, h in sizes.tolist()]
@@ -92,7 +92,7 @@ def serving(style: Style, plan: Plan) -> Iterator[Row]:
                 answer.status_code == 200
                 for answer in clients.map(lambda body: post(content=body), part)
             )
-            grown.append(_resident(process) / 1e6)
+            grown.append(resident(process) / 1e6)
         yield Row(
             f"memory after {PICTURES} pictures of random sizes, against after 100",
             "MB", grown[1], grown[0], grown[1] / grown[0], 1.05,
@@ -100,9 +100,11 @@ def serving(style: Style, plan: Plan) -> Iterator[Row]:
 
 
 @contextmanager
-def _service() -> Iterator[tuple[httpx.Client, psutil.Process]]:
+def service(*flags: str) -> Iterator[tuple[httpx.Client, psutil.Process]]:
+    """A service of its own, ready to paint, and its process."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "impasto", "serve", "--port", "0", "--state", folder]
+        serve = [sys.executable, "-m", "impasto", "serve", "--port", "0", "--state", folder]
+        command = [*serve, *flags]
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:
@@ -118,7 +120,7 @@ def _service() -> Iterator[tuple[httpx.Client, psutil.Process]]:
                 process.terminate()
 
 
-def _resident(process: psutil.Process) -> int:
+def resident(process: psutil.Process) -> int:
     """Of a process and all below it."""
     return sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))
 

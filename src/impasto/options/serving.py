@@ -23,7 +23,11 @@ class ServeOptions(Checked):
     queue: int = knob(16, "Requests, and jobs, that wait at most; more get 429.", low=0)
     deadline: float = knob(30.0, "Seconds for a picture, its waiting included.", low=0.1)
     job_deadline: float = knob(1800.0, "Seconds for a job, its waiting not included.", low=0.1)
-    idle: float = knob(10.0, "Seconds without a byte until a sender is given up.", low=0.1)
+    idle: float = knob(10.0, "Seconds without a byte until a client is given up.", low=0.1)
+    connections: int = knob(1000, "Connections at a time; more get 503.", low=1)
+    per_client: int = knob(
+        500, "Connections of one address at a time, be it a proxy's; more get 429.", low=1
+    )
     expires: float = knob(600.0, "Seconds that the result of a job is kept.", low=0.1)
     results: int = knob(
         1_000_000_000, "Bytes of results that are kept; the oldest go first.", low=1

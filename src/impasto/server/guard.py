@@ -38,8 +38,10 @@ HEADERS = {
 }
 """Of every answer: a page of the service runs and loads nothing that is not the service's."""
 
-_SLOWEST = 1000
-"""Bytes a second below which a body is given up."""
+SLOWEST = 1000
+"""Bytes a second below which a client is given up, whether it sends or reads."""
+REFUSAL = "refusal"
+"""In the state of a request: why it is refused, whatever it asks."""
 
 _PRIVATE = ("/v1/", "/metrics")
 _CHANGING = ("POST", "PUT", "PATCH", "DELETE")
@@ -97,6 +99,8 @@ class Guard:
 
     def _check(self, scope: Scope) -> None:
         """Refuse a request by its head alone."""
+        if refusal := scope.get("state", {}).get(REFUSAL):
+            raise refusal
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
@@ -144,7 +148,7 @@ class Guard:
                 if seen > self._options.max_bytes:
                     raise self._too_large()
                 late = time.monotonic() - started - self._options.idle
-                if not whole and late > seen / _SLOWEST:
+                if not whole and late > seen / SLOWEST:
                     raise self._too_slow()
             return message
 

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
+import ctypes
 import logging
 import signal
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from impasto.errors import DeviceError, reason
 from impasto.inference import runtimes
 from impasto.options import ServeOptions
 from impasto.server.app import create_app
+from impasto.server.connections import Connection, Limits
 from impasto.server.jobs import Jobs
 from impasto.server.place import require_temporary
 from impasto.server.work import Worker
 
-_CONNECTIONS = 1000
 _HEADER_BYTES = 16_384
+_MALLOC = {-3: 131_072, -8: 1}
+"""Of <malloc.h>: M_MMAP_THRESHOLD, bytes of a block that comes from the system alone, and
+M_ARENA_MAX, heaps."""
 _FOREVER = 86_400
-"""Our protocol closes idle connections, and later than clients stop to use them again."""
+"""Ours closes idle connections, and later than clients stop to use them again."""
 _GRACE = 8
 """Seconds that requests at work have to end when the service is stopped."""
 
@@ -37,13 +41,14 @@ def serve(options: ServeOptions, on_ready: Callable[[str], None], *, log: bool =
         DeviceError: the port is taken, or jobs cannot be kept.
     """
     _log_to_stderr(logging.INFO if log else logging.WARNING)
+    _give_memory_back()
     require_temporary()
     app = create_app(options)
     listener = _listener(options)
     config = uvicorn.Config(
         app,
-        http=_protocol(options.idle),
-        limit_concurrency=_CONNECTIONS,
+        http=partial(Connection, limits=Limits(options)),  # type: ignore[arg-type]
+        ws="none",
         h11_max_incomplete_event_size=_HEADER_BYTES,
         timeout_graceful_shutdown=_GRACE,
         timeout_keep_alive=_FOREVER,
@@ -110,27 +115,16 @@ def _listener(options: ServeOptions) -> socket.socket:
         ) from error
 
 
-def _protocol(idle: float) -> type[H11Protocol]:
-    class Protocol(H11Protocol):
-        """Closes connections on which no request comes, or none comes to the end of its head."""
+def _give_memory_back() -> None:
+    """Have the system get back what is large, such as a result, as soon as it is free.
 
-        _seen: object = None
-
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            self.loop.call_later(idle, self._look)
-
-        def _look(self) -> None:
-            if self.transport.is_closing():
-                return
-            cycle = self.cycle
-            if cycle is self._seen and (cycle is None or cycle.response_complete):
-                self.transport.close()
-            else:
-                self._seen = cycle
-                self.loop.call_later(idle, self._look)
-
-    return Protocol
+    glibc keeps a block as soon as one like it has been free before, and for each thread a heap of
+    its own. Other libraries give memory back by themselves.
+    """
+    with suppress(AttributeError, OSError, TypeError):
+        adjust = ctypes.CDLL(None).mallopt
+        for setting, value in _MALLOC.items():
+            adjust(setting, value)
 
 
 def _log_to_stderr(level: int) -> None:
