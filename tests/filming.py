@@ -9,8 +9,10 @@ import av
 import numpy as np
 
 from impasto import assets, images
+from impasto.images.picture import Picture
 from impasto.progress import CancelToken
 from impasto.stylization.film import stylize_film
+from impasto.video.pipeline import Look
 
 MS = Fraction(1, 1000)
 OTHERS = {
@@ -93,6 +95,24 @@ def stopped_after(clip, target, painter, count):
             cancel.cancel()
 
     return stylize_film(clip, target, painter, on_progress=stop, cancel=cancel)
+
+
+class Copy:
+    """An engine that paints nothing: what a film and its work are tested with in no time."""
+
+    flicker = noise = 0.0
+
+    def __init__(self):
+        self.state = {}
+
+
+def as_it_is():
+    """How frames look that are not painted."""
+
+    def frames(pixels):
+        yield from map(Picture, pixels)
+
+    return Look("as it is", Copy(), frames)
 
 
 def cancelled():

@@ -105,7 +105,7 @@ def _in_words(stream: Stream) -> str:
     """A stream that is left out, as a person calls it."""
     if is_cover(stream):
         return "the cover"
-    name = stream.codec_context.name if stream.codec_context else stream.name
+    name = stream.codec_context.name if stream.codec_context else getattr(stream, "name", "")
     about = ", ".join(filter(None, (name, stream.language)))
     what = _WORDS.get(stream.type, "something unknown")
     return f"{what} ({about})" if about else what
@@ -145,19 +145,28 @@ def _chapters(film: Source, end: float, *, strip: bool) -> Iterator[Chapter]:
             continue
         if each["end"] * base > end:
             each["end"] = int(end / base)
-        if strip:
-            each["metadata"] = {}
+        each["metadata"] = {} if strip else _told(each["metadata"])
         yield each
 
 
 def _told(metadata: Mapping[str, str], only: Iterable[str] = ()) -> dict[str, str]:
     """What a film says of itself, and not of the file that it was in."""
     return {
-        key: value
+        _as_text(key): _as_text(value)
         for key, value in metadata.items()
         if (key in only if only else key.lower().split("-")[0] not in _OF_ITS_FILE)
         and not key.startswith("_STATISTICS")
     }
+
+
+def _as_text(said: str) -> str:
+    """What a film says, in characters; bytes that are no UTF-8, as old cameras write them, are
+    Latin 1."""
+    data = said.encode("utf-8", "surrogateescape")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def packets(

@@ -29,7 +29,7 @@ from impasto.video.workplace import Work
 
 _VERSION = 2
 """Of the parts: those of another one are not gone on with."""
-_OF_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+_OF_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 @dataclass(frozen=True)

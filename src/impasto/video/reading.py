@@ -139,7 +139,9 @@ class Source(contextlib.ExitStack):
                 if packet.stream.index == self.stream.index:
                     try:
                         yield from self._frames(packet)
-                    except (av.InvalidDataError, av.PatchWelcomeError):
+                    except av.MemoryError:
+                        raise
+                    except av.FFmpegError:
                         self.damaged += 1
 
     def _frames(self, packet: Packet[Stream]) -> list[VideoFrame]:
