@@ -39,22 +39,6 @@ def test_keep_colors_of_a_painting_equal_to_the_photo_changes_nothing(photo):
     assert np.array_equal(operations.keep_colors(photo, photo), photo)
 
 
-def test_keep_tones_takes_large_tones_and_leaves_what_is_fine(rng):
-    fine = rng.integers(-20, 21, (301, 402, 3))
-    slope = np.linspace(60, 190, 402)[:, None]
-    model = np.full((301, 402, 3), slope).astype(np.uint8)
-    result = operations.keep_tones(model, (125 + fine).astype(np.uint8)).astype(int)
-    assert np.abs(result - (slope + fine)).mean() < 4
-    cells = result[:300, :400].reshape(10, 30, 10, 40, 3).mean((1, 3))
-    assert np.abs(cells - model[:300, :400].reshape(10, 30, 10, 40, 3).mean((1, 3))).max() < 3
-
-
-def test_keep_tones_of_a_picture_with_its_own_changes_nothing(photo):
-    assert np.array_equal(operations.keep_tones(photo, photo), photo)
-    dot = np.full((1, 1, 3), 7, np.uint8)
-    assert np.array_equal(operations.keep_tones(dot, dot + 9), dot)
-
-
 def test_transparent_parts_take_the_colour_of_the_nearest_visible_ones():
     pixels = np.zeros((65, 33, 3), np.uint8)
     alpha = np.zeros((65, 33), np.uint8)

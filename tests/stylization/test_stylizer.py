@@ -87,6 +87,19 @@ def test_grain_stays_out_of_the_photographs_own_colours(paint, photo):
     assert np.array_equal(smooth, grained)
 
 
+def test_crisp_brings_fine_marks_and_leaves_the_look(paint):
+    """What is fine is what a picture loses when it is seen small."""
+    photo = images.read(assets.demo_photo()).resized(800)
+
+    def fine(picture):
+        seen_small = images.resize_to(images.resize_to(picture, (133, 200)), (533, 800))
+        return np.abs(picture.pixels.astype(int) - seen_small.pixels).mean()
+
+    blurred, crisp = (paint(photo, stroke=4, crisp=crisp) for crisp in (0, 0.8))
+    assert likeness(blurred, crisp) > 0.98
+    assert fine(crisp) > 1.3 * fine(blurred)
+
+
 def test_larger_strokes_are_larger(paint):
     """The share of the picture's contrast that is left when it is seen small."""
     photo = images.read(assets.demo_photo()).resized(800)

@@ -2,7 +2,14 @@
 
 from impasto.images.codecs.encode import encode
 from impasto.images.codecs.metadata import comment, with_comment
-from impasto.images.codecs.pillow import BICUBIC, resize, resize_pixels, resize_to, to_pil
+from impasto.images.codecs.pillow import (
+    BICUBIC,
+    enlarging,
+    resize,
+    resize_pixels,
+    resize_to,
+    to_pil,
+)
 from impasto.images.picture import Picture, compose, from_array, from_pil, open_any, read
 from impasto.images.raster import Size
 
@@ -13,6 +20,7 @@ __all__ = [
     "comment",
     "compose",
     "encode",
+    "enlarging",
     "from_array",
     "from_pil",
     "open_any",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
 
 _BAND = 256
-_CELLS = 48
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as JPEG's Y
 
 
@@ -50,46 +48,6 @@ def keep_colors(photo: Pixels, painting: Pixels) -> Pixels:
         rise = (above - below) @ _LUMA
         result[band] = _to_bytes(below + rise[..., None])
     return result
-
-
-def keep_tones(model: Pixels, painting: Pixels) -> Pixels:
-    """The painting with the mean tones that the model has in the cells of a coarse grid."""
-    rows, columns = (_cells(side) for side in model.shape[:2])
-    apart = _means(model, rows, columns) - _means(painting, rows, columns)
-    across = _between(apart.swapaxes(0, 1), columns, np.arange(model.shape[1])).swapaxes(0, 1)
-    result = np.empty_like(painting)
-    for band in _bands(painting):
-        change = _between(across, rows, np.arange(len(painting))[band])
-        result[band] = _to_bytes(painting[band] + change)
-    return result
-
-
-def _cells(side: int) -> NDArray[np.int64]:
-    """Where the cells of one side begin, and where the last ends."""
-    return np.linspace(0, side, min(side, _CELLS) + 1).astype(int)
-
-
-def _means(
-    pixels: Pixels, rows: NDArray[np.int64], columns: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    sums = [
-        np.add.reduceat(pixels[top:end].sum(0, dtype=np.float64), columns[:-1])
-        for top, end in pairwise(rows)
-    ]
-    areas = np.diff(rows)[:, None] * np.diff(columns)
-    return (np.array(sums) / areas[..., None]).astype(np.float32)
-
-
-def _between(
-    cells: NDArray[np.float32], edges: NDArray[np.int64], places: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Values at ``places`` along the first axis, straight between the middles of cells."""
-    middles = (edges[:-1] + edges[1:] - 1) / 2
-    at = np.interp(places, middles, np.arange(len(middles))).astype(np.float32)
-    below = at.astype(int)
-    above = np.minimum(below + 1, len(middles) - 1)
-    share = (at - below)[:, None, None]
-    return (1 - share) * cells[below] + share * cells[above]
 
 
 def fill_transparent(pixels: Pixels, alpha: Pixels) -> Pixels:

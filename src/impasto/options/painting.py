@@ -25,6 +25,12 @@ class StylizeOptions(Checked):
         low=0.1,
         high=10,
     )
+    crisp: float = knob(
+        0.8,
+        "Fine marks of the picture's full size over the larger ones of --stroke: 0 none, 1 all.",
+        low=0,
+        high=1,
+    )
     grain: float = knob(
         6.0,
         "Grain laid over a photograph first, in levels of 255: brush marks in a clear sky, too.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -20,13 +19,14 @@ from impasto.images.grain import grained
 from impasto.images.picture import Picture
 from impasto.inference.engine import Engine, OnnxEngine
 from impasto.options import StylizeOptions
+from impasto.stylization import scales
 from impasto.video.temporal import SteadyEngine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from impasto.catalog import Style
-    from impasto.images.raster import PictureSource
+    from impasto.images.raster import PictureSource, Size
 
 
 _STROKE_SIDE = 1024
@@ -95,13 +95,16 @@ class Stylizer:
         keep_colors: bool = StylizeOptions.keep_colors,
         size: int | None = StylizeOptions.size,
         stroke: float | None = StylizeOptions.stroke,
+        crisp: float = StylizeOptions.crisp,
         grain: float = StylizeOptions.grain,
     ) -> Picture:
         """Paint ``source``: a path, bytes, a file, a Pillow image, an array, a Picture.
 
         The result has the photograph's size (or ``size`` as its longer side), its
-        transparency and its metadata. With ``stroke`` it looks the same in every size; with
-        ``grain``, 0..64 levels, flat areas have brush marks, too.
+        transparency and its metadata. With ``stroke`` it looks the same in every size, and
+        ``crisp``, 0..1, says how much of the finer marks is laid on
+        (:mod:`impasto.stylization.scales`). With ``grain``, 0..64 levels, flat areas have brush
+        marks, too.
 
         Raises:
             OptionError: a value out of range.
@@ -109,17 +112,18 @@ class Stylizer:
             StyleError: the network gave no usable picture.
         """
         options = StylizeOptions(
-            strength=strength, keep_colors=keep_colors, size=size, stroke=stroke, grain=grain
-        )
+            strength=strength, keep_colors=keep_colors, size=size, stroke=stroke, crisp=crisp,
+            grain=grain,
+        )  # fmt: skip
         photo = images.open_any(source)
         if options.size:
             photo = photo.resized(options.size)
         pixels = operations.opaque(photo).pixels
         learnt, _ = self._strengths(options.strength)
-        if options.stroke is None:
+        if not options.stroke:
             painting = self._paint(pixels, learnt, options.grain)
         else:
-            painting = self._brushed(pixels, learnt, options.stroke, options.grain)
+            painting = self._at_scales(pixels, learnt, options)
         return self._finished(photo, pixels, painting, options)
 
     def film(
@@ -174,26 +178,20 @@ class Stylizer:
             return 1.0, strength
         return strength, min(1.0, strength / _LEARNT_FROM)
 
-    def _brushed(
-        self, pixels: NDArray[np.uint8], strength: float, stroke: float, grain: float
+    def _at_scales(
+        self, pixels: NDArray[np.uint8], strength: float, options: StylizeOptions
     ) -> NDArray[np.uint8]:
-        """Painted at the size where brush marks have the wanted share of the picture.
+        """Painted with marks that have the wanted share of the picture, and finer ones on them."""
+        size = pixels.shape[0], pixels.shape[1]
+        coarsest, *finer = scales.sizes(size, largest_side(0, options.stroke))
 
-        Enlarged marks are blurred; painted once more, half laid over, they get edges of a
-        brush again. Tones stay, so that a preview and the final picture look the same.
-        """
-        height, width = pixels.shape[:2]
-        growth = max(height, width) / largest_side(0, stroke)
-        small = max(1, round(height / growth)), max(1, round(width / growth))
-        ground = images.resize_pixels(pixels, small)
-        canvas = self._paint(ground, strength, grain)
-        canvas = images.resize_pixels(canvas, (height, width))
-        if growth <= 1:
-            return canvas
-        sharp = operations.blend(
-            canvas, self._paint(canvas, strength), min(1.0, math.log2(growth)) / 2
-        )
-        return operations.keep_tones(canvas, sharp)
+        def painted(size: Size) -> NDArray[np.uint8]:
+            return self._paint(images.resize_pixels(pixels, size), strength, options.grain)
+
+        painting = painted(coarsest)
+        for each in finer:
+            painting = scales.refined(painting, painted(each), options.crisp)
+        return images.resize_pixels(painting, size)
 
     def _paint(
         self, pixels: NDArray[np.uint8], strength: float, grain: float = 0
@@ -238,6 +236,7 @@ def stylize(
     keep_colors: bool = StylizeOptions.keep_colors,
     size: int | None = StylizeOptions.size,
     stroke: float | None = StylizeOptions.stroke,
+    crisp: float = StylizeOptions.crisp,
     grain: float = StylizeOptions.grain,
 ) -> Picture:
     """Paint ``source`` in ``style``; see :class:`Stylizer` for both and for the errors.
@@ -246,8 +245,9 @@ def stylize(
     """
     # Options first: a wrong one should not wait for a network to load.
     options = StylizeOptions(
-        strength=strength, keep_colors=keep_colors, size=size, stroke=stroke, grain=grain
-    )
+        strength=strength, keep_colors=keep_colors, size=size, stroke=stroke, crisp=crisp,
+        grain=grain,
+    )  # fmt: skip
     return _loaded(catalog.find(style))(source, **vars(options))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING
@@ -69,6 +69,21 @@ def resize_pixels(pixels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
         return pixels
     resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS)
     return np.asarray(resized)
+
+
+def enlarging(values: NDArray[np.float32], size: Size) -> Callable[[slice], NDArray[np.float32]]:
+    """What gives any rows of ``(H, W, C)`` values at a larger height and width; bicubic. Rows
+    fit together as if all were made at once."""
+    height, width = size
+    scale = values.shape[0] / height
+    channels = [Image.fromarray(channel) for channel in np.moveaxis(values, 2, 0)]
+
+    def rows(part: slice) -> NDArray[np.float32]:
+        box = 0, part.start * scale, values.shape[1], part.stop * scale
+        target = width, part.stop - part.start
+        return np.stack([np.asarray(each.resize(target, BICUBIC, box)) for each in channels], 2)
+
+    return rows
 
 
 def resize_to(picture: AnyRaster, size: Size) -> AnyRaster:

@@ -1,0 +1,102 @@
+"""One painting from several scales: the same look at every size, and crisp up close.
+
+A network's brush marks have a size in pixels. In a painting made small they have their share of
+the picture, and are blurred when it is enlarged; in one made at full size they are crisp, and
+too fine once the whole is seen. So each band of frequencies comes from the painting made at its
+scale, as in a Laplacian pyramid (Burt and Adelson 1983): coarse shapes and marks from the
+smallest, edges and fine marks from those above it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from impasto import images
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from impasto.images.raster import Size
+
+    Pixels = NDArray[np.uint8]
+
+_OCTAVES = 2
+"""Between two scales, at most: further apart, marks of the sizes between are missing."""
+_SMOOTH, _COARSE = 0.75, 1.0
+"""Deviations of Gaussians in pixels of the smaller painting: one takes the stairs from it that
+enlarging would show, the other takes from the larger painting what the smaller one has."""
+_BAND = 128
+"""Rows that are laid together at a time."""
+_AT_ONCE = 4
+
+
+def sizes(size: Size, side: float) -> list[Size]:
+    """Heights and widths to paint at: the one whose long side is ``side``, and up to ``size``
+    those between, at most two octaves apart. One alone if the picture is no larger."""
+    growth = max(size) / side
+    steps = math.ceil(math.log2(growth) / _OCTAVES - 0.01) if growth > 1 else 0
+    coarser = [_scaled(size, growth ** (step / steps - 1)) for step in range(steps)]
+    return [*coarser, size] if coarser else [_scaled(size, 1 / growth)]
+
+
+def refined(coarse: Pixels, fine: Pixels, crisp: float) -> Pixels:
+    """The smaller painting at the larger one's size, with ``crisp`` (0 to 1) of what is finer in
+    that; both ``(H, W, 3)`` sRGB. Nearly equal sizes give the smaller one, enlarged."""
+    octaves = min(1.0, math.log2(max(1.0, len(fine) / len(coarse))))
+    share = np.float32(crisp * octaves)
+    below = _blurred(coarse, _SMOOTH * octaves)
+    if share:
+        below -= share * _blurred(images.resize_pixels(fine, coarse.shape[:2]), _COARSE)
+    enlarged, painting = images.enlarging(below, fine.shape[:2]), np.empty_like(fine)
+
+    def lay(rows: slice) -> None:
+        band = enlarged(rows)
+        if share:
+            band += share * fine[rows]
+        np.rint(band, out=band)
+        painting[rows] = np.clip(band, 0, 255, out=band)
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for _ in pool.map(lay, _bands(len(fine))):
+            pass
+    return painting
+
+
+def _scaled(size: Size, factor: float) -> Size:
+    height, width = (max(1, round(side * factor)) for side in size)
+    return height, width
+
+
+def _bands(height: int) -> Iterator[slice]:
+    return (slice(top, min(top + _BAND, height)) for top in range(0, height, _BAND))
+
+
+def _blurred(pixels: Pixels, deviation: float) -> NDArray[np.float32]:
+    """Convolved with a Gaussian, which edges end by repeating themselves."""
+    values = pixels.astype(np.float32)
+    radius = math.ceil(3 * deviation)
+    if not radius:
+        return values
+    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / deviation) ** 2)
+    taps = (taps / taps.sum()).astype(np.float32)
+    for axis in (0, 1):
+        values = _convolved(values, taps, axis)
+    return values
+
+
+def _convolved(
+    values: NDArray[np.float32], taps: NDArray[np.float32], axis: int
+) -> NDArray[np.float32]:
+    radius, length = len(taps) // 2, values.shape[axis]
+    around = [(radius, radius) if each == axis else (0, 0) for each in range(values.ndim)]
+    padded = np.pad(values, around, mode="edge")
+    result = np.zeros_like(values)
+    for offset, tap in enumerate(taps):
+        part = [slice(None)] * axis + [slice(offset, offset + length)]
+        result += tap * padded[tuple(part)]
+    return result
