@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from importlib import metadata
 from pathlib import Path
 
@@ -22,14 +23,15 @@ SENDS = tuple(map(int, metadata.version("onnxruntime").split(".")[:2])) >= (1, 2
 
 
 @pytest.fixture
-def env(tmp_path):
+def env():
     """Of somebody who has never run anything, and has switched nothing off."""
     variables = {variable for variable, _ in telemetry.VARIABLES.values()}
     env = {k: v for k, v in os.environ.items() if k not in {*variables, "CI", "DO_NOT_TRACK"}}
-    for variable, name in PLACES.items():
-        (tmp_path / name).mkdir()
-        env[variable] = str(tmp_path / name)
-    return env
+    with tempfile.TemporaryDirectory() as folder:  # a short name, for sockets that lie there
+        for variable, name in PLACES.items():
+            Path(folder, name).mkdir()
+            env[variable] = f"{folder}/{name}"
+        yield env
 
 
 def left(env):
@@ -112,7 +114,7 @@ def test_the_service_and_its_painters_keep_and_send_nothing(env, tmp_path, jpeg)
         try:
             address = service.stderr.readline().decode().split()[0]
             answer = httpx.post(f"{address}v1/stylize?style=udnie", content=jpeg, timeout=60)
-            assert (answer.status_code, service.poll()) == (200, None)
+            assert (answer.status_code, service.poll()) == (200, None), answer.text
         finally:
             service.terminate()
     assert (service.returncode, left(env)) == (143, [])

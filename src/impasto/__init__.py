@@ -9,9 +9,6 @@ it needs when it is first used, so importing this is quick. Importing it also sw
 usage data of the libraries below (:mod:`impasto.telemetry`).
 """
 
-from importlib.util import find_spec as _find_spec
-from typing import TYPE_CHECKING as _TYPE_CHECKING
-
 from impasto import distribution as _distribution
 from impasto import telemetry as _telemetry
 
@@ -19,7 +16,8 @@ _telemetry.switch_off()
 
 __version__ = _distribution.VERSION
 
-if _TYPE_CHECKING:
+TYPE_CHECKING = False  # typing would be the slowest thing imported here
+if TYPE_CHECKING:
     from impasto.catalog import Style as Style
     from impasto.catalog import styles as styles
     from impasto.errors import Cancelled as Cancelled
@@ -56,6 +54,7 @@ if _TYPE_CHECKING:
     from impasto.stylization.contact_sheet import sheet as sheet
     from impasto.stylization.stylizer import Stylizer as Stylizer
     from impasto.stylization.stylizer import stylize as stylize
+del TYPE_CHECKING  # no public name
 
 
 _HOMES = {
@@ -85,13 +84,11 @@ _STUDIO = {
 """What needs torch."""
 
 _HOME_OF = {name: home for home, names in (_HOMES | _STUDIO).items() for name in names}
-__all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604 - they are names
-if _find_spec("torch") is None:  # importing everything should not need it
-    _without = {name for names in _STUDIO.values() for name in names}
-    __all__ = [name for name in __all__ if name not in _without]
 
 
 def __getattr__(name: str) -> object:
+    if name == "__all__":
+        return __dir__()
     if name not in _HOME_OF:
         raise AttributeError(f"module 'impasto' has no attribute {name!r}")
     home = _distribution.need(f"impasto.{_HOME_OF[name]}", "train", f"impasto.{name}")
@@ -101,4 +98,9 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    """The public names; without those that need torch, where that is not installed."""
+    from importlib.util import find_spec
+
+    studio = {name for names in _STUDIO.values() for name in names}
+    without = set() if find_spec("torch") else studio
+    return ["__version__", *sorted(_HOME_OF.keys() - without)]

@@ -17,6 +17,9 @@ from impasto.errors import OptionError, OutputError, reason
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
+_half_written: set[Path] = set()
+"""Temporary files that are being written, in any thread."""
+
 
 def there_already(path: Path) -> OutputError:
     """The error of a file that nobody has asked to replace."""
@@ -51,6 +54,7 @@ def _write(path: Path, data: bytes | IO[bytes], overwrite: bool) -> None:
     """Through a temporary file beside it: renaming within a folder is atomic."""
     name = path.parent / f".impasto-{secrets.token_hex(8)}.part"
     handle = os.open(name, _CREATE, 0o666)  # less what the user's umask forbids
+    _half_written.add(name)
     try:
         with os.fdopen(handle, "wb") as file:
             if isinstance(data, bytes):
@@ -70,6 +74,15 @@ def _write(path: Path, data: bytes | IO[bytes], overwrite: bool) -> None:
         with contextlib.suppress(FileNotFoundError):
             name.unlink()
         raise
+    finally:
+        _half_written.discard(name)
+
+
+def abandon() -> None:
+    """Remove what is half written, where the process ends without an exception."""
+    for name in tuple(_half_written):
+        with contextlib.suppress(OSError):
+            name.unlink()
 
 
 def _place_new(name: Path, path: Path) -> None:

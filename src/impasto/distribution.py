@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from importlib import import_module
-from types import ModuleType
-
-from impasto.errors import MissingExtraError
+TYPE_CHECKING = False  # typing would make importing impasto slower
+if TYPE_CHECKING:
+    from types import ModuleType
 
 VERSION = "0.1.0"
-
-_REQUIREMENT = re.compile(r"(?P<name>[\w.-]+).*extra == ['\"](?P<extra>[\w-]+)")
+_REQUIREMENT = r"(?P<name>[\w.-]+).*extra == ['\"](?P<extra>[\w-]+)"
 
 
 def need(module: str, extra: str, what: str = "") -> ModuleType:
@@ -21,6 +18,10 @@ def need(module: str, extra: str, what: str = "") -> ModuleType:
     Raises:
         MissingExtraError: it, or something that it needs, is not installed.
     """
+    from importlib import import_module
+
+    from impasto.errors import MissingExtraError
+
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
@@ -33,6 +34,7 @@ def extras() -> dict[str, list[str]]:
     Without ``dev``, which is for work on impasto itself. Nothing where the package is not
     installed, but run from its source.
     """
+    import re
     from importlib.metadata import PackageNotFoundError, requires
 
     try:
@@ -41,7 +43,7 @@ def extras() -> dict[str, list[str]]:
         return {}
     packages: dict[str, list[str]] = {}
     for requirement in requirements:
-        if match := _REQUIREMENT.match(requirement):
+        if match := re.match(_REQUIREMENT, requirement):
             packages.setdefault(match["extra"], []).append(match["name"].lower())
     packages.pop("dev", None)
     return packages

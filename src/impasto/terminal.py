@@ -82,7 +82,9 @@ class Terminal:
         from rich.console import Console
         from rich.table import Table
 
-        table = Table(*map(_readable, header), box=None, pad_edge=False, header_style="bold")
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in header:
+            table.add_column(_readable(name), overflow="fold")  # with no sign that ASCII lacks
         for row in rows:
             table.add_row(*map(_readable, row))
         # A pipe has no width; programs and grep want each row whole.
@@ -190,9 +192,7 @@ def error_record(error: ImpastoError) -> dict[str, str]:
 
 
 def _readable(text: str) -> str:
-    """``text`` as this terminal can show it: no control characters, no lone surrogates."""
-    shown = "".join(
+    """``text`` without control characters and lone surrogates."""
+    return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
-    encoding = sys.stderr.encoding or "ascii"
-    return shown.encode(encoding, "backslashreplace").decode(encoding)

@@ -6,82 +6,28 @@ extra, style, device); 130 interrupted; 143 terminated.
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
-from contextlib import suppress
-from typing import Annotated, NoReturn
+from impasto.cli.stopping import Signals
 
-import typer
+TYPE_CHECKING = False  # as in stopping.py
+if TYPE_CHECKING:
+    from typing import NoReturn
 
-from impasto.cli import lab, paint, quality, serve, studio, styles
-from impasto.distribution import VERSION
-from impasto.errors import ImpastoError, OutputError, reason
-from impasto.terminal import Terminal, error_record
-
-app = typer.Typer(
-    help="Paint photographs in the style of a picture.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Try: impasto demo. Then: impasto stylize photo.jpg -s great-wave",
-)
-app.add_typer(styles.app, name="styles")
-for command in (
-    paint.stylize,
-    paint.sheet,
-    paint.demo,
-    studio.optimize,
-    studio.redo,
-    studio.train,
-    studio.layers,
-    studio.networks,
-    quality.distill,
-    quality.quantize,
-    quality.evaluate,
-    lab.lab,
-    lab.search,
-    serve.serve,
-    serve.worker,
-    serve.page,
-    paint.doctor,
-):
-    app.command()(command)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        print(f"impasto {VERSION}")  # noqa: T201
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
-    ] = False,
-) -> None:
-    """Paint photographs in the style of a picture."""
+    import typer
 
 
 def main() -> NoReturn:
-    """Run the command line; every error becomes a sentence and an exit code."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        app()
-    except ImpastoError as error:
-        Terminal().error(error)
-        if "--json" in sys.argv:
-            Terminal().print_json({"error": error_record(error)})
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except OSError as error:  # a full disk behind standard output
-        with suppress(AttributeError, OSError):  # what waits to be written would fail once more
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        what = error.filename or "standard output"
-        Terminal().error(OutputError(f"{what} cannot be used: {reason(error)}"))
-        sys.exit(1)
-    sys.exit(0)
+    """Run the command line. Its parts are imported only when signals are looked after."""
+    with Signals() as signals:
+        from impasto.cli import commands
+
+        signals.interrupt()
+        commands.run()
+
+
+def __getattr__(name: str) -> typer.Typer:
+    """``app``, the commands: imported when something asks for them."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from impasto.cli.commands import app
+
+    return app

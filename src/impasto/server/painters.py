@@ -99,7 +99,9 @@ class Painters:
             raise
         future.add_done_callback(free)
         try:
-            painting = await asyncio.shield(asyncio.wrap_future(future))
+            waited_for = asyncio.wrap_future(future)
+            waited_for.add_done_callback(_looked_at)
+            painting = await asyncio.shield(waited_for)
         except EOFError as error:
             if time.monotonic() >= until:
                 raise self._overdue() from error
@@ -148,3 +150,9 @@ class Painters:
     def close(self) -> None:
         for painter in self._painters:
             painter.close()
+
+
+def _looked_at(future: asyncio.Future[PaintedFile]) -> None:
+    """What has gone wrong while nobody waited any more is no matter of the log."""
+    if not future.cancelled():
+        future.exception()

@@ -18,6 +18,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
 from impasto.errors import ImpastoError, in_memory, reason
@@ -47,6 +48,19 @@ def processes() -> ForkServerContext | SpawnContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     return context
+
+
+def start(process: BaseProcess) -> None:
+    """Start one that does not hear Ctrl-C, not even in its first moment: that is the parent's."""
+    if not hasattr(signal, "pthread_sigmask"):
+        process.start()
+        return
+    resource_tracker.ensure_running()  # which would end the blocking when it is started
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def end_with_parent() -> None:
@@ -119,7 +133,7 @@ class Painter:
             self._pipe, theirs = multiprocessing.Pipe()
             with theirs:  # it has its own copy
                 process = processes().Process(target=self._task, args=(theirs,), daemon=True)
-                process.start()
+                start(process)
             self._process, self._left = process, _PICTURES
 
     def _end(self) -> None:

@@ -35,7 +35,7 @@ from impasto.server.fields import FILM_TYPES, MEDIA_TYPES
 from impasto.server.jobs import Jobs
 from impasto.server.painting import OWN, SMALLER, Order, own_format, painted, read_options
 from impasto.server.problems import Refusal, problem
-from impasto.server.processes import end_with_parent, processes
+from impasto.server.processes import end_with_parent, processes, start
 from impasto.server.records import Job, Kind
 
 _log = logging.getLogger("impasto.server")
@@ -124,7 +124,7 @@ class Worker(threading.Thread):
                 target=_perform, args=(self._options, job, folder), daemon=True
             )
             try:
-                process.start()
+                start(process)
             except (OSError, EOFError, RuntimeError):  # the system has none to give
                 jobs.release(job)
                 raise
