@@ -2,6 +2,7 @@
 
 import io
 import struct
+from xml.dom import minidom
 
 import numpy as np
 import pytest
@@ -194,7 +195,7 @@ def test_xmp_promises_no_other_picture_and_no_film(format):
         assert word not in kept
     for word in ('Rating="5"', 'SpecialTypeID="x"', "Größe &amp; Weg", "xpacket"):
         assert word.encode() in kept
-    assert Image.open(io.BytesIO(images.read(data).encode("JPEG"))).getxmp()
+    assert minidom.parseString(kept).getElementsByTagName("dc:title")
 
 
 def test_xmp_without_companions_is_kept_byte_for_byte():
