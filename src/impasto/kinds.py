@@ -69,6 +69,7 @@ JPEG_XR = Unread("JPEG XR", PNG_IT)
 PDF = Unread("a PDF", "export the page as PNG")
 POSTSCRIPT = Unread("PostScript", "export it as PNG")
 SVG = Unread("SVG", "export it as PNG")
+FILM = Unread("a film", "give it the suffix of its kind, such as .mp4")
 LAYERED = Unread("a painting program's own file", "export it as PNG")
 
 _BY_NAME = {

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from PIL import ImageFile
 
+from impasto import kinds
 from impasto.errors import PictureError
+from impasto.kinds import Unread
 
 _AVIF = rb"....ftyp(avif|avis|(mif1|msf1).{4}(.{4}){0,8}(avif|avis))"
 """Its own brand, or the general one with its own among those that it is compatible with."""
@@ -22,31 +24,50 @@ _DECODERS = {
     "BMP": ("BmpImagePlugin", "BmpImageFile", rb"BM"),
     "GIF": ("GifImagePlugin", "GifImageFile", rb"GIF8[79]a"),
 }
-_RAW_SUFFIXES = {".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf"}
+_RAW = rb"II\*\0.{4}CR|FUJIFILM|II(RO|RS|U\0)|MMOR|....ftypcrx|FOVb|\0MRM"
+_TARGA = rb".[\0\1][\1\2\3\x09\x0a\x0b].{5}.{4}(?!\0\0)..(?!\0\0)..[\x08\x0f\x10\x18\x20][\0-\x3f]"
+"""It has no mark: kinds of palette and pixels, a size, and bits of a pixel that there are."""
 _STRANGERS = (
-    (rb"....ftyp(heic|heix|mif1|msf1|hevc)", "HEIC", "export it as JPEG"),
-    (rb"\xff\x0a|\0\0\0\x0cJXL ", "JPEG XL", "export it as JPEG or PNG"),
-    (rb"8BPS", "a Photoshop document", "export it as PNG or TIFF"),
-    (rb"%PDF", "a PDF", "export the page as PNG"),
-    (rb"%!PS|\xc5\xd0\xd3\xc6", "PostScript", "export it as PNG"),
-    (rb"\s*<(!DOCTYPE )?html", "a web page", "save the picture itself"),
-    (rb"\s*<.*<svg|\s*<svg", "SVG", "export it as PNG"),
-    (rb"PK\x03\x04", "a zip file", "unpack it first"),
+    (rb"....ftyp(heic|heix|heim|heis|mif1|msf1|hevc|hevx)", kinds.HEIC),
+    (rb"\xff\x0a|\0\0\0\x0cJXL ", kinds.JPEG_XL),
+    (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", kinds.JPEG_2000),
+    (rb"8BPS", kinds.PHOTOSHOP),
+    (rb"v/1\x01", kinds.OPENEXR),
+    (rb"#\?(RADIANCE|RGBE)", kinds.RADIANCE),
+    (rb"qoif", kinds.QOI),
+    (rb"P[1-7]\s|P[fF]\s", kinds.NETPBM),
+    (rb"DDS ", kinds.DDS),
+    (rb"II\xbc", kinds.JPEG_XR),
+    (rb"\0\0[\1\2]\0[^\0]\0|icns", kinds.ICON),
+    (rb"gimp xcf", kinds.LAYERED),
+    (rb"%PDF", kinds.PDF),
+    (rb"%!PS|\xc5\xd0\xd3\xc6", kinds.POSTSCRIPT),
+    (rb"....ftyp|....(moov|mdat|wide|free)|\x1aE\xdf\xa3|RIFF....AVI ", kinds.FILM),
+    (rb"\s*<(!DOCTYPE )?html", Unread("a web page", "save the picture itself")),
+    (rb"\s*<.*<svg|\s*<svg", kinds.SVG),
+    (rb"PK\x03\x04", Unread("a zip file", "unpack it first")),
+    (_TARGA, kinds.TARGA),
 )
 
 
 def recognise(head: bytes, name: str) -> str:
+    """The format of a file that begins with ``head``.
+
+    Raises:
+        PictureError: it is none that is read, with its name if it has one.
+    """
     if not head:
         raise PictureError(f"{name} is empty")
-    if Path(name).suffix.lower() in _RAW_SUFFIXES:
-        raise PictureError(f"{name} is a camera's raw file", hint="develop it to JPEG or TIFF")
+    kind = kinds.unread(Path(name))
+    if kind == kinds.RAW or re.match(_RAW, head, re.DOTALL):
+        raise PictureError(f"{name} is a camera's raw file", hint=kinds.RAW.remedy)
     for format, (_, _, signature) in _DECODERS.items():
         if re.match(signature, head, re.DOTALL):
             return format
-    for signature, kind, hint in _STRANGERS:
-        if re.match(signature, head, re.DOTALL | re.IGNORECASE):
-            raise PictureError(f"{name} is {kind}, which is not read", hint=hint)
+    marks = (about for mark, about in _STRANGERS if re.match(mark, head, re.DOTALL | re.IGNORECASE))
     looks = " (looks like text)" if _is_text(head) else ""
+    if found := next(marks, None if looks else kind):
+        raise PictureError(f"{name} is {found.name}, which is not read", hint=found.remedy)
     raise PictureError(f"{name} is not a picture{looks}", hint=f"{', '.join(_DECODERS)} are read")
 
 

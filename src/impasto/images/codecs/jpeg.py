@@ -17,7 +17,7 @@ from typing import IO
 import numpy as np
 from PIL import Image, ImageChops
 
-from impasto.images.codecs.pillow import opened
+from impasto.images.codecs.pillow import Loaded, opened
 from impasto.images.codecs.reading import Reading
 from impasto.kinds import Unread
 
@@ -72,7 +72,7 @@ class _Frame:
     """Where the end marker stands."""
 
 
-def load(file: IO[bytes], reading: Reading) -> Image.Image:
+def load(file: IO[bytes], reading: Reading) -> Loaded:
     """The picture with its pixels.
 
     Raises:
@@ -87,10 +87,10 @@ def load(file: IO[bytes], reading: Reading) -> Image.Image:
     coded = data[: frame.coded_until]
     if frame.end is not None:
         between = data[frame.coded_until : frame.end]
-        return _require_whole(coded, between, frame, reading.notes)
+        return Loaded(_require_whole(coded, between, frame, reading.notes))
     image = _without_end(coded, frame, reading.notes)
     reading.notes.append("its end marker is missing; the picture is whole")
-    return image
+    return Loaded(image)
 
 
 def _without_end(coded: bytes, frame: _Frame, notes: list[str]) -> Image.Image:

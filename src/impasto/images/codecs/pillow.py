@@ -6,7 +6,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -38,7 +38,7 @@ def from_pil(image: Image.Image) -> Raster:
     try:
         with in_memory("the Pillow image", hint="make it smaller first"), noted(reading.notes):
             image.load()  # a TIFF is turned by this, and says no more that it is to be
-            picture = to_picture(image, reading)
+            picture = to_picture(Loaded(image), reading)
     except PictureError:
         raise
     except Exception as error:
@@ -100,11 +100,26 @@ def resize_to(picture: AnyRaster, size: Size) -> AnyRaster:
     )
 
 
-def to_picture(image: Image.Image, reading: Reading) -> Raster:
-    metadata, orientation = extract(image, reading)
+@dataclass(frozen=True)
+class Loaded:
+    """A picture with its pixels, in any of Pillow's modes."""
+
+    image: Image.Image
+    header: Image.Image | None = None
+    """Where its metadata is; None for the same."""
+    alpha: Image.Image | None = None
+    """Beside colours whose mode has none."""
+    orientation: int = 0
+    """As EXIF numbers it; 0 for what the metadata says."""
+
+
+def to_picture(loaded: Loaded, reading: Reading) -> Raster:
+    image = loaded.image
+    metadata, orientation = extract(loaded.header or image, reading)
     color, alpha = split(image)
+    alpha = loaded.alpha or alpha
     color = to_srgb(color, image.info.get("icc_profile"), reading.notes)
-    turn = _TURNS.get(orientation)
+    turn = _TURNS.get(loaded.orientation or orientation)
     if turn is not None:
         color = color.transpose(turn)
         alpha = alpha.transpose(turn) if alpha else None

@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING
 from impasto.errors import reason
 from impasto.images.codecs import icc
 from impasto.images.codecs.color import MAX_PROFILE, TOO_LARGE
-from impasto.images.codecs.pillow import opened
+from impasto.images.codecs.pillow import Loaded, opened
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -44,7 +44,7 @@ class _Chunks:
     """Of cICP."""
 
 
-def load(file: IO[bytes], reading: Reading) -> Image.Image:
+def load(file: IO[bytes], reading: Reading) -> Loaded:
     """The picture with its pixels; its texts are left in ``reading``."""
     data = file.read()
     chunks = _chunks(data, reading)
@@ -57,7 +57,7 @@ def load(file: IO[bytes], reading: Reading) -> Image.Image:
     if profile := _profile(image, chunks, reading.notes):
         image.info["icc_profile"] = profile
     image.info.update(_texts(chunks.texts, reading))
-    return image
+    return Loaded(image)
 
 
 def _chunks(data: bytes, reading: Reading) -> _Chunks:

@@ -18,10 +18,10 @@ import numpy as np
 from PIL import Image
 
 from impasto.errors import OptionError, PictureError, PictureLimitError, in_memory, reason
-from impasto.images.codecs import jpeg, png
+from impasto.images.codecs import jpeg, png, tiff
 from impasto.images.codecs.arrays import from_array
 from impasto.images.codecs.formats import recognise
-from impasto.images.codecs.pillow import from_pil, noted, opened, to_picture
+from impasto.images.codecs.pillow import Loaded, from_pil, noted, opened, to_picture
 from impasto.images.codecs.reading import Reading
 from impasto.images.raster import Raster
 from impasto.options import ReadOptions
@@ -136,22 +136,22 @@ def _decode(file: IO[bytes], name: str, options: ReadOptions) -> Raster:
 
 
 def _decoded(file: IO[bytes], format: str, reading: Reading) -> Raster:
-    image = _LOADERS.get(format, partial(_load, format))(file, reading)
+    loaded = _LOADERS.get(format, partial(_load, format))(file, reading)
     with noted(reading.notes):
-        return to_picture(image, reading)
+        return to_picture(loaded, reading)
 
 
-def _load(format: str, file: IO[bytes], reading: Reading) -> Image.Image:
+def _load(format: str, file: IO[bytes], reading: Reading) -> Loaded:
     """The picture with its pixels, of a format that its decoder alone reads well."""
     image = opened(format, file, reading.notes)
     reading.require_size(*image.size)
     if _is_animated(image):
         reading.notes.append("only its first frame is used")
     image.load()
-    return image
+    return Loaded(image)
 
 
-_LOADERS = {"JPEG": jpeg.load, "PNG": png.load}
+_LOADERS = {"JPEG": jpeg.load, "PNG": png.load, "TIFF": tiff.load}
 
 
 def _is_animated(image: Image.Image) -> bool:
