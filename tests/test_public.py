@@ -13,8 +13,9 @@ NAMES = {
     "LossOptions", "MissingExtraError", "NetworkOptions", "OptimizeOptions", "OptionError",
     "OutputError", "Painting", "Picture", "PictureError", "PictureLimitError", "Progress",
     "QuantizeOptions", "ReadOptions", "SearchOptions", "ServeOptions", "Style", "StyleError",
-    "StylizeOptions", "Stylizer", "TrainOptions", "TrainingError", "WriteOptions", "__version__",
-    "distill", "evaluate", "optimize", "quantize", "sheet", "styles", "stylize", "train",
+    "StyleOptions", "StylizeOptions", "Stylizer", "TrainOptions", "TrainingError", "WriteOptions",
+    "__version__",
+    "distill", "evaluate", "optimize", "quantize", "sheet", "style", "styles", "stylize", "train",
 }  # fmt: skip
 
 

@@ -20,6 +20,7 @@ TYPE_CHECKING = False  # typing would be the slowest thing imported here
 if TYPE_CHECKING:
     from impasto.catalog import Style as Style
     from impasto.catalog import styles as styles
+    from impasto.catalog.finding import style as style
     from impasto.errors import Cancelled as Cancelled
     from impasto.errors import DeviceError as DeviceError
     from impasto.errors import ImpastoError as ImpastoError
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from impasto.options import ReadOptions as ReadOptions
     from impasto.options import SearchOptions as SearchOptions
     from impasto.options import ServeOptions as ServeOptions
+    from impasto.options import StyleOptions as StyleOptions
     from impasto.options import StylizeOptions as StylizeOptions
     from impasto.options import TrainOptions as TrainOptions
     from impasto.options import WriteOptions as WriteOptions
@@ -59,6 +61,7 @@ del TYPE_CHECKING  # no public name
 
 _HOMES = {
     "catalog": ("Style", "styles"),
+    "catalog.finding": ("style",),
     "errors": (
         *("Cancelled", "DeviceError", "ImpastoError", "MissingExtraError", "OptionError"),
         *("OutputError", "PictureError", "PictureLimitError", "StyleError", "TrainingError"),
@@ -67,7 +70,7 @@ _HOMES = {
     "options": (
         *("DistillOptions", "EvaluateOptions", "LossOptions", "NetworkOptions"),
         *("OptimizeOptions", "QuantizeOptions", "ReadOptions", "SearchOptions"),
-        *("ServeOptions", "StylizeOptions", "TrainOptions", "WriteOptions"),
+        *("ServeOptions", "StyleOptions", "StylizeOptions", "TrainOptions", "WriteOptions"),
     ),
     "progress": ("CancelToken", "Progress"),
     "stylization.contact_sheet": ("sheet",),

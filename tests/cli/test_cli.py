@@ -21,6 +21,54 @@ def test_a_photo_is_painted_beside_itself(folder, photo):
     assert np.abs(painted.pixels.astype(int) - photo.pixels).mean() > 20
 
 
+@pytest.fixture
+def own(folder, photo):
+    """A painting of one's own: the photograph, upside down."""
+    photo.with_pixels(np.ascontiguousarray(photo.pixels[::-1])).save(folder / "art" / "Boat 2.png")
+    return folder / "art" / "Boat 2.png"
+
+
+def test_a_painting_is_a_style(folder, own):
+    args = ("a.jpg", "-s", own, "-s", f"{own}:0.5,udnie:0.5", "--style-size", 64)
+    done = run("stylize", *args, "--boldness", 2, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    names = ("a.boat-2.jpg", "a.boat-2-50-udnie-50.jpg")
+    one, other = (images.read(folder / name).pixels.astype(int) for name in names)
+    assert np.abs(one - other).mean() > 3
+
+
+def test_a_painting_is_kept_as_a_style(folder, own):
+    args = ("style", own, "--style-size", "64", "-o", "boat", "--artist", "Somebody")
+    done = run(*args, cwd=folder, text=True)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        0, "Try: impasto stylize photo.jpg -s boat",
+    )  # fmt: skip
+    assert catalog.find("boat").card.artwork.artist == "Somebody"
+    assert run("stylize", "a.jpg", "-s", "boat", "-o", "out/", cwd=folder).returncode == 0
+    again = run(*args, cwd=folder)
+    assert again.returncode == 1
+    assert b"is a style already - --overwrite replaces it" in again.stderr
+
+
+def test_paintings_are_on_a_sheet(folder, own):
+    assert run("sheet", "a.jpg", "-s", own, "-s", "udnie", cwd=folder).returncode == 0
+    assert (folder / "a.sheet.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("style", "code", "said"),
+    [
+        ("none.jpg", 2, b"there is no painting none.jpg"),
+        ("text.jpg", 1, b"text.jpg is not a picture"),
+        ("a.jpg:0.5,none.jpg:0.5", 2, b"there is no painting none.jpg"),
+    ],
+)
+def test_what_is_no_painting_is_said_before_any_work(folder, style, code, said):
+    (folder / "text.jpg").write_text("a boat")
+    done = run("stylize", "a.jpg", "-s", style, cwd=folder)
+    assert (done.returncode, said in done.stderr) == (code, True)
+
+
 def test_folders_and_styles_at_once(folder):
     done = run("stylize", ".", "-s", "great-wave", "-s", "starry-night", "-o", "out", cwd=folder)
     assert done.returncode == 0

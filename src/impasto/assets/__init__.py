@@ -5,6 +5,9 @@ from pathlib import Path
 STYLES = Path(__file__).parent / "styles"
 """The bundled styles, a folder each."""
 
+ANY = Path(__file__).parent / "any"
+"""The hypernetwork, which makes a style of any painting."""
+
 
 def demo_photo() -> Path:
     """The photograph of ``impasto demo`` and of the styles' previews."""

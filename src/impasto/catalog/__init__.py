@@ -3,13 +3,14 @@
 A folder with ``card.json``, one ONNX file and previews holds a network of one style or of
 several. The card says whose paintings they are, how they were learnt, and which file (by
 SHA-256) holds the network. Styles are blended inside of their network, or by the network
-between theirs.
+between theirs. Any painting is a style, too: a hypernetwork makes the network of it.
 """
 
 from impasto.catalog.card import Artwork, Card, Entry, TrainingRecord, valid_name, valid_text
 from impasto.catalog.content import preview
 from impasto.catalog.finding import (
     TINY,
+    StyleSource,
     bundled,
     find,
     looks,
@@ -31,6 +32,7 @@ __all__ = [
     "Card",
     "Entry",
     "Style",
+    "StyleSource",
     "TrainingRecord",
     "bundled",
     "find",

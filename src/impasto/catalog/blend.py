@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import replace
 
+from impasto.catalog import painted
 from impasto.catalog.card import Artwork, Card, Share
 from impasto.catalog.style import Shares, Style, joined, unblendable
 from impasto.errors import OptionError
@@ -26,10 +27,28 @@ def blend(parts: Shares) -> Style:
     shares = [(style, weight / total) for style, weight in parts]
     if len({style.card.model.sha256 for style, _ in shares}) == 1:
         return _within(shares)
-    if any(len(style.weights) > 1 for style, _ in shares):
+    joint = _as_made(shares)
+    if len(joint) == 1:
+        return joint[0][0]
+    if any(len(style.weights) > 1 for style, _ in joint):
         reason = "a network of several styles blends its own only"
-        raise unblendable([style for style, _ in shares], reason)
-    return _across(shares)
+        raise unblendable([style for style, _ in joint], reason)
+    return _across(_blended(shares), joint)
+
+
+def _as_made(shares: Shares) -> Shares:
+    """With one style for all that a hypernetwork made: it makes what lies between them, too."""
+    makers = [painted.maker(style) for style, _ in shares]
+    joint: list[tuple[Style, float]] = []
+    for maker in dict.fromkeys(makers):
+        own = [part for part, made_by in zip(shares, makers, strict=True) if made_by == maker]
+        total = sum(share for _, share in own)
+        if maker and len(own) > 1 and total:
+            parts = [(style, share / total) for style, share in own]
+            if style := painted.mixed(_blended(parts), parts):
+                own = [(style, total)]
+        joint += own
+    return joint
 
 
 def _within(shares: Shares) -> Style:
@@ -39,10 +58,9 @@ def _within(shares: Shares) -> Style:
     return Style(_blended(shares), first.folder, tuple(map(sum, columns)))
 
 
-def _across(shares: Shares) -> Style:
-    """The blend of styles that each have a network of their own."""
+def _across(card: Card, shares: Shares) -> Style:
+    """The blend of styles that each have a network of their own; ``card`` tells of it."""
     networks = json.dumps([(style.card.model.sha256, share) for style, share in shares])
-    card = _blended(shares)
     model = replace(card.model, sha256=hashlib.sha256(networks.encode()).hexdigest())
     card = replace(card, model=model, training=None, distilled=None)
     return Style(card, shares[0][0].folder, parts=tuple(shares))
@@ -64,5 +82,6 @@ def _blended(shares: Shares) -> Card:
             licence=joined(work.licence for work in works),
         ),
         licence=joined(card.licence for card in cards),
+        painting_sha256=None,
         blend=tuple(Share(style.name, share) for style, share in shares),
     )

@@ -146,6 +146,18 @@ class Teacher(Part):
 
 
 @dataclass(frozen=True)
+class Prediction(Part):
+    """What a hypernetwork made a style of: a painting, or several."""
+
+    hypernetwork: str
+    sha256: str
+    """Of its file."""
+    boldness: float
+    embedding: tuple[float, ...]
+    """Where the style lies among all others; blends mix this."""
+
+
+@dataclass(frozen=True)
 class Share(Part):
     """A style of a blend, and how much of it, of 1."""
 
@@ -196,6 +208,7 @@ class Card(Entry):
     network: NetworkShape
     distilled: Teacher | None = None
     training: TrainingRecord | None = None
+    prediction: Prediction | None = None
     blend: tuple[Share, ...] | None = None
 
     @classmethod

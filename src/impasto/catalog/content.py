@@ -25,11 +25,15 @@ def content(path: Path, most: int) -> bytes:
         StyleError: it cannot be read, or is no such file.
     """
     try:
-        return untrusted.read(path, most, follow=path.is_relative_to(assets.STYLES))
+        return untrusted.read(path, most, follow=_came_with_us(path))
     except (OSError, ValueError) as error:
         linked = getattr(error, "errno", None) == errno.ELOOP
         why = "it is a link" if linked else reason(error)
         raise StyleError(f"{path} cannot be read: {why}") from error
+
+
+def _came_with_us(path: Path) -> bool:
+    return any(path.is_relative_to(place) for place in (assets.STYLES, assets.ANY))
 
 
 def preview(path: Path) -> bytes:

@@ -7,14 +7,20 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-from impasto import assets, places
-from impasto.catalog import verify
+from impasto import assets, images, paths, places
+from impasto.catalog import painted, verify
 from impasto.catalog.blend import blend
 from impasto.catalog.card import NAME, valid_name
 from impasto.catalog.layout import CARD
 from impasto.catalog.style import Style, read
 from impasto.errors import OptionError, StyleError, did_you_mean
+from impasto.options import StyleOptions
+
+if TYPE_CHECKING:
+    from impasto.images.picture import Picture
+    from impasto.images.raster import PictureSource
 
 TINY = "-tiny"
 """Ends the name of a style that paints as another does, in a smaller network."""
@@ -88,36 +94,84 @@ def _in(place: Path) -> dict[str, Style]:
     return styles
 
 
-def find(style: str | Path | Style) -> Style:
-    """The style of this name, or in this folder, or of this card or network file.
+StyleSource: TypeAlias = "Style | PictureSource"
+"""A style, its name, its folder, or a blend; or what holds a painting."""
+
+
+def style(
+    painting: StyleSource,
+    *,
+    boldness: float = StyleOptions.boldness,
+    style_size: int | None = StyleOptions.style_size,
+    style_crop: str = StyleOptions.style_crop,
+    hypernetwork: str | None = StyleOptions.hypernetwork,
+) -> Style:
+    """The style of any painting, at once: :func:`impasto.stylize` takes it, and ``save`` keeps it.
+
+    ``painting`` is a path, a file's content as bytes, a binary file, a Pillow image, a NumPy
+    array or a Picture; or a blend of files, such as ``a.jpg:0.6,b.jpg:0.4``. ``boldness``, 0.3 to
+    3, goes from the photograph, tinted, to the painting. ``style_size`` is the long side at which
+    the painting is seen, ``style_crop`` the part of it.
+
+    Raises:
+        OptionError, PictureError, StyleError: as :func:`find`.
+    """
+    options = StyleOptions(
+        boldness=boldness,
+        style_size=style_size,
+        style_crop=style_crop,
+        hypernetwork=hypernetwork,
+    )
+    return find(painting, options)
+
+
+def find(style: StyleSource, options: StyleOptions | None = None) -> Style:
+    """The style of this name, or in this folder, or of this card or network file; or that of a
+    painting: a file, or whatever else holds a picture.
 
     ``folder/name`` is one of several styles in a folder, and ``great-wave:0.7,udnie:0.3`` a
-    blend, of styles of one network or of networks with one start.
+    blend, of styles of one network, of networks with one start, or of paintings. ``options``
+    are for paintings.
 
     Raises:
         OptionError: no such style, or styles that cannot be blended.
+        PictureError: the painting cannot be read, or there is no style in it.
         StyleError: the folder's card is damaged, or the file is not a style.
     """
     if isinstance(style, Style):
         return style
-    if not isinstance(style, str | os.PathLike):
-        raise OptionError(
-            f"{style!r} is not a style", hint='give a name, such as "great-wave", or a folder'
-        )
-    name, path = str(style), Path(style)
-    if shares := _shares(name):
-        return blend([(find(part), share) for part, share in shares])
+    if not isinstance(style, (str, os.PathLike)):
+        return painted.style_of(_picture(style), options)
+    name, path = os.fspath(style), Path(style)
+    if not os.path.isfile(path) and (shares := _shares(name)):
+        return blend([(find(part, options), share) for part, share in shares])
     if NAME.fullmatch(name) and (named := _named(name)):
         return named
+    return _there(name, path, options)
+
+
+def _picture(source: PictureSource) -> Picture:
+    try:
+        return images.open_any(source)
+    except OptionError as error:
+        hint = 'give a name, such as "great-wave", a folder, or a painting'
+        raise OptionError(f"{source!r} is not a style", hint=hint) from error
+
+
+def _there(name: str, path: Path, options: StyleOptions | None) -> Style:
+    """What is at a path: a style's folder, one of its files, or a painting."""
     beside = _has_card(path.parent)
     if path.suffix in (".json", ".onnx") and beside and os.path.lexists(path):
         path = path.parent
     if _has_card(path):
         return _one(path, path.name)
+    if os.path.isfile(path):
+        verify.refuse_foreign(path)
+        return painted.style_of(path, options)
     if beside:
         return _one(path.parent, path.name, only=False)
-    if path.suffix and os.path.isfile(path):
-        verify.refuse_foreign(path)
+    if path.suffix.lower() in (*paths.SUFFIXES, ".gif"):
+        raise OptionError(f"there is no painting {name}", hint="check its name and its folder")
     raise unknown(name)
 
 
@@ -134,7 +188,7 @@ def _has_card(folder: Path) -> bool:
     return os.path.lexists(folder / CARD)
 
 
-def of_one_network(style: str | Path | Style) -> Style:
+def of_one_network(style: StyleSource) -> Style:
     """As :func:`find`, for what needs the folder of a network; also raises OptionError for a
     blend of several."""
     chosen = find(style)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 from impasto import untrusted
 from impasto.catalog import verify
-from impasto.catalog.card import Card
+from impasto.catalog.card import Artwork, Card
 from impasto.catalog.content import content
 from impasto.catalog.layout import CARD, parse
 from impasto.errors import OptionError, StyleError
@@ -22,13 +22,16 @@ _OF_BLENDS = "name", "title", "artwork", "licence", "blend"
 
 @dataclass(frozen=True)
 class Style:
-    """A style on disk: a network, and how much it shall paint of each of its styles."""
+    """A network, and how much it shall paint of each of its styles."""
 
     card: Card
     folder: Path
+    """Where its files are; of a style that is in none, of what made it."""
     weights: tuple[float, ...] = (1.0,)
     parts: tuple[tuple[Style, float], ...] = ()
     """The styles, each with its share, of whose networks this one's is the mean."""
+    network: bytes | None = field(default=None, repr=False)
+    """The network itself, of a style that is in no folder."""
 
     @property
     def name(self) -> str:
@@ -50,6 +53,8 @@ class Style:
             StyleError: the file is missing, damaged or foreign.
             OptionError: a blend of networks between which there is none.
         """
+        if self.network is not None:
+            return self.network
         if not self.parts:
             return verify.load(self.folder / self.card.model.file, self.card.model.sha256)
         models = [part.model() for part, _ in self.parts]
@@ -57,6 +62,23 @@ class Style:
             return onnx_proto.between(models, [share for _, share in self.parts])
         except ValueError as error:
             raise unblendable([part for part, _ in self.parts], str(error)) from error
+
+    def save(
+        self, folder: str | Path, *, artwork: Artwork | None = None, overwrite: bool = False
+    ) -> Path:
+        """Keep a style that is in no folder, of a painting or of a blend, in one; a plain name
+        goes to the user's styles, where ``-s NAME`` finds it.
+
+        The folder's last part is the style's name; ``artwork`` is what the card says of the
+        painting.
+
+        Raises:
+            OptionError: it is in a folder already, or the name cannot be one of a style.
+            OutputError: there is a style in ``folder``, and ``overwrite`` is off.
+        """
+        from impasto.catalog import writing  # which reads styles
+
+        return writing.save(self, folder, artwork, overwrite=overwrite)
 
 
 Shares = Sequence[tuple[Style, float]]

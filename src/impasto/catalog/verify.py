@@ -8,8 +8,7 @@ is nothing but arithmetic: known operators, weights inside the file, all of them
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 
 from impasto.catalog.content import content
@@ -39,8 +38,12 @@ _SIGNATURES = {
 }
 
 
-def load(path: Path, sha256: str) -> bytes:
-    """The verified content of a network file.
+_NETWORKS = {".onnx", ".json", ".safetensors", ".pt", ".pth", ".ckpt", ".h5", ".t7"}
+"""Ends of the names of files that hold networks, or tell of them."""
+
+
+def load(path: Path, sha256: str, operators: Set[str] = OPERATORS) -> bytes:
+    """The verified content of a network file that has no other ``operators``.
 
     Raises:
         StyleError: missing, too large, not the file of the card, or not a style network.
@@ -51,30 +54,29 @@ def load(path: Path, sha256: str) -> bytes:
             f"{path} is damaged: it is not the file that its card describes",
             hint="install the style again",
         )
-    check(data, str(path))
+    check(data, str(path), operators)
     return data
 
 
 def refuse_foreign(path: Path) -> None:
-    """Say why a lone file is not a style: a pickle, or an ONNX file without a card."""
-    head = b""
-    if os.path.isfile(path):
-        with path.open("rb") as file:
-            head = file.read(4)
+    """Say why a lone file is no style: it is a pickle, or a network without a card."""
+    with path.open("rb") as file:
+        head = file.read(4)
     for signature, kind in _SIGNATURES.items():
         if head.startswith(signature):
             raise StyleError(
                 f"{path} is {kind}, which can run code when it is opened; it was not",
                 hint="train the style with impasto train",
             )
-    raise StyleError(
-        f"{path} is not a style",
-        hint="a style is a folder with card.json and its .onnx file, as impasto train writes it",
-    )
+    if path.suffix.lower() in _NETWORKS:
+        raise StyleError(
+            f"{path} is not a style",
+            hint="a style is a folder with card.json and its .onnx file, as impasto writes it",
+        )
 
 
-def check(data: bytes, name: str) -> None:
-    """Refuse an ONNX file that could do more, or other, than paint.
+def check(data: bytes, name: str, allowed: Set[str] = OPERATORS) -> None:
+    """Refuse an ONNX file that could do more, or other, than paint with ``allowed`` operators.
 
     Raises:
         StyleError: not ONNX, foreign operators, weights outside the file, weights that
@@ -84,7 +86,7 @@ def check(data: bytes, name: str) -> None:
         operators = set(_check_model(memoryview(data)))
     except (IndexError, ValueError) as error:
         raise StyleError(f"{name} is not a style network: {error}") from error
-    if foreign := operators - OPERATORS:
+    if foreign := operators - allowed:
         raise StyleError(
             f"{name} is not a style network: it uses {', '.join(sorted(foreign))}",
             hint="only networks that impasto exported are run",

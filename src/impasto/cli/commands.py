@@ -27,6 +27,7 @@ app.add_typer(styles.app, name="styles")
 for command in (
     paint.stylize,
     paint.sheet,
+    styles.style,
     paint.demo,
     studio.optimize,
     studio.redo,

@@ -26,7 +26,8 @@ def style_names(incomplete: str) -> list[str]:
 
 
 STYLE_HELP = (
-    "A style's name, its folder, or a blend such as a:0.7,b:0.3. Give it again for several styles."
+    "A style's name, its folder, a painting's file, or a blend such as a:0.7,b.jpg:0.3. "
+    "Give it again for several styles."
 )
 Inputs = Annotated[
     list[str], typer.Argument(help="Pictures, folders, globs, or - for standard input.")

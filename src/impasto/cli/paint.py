@@ -32,7 +32,7 @@ from impasto.cli.studio import stop_gently
 from impasto.distribution import VERSION
 from impasto.errors import OptionError, OutputError, reason
 from impasto.inference import devices
-from impasto.options import ReadOptions, StylizeOptions, WriteOptions
+from impasto.options import ReadOptions, StyleOptions, StylizeOptions, WriteOptions
 from impasto.progress import CancelToken, Progress
 from impasto.terminal import Terminal
 
@@ -50,6 +50,7 @@ def stylize(
     *,
     out: Out = None,
     options: StylizeOptions,
+    painting: StyleOptions,
     format: Format = None,
     write: WriteOptions,
     overwrite: Overwrite = False,
@@ -63,18 +64,19 @@ def stylize(
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
-    """Paint photographs and films in one or more styles.
+    """Paint photographs and films in one or more styles, which may be paintings of your own.
 
-    photo.jpg becomes photo.great-wave.jpg beside it, or in the folder that -o names; a
-    folder's tree is mirrored there, and what it holds of earlier results is left alone. A file
-    that fails does not stop the others. Films (needs impasto[video]) keep sound and timing; one
-    that was stopped goes on with the same command.
+    -s painting.jpg takes any picture as a style, at once. photo.jpg becomes
+    photo.great-wave.jpg beside it, or in the folder that -o names; a folder's tree is mirrored
+    there, and what it holds of earlier results is left alone. A file that fails does not stop
+    the others. Films (needs impasto[video]) keep sound and timing; one that was stopped goes on
+    with the same command.
     """
     from impasto import paths
     from impasto.stylization import batch
 
     terminal = Terminal(quiet=quiet, verbose=verbose, as_json=as_json)
-    chosen = _by_name(map(catalog.find, style))
+    chosen = _by_name(catalog.find(each, painting) for each in style)
     settings = batch.Settings(
         options, read, write,
         device=devices.valid(device), threads=threads, overwrite=overwrite,

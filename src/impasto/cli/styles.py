@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from impasto import catalog
-from impasto.cli.flags import STYLE_HELP, style_names
+from impasto.catalog import Artwork
+from impasto.cli.flags import STYLE_HELP, Overwrite, Quiet, style_names, with_options
 from impasto.cli.flags import Json as AsJson
+from impasto.options import StyleOptions
 from impasto.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -34,6 +36,42 @@ def styles(context: typer.Context, as_json: AsJson = False) -> None:
 def _style_row(card: Card) -> tuple[str, ...]:
     art = card.artwork
     return card.name, art.title, art.artist, art.year, f"{card.model.bytes / 1e6:.1f} MB"
+
+
+@with_options
+def style(
+    painting: Annotated[
+        str, typer.Argument(help="A picture, or a blend such as a.jpg:0.6,b.jpg:0.4.")
+    ],
+    out: Annotated[
+        str,
+        typer.Option("--out", "-o", help="The style's name, or a folder that ends in it."),
+    ],
+    *,
+    title: Annotated[str | None, typer.Option(help="The artwork's title, for the card.")] = None,
+    artist: Annotated[str | None, typer.Option(help="Its artist.")] = None,
+    year: Annotated[str | None, typer.Option(help="Its year.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Its licence, such as public domain.")] = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    options: StyleOptions,
+) -> None:
+    """Make a style of any painting, at once, and keep it.
+
+    It is a style as any other: for pictures and films, blends, the service and the browser.
+    """
+    made = catalog.find(painting, options)
+    own = made.card.artwork
+    artwork = Artwork(
+        title=title or own.title,
+        artist=artist or own.artist,
+        year=year or own.year,
+        licence=licence or own.licence,
+    )
+    folder = made.save(out, artwork=artwork, overwrite=overwrite)
+    terminal = Terminal(quiet=quiet)
+    terminal.say(f"{folder}")
+    terminal.say(f"Try: impasto stylize photo.jpg -s {folder.name if out == folder.name else out}")
 
 
 def style_record(style: Style) -> dict[str, Json]:

@@ -5,11 +5,12 @@ documentation is tested against it.
 """
 
 from impasto.options.losses import LossOptions, OptimizeOptions
-from impasto.options.painting import ReadOptions, StylizeOptions, WriteOptions
+from impasto.options.painting import ReadOptions, StyleOptions, StylizeOptions, WriteOptions
 from impasto.options.serving import ServeOptions
 from impasto.options.training import (
     DistillOptions,
     EvaluateOptions,
+    HypernetworkOptions,
     NetworkOptions,
     QuantizeOptions,
     SearchOptions,
@@ -19,6 +20,7 @@ from impasto.options.training import (
 __all__ = [
     "DistillOptions",
     "EvaluateOptions",
+    "HypernetworkOptions",
     "LossOptions",
     "NetworkOptions",
     "OptimizeOptions",
@@ -26,6 +28,7 @@ __all__ = [
     "ReadOptions",
     "SearchOptions",
     "ServeOptions",
+    "StyleOptions",
     "StylizeOptions",
     "TrainOptions",
     "WriteOptions",

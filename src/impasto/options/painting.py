@@ -40,6 +40,31 @@ class StylizeOptions(Checked):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StyleOptions(Checked):
+    """How a painting becomes a style at once."""
+
+    boldness: float = knob(
+        1.0,
+        "Of a painting as a style: 0.3 tints the photograph, 3 is nearest to the painting.",
+        low=0.3,
+        high=3,
+    )
+    style_size: int | None = knob(
+        None,
+        "Long side of a painting as it is seen, in pixels: larger, bolder strokes.",
+        low=64,
+        high=1024,
+    )
+    style_crop: str = knob(
+        "whole",
+        "Part of a painting: whole, left, center, right, or X,Y,WIDTH,HEIGHT (0 to 1).",
+    )
+    hypernetwork: str | None = knob(
+        None, "Folder of a hypernetwork to use instead of the one that came with impasto."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReadOptions(Checked):
     """What is read, and what is refused from the header."""
 

@@ -54,6 +54,21 @@ class LearningOptions(Checked):
 
 
 @dataclass(frozen=True, kw_only=True)
+class HypernetworkOptions(Checked):
+    """The shape of a hypernetwork, which makes the weights of a transform network."""
+
+    components: int = knob(
+        32, "Principal components of each layer that the Gram matrices are seen in.", low=1, high=64
+    )
+    hidden: int = knob(512, "Width of its hidden layers.", low=8, high=4096)
+    embedding: int = knob(128, "Numbers that a style is known by.", low=4, high=1024)
+    directions: int = knob(
+        32, "Directions that each large convolution is combined of.", low=1, high=256
+    )
+    dropout: float = knob(0.1, "Part of the hidden units that a step leaves out.", low=0, high=0.9)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainOptions(LearningOptions):
     """How styles are learnt. The weights are of relative losses: one default serves all."""
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from impasto import catalog, images
-from impasto.catalog import Style
+from impasto.catalog import StyleSource
 from impasto.images.picture import Picture
 from impasto.progress import OnProgress, Progress, silent
 from impasto.stylization.stylizer import Stylizer
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 def sheet(
     photo: PictureSource,
-    styles: Sequence[str | Path | Style] | None = None,
+    styles: Sequence[StyleSource] | None = None,
     *,
     cell: int = 480,
     on_progress: OnProgress = silent,
@@ -27,7 +26,7 @@ def sheet(
 
     Args:
         photo: anything that :func:`impasto.stylize` takes.
-        styles: names or folders; all styles at hand by default, but for tiny twins.
+        styles: names, folders or paintings; all styles at hand by default, but for tiny twins.
         cell: long side of each picture in pixels.
         on_progress: called after each style.
     """

@@ -7,7 +7,6 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +24,7 @@ from impasto.video.temporal import SteadyEngine
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from impasto.catalog import Style
+    from impasto.catalog import Style, StyleSource
     from impasto.images.raster import PictureSource, Size
 
 
@@ -43,20 +42,22 @@ class Stylizer:
     """A style that is loaded and ready; it may be used again, and from several threads.
 
     ``style`` is a name (``impasto styles`` lists them), a blend of names
-    (``great-wave:0.7,udnie:0.3``), a folder with a card, or a
-    :class:`~impasto.catalog.Style`. ``device`` is one of
-    :data:`impasto.inference.devices.DEVICES`; ``threads`` is what the process may use by default.
-    A ``steady`` one takes the frames of a film, in their order (:mod:`impasto.video.temporal`).
+    (``great-wave:0.7,udnie:0.3``), a folder with a card, a
+    :class:`~impasto.catalog.Style`; or any painting: a file, or whatever else holds a picture.
+    ``device`` is one of :data:`impasto.inference.devices.DEVICES`; ``threads`` is what the
+    process may use by default. A ``steady`` one takes the frames of a film, in their order
+    (:mod:`impasto.video.temporal`).
 
     Raises:
         OptionError: no such style, no such device.
+        PictureError: the painting cannot be read, or there is no style in it.
         StyleError: the style is damaged or foreign.
         DeviceError: the device was asked for by name and does not work here.
     """
 
     def __init__(
         self,
-        style: str | Path | Style,
+        style: StyleSource,
         *,
         device: str = "auto",
         threads: int | None = None,
@@ -230,7 +231,7 @@ def largest_side(side: int, stroke: float | None) -> int:
 
 def stylize(
     source: PictureSource,
-    style: str | Path | Style,
+    style: StyleSource,
     *,
     strength: float = StylizeOptions.strength,
     keep_colors: bool = StylizeOptions.keep_colors,

@@ -54,10 +54,8 @@ class _Folded(nn.Module):
         stem, conv = network.stem, network.out.conv
         assert stem.bias is not None
         assert conv.bias is not None
-        stem.bias -= stem.weight.sum((1, 2, 3))
-        stem.weight *= 2 / 255
-        conv.bias.mul_(127.5).add_(127.5 + 0.5)
-        conv.weight *= 127.5
+        stem.weight.data, stem.bias.data = from_bytes(stem.weight, stem.bias)
+        conv.weight.data, conv.bias.data = to_bytes(conv.weight, conv.bias)
         self.out = folded(network.out)
         self.network = network
 
@@ -73,7 +71,27 @@ class _Folded(nn.Module):
         return painted[:, 2 : height + 2, 2 : width + 2]
 
 
+def from_bytes(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """The first convolution for 0..255, where it was one for -1..1."""
+    return weight * (2 / 255), bias - weight.sum((1, 2, 3))
+
+
+def to_bytes(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """The last convolution to 0..255, raised by a half, where it was one to -1..1."""
+    return weight * 127.5, bias * 127.5 + (127.5 + 0.5)
+
+
 def folded(enlarging: ResizeConv) -> nn.Conv2d:
+    """The enlargement and its convolution as one; see :func:`folded_weights`."""
+    conv = enlarging.conv
+    assert conv.bias is not None
+    weight, bias = folded_weights(conv.weight.detach().double(), conv.bias.detach())
+    low = nn.Conv2d(weight.shape[1], weight.shape[0], 3)
+    low.weight.data, low.bias = weight.float(), nn.Parameter(bias)
+    return low
+
+
+def folded_weights(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """The same map as one 3x3 convolution at the low resolution, up to a depth-to-space.
 
     Takes features whose edges were repeated once. Along one axis, tap ``t`` of the 3-tap kernel
@@ -90,18 +108,12 @@ def folded(enlarging: ResizeConv) -> nn.Conv2d:
             [[0.75, 0.25, 0.0], [0.25, 0.75, 0.0], [0.0, 0.75, 0.25]],
             [[0.25, 0.75, 0.0], [0.0, 0.75, 0.25], [0.0, 0.25, 0.75]],
         ],
-        dtype=torch.float64,
+        dtype=weight.dtype,
     )
-    conv = enlarging.conv
-    assert conv.bias is not None
-    weight, bias = conv.weight.detach().double(), conv.bias.detach()
-    kernels = torch.einsum("oiyx,ayp,bxq->aboipq", weight, mix, mix)
     outputs, inputs = weight.shape[:2]
-    low = nn.Conv2d(inputs, outputs * 4, 3)
-    assert low.bias is not None
-    low.weight.data = kernels.reshape(outputs * 4, inputs, 3, 3).float()
-    low.bias.data = bias.repeat(4)
-    return low
+    taps = torch.einsum("ayp,bxq->yxabpq", mix, mix).reshape(9, 4 * 9)
+    kernels = (weight.flatten(2) @ taps).reshape(outputs, inputs, 4, 9).permute(2, 0, 1, 3)
+    return kernels.reshape(4 * outputs, inputs, 3, 3), bias.repeat(4)
 
 
 def _extended(photo: Tensor, stride: int, around: int = 0) -> Tensor:

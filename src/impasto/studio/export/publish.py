@@ -1,47 +1,20 @@
-"""A style folder written: one ONNX file, previews, and last the card that makes it a style."""
+"""A network of the studio as a style folder."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from impasto import atomic, catalog, images
-from impasto.assets import demo_photo
-from impasto.catalog import layout, verify
-from impasto.catalog.card import Card, Entry, Model, NetworkShape, Teacher, TrainingRecord
-from impasto.errors import StyleError
-from impasto.inference.engine import OnnxEngine
-from impasto.options import WriteOptions
+from impasto.catalog.card import Entry, Model, NetworkShape, Teacher, TrainingRecord
+from impasto.catalog.writing import write_folder
 from impasto.studio.export.fp16 import halved
 from impasto.studio.export.onnx import OPSET, to_onnx
 from impasto.studio.networks import TransformNetwork
-from impasto.stylization.stylizer import paint
 
 FILE = "style.onnx"
-
-
 _LICENCE = "MIT"
 """Of what is exported."""
-
-
-_PREVIEW_SIDE = 384
-
-
-_PREVIEW_QUALITY = WriteOptions(quality=85, strip=True)
-
-
-_MARK = 8
-"""Digits of its SHA-256 in the name of a network that replaces another."""
-
-
-_MARKED = re.compile(r"style(-[0-9a-f]{8})\.onnx")
 
 
 def write_style(
@@ -62,72 +35,6 @@ def write_style(
     file, shape = Model(FILE, hashlib.sha256(model).hexdigest(), len(model), OPSET), _shape(network)
     cards = [style.card(file, shape, _LICENCE, training, distilled) for style in styles]
     return write_folder(folder, model, cards)
-
-
-def write_folder(folder: Path, model: bytes, cards: Sequence[Card]) -> Path:
-    """Write network, previews and, last, the card that names them.
-
-    A style that is there stays whole until its card is replaced: new files have other names
-    than the card there names. What no card names any more goes afterwards.
-
-    Raises:
-        StyleError: the network is not one that the store lets through.
-    """
-    verify.check(model, "the network")
-    old = _files(_there(folder))
-    if old & _files(cards):
-        cards = _marked(cards, f"-{cards[0].model.sha256[:_MARK]}")
-    atomic.write(folder / cards[0].model.file, model, overwrite=True)
-    for name, data in _previews(model, cards):
-        atomic.write(folder / name, data, overwrite=True)
-    text = json.dumps(layout.record(cards), indent=2, ensure_ascii=False)
-    atomic.write(folder / catalog.CARD, f"{text}\n".encode("utf-8", "replace"), overwrite=True)
-    _tidy(folder, cards, old)
-    return folder
-
-
-def _previews(model: bytes, cards: Sequence[Card]) -> Iterator[tuple[str, bytes]]:
-    """The demo photograph in each style of a network, under its file's name."""
-    engine = OnnxEngine(model, device="cpu")
-    photo = images.read(demo_photo()).resized(_PREVIEW_SIDE)
-    for weights, each in zip(np.eye(len(cards)), cards, strict=True):
-        preview = photo.with_pixels(paint(engine, photo.pixels, weights.tolist()))
-        yield each.preview, preview.encode("JPEG", _PREVIEW_QUALITY)
-
-
-def _there(folder: Path) -> list[Card]:
-    """The cards in a folder; none, where no style can be read."""
-    try:
-        return [style.card for style in catalog.read(folder)]
-    except StyleError:
-        return []
-
-
-def _files(cards: Sequence[Card]) -> set[str]:
-    """The files that cards name."""
-    return {name for each in cards for name in (each.model.file, each.preview)}
-
-
-def _marked(cards: Sequence[Card], mark: str) -> list[Card]:
-    """The cards, with ``mark`` in the names of their files."""
-    return [
-        replace(
-            each,
-            preview=f"{each.name}{mark}.jpg",
-            model=replace(each.model, file=f"style{mark}.onnx"),
-        )
-        for each in cards
-    ]
-
-
-def _tidy(folder: Path, cards: Sequence[Card], old: set[str]) -> None:
-    """Remove what the card before named, and marked files of writings that were broken off."""
-    marks = [match[1] for each in folder.iterdir() if (match := _MARKED.fullmatch(each.name))]
-    begun = {name for mark in marks for name in _files(_marked(cards, mark))}
-    left = (begun | old) - _files(cards) - {catalog.CARD}
-    for name in sorted(left, key=lambda name: name.endswith(".onnx")):  # they tell of previews
-        with contextlib.suppress(OSError):
-            (folder / name).unlink()
 
 
 def _shape(network: TransformNetwork) -> NetworkShape:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from impasto import atomic, catalog
-from impasto.catalog import Card, Style
+from impasto.catalog import Card, Style, writing
 from impasto.catalog.card import Closeness, Quantization
 from impasto.errors import OptionError, TrainingError
 from impasto.images import sampling
@@ -131,7 +131,7 @@ def quantize(
         photographs=tuple(names),
         held_out=apart,
     )
-    publish.write_folder(target, quantized, _cards(original.folder, target.name, quantized, record))
+    writing.write_folder(target, quantized, _cards(original.folder, target.name, quantized, record))
     size = len(quantized) / len(model)
     return Quantized(
         target, difference, kept, size, _speed(model, quantized, quantizer.held_out[0][0])

@@ -18,25 +18,20 @@ A recipe is a TOML file::
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from impasto import catalog, images
+from impasto import catalog
 from impasto.catalog import Artwork, Entry, Style, TrainingRecord
-from impasto.errors import OptionError, PictureError
-from impasto.images import operations
-from impasto.images.crop import cropped
+from impasto.catalog.painted import plain_name, seen
+from impasto.errors import OptionError
 from impasto.images.picture import Picture
 from impasto.options import LossOptions, TrainOptions, tables
 from impasto.options.fields import Json, changed
 from impasto.studio import networks
 
-_SMALLEST = 32
-_STEM = 50
-"""Letters of a file's name that a style is called after."""
 OWN = "style_size", "style_crop", "style_weight"
 """Options that a painting may have of its own."""
 _TEXTS = "name", "title", "artist", "year", "licence"
@@ -62,8 +57,8 @@ class Painting:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))
-        plain = re.sub(r"[^a-z0-9]+", "-", self.path.stem.lower()[:_STEM]).strip("-")
-        object.__setattr__(self, "name", catalog.valid_name(self.name or plain or "painting"))
+        plain = plain_name(self.path.stem) or "painting"
+        object.__setattr__(self, "name", catalog.valid_name(self.name or plain))
         for each in _TEXTS[1:]:
             catalog.valid_text(each, str(getattr(self, each)))
         changed(TrainOptions(), own(self))  # of a kind and in the range that the training's have
@@ -80,17 +75,9 @@ class Painting:
 
         Raises:
             OptionError: ``crop`` is no part of a picture.
-            PictureError: it cannot be read, or is too small to learn a style from.
+            PictureError: it cannot be read, or there is no style in it.
         """
-        picture = cropped(
-            operations.opaque(images.open_any(self.path)), self.style_crop or crop, aspect=1
-        )
-        if min(picture.width, picture.height) < _SMALLEST:
-            raise PictureError(
-                f"{self.path} is {picture.width}x{picture.height}, too small to learn a style from",
-                hint=f"each side should have {_SMALLEST} pixels or more",
-            )
-        return picture.resized(self.style_size or size)
+        return seen(self.path, self.style_size or size, self.style_crop or crop)
 
 
 Paintings = str | Path | Painting | Sequence[str | Path | Painting]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from impasto import atomic, catalog, images
-from impasto.studio.export import publish
+from impasto.catalog import writing
 
 
 class Killed(BaseException):
@@ -66,16 +66,16 @@ def test_a_style_that_is_replaced_is_whole_whenever_that_is_broken_off(tmp_path,
     """Three files are written, two are removed; the card is the third."""
     for count in range(6):
         folder = tmp_path / str(count) / "wave"
-        publish.write_folder(folder, *old)
+        writing.write_folder(folder, *old)
         before = catalog.find(folder).preview.read_bytes()
         with killed_after(count):
-            publish.write_folder(folder, *new)
+            writing.write_folder(folder, *new)
         assert whole(folder, old, new) == (count >= 3)
         assert (catalog.find(folder).preview.read_bytes() == before) == (count < 3)
         assert named(folder) == (count in (0, 5))
         with killed_after(2):  # by another, which is broken off as well
-            publish.write_folder(folder, *made("wave", "seine-tiny"))
-        publish.write_folder(folder, *new)
+            writing.write_folder(folder, *made("wave", "seine-tiny"))
+        writing.write_folder(folder, *new)
         assert whole(folder, new) == 0
         assert named(folder)
 
@@ -83,41 +83,41 @@ def test_a_style_that_is_replaced_is_whole_whenever_that_is_broken_off(tmp_path,
 def test_what_was_broken_off_goes_even_if_its_removal_is_broken_off(tmp_path, old, new):
     for count in range(3, 8):
         folder = tmp_path / str(count) / "wave"
-        publish.write_folder(folder, *old)
+        writing.write_folder(folder, *old)
         with killed_after(2):
-            publish.write_folder(folder, *made("wave", "seine-tiny"))
+            writing.write_folder(folder, *made("wave", "seine-tiny"))
         for more in (count, 100):
             with killed_after(more):
-                publish.write_folder(folder, *new)
+                writing.write_folder(folder, *new)
             assert whole(folder, new) == 0
         assert named(folder)
 
 
 def test_a_style_may_be_replaced_again_and_again(tmp_path, old, new):
     for wanted in (old, new, new, old):
-        publish.write_folder(tmp_path / "wave", *wanted)
+        writing.write_folder(tmp_path / "wave", *wanted)
         assert whole(tmp_path / "wave", wanted) == 0
         assert named(tmp_path / "wave")
 
 
 def test_what_impasto_has_not_written_stays(tmp_path, old, new):
-    publish.write_folder(tmp_path / "wave", *old)
+    writing.write_folder(tmp_path / "wave", *old)
     own = [tmp_path / "wave" / name for name in ("other.jpg", "other-20240101.jpg", "other.onnx")]
     for path in own:
         path.write_bytes(b"mine")
     model, (card,) = new
     for each in (replace(card, name="other", preview="other.jpg"), card):
-        publish.write_folder(tmp_path / "wave", model, [each])
+        writing.write_folder(tmp_path / "wave", model, [each])
     assert [path.read_bytes() for path in own] == [b"mine"] * 3
 
 
 def test_what_stands_in_the_way_of_tidying_is_no_error(tmp_path, old, new, monkeypatch):
-    publish.write_folder(tmp_path / "wave", *old)
+    writing.write_folder(tmp_path / "wave", *old)
 
     def busy(*_):
         raise PermissionError("in use")
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", busy)
-        publish.write_folder(tmp_path / "wave", *new)
+        writing.write_folder(tmp_path / "wave", *new)
     assert whole(tmp_path / "wave", old, new) == 1

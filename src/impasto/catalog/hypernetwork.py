@@ -1,0 +1,186 @@
+"""The hypernetwork at hand: embeddings of paintings, and the networks that paint in their style.
+
+It is a folder with ``card.json`` and two ONNX files: one takes a painting and gives the weights of
+a style's network, the other is such a network, the *template*, whose weights are put in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from impasto import assets, untrusted
+from impasto.catalog import verify
+from impasto.catalog.card import Model, NetworkShape
+from impasto.catalog.content import content
+from impasto.catalog.layout import CARD, FORMAT, Layout
+from impasto.catalog.part import Part
+from impasto.errors import StyleError
+from impasto.inference import onnx_proto, runtimes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from impasto.inference.runtimes import Session
+
+    Weights = Mapping[str, NDArray[np.float32]]
+    """Of a network, by the names that its parameters have."""
+
+_MOST = 1_000_000
+"""Bytes of a card; one has a few thousand."""
+
+_OPERATORS = verify.OPERATORS | {
+    *("Abs", "Erf", "Expand", "LayerNormalization", "Log", "MaxPool", "Pow"),
+    *("ReduceMean", "Sign", "Split", "Sqrt", "Tile"),
+}
+"""What the loss network and the hypernetwork are made of."""
+
+_HALF = ".half"
+"""Ends the name of a constant of half precision."""
+
+_NOTHING = np.zeros((1, 16, 16, 3), np.uint8)
+"""A painting for runs that have no use for one."""
+
+
+@dataclass(frozen=True)
+class Learnt(Part):
+    """How a hypernetwork was learnt."""
+
+    steps: int | None = None
+    pairs: int | None = None
+    """Of a painting and a photograph."""
+    seconds: int | None = None
+    paintings: int | None = None
+    photographs: int | None = None
+    sources: str | None = None
+    """Of the pictures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HypernetworkCard(Part):
+    """What a hypernetwork says of itself."""
+
+    name: str
+    licence: str
+    loss_network: str
+    """Whose features it sees, and under which licence its weights are."""
+    embedding: int
+    """Numbers of an embedding."""
+    style_size: int
+    """Long side of a painting as it is best seen, in pixels."""
+    model: Model
+    template: Model
+    network: NetworkShape
+    training: Learnt | None = None
+
+
+@dataclass(frozen=True)
+class Hypernetwork:
+    """A hypernetwork in a folder; its files are read when they are first needed."""
+
+    card: HypernetworkCard
+    folder: Path
+
+    def embedding(self, painting: NDArray[np.uint8], boldness: float) -> NDArray[np.float32]:
+        """Where a painting, ``(H, W, 3)`` sRGB, lies among all styles, ``(embedding,)``.
+
+        A blend of styles is a mean of their embeddings.
+
+        Raises:
+            StyleError: a file of the hypernetwork is missing or damaged.
+        """
+        return self._run(painting[None], boldness, 1, np.zeros(self.card.embedding))["embedding"][0]
+
+    def weights(self, embedding: Sequence[float]) -> Weights:
+        """The weights of the network that paints in the style of an embedding; those that an
+        exported network has otherwise are there in both ways.
+
+        Raises:
+            StyleError: as :meth:`embedding`, or the embedding is of another hypernetwork.
+        """
+        if len(embedding) != self.card.embedding:
+            raise StyleError(
+                f"an embedding of {len(embedding)} numbers is not one of {self.card.name}, "
+                f"which has {self.card.embedding}"
+            )
+        return self._run(_NOTHING, 1, 0, np.asarray(embedding))
+
+    def model(self, embedding: Sequence[float]) -> bytes:
+        """The network that paints in the style of an embedding, as ONNX.
+
+        Raises:
+            StyleError: as :meth:`weights`.
+        """
+        weights = self.weights(embedding)
+        return filled(_file(self.folder, self.card.template), weights)
+
+    def _run(
+        self,
+        painting: NDArray[np.uint8],
+        boldness: float,
+        share: float,
+        others: NDArray[np.float64],
+    ) -> Weights:
+        inputs: dict[str, NDArray[np.generic]] = {
+            "painting": np.ascontiguousarray(painting),
+            "boldness": np.array([boldness], np.float32),
+            "share": np.array([share], np.float32),
+            "others": others.astype(np.float32)[None],
+        }
+        return _session(self).run(inputs)
+
+
+def filled(template: bytes, weights: Weights) -> bytes:
+    """A template with these weights in it, as ONNX."""
+    network = onnx_proto.read(template)
+    constants = dict(network.constants)
+    for name, constant in network.constants.items():
+        zeros = onnx_proto.floats(constant)
+        if zeros.size and (values := weights.get(name.removesuffix(_HALF))) is not None:
+            values = values.reshape(zeros.shape).astype(zeros.dtype)
+            constants[name] = onnx_proto.constant(name, values)
+    return replace(network, constants=constants).encoded()
+
+
+def bundled() -> Hypernetwork:
+    """The hypernetwork that came with impasto.
+
+    Raises:
+        StyleError: it is missing or damaged.
+    """
+    return read(assets.ANY)
+
+
+@lru_cache(maxsize=2)
+def read(folder: Path) -> Hypernetwork:
+    """The hypernetwork in ``folder``.
+
+    Raises:
+        StyleError: there is none, its card is damaged, or from a newer version.
+    """
+    path = folder / CARD
+    data = content(path, _MOST)
+    try:
+        source = untrusted.parse_json(data)
+        if Layout.of(source).format > FORMAT:
+            raise ValueError("it was made by a newer impasto; update with pip install -U impasto")
+        return Hypernetwork(HypernetworkCard.of(source), folder)
+    except KeyError as error:
+        raise StyleError(f"{path} is not a hypernetwork's card: it lacks {error}") from error
+    except (ValueError, TypeError) as error:
+        raise StyleError(f"{path} is not a hypernetwork's card: {error}") from error
+
+
+@lru_cache(maxsize=1)
+def _session(hypernetwork: Hypernetwork) -> Session:
+    model = _file(hypernetwork.folder, hypernetwork.card.model, _OPERATORS)
+    return runtimes.start(model, "cpu")
+
+
+def _file(folder: Path, model: Model, operators: frozenset[str] = verify.OPERATORS) -> bytes:
+    return verify.load(folder / model.file, model.sha256, operators)

@@ -1,0 +1,253 @@
+"""The hypernetwork: a painting in, all weights of a transform network out, in one forward pass.
+
+The idea is that of Shen, Yan & Zeng 2018 ("Neural Style Transfer via Meta Networks", CVPR, arXiv
+1709.04111), with a smaller way to make the weights:
+
+* the *encoder* sees what the style loss compares: mean, deviation and Gram matrix of the features
+  of a loss network, the matrix in the principal components of each layer; from these and from
+  how bold the style shall be it makes an embedding;
+* the *decoder* makes the weights. Each large convolution is a learnt start plus a linear
+  combination of learnt directions; all smaller tensors follow from the embedding linearly.
+
+Both work on ``S`` paintings at once. :func:`read` and :func:`encoded` are the file of one:
+safetensors, with the format and the options in its header.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from impasto.errors import TrainingError
+from impasto.options import HypernetworkOptions, NetworkOptions
+from impasto.options.fields import restored
+from impasto.studio import networks
+from impasto.studio.networks import TransformNetwork
+from impasto.studio.perceptual.losses import gram_matrix
+
+LAYERS = {"conv1_1": 64, "conv2_1": 128, "conv3_1": 256, "conv4_1": 512}
+"""Layers of VGG19 whose statistics are seen, with their channels."""
+
+FORMAT = 1
+"""Version of the file; a newer one is refused."""
+
+_LARGE = 1024
+"""Weights from which on a tensor is made of directions."""
+_FARTHEST = 6.0
+"""Deviations at which a statistic is cut off: a painting may be unlike all others."""
+_SMALL = 1e-6
+_LEAST_SCALE = 0.05
+
+Features = Mapping[str, Tensor]
+Weights = dict[str, Tensor]
+"""Of ``S`` networks, ``(S, *shape)``, by the names of their parameters."""
+
+
+class Encoder(nn.Module):
+    """Statistics of paintings, and how bold their style shall be, to embeddings."""
+
+    mean: Tensor
+    deviation: Tensor
+    upper: Tensor
+    """Places of the upper triangle of a matrix of components, whose lower one is the same."""
+
+    def __init__(self, options: HypernetworkOptions) -> None:
+        super().__init__()
+        kept = options.components
+        for layer, channels in LAYERS.items():
+            self.register_buffer(f"components_{layer}", torch.eye(channels, kept))
+        row, column = torch.triu_indices(kept, kept)
+        self.register_buffer("upper", row * kept + column, persistent=False)
+        count = 2 * sum(LAYERS.values()) + len(LAYERS) * len(row)
+        self.register_buffer("mean", torch.zeros(count))
+        self.register_buffer("deviation", torch.ones(count))
+        self.reduce = nn.Linear(count, options.hidden)
+        self.drop = nn.Dropout(options.dropout)
+        self.mix = nn.Linear(options.hidden + 1, options.hidden)
+        self.embed = nn.Linear(options.hidden, options.embedding)
+        self.norm = nn.LayerNorm(options.embedding)
+        self.activate = nn.GELU()
+
+    def statistics(self, features: Features) -> Tensor:
+        """What is seen of features, ``(S, C, H, W)`` by layer: ``(S, count)``.
+
+        Square roots with the sign kept bring the Gram matrices, whose entries are squares of
+        features, to the scale of the means.
+        """
+        seen = []
+        for layer in LAYERS:
+            mean = features[layer].mean((2, 3))
+            variance = features[layer].square().mean((2, 3)) - mean.square()
+            # The Gram matrix of few components is cheaper than a few components of one.
+            reduced = gram_matrix(_projected(features[layer], getattr(self, f"components_{layer}")))
+            upper = reduced.flatten(1).index_select(1, self.upper)
+            seen += [mean, variance.clamp_min(0).sqrt(), upper]
+        values = torch.cat(seen, 1)
+        return values.sign() * (values.abs() + _SMALL).sqrt()
+
+    def forward(self, statistics: Tensor, boldness: Tensor) -> Tensor:
+        """``(S, count)`` and ``(S,)`` to ``(S, embedding)``; a boldness of 1 is the usual one."""
+        standard = ((statistics - self.mean) / self.deviation).clamp(-_FARTHEST, _FARTHEST)
+        hidden = self.drop(self.activate(self.reduce(standard)))
+        hidden = torch.cat([hidden, boldness.log()[:, None]], 1)
+        embedding: Tensor = self.norm(self.embed(self.activate(self.mix(hidden))))
+        return embedding
+
+
+class Decoder(nn.Module):
+    """Embeddings to the weights of networks like one that is learnt on from."""
+
+    scales: Tensor
+
+    def __init__(self, options: HypernetworkOptions, start: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.shapes = {name: tuple(start[name].shape) for name in sorted(start)}
+        self.large = [name for name in self.shapes if start[name].numel() >= _LARGE]
+        self.small = [name for name in self.shapes if name not in self.large]
+        self._count = options.directions
+        self.start = _parameters({name: weight.clone() for name, weight in start.items()})
+        self.directions = _parameters(
+            {
+                name: torch.randn(self._count, start[name].numel()) * (0.05 / self._count**0.5)
+                for name in self.large
+            }
+        )
+        self.register_buffer("scales", scales({name: start[name] for name in self.large}))
+        few = sum(start[name].numel() for name in self.small)
+        self.offsets = nn.Linear(options.embedding, few)
+        self.coefficients = nn.Linear(options.embedding, self._count * len(self.large))
+        for layer, size in ((self.offsets, 0.02), (self.coefficients, 0.3)):
+            nn.init.normal_(layer.weight, std=size / options.embedding**0.5)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, embedding: Tensor) -> Weights:
+        """``(S, embedding)`` to the weights of ``S`` networks."""
+        return {**self._large(embedding), **self._small(embedding)}
+
+    def _large(self, embedding: Tensor) -> Weights:
+        parts = self.coefficients(embedding).unflatten(1, (len(self.large), self._count))
+        return {
+            name: self._begun(name, scale * part @ self.directions[key(name)])
+            for name, part, scale in zip(self.large, parts.unbind(1), self.scales, strict=True)
+        }
+
+    def _small(self, embedding: Tensor) -> Weights:
+        sizes = [math.prod(self.shapes[name]) for name in self.small]
+        offsets = self.offsets(embedding).split(sizes, 1)
+        return {name: self._begun(name, o) for name, o in zip(self.small, offsets, strict=True)}
+
+    def _begun(self, name: str, offset: Tensor) -> Tensor:
+        return self.start[key(name)] + offset.reshape(-1, *self.shapes[name])
+
+
+class Hypernetwork(nn.Module):
+    """Paintings, as features of VGG19, to the weights of a transform network for each.
+
+    Args:
+        options: its own shape.
+        network: the shape of the networks whose weights it makes.
+        start: the weights that all of them begin with; of a network that paints.
+    """
+
+    def __init__(
+        self,
+        options: HypernetworkOptions,
+        network: NetworkOptions,
+        start: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        super().__init__()
+        self.options, self.network = options, network
+        self.encoder = Encoder(options)
+        self.decoder = Decoder(options, start or networks.build(network).state_dict())
+
+    def forward(self, features: Features, boldness: Tensor) -> Weights:
+        weights: Weights = self.decoder(self.embedding(features, boldness))
+        return weights
+
+    def embedding(self, features: Features, boldness: Tensor) -> Tensor:
+        """``(S, embedding)`` of ``S`` paintings; a blend of styles is a mean of these."""
+        embedding: Tensor = self.encoder(self.encoder.statistics(features), boldness)
+        return embedding
+
+
+def painted(network: TransformNetwork, weights: Weights, photographs: Tensor) -> Tensor:
+    """``(P, 3, H, W)`` photographs in ``S`` networks of one shape: ``(S, P, 3, H, W)``.
+
+    All run at once: their convolutions become grouped ones.
+    """
+
+    def paint(weights: Weights) -> Tensor:
+        result: Tensor = functional_call(network, weights, (photographs,))
+        return result
+
+    return vmap(paint)(weights)
+
+
+def one(weights: Weights, number: int = 0) -> Weights:
+    """The weights of one network of several."""
+    return {name: each[number] for name, each in weights.items()}
+
+
+def encoded(hypernetwork: Hypernetwork) -> bytes:
+    """As a safetensors file, in half precision."""
+    header = {
+        "format": str(FORMAT),
+        "options": json.dumps(asdict(hypernetwork.options)),
+        "network": json.dumps(asdict(hypernetwork.network)),
+    }
+    tensors = {name: each.half().contiguous() for name, each in hypernetwork.state_dict().items()}
+    return safetensors.torch.save(tensors, header)
+
+
+def read(path: Path) -> Hypernetwork:
+    """The hypernetwork in a file that :func:`encoded` wrote.
+
+    Raises:
+        TrainingError: it is none, is damaged, or was written by a newer version.
+    """
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            if int(header["format"]) > FORMAT:
+                raise TrainingError(
+                    f"{path} was written by a newer impasto (its format is {header['format']})",
+                    hint="update with pip install -U impasto",
+                )
+            hypernetwork = Hypernetwork(
+                restored(HypernetworkOptions, json.loads(header["options"])),
+                restored(NetworkOptions, json.loads(header["network"])),
+            )
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        hypernetwork.load_state_dict(tensors)
+    except (OSError, KeyError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
+        raise TrainingError(f"{path} is not a hypernetwork: {error}") from error
+    return hypernetwork.eval()
+
+
+def _projected(features: Tensor, components: Tensor) -> Tensor:
+    """``(S, C, H, W)`` in a basis ``(C, components)``."""
+    return (features.permute(0, 2, 3, 1) @ components).permute(0, 3, 1, 2)
+
+
+def _parameters(tensors: Mapping[str, Tensor]) -> nn.ParameterDict:
+    return nn.ParameterDict({key(name): nn.Parameter(each) for name, each in tensors.items()})
+
+
+def scales(start: Mapping[str, Tensor]) -> Tensor:
+    """How large the directions of convolutions are, ``(convolutions,)``: as their weights are."""
+    sizes = torch.stack([weight.square().mean().sqrt() for weight in start.values()])
+    return sizes.clamp_min(_LEAST_SCALE)
+
+
+def key(name: str) -> str:
+    """A parameter's name as part of another, where dots part modules."""
+    return name.replace(".", "/")
