@@ -139,3 +139,19 @@ def open_files(folder):
         with suppress(OSError):  # of the one that lists them
             found.append(str(number.readlink()))
     return [path for path in found if path.startswith(str(folder))]
+
+
+def clear(path, codec="png", pixels="rgba", first=0, count=4, **options):
+    """A film whose left half is transparent, from a frame on."""
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
+        for number in range(count):
+            shown = np.full((48, 64, 4), 255, np.uint8)
+            shown[..., :3] = (60, 140, 30)
+            shown[:, : 32 if number >= first else 0, 3] = 0
+            frame = av.VideoFrame.from_ndarray(shown, format="rgba").reformat(format=pixels)
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return path

@@ -33,6 +33,7 @@ _OF_ITS_FILE = {
 }
 """What a film says of the file that it was in, in small letters; some end in a language."""
 _WORDS = {
+    "audio": "sound",
     "subtitle": "subtitles",
     "attachment": "a file",
     "video": "other pictures",
@@ -62,10 +63,17 @@ def cargo(film: Source, suffix: str) -> Cargo:
         )
     streams = [each for each in film.container.streams if each != film.stream]
     held = [each for each in streams if _is_held(suffix, film, each)]
-    left = dict.fromkeys(_in_words(each) for each in streams if each not in held)
+    left = dict.fromkeys(
+        _in_words(each) for each in streams if not (each in held or _is_of_chapters(each))
+    )
     if suffix.lower() in SILENT and film.container.chapters():
         left["chapters"] = None
     return Cargo(held, [f"left out: {', '.join(left)}"] if left else [])
+
+
+def _is_of_chapters(stream: Stream) -> bool:
+    """Whether it has the names of chapters, which FFmpeg reads with these."""
+    return stream.discard == type(stream.discard).all
 
 
 def kinds_for(film: Source, suffix: str) -> list[str]:

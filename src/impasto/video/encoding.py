@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from av import VideoFrame, VideoStream
     from numpy.typing import NDArray
 
-_BT709 = 1
+_BT709 = _LIMITED = 1
 _HDR = 16, 18  # PQ and HLG
 _TAGS = ("color_range", "color_primaries", "color_trc", "colorspace")
 
@@ -99,7 +99,8 @@ class Encoder(ExitStack):
             self._stream = self._open(pixels.shape[1], pixels.shape[0], like)
         kind = "rgb24" if pixels.shape[2] == 3 else "rgba"
         frame = library().VideoFrame.from_ndarray(pixels, format=kind)
-        space = {"dst_colorspace": _tags(like)["colorspace"], "dst_color_range": like.color_range}
+        tags = _tags(like)
+        space = {"dst_colorspace": tags["colorspace"], "dst_color_range": tags["color_range"]}
         space = {} if self._coding.codec == "ffv1" else space
         frame = frame.reformat(format=self._coding.pixels, **space)
         frame.pts, frame.time_base = like.pts, like.time_base
@@ -130,8 +131,10 @@ def even(side: int) -> int:
 
 def _tags(like: VideoFrame) -> dict[str, int]:
     """How the colours of a painting are to be read: as those of its film. Those of HDR are not
-    painted; there, the style's are shown as they are."""
+    painted; there, the style's are shown as they are. A film in RGB says nothing of YUV."""
     tags = {tag: int(getattr(like, tag)) for tag in _TAGS}
+    if like.format.is_rgb or like.format.has_palette:
+        tags |= {"colorspace": _BT709, "color_range": _LIMITED}
     if tags["color_trc"] in _HDR:
         tags |= dict.fromkeys(("color_primaries", "color_trc", "colorspace"), _BT709)
     return tags

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from fractions import Fraction
 from itertools import chain
@@ -14,13 +14,20 @@ from impasto import untrusted
 from impasto.video.opening import library, opened, written
 
 if TYPE_CHECKING:
-    from av import VideoFrame
+    from av import Packet, VideoFrame, VideoStream
+    from av.container import OutputContainer
     from av.filter import Graph
     from av.filter.context import FilterContext
 
 _TICK = 100
 _LONGEST = 65_535
 _ENDLESS, _ONCE = "0", "-1"
+_WHOLE = "-offsetting-transdiff"
+"""Frames are stored whole, not what changes from one to the next: what is transparent in a frame
+shows what is left of the one before."""
+_CLEAR = 255
+"""The transparent colour's number in FFmpeg's palettes: the last one."""
+_CONTROL, _TO_BACKGROUND = b"!\xf9\x04", 2 << 2
 _LOOP = b"!\xff\x0bNETSCAPE2.0\x03\x01"
 _HEAD = 2**16
 
@@ -36,29 +43,70 @@ def rounds(path: Path) -> str:
     return str(int.from_bytes(rest[:2], "little")) if found else _ONCE
 
 
-def write(parts: Sequence[Path], target: Path, *, end: float, loop: str) -> None:
-    """A GIF of the frames of some films, which ends at ``end`` seconds.
+def write(
+    parts: Sequence[Path], target: Path, *, end: float, loop: str, clear: bool = False
+) -> None:
+    """A GIF of the frames of some films, which ends at ``end`` seconds; some of them may be
+    transparent if it is ``clear``.
 
     One palette suits all frames: they are read twice, and none is kept. Of frames that would be
     shown in the same hundredth of a second, the first is.
     """
+    clear = clear and any(map(_is_clear, _frames(parts)))
     colours, *_ = _filtered(parts, "palettegen")
     hold = min(max(round(end * _TICK) - _last(parts), 1), _LONGEST)
     with (
         closing(_filtered(parts, "paletteuse", colours)) as frames,
         written(target, "gif", loop=loop, final_delay=str(hold)) as output,
     ):
-        first, before = next(frames), -(2**62)
-        stream = output.add_stream("gif", rate=_TICK)
-        stream.width, stream.height, stream.pix_fmt = first.width, first.height, "pal8"
-        stream.codec_context.time_base = Fraction(1, _TICK)
-        for frame in chain((first,), frames):
-            at = _ticks(frame.pts, frame.time_base)
-            if at > before:
-                before = frame.pts = at
-                frame.time_base = Fraction(1, _TICK)
-                output.mux(stream.encode(frame))
-        output.mux(stream.encode(None))
+        stream: VideoStream | None = None
+        held: Packet[VideoStream] | None = None
+        for frame in _thinned(frames):
+            stream = stream or _stream(output, frame, clear=clear)
+            for packet in stream.encode(frame):
+                if held:
+                    output.mux(_cleared(held) if clear and _is_clear(frame) else held)
+                held = packet
+        if held:
+            output.mux(held)
+
+
+def _stream(output: OutputContainer, like: VideoFrame, *, clear: bool) -> VideoStream:
+    options = {"gifflags": _WHOLE} if clear else {}
+    stream = output.add_stream("gif", rate=_TICK, options=options)
+    stream.width, stream.height, stream.pix_fmt = like.width, like.height, "pal8"
+    stream.codec_context.time_base = Fraction(1, _TICK)
+    return stream
+
+
+def _thinned(frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
+    """The frames at times in hundredths of a second, one at each."""
+    before = -(2**62)
+    for frame in frames:
+        at = _ticks(frame.pts, frame.time_base)
+        if at > before:
+            before = frame.pts = at
+            frame.time_base = Fraction(1, _TICK)
+            yield frame
+
+
+def _is_clear(frame: VideoFrame) -> bool:
+    return bool(frame.to_ndarray(format="rgba")[..., 3].min() < 255)
+
+
+def _cleared(packet: Packet[VideoStream]) -> Packet[VideoStream]:
+    """A frame that is removed before the next one: where that is transparent, it would be seen.
+    FFmpeg's encoder does so only with what is transparent itself."""
+    data = bytearray(packet)
+    at = 0
+    if data.startswith(b"GIF8"):  # the first one, with the header and the palette
+        at = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
+    at = data.find(_CONTROL, at)
+    if at >= 0:
+        data[at + 3] = data[at + 3] & ~0x1C | _TO_BACKGROUND | 1
+        data[at + 6] = _CLEAR  # what is removed leaves this colour, say some readers
+        packet.update(bytes(data))
+    return packet
 
 
 def _ticks(time: int | None, base: Fraction | None) -> int:

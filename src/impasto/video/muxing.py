@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from impasto.video import gif
 from impasto.video.cargo import Cargo, copied, describe, kind_of, label, packets
+from impasto.video.encoding import coding
 from impasto.video.opening import opened, written
 from impasto.video.reading import Source
 
@@ -38,12 +39,13 @@ class Whole:
 
 def join(whole: Whole, target: Path) -> None:
     """Write a film into a file whose suffix says its kind."""
-    if target.suffix.lower() == ".gif":
-        gif.write(whole.parts, target, end=whole.end, loop=gif.rounds(whole.film.path))
+    if target.suffix == ".gif":
+        loop = gif.rounds(whole.film.path)
+        gif.write(whole.parts, target, end=whole.end, loop=loop, clear=whole.clear)
         return
     with ExitStack() as stack:
         output = stack.enter_context(written(target, kind_of(target.suffix)))
-        pictures = _pictures(output, whole)
+        pictures = _pictures(output, whole, target.suffix)
         streams = [closing(_painted(whole, pictures))]
         limit = whole.end if whole.stopped else math.inf
         if whole.cargo.streams:
@@ -62,14 +64,14 @@ def join(whole: Whole, target: Path) -> None:
             output.mux(packet)
 
 
-def _pictures(output: OutputContainer, whole: Whole) -> Stream:
+def _pictures(output: OutputContainer, whole: Whole, suffix: str) -> Stream:
     """A stream for the packets of all parts."""
     with opened(whole.parts[0]) as part:
         stream = output.add_stream_from_template(part.streams.video[0])
     stream.codec_context.framerate = whole.film.rate
     describe(stream, whole.film.stream, strip=whole.strip)
-    if whole.clear:
-        stream.metadata["alpha_mode"] = "1"  # Matroska's players look for it
+    if whole.clear:  # what the part is decoded as may not say so
+        stream.pix_fmt = coding(suffix, clear=True).pixels
     return stream
 
 
