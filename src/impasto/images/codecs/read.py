@@ -1,7 +1,8 @@
 """Files, bytes and streams to pictures.
 
 Seven formats are known by their signature and handed each to its own decoder; nothing
-else is ever parsed. Size limits hold in the header, before there are pixels.
+else is ever parsed. Size limits hold in the header, before there are pixels. What decoders
+misread, refuse or unpack without end is looked at before: a module for each such format.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from impasto.errors import OptionError, PictureError, PictureLimitError, in_memory, reason
-from impasto.images.codecs import jpeg, png, tiff
+from impasto.images.codecs import bmp, gif, jpeg, png, tiff
 from impasto.images.codecs.arrays import from_array
 from impasto.images.codecs.formats import recognise
 from impasto.images.codecs.pillow import Loaded, from_pil, noted, opened, to_picture
@@ -128,6 +129,10 @@ def _decode(file: IO[bytes], name: str, options: ReadOptions) -> Raster:
             picture = _decoded(file, format, reading)
     except PictureError:
         raise
+    except Image.DecompressionBombError as error:  # WebP's decoder has a limit of its own
+        raise PictureLimitError(
+            f"{name} is too large: {reason(error)}", hint="make it smaller first"
+        ) from error
     except Exception as error:  # decoders raise anything at hostile bytes
         raise PictureError(
             f"{name} is damaged: {reason(error)}", hint="get a whole copy of the file"
@@ -151,7 +156,13 @@ def _load(format: str, file: IO[bytes], reading: Reading) -> Loaded:
     return Loaded(image)
 
 
-_LOADERS = {"JPEG": jpeg.load, "PNG": png.load, "TIFF": tiff.load}
+_LOADERS = {
+    "BMP": bmp.load,
+    "GIF": gif.load,
+    "JPEG": jpeg.load,
+    "PNG": png.load,
+    "TIFF": tiff.load,
+}
 
 
 def _is_animated(image: Image.Image) -> bool:
