@@ -27,7 +27,7 @@ _WHOLE = "-offsetting-transdiff"
 shows what is left of the one before."""
 _CLEAR = 255
 """The transparent colour's number in FFmpeg's palettes: the last one."""
-_CONTROL, _TO_BACKGROUND = b"!\xf9\x04", 2 << 2
+_CONTROL, _TO_BACKGROUND, _HAS_CLEAR = b"!\xf9\x04", 2 << 2, 1
 _LOOP = b"!\xff\x0bNETSCAPE2.0\x03\x01"
 _HEAD = 2**16
 
@@ -60,15 +60,10 @@ def write(
         written(target, "gif", loop=loop, final_delay=str(hold)) as output,
     ):
         stream: VideoStream | None = None
-        held: Packet[VideoStream] | None = None
         for frame in _thinned(frames):
             stream = stream or _stream(output, frame, clear=clear)
             for packet in stream.encode(frame):
-                if held:
-                    output.mux(_cleared(held) if clear and _is_clear(frame) else held)
-                held = packet
-        if held:
-            output.mux(held)
+                output.mux(_replaced(packet) if clear else packet)
 
 
 def _stream(output: OutputContainer, like: VideoFrame, *, clear: bool) -> VideoStream:
@@ -94,7 +89,7 @@ def _is_clear(frame: VideoFrame) -> bool:
     return bool(frame.to_ndarray(format="rgba")[..., 3].min() < 255)
 
 
-def _cleared(packet: Packet[VideoStream]) -> Packet[VideoStream]:
+def _replaced(packet: Packet[VideoStream]) -> Packet[VideoStream]:
     """A frame that is removed before the next one: where that is transparent, it would be seen.
     FFmpeg's encoder does so only with what is transparent itself."""
     data = bytearray(packet)
@@ -103,8 +98,8 @@ def _cleared(packet: Packet[VideoStream]) -> Packet[VideoStream]:
         at = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
     at = data.find(_CONTROL, at)
     if at >= 0:
-        data[at + 3] = data[at + 3] & ~0x1C | _TO_BACKGROUND | 1
-        data[at + 6] = _CLEAR  # what is removed leaves this colour, say some readers
+        data[at + 3] = _TO_BACKGROUND | _HAS_CLEAR
+        data[at + 6] = _CLEAR
         packet.update(bytes(data))
     return packet
 
