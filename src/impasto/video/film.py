@@ -29,7 +29,8 @@ from impasto.video.workplace import Work
 
 _VERSION = 2
 """Of the parts: those of another one are not gone on with."""
-_OF_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+_OF_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""What FFmpeg says of a disk; of a film that is cut, it says "Input/output error"."""
 
 
 @dataclass(frozen=True)

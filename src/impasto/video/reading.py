@@ -55,6 +55,7 @@ class Source(contextlib.ExitStack):
             # Not several frames at once: where one is damaged, those beside it would be lost. A
             # frame is decoded in far less time than it is painted.
             self.stream.thread_type = "SLICE"
+            self.stream.codec_context.options = self._bounds()
             self._decoder = self._own_decoder()
             self.rate = rate(self.stream)
             self.clock = Clock(self.stream.time_base, self.rate)
@@ -84,8 +85,12 @@ class Source(contextlib.ExitStack):
         if not name or self.stream.metadata.get("alpha_mode") != "1":
             return None
         decoder = cast("VideoCodecContext", library().CodecContext.create(name, "r"))
-        decoder.options = {"max_pixels": str(self.limits.max_pixels)}
+        decoder.options = self._bounds()
         return decoder
+
+    def _bounds(self) -> dict[str, str]:
+        """Frames may be larger than their film says."""
+        return {"max_pixels": str(self.limits.max_pixels)}
 
     @property
     def ratio(self) -> Fraction:
