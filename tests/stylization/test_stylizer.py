@@ -47,6 +47,16 @@ def test_keep_colors_keeps_the_photographs_colours(paint, photo):
     assert np.abs(kept.pixels.astype(int) - photo.pixels).mean() > 10
 
 
+def test_white_paper_stays_light_unless_it_is_to_be_painted(paint, photo):
+    page = np.full((300, 400, 3), 255, np.uint8)
+    page[140:143, 50:350] = 0
+    kept, painted = paint(page), paint(page, paint_paper=True)
+    assert kept.pixels[:80].mean() > 235
+    assert painted.pixels[:80].mean() < 150
+    assert any("--paint-paper" in note for note in kept.notes)
+    assert painted.notes == paint(photo).notes == ()
+
+
 def likeness(one, other):
     """Correlation of two pictures, seen small."""
     small = [images.resize_to(each, (80, 120)).pixels.ravel() for each in (one, other)]

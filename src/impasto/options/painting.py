@@ -37,6 +37,9 @@ class StylizeOptions(Checked):
         low=0,
         high=64,
     )
+    paint_paper: bool = knob(
+        False, "Let white paper and black bars take the style's tone; they keep their own else."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

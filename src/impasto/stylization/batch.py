@@ -219,7 +219,7 @@ def _paint(
     except ImpastoError as error:
         return Result(task, seconds=time.perf_counter() - started, error=error), None
     spent = photo.seconds + time.perf_counter() - started
-    notes = (*photo.picture.notes, *_named(task))
+    notes = (*painting.notes, *_named(task))
     return Result(task, spent, device=stylizer.device, notes=notes), painting
 
 

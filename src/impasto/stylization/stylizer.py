@@ -13,7 +13,7 @@ import numpy as np
 
 from impasto import catalog, images
 from impasto.errors import OptionError, StyleError
-from impasto.images import operations
+from impasto.images import operations, paper
 from impasto.images.grain import grained
 from impasto.images.picture import Picture
 from impasto.inference.engine import Engine, OnnxEngine
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _STROKE_SIDE = 1024
 """Long side of a picture in which brush marks have the size 1."""
 
+_PAPER_KEPT = "its paper keeps its tone; --paint-paper, in Python paint_paper=True, paints it"
 _FEW = 64
 """Pixels below which nothing is strange about a painting of a single colour."""
 
@@ -98,6 +99,7 @@ class Stylizer:
         stroke: float | None = StylizeOptions.stroke,
         crisp: float = StylizeOptions.crisp,
         grain: float = StylizeOptions.grain,
+        paint_paper: bool = StylizeOptions.paint_paper,
     ) -> Picture:
         """Paint ``source``: a path, bytes, a file, a Pillow image, an array, a Picture.
 
@@ -105,7 +107,8 @@ class Stylizer:
         transparency and its metadata. With ``stroke`` it looks the same in every size, and
         ``crisp``, 0..1, says how much of the finer marks is laid on
         (:mod:`impasto.stylization.scales`). With ``grain``, 0..64 levels, flat areas have brush
-        marks, too.
+        marks, too. White paper and black bars that fill a quarter of the picture or more stay
+        light and dark (:mod:`impasto.images.paper`), unless ``paint_paper``.
 
         Raises:
             OptionError: a value out of range.
@@ -114,7 +117,7 @@ class Stylizer:
         """
         options = StylizeOptions(
             strength=strength, keep_colors=keep_colors, size=size, stroke=stroke, crisp=crisp,
-            grain=grain,
+            grain=grain, paint_paper=paint_paper,
         )  # fmt: skip
         photo = images.open_any(source)
         if options.size:
@@ -125,6 +128,9 @@ class Stylizer:
             painting = self._paint(pixels, learnt, options.grain)
         else:
             painting = self._at_scales(pixels, learnt, options)
+        if not options.paint_paper and paper.is_page(pixels):
+            painting = paper.kept(pixels, painting)
+            photo = replace(photo, notes=(*photo.notes, _PAPER_KEPT))
         return self._finished(photo, pixels, painting, options)
 
     def film(
@@ -239,6 +245,7 @@ def stylize(
     stroke: float | None = StylizeOptions.stroke,
     crisp: float = StylizeOptions.crisp,
     grain: float = StylizeOptions.grain,
+    paint_paper: bool = StylizeOptions.paint_paper,
 ) -> Picture:
     """Paint ``source`` in ``style``; see :class:`Stylizer` for both and for the errors.
 
@@ -247,7 +254,7 @@ def stylize(
     # Options first: a wrong one should not wait for a network to load.
     options = StylizeOptions(
         strength=strength, keep_colors=keep_colors, size=size, stroke=stroke, crisp=crisp,
-        grain=grain,
+        grain=grain, paint_paper=paint_paper,
     )  # fmt: skip
     return _loaded(catalog.find(style))(source, **vars(options))
 

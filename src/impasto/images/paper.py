@@ -1,0 +1,86 @@
+"""White paper and black bars, which stay as light and as dark as they were.
+
+A network that normalises its features paints an area without anything in it in the mean tone of
+its artwork. In a photograph that is part of the look. Where such an area fills much of a picture,
+as in a drawing, the paper turns dark.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from impasto.images.raster import Array
+
+    Pixels = NDArray[np.uint8]
+    Cells = NDArray[np.float32]
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as JPEG's Y
+_BAND = 256
+_CELLS = 48
+"""Along each side; what is in one is paper or not."""
+_FULL, _MUCH = 0.9, 0.25
+"""Share of a cell that makes it paper, and share of the cells that makes a picture a page."""
+_WHITE, _BLACK = 250, 5
+_SAMPLED = 512
+"""Pixels along a side that are looked at."""
+
+
+def is_page(photo: Pixels) -> bool:
+    """Whether white paper or black bars fill much of a picture, ``(H, W, 3)``."""
+    return bool((_paper(photo) > _FULL).mean() >= _MUCH)
+
+
+def kept(photo: Pixels, painting: Pixels) -> Pixels:
+    """The painting with paper as light, and bars as dark, as in the photograph; both of one size.
+
+    The mean lightness of a cell is set back as far as the cell is paper, and straight between
+    the middles of cells; so brush marks and colours stay, and nothing has an edge.
+    """
+    rows, columns = (_cells(side) for side in photo.shape[:2])
+    apart = (_means(photo, rows, columns) - _means(painting, rows, columns)) @ _LUMA
+    rise = (apart * np.clip((_paper(photo) - 0.5) / (_FULL - 0.5), 0, 1)).astype(np.float32)
+    across = _between(rise.T, columns, photo.shape[1]).T
+    change = _between(across, rows, photo.shape[0])
+    result = np.empty_like(painting)
+    for top in range(0, len(painting), _BAND):
+        band = painting[top : top + _BAND] + change[top : top + _BAND, :, None]
+        result[top : top + _BAND] = np.clip(np.rint(band), 0, 255)
+    return result
+
+
+def _paper(photo: Pixels) -> Cells:
+    """In each cell, the share of pixels that are white or black."""
+    sampled = photo[:: -(-photo.shape[0] // _SAMPLED), :: -(-photo.shape[1] // _SAMPLED)]
+    found = (sampled.min(-1, keepdims=True) >= _WHITE) | (sampled.max(-1, keepdims=True) <= _BLACK)
+    rows, columns = (_cells(side) for side in sampled.shape[:2])
+    return _means(found, rows, columns)[..., 0]
+
+
+def _cells(side: int) -> NDArray[np.int64]:
+    """Where the cells of one side begin, and where the last ends."""
+    return np.linspace(0, side, min(side, _CELLS) + 1).astype(int)
+
+
+def _means(pixels: Array, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Cells:
+    sums = [
+        np.add.reduceat(pixels[top:end].sum(0, dtype=np.float64), columns[:-1])
+        for top, end in pairwise(rows)
+    ]
+    areas = np.diff(rows)[:, None] * np.diff(columns)
+    return (np.array(sums) / areas[..., None]).astype(np.float32)
+
+
+def _between(cells: Cells, edges: NDArray[np.int64], side: int) -> Cells:
+    """Values at each place along the first axis, straight between the middles of cells."""
+    middles = (edges[:-1] + edges[1:] - 1) / 2
+    at = np.interp(np.arange(side), middles, np.arange(len(middles))).astype(np.float32)
+    below = at.astype(int)
+    above = np.minimum(below + 1, len(middles) - 1)
+    share = (at - below)[:, None]
+    return (1 - share) * cells[below] + share * cells[above]
