@@ -32,10 +32,11 @@ def knob(
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
     was: str = "",
+    added: bool = False,
 ) -> Value:
-    """A field of options: its default, what it does in one line, what it may be, and what it
-    ``was`` called."""
-    about = {"doc": doc, "low": low, "high": high, "choices": choices, "was": was}
+    """A field of options: its default, what it does in one line, what it may be, what it ``was``
+    called, and whether it was ``added`` later: at its default, all is as it was before."""
+    about = {"doc": doc, "low": low, "high": high, "choices": choices, "was": was, "added": added}
     return field(default=default, metadata=about)
 
 
@@ -175,13 +176,16 @@ def current(
 
 def current_record(options: Checked, record: Mapping[str, Json]) -> dict[str, Json]:
     """What :func:`dataclasses.asdict` and JSON made of older options of this kind, by the names
-    that knobs have now, those of options inside it too; what is no option is left as it is.
+    that knobs have now, those of options inside it too, and with knobs that were added since;
+    what is no option is left as it is.
 
     Raises:
         OptionError: a knob is there by both names.
     """
     own = (each for each in fields(options) if not isinstance(getattr(options, each.name), Checked))
-    renamed = _current(own, record)
+    added = [each.name for each in fields(options) if each.metadata["added"]]
+    renamed = {**_current(own, record)}
+    renamed |= {name: getattr(options, name) for name in added if name not in renamed}
     for each in fields(options):
         inner, value = getattr(options, each.name), renamed.get(each.name)
         if isinstance(inner, Checked) and isinstance(value, dict):
@@ -196,6 +200,7 @@ def former(options: Checked) -> dict[str, Json]:
         each.metadata["was"] or each.name: former(value) if isinstance(value, Checked) else value
         for each in fields(options)
         for value in [getattr(options, each.name)]
+        if not (each.metadata["added"] and value == each.default)
     }
 
 

@@ -29,10 +29,11 @@ class LossOptions(Checked):
     )
     content_layers: tuple[str, ...] = knob((), "Layers of the content loss.")
     style_layers: tuple[str, ...] = knob((), "Layers of the style loss.")
-    statistic: str = knob(
+    style_statistic: str = knob(
         "gram",
-        "What style is: gram, moments (mean and deviation) or wasserstein (mean, covariance).",
-        choices=("gram", "moments", "wasserstein"),
+        "What style is: gram, covariance, gram-covariance (more colours), moments or wasserstein.",
+        choices=("gram", "covariance", "gram-covariance", "moments", "wasserstein"),
+        was="statistic",
     )
     loss_scale: str = knob(
         "relative",
@@ -48,6 +49,12 @@ class LossOptions(Checked):
     content_weight: float = knob(1.0, "Weight of the content loss.", low=0)
     style_weight: float = knob(8.0, "Weight of the style loss.", low=0)
     tv_weight: float = knob(0.3, "Weight of total variation: higher is smoother.", low=0)
+    tone_weight: float = knob(
+        0.0,
+        "Weight of the photograph's light and shade, which else may get lost; 2 keeps it.",
+        low=0,
+        added=True,
+    )
     tv: str = knob(
         "anisotropic",
         "Total variation: anisotropic, isotropic, or squared (summed, 0 to 255).",

@@ -8,11 +8,16 @@ from impasto.studio.perceptual.losses import (
     anisotropic_tv,
     content_loss,
     covariance,
+    covariance_loss,
+    gram_and_covariance,
+    gram_and_covariance_loss,
     gram_loss,
     gram_matrix,
     isotropic_tv,
+    light,
     moments,
     squared_tv,
+    tone_loss,
     wasserstein_loss,
 )
 
@@ -152,3 +157,51 @@ def test_gradients_of_every_statistic_are_right(name, masked, features):
 def test_gradients_of_total_variation_are_right(name, features):
     inputs = features[:, :3].clone().requires_grad_(True)
     assert torch.autograd.gradcheck(TOTAL_VARIATIONS[name], (inputs,))
+
+
+def test_covariance_compares_means_and_covariances_apart(features):
+    mean, spread = covariance(features)
+    target_mean, target_spread = covariance(features.flip(1) + 0.5)
+    expected = [
+        ((ones - twos).square().flatten(1).sum(1) / twos.square().flatten(1).sum(1)).mean()
+        for ones, twos in ((mean, target_mean), (spread, target_spread))
+    ]
+    loss = covariance_loss((mean, spread), (target_mean, target_spread))
+    assert torch.allclose(loss, sum(expected) / 2)
+    assert covariance_loss((mean, spread), (mean, spread)) == 0
+
+
+def test_a_shift_of_all_features_changes_no_covariance(features):
+    moved = covariance_loss(covariance(features + 3), covariance(features))
+    apart = (covariance(features + 3)[0] - covariance(features)[0]).square().sum(1)
+    size = covariance(features)[0].square().sum(1)
+    assert torch.allclose(moved, (apart / size).mean() / 2, atol=1e-6)
+
+
+def test_gram_and_covariance_is_the_mean_of_both(features):
+    other = features.roll(1, 1) * 1.5
+    both = gram_and_covariance_loss(gram_and_covariance(features), gram_and_covariance(other))
+    gram = gram_loss(gram_matrix(features), gram_matrix(other))
+    apart = covariance_loss(covariance(features), covariance(other))
+    assert torch.allclose(both, (gram + apart) / 2)
+
+
+def test_tone_is_the_correlation_of_light_and_shade():
+    torch.manual_seed(0)
+    photograph = torch.rand(2, 3, 4, 3).repeat_interleave(16, 2).repeat_interleave(16, 3)
+    own = light(photograph)
+    weights = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+    first = (photograph * weights).sum(1)[:, :16, :16].mean((1, 2))
+    assert own.shape == (2, 1, 4, 3)
+    assert torch.allclose(own[:, 0, 0, 0], first, atol=1e-6)
+    assert tone_loss(own, own) < 0.01
+    turned = float(tone_loss(light(1 - photograph), own))
+    assert turned == pytest.approx(2, abs=0.01)
+    brighter, flat = light(photograph * 0.5 + 0.4), torch.full_like(own, 0.3)
+    assert tone_loss(brighter, own) < 0.02
+    assert tone_loss(flat, own) == 1 == tone_loss(own, flat)
+
+
+def test_light_of_a_picture_smaller_than_a_square_is_its_mean():
+    assert light(torch.ones(1, 3, 8, 8)).shape == (1, 1, 1, 1)
+    assert light(torch.ones(1, 3, 8, 40)).shape == (1, 1, 1, 5)

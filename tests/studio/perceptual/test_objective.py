@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -146,11 +148,13 @@ def test_a_loss_that_starts_at_nothing_is_not_divided(network, pictures):
     assert found["content conv2_1"] == objective(style, content).numbers()["content conv2_1"]
 
 
-@pytest.mark.parametrize("statistic", ["gram", "moments", "wasserstein"])
+@pytest.mark.parametrize(
+    "statistic", ["gram", "covariance", "gram-covariance", "moments", "wasserstein"]
+)
 def test_every_statistic_has_a_gradient_that_leads_down(statistic, network, pictures):
     painted, photo, style = pictures
     options = LossOptions(
-        content_layers=("conv2_1",), style_layers=("conv1_1", "conv2_1"), statistic=statistic
+        content_layers=("conv2_1",), style_layers=("conv1_1", "conv2_1"), style_statistic=statistic
     )
     objective = Objective(options, [StylePicture(style * 0.4)], network)
     content = objective.content(photo)
@@ -170,6 +174,19 @@ def test_layers_have_names_and_weights():
 
 def test_scales_of_gram_matrices_are_refused_for_other_statistics(network):
     with pytest.raises(OptionError, match="gatys is one of Gram matrices"):
-        Objective(LossOptions(statistic="moments", loss_scale="gatys"), (), network)
+        Objective(LossOptions(style_statistic="moments", loss_scale="gatys"), (), network)
     with pytest.raises(OptionError, match="no layer conv9_9"):
         Objective(LossOptions(style_layers=("conv9_9",)), (), network)
+
+
+def test_light_and_shade_count_if_they_have_a_weight(network, pictures):
+    options = LossOptions(content_layers=("conv2_1",), style_layers=("conv1_1",), tone_weight=2.0)
+    plain = Objective(replace(options, tone_weight=0.0), (), network)
+    toned = Objective(options, (), network)
+    photograph = pictures[0][..., :3, :3].repeat_interleave(16, 2).repeat_interleave(16, 3)
+    painted = 1 - photograph
+    assert "tone" not in plain(painted, plain.content(photograph)).numbers()
+    losses = toned(painted, toned.content(photograph)).numbers()
+    assert losses["tone"] == pytest.approx(2, abs=0.2)
+    before = plain(painted, plain.content(photograph)).numbers()["total"]
+    assert losses["total"] == pytest.approx(before + 2 * losses["tone"], rel=1e-5)

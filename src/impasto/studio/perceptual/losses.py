@@ -22,11 +22,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 Statistic = tuple[Tensor, ...]
 
 _SMALL = 1e-8
+_LIGHT = 16
+"""Pixels a side over which light and shade are looked at."""
+_DARK = 1e-3
+"""Below this contrast there is no light and shade to keep."""
 
 
 def content_loss(features: Tensor, target: Tensor, scale: str = "relative") -> Tensor:
@@ -115,6 +120,58 @@ def wasserstein_loss(measured: Statistic, target: Statistic, scale: str = "relat
     return (distance.clamp_min(0) / mean.shape[1]).mean()
 
 
+def covariance_loss(measured: Statistic, target: Statistic, scale: str = "relative") -> Tensor:
+    """Squared distances of means and of covariances, each over its own size or the channels'
+    number, and the mean of both.
+
+    A Gram matrix is covariance plus ``m m^T``, and where features are never negative the second
+    rules: a painting's several colours, which are covariances, count for little in it. Apart,
+    they count as much as its mean colour.
+    """
+    (mean, spread), (target_mean, target_spread) = measured, target
+    distances = _sum((mean - target_mean).square()), _sum((spread - target_spread).square())
+    if scale == "relative":
+        sizes = _sum(target_mean.square()), _sum(target_spread.square())
+        parts = [d / s.clamp_min(_SMALL) for d, s in zip(distances, sizes, strict=True)]
+    else:
+        channels = mean.shape[1]
+        parts = [distances[0] / channels, distances[1] / channels**2]
+    return torch.stack(parts).mean()
+
+
+def gram_and_covariance(features: Tensor, mask: Tensor | None = None) -> Statistic:
+    """Gram matrix, mean and covariance of the features over the places."""
+    mean, gram = _mean(features, mask), gram_matrix(features, mask)
+    return gram, mean, gram - mean[:, :, None] * mean[:, None, :]
+
+
+def gram_and_covariance_loss(
+    measured: Statistic, target: Statistic, scale: str = "relative"
+) -> Tensor:
+    """The mean of :func:`gram_loss`, which knows the texture best, and :func:`covariance_loss`,
+    which knows the colours."""
+    texture = gram_loss(measured[0], target[0], scale)
+    return (texture + covariance_loss(measured[1:], target[1:], scale)) / 2
+
+
+def light(pictures: Tensor) -> Tensor:
+    """Luminance at a sixteenth of the size, ``(N, 1, H / 16, W / 16)``; smaller pictures than
+    that by the square that fits into them."""
+    red, green, blue = pictures.unbind(1)
+    luminance = (0.299 * red + 0.587 * green + 0.114 * blue)[:, None]
+    return F.avg_pool2d(luminance, min(_LIGHT, *luminance.shape[2:]))
+
+
+def tone_loss(light: Tensor, target: Tensor) -> Tensor:
+    """1 minus the correlation of two pictures' :func:`light`, mean over the pictures: 0 where
+    light and shade are the photograph's, 2 where they are turned round. A photograph without any
+    wants nothing."""
+    ones, twos = (each.flatten(1) for each in (light, target))
+    ones, twos = (each - each.mean(1, keepdim=True) for each in (ones, twos))
+    sizes = ones.norm(dim=1) * twos.norm(dim=1)
+    return (1 - (ones * twos).sum(1) / (sizes + _DARK)).mean()
+
+
 def anisotropic_tv(pictures: Tensor) -> Tensor:
     """Mean absolute difference of neighbours, rows plus columns. ``(N, 3, H, W)``, 0..1."""
     rows, columns = _differences(pictures)
@@ -148,6 +205,8 @@ STATISTICS: dict[
     ),
     "moments": (moments, moments_loss),
     "wasserstein": (covariance, wasserstein_loss),
+    "covariance": (covariance, covariance_loss),
+    "gram-covariance": (gram_and_covariance, gram_and_covariance_loss),
 }
 """What style may be: how it is measured, and how far two of them are apart."""
 

@@ -18,14 +18,25 @@ from impasto.errors import OptionError
 from impasto.options import LossOptions
 from impasto.studio.device import in_bfloat16
 from impasto.studio.perceptual import backbone, loading
-from impasto.studio.perceptual.losses import STATISTICS, TOTAL_VARIATIONS, Statistic, content_loss
+from impasto.studio.perceptual.losses import (
+    STATISTICS,
+    TOTAL_VARIATIONS,
+    Statistic,
+    content_loss,
+    light,
+    tone_loss,
+)
 
 Features = Mapping[str, Tensor]
 _Target = tuple[float, Tensor | None, dict[str, Statistic]]
 """Weight, region and statistics of a style that is wanted."""
 _NOTHING = 1e-6
 KINDS = ("total", "content", "style", "tv")
-"""The losses that every objective has; layers' own come beside them."""
+"""The losses that every objective has; layers' own come beside them, and the tone's, if that has
+a weight."""
+TONE = "tone"
+LIGHT = "light"
+"""Stands among the features of a photograph for its light and shade."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,7 @@ class Objective:
         styles: Sequence[StylePicture] = (),
         network: backbone.LossNetwork | None = None,
     ) -> None:
-        if options.statistic != "gram" and options.loss_scale in ("gatys", "johnson"):
+        if options.style_statistic != "gram" and options.loss_scale in ("gatys", "johnson"):
             raise OptionError(
                 f"the loss scale {options.loss_scale} is one of Gram matrices",
                 hint="use --loss-scale relative or mean",
@@ -94,7 +105,7 @@ class Objective:
             self.content_layers = _shares(self.content_layers)
             self.style_layers = _shares(self.style_layers)
         self.network.require(self.layers)
-        self._measure, self._distance = STATISTICS[options.statistic]
+        self._measure, self._distance = STATISTICS[options.style_statistic]
         self._tv = TOTAL_VARIATIONS[options.tv]
         self._balance: Mapping[str, Tensor] = {}
         self._targets = self._measured(styles)
@@ -153,7 +164,12 @@ class Objective:
         With ``style`` also those that :meth:`__call__` needs for a strength below 1.
         """
         with torch.no_grad():
-            return self._features(photographs, self.layers if style else list(self.content_layers))
+            layers = self.layers if style else list(self.content_layers)
+            return {**self._features(photographs, layers), **self.light(photographs)}
+
+    def light(self, photographs: Tensor) -> Features:
+        """Of what :meth:`content` gives, what no layer has."""
+        return {LIGHT: light(photographs)} if self.options.tone_weight else {}
 
     def _features(self, pictures: Tensor, layers: list[str]) -> dict[str, Tensor]:
         """Features in float32, of a network that may run in bfloat16."""
@@ -183,7 +199,10 @@ class Objective:
             for kind in ("content", "style")
         }
         parts["tv"] = self._tv(painted)
-        weights = (options.content_weight, options.style_weight, options.tv_weight)
+        weights = [options.content_weight, options.style_weight, options.tv_weight]
+        if options.tone_weight:
+            parts[TONE] = tone_loss(light(painted), content[LIGHT])
+            weights.append(options.tone_weight)
         total = _sum([w * loss for w, loss in zip(weights, parts.values(), strict=True)])
         return Losses(total, parts | {name: loss for name, (_, loss) in layered.items()})
 

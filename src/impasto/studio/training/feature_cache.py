@@ -18,7 +18,7 @@ from torch import Tensor
 from impasto import atomic, places
 from impasto.options import TrainOptions
 from impasto.studio.perceptual import backbone
-from impasto.studio.perceptual.objective import Features, Objective
+from impasto.studio.perceptual.objective import LIGHT, Features, Objective
 from impasto.studio.training import sealed
 from impasto.studio.training.dataset import Photos
 from impasto.studio.training.sealed import BrokenError, Header, Kind
@@ -73,13 +73,18 @@ class FeatureCache:
             content = self._objective.content(photographs, style=self._options.learn_strength)
             if not self._options.precompute:
                 return photographs, content
-            kept = {layer: f.to("cpu", torch.bfloat16).contiguous() for layer, f in content.items()}
+            kept = {
+                layer: f.to("cpu", torch.bfloat16).contiguous()
+                for layer, f in content.items()
+                if layer != LIGHT
+            }
             kept[_PHOTOGRAPHS] = (photographs * 255).round().to("cpu", torch.uint8)
             path = self._path(crops.number)
             atomic.write(path, sealed.encode(kept, {}), overwrite=True)
         # Learnt from as it was kept, so that nothing depends on whether it came from the disk.
         tensors = {name: each.to(device).float() for name, each in kept.items()}
-        return tensors.pop(_PHOTOGRAPHS) / 255, tensors
+        photographs = tensors.pop(_PHOTOGRAPHS) / 255
+        return photographs, {**tensors, **self._objective.light(photographs)}
 
     def _path(self, number: int) -> Path:
         return places.cache_folder("crops") / self._folder / f"{number:06}.safetensors"

@@ -35,7 +35,7 @@ from impasto.progress import CancelToken, OnProgress, Progress
 from impasto.studio import loss_curves
 from impasto.studio.device import in_bfloat16, torch_device
 from impasto.studio.networks import TransformNetwork
-from impasto.studio.perceptual.objective import KINDS, Losses
+from impasto.studio.perceptual.objective import KINDS, TONE, Losses
 from impasto.studio.tensors import to_pixels
 from impasto.studio.training import checkpoint, checkpoints
 from impasto.studio.training.checkpoint import Checkpoint, Training
@@ -116,7 +116,7 @@ def learn(
             began = time.monotonic()
             losses = lesson.losses(paint, batch)
             record = _step(losses, done, course, network, stepper, accelerator)
-            shown = {name: record[name] for name in KINDS if name in record}
+            shown = {name: record[name] for name in (*KINDS, TONE) if name in record}
             record |= {"seconds": time.monotonic() - began, "from_disk": _from_disk(batch)}
             stop = anyone(accelerator, cancel.cancelled)
             save = stop or done % course.save_every == 0 or done == steps
