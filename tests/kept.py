@@ -22,6 +22,17 @@ def kept(jobs, job):
     return {name for name in ("image", "painting", "result") if jobs._parts.find(job.id, name)}
 
 
+def done(client, folder):
+    """The next job of a service in this process, done here; the job as clients see it."""
+    from impasto.server import work
+
+    app = client.app
+    jobs, options = app.state.jobs, app.state.options
+    job = jobs.take()
+    outcome = work._made(options, job, jobs, folder)
+    return jobs.status(jobs.end(job, outcome.pop("state"), **outcome))
+
+
 def film(path, frames):
     """Writes a film, and gives its content."""
     av = pytest.importorskip("av", reason="needs impasto[video]")

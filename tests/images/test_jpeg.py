@@ -8,7 +8,8 @@ from PIL import Image
 
 from hostile import corners, encoded, noise
 from impasto import images
-from impasto.errors import PictureError
+from impasto.errors import PictureError, PictureLimitError
+from impasto.options import ReadOptions
 
 END = b"\xff\xd9"
 KINDS = {
@@ -146,3 +147,43 @@ def test_kinds_that_are_not_read_are_named_and_not_called_damaged(change, kind):
 def test_rags_of_a_jpeg_are_damaged(data):
     with pytest.raises(PictureError, match="is damaged"):
         images.read(data)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize(
+    ("limit", "shape"),
+    [({"max_pixels": 3000}, (31, 45, 3)), ({"max_side": 30}, (16, 23, 3))],
+    ids=["half", "quarter"],
+)
+def test_one_above_the_limit_is_read_smaller_if_enough_is_left(mode, limit, shape):
+    data = encoded(soft().convert(mode), "JPEG", quality=95)
+    read = ReadOptions(**limit)
+    for enough in (None, shape[1] + 1):
+        with pytest.raises(PictureLimitError, match="90x62"):
+            images.read(data, read, enough=enough)
+    picture = images.read(data, read, enough=shape[1])
+    assert picture.pixels.shape == shape
+    whole = images.resize_pixels(images.read(data).pixels, shape[:2])
+    assert abs(picture.pixels.astype(int) - whole).mean() < 4
+    assert images.read(data, enough=10).pixels.shape == (62, 90, 3)  # within the limit, as it is
+
+
+def test_what_is_read_smaller_is_still_read_whole_or_not_at_all():
+    data = encoded(soft(), "JPEG")
+    read = ReadOptions(max_pixels=3000)
+    for cut in (data[: len(data) * 2 // 3], data[: len(data) * 2 // 3] + END):
+        with pytest.raises(PictureError, match="ends before the picture does"):
+            images.read(cut, read, enough=20)
+    assert images.read(data[:-2], read, enough=20).notes
+
+
+def test_there_is_an_end_to_what_is_read_smaller():
+    """Of a progressive one, all coefficients are in memory."""
+    plain, progressive = (encoded(soft(), "JPEG", progressive=each) for each in (False, True))
+    assert images.read(plain, ReadOptions(max_pixels=1400), enough=20).width == 45
+    assert images.read(progressive, ReadOptions(max_pixels=4500), enough=20).width == 45
+    for data, most in ((plain, 1390), (progressive, 4400)):
+        with pytest.raises(PictureLimitError):
+            images.read(data, ReadOptions(max_pixels=most), enough=20)
+    long = encoded(noise(3000, 8), "JPEG")
+    assert images.read(long, ReadOptions(max_side=1000), enough=20).width == 750

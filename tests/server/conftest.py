@@ -1,5 +1,6 @@
 """Services that several tests of a file ask, and a Redis."""
 
+import asyncio
 import logging
 import shutil
 import socket
@@ -15,13 +16,13 @@ from serving import serving, until
 pytest.importorskip("fastapi", reason="needs impasto[serve]")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def service(tmp_path_factory):
     with serving(tmp_path_factory.mktemp("jobs")) as running:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(service):
     """Its address, for browsers."""
     return service.url
@@ -31,6 +32,41 @@ def server(service):
 def jpeg():
     """The bundled photograph, small, as a file's content."""
     return images.read(assets.demo_photo()).resized(200).encode("JPEG")
+
+
+class Here:
+    """Painters that paint in this process."""
+
+    busy = waiting = 0
+
+    def __init__(self, options):
+        self._options = options
+
+    async def paint(self, order):
+        from impasto.server.painting import painted
+
+        return await asyncio.to_thread(painted, order, self._options)
+
+
+@pytest.fixture
+def asking(tmp_path):
+    """Makes clients of services in this process, with options."""
+    from fastapi.testclient import TestClient
+
+    from impasto.server.app import create_app
+
+    made = []
+
+    def client(**options):
+        options = ServeOptions(**({"state": str(tmp_path / "state")} | options))
+        app = create_app(options)
+        app.state.painters = Here(options)
+        made.append(app)
+        return TestClient(app, "http://127.0.0.1", raise_server_exceptions=False)
+
+    yield client
+    for app in made:
+        app.state.jobs.close()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What a stranger may not do: the service stays up, and answers in sentences."""
 
+import asyncio
 import gzip
 import json
 import re
@@ -15,6 +16,7 @@ import pytest
 import hostile
 from impasto.options import ReadOptions, ServeOptions
 from impasto.server.guard import HEADERS, is_loopback
+from problems import assert_problem
 from serving import command, serving, until
 
 
@@ -41,6 +43,7 @@ def everything(connection):
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
+BEHIND_A_PROXY = "behind a proxy, give the service a token: --token TOKEN, or IMPASTO_TOKEN"
 HEAD = (
     b"POST /v1/stylize?style=udnie HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer secret\r\n"
 )
@@ -58,7 +61,9 @@ def test_every_answer_has_the_headers_that_keep_a_page_to_itself(service):
 def test_a_name_that_is_not_this_machine_is_refused(service):
     """DNS rebinding: a site's own name that points here."""
     for host in ("evil.example", "evil.example:8000", "127.0.0.1.evil.example"):
-        assert service.http.get("/v1/styles", headers={"Host": host}).status_code == 421
+        found = service.http.get("/v1/styles", headers={"Host": host})
+        assert_problem(found, 421, "MisdirectedRequest", "names of this machine")
+        assert found.json()["hint"] == BEHIND_A_PROXY
     for host in ("localhost", "127.0.0.1:9", "[::1]:80"):
         assert service.http.get("/v1/styles", headers={"Host": host}).status_code == 200
 
@@ -68,7 +73,8 @@ def test_pages_of_other_sites_may_not_change_anything(service, jpeg):
         found = service.http.post(
             "/v1/stylize?style=udnie", content=jpeg, headers={"Origin": origin}
         )
-        assert found.status_code == 403
+        assert_problem(found, 403, "Forbidden", "pages of other sites")
+        assert found.json()["hint"] == BEHIND_A_PROXY
         assert service.http.delete("/v1/jobs/x", headers={"Origin": origin}).status_code == 403
     own = {"Origin": service.url}
     assert service.http.delete("/v1/jobs/x", headers=own).status_code == 404
@@ -149,6 +155,36 @@ def test_a_body_that_says_it_is_too_large_is_not_read(guarded):
     said = everything(connection)
     assert said.startswith(b"HTTP/1.1 413")
     assert json.loads(said.partition(b"\r\n\r\n")[2])["detail"] == "the body is larger than 0.1 MB"
+
+
+@pytest.mark.parametrize("length", ["²", "५", "1" * 5000, "-5", "+5", "0x10", ""])
+def test_a_length_that_is_no_number_is_no_fault(asking, length):
+    """Other servers than ours may let it through."""
+    scope = {
+        "type": "http", "method": "GET", "path": "/healthz", "query_string": b"",
+        "headers": [
+            (b"host", b"localhost"), (b"content-length", length.encode("latin-1", "ignore")),
+        ],
+    }  # fmt: skip
+    said = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        said.append(message)
+
+    asyncio.run(asking().app(scope, receive, send))
+    assert said[0]["status"] == 200
+
+
+def test_methods_of_a_clients_own_are_counted_as_one(guarded):
+    for number in range(20):
+        assert guarded.http.request(f"BREW{number}", "/v1/styles").status_code == 405
+        assert guarded.http.request(f"BREW{number}", f"/{number}").status_code == 404
+    text = guarded.http.get("/metrics").text
+    assert "BREW" not in text
+    assert len(re.findall('impasto_requests_total{method="other"', text)) == 2
 
 
 def test_a_body_that_grows_beyond_the_limit_is_counted_while_it_comes(guarded):

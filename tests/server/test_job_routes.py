@@ -1,15 +1,15 @@
 """Jobs over HTTP: submitted, watched, fetched, cancelled, refused."""
 
+import io
 import json
+import shutil
 
 import pytest
-from fastapi.testclient import TestClient
+from PIL import Image
 
 from impasto import images
-from impasto.options import ServeOptions
 from impasto.server import parts
-from impasto.server.app import create_app
-from kept import film, keep, new
+from kept import done, film, keep, new
 from serving import serving, until
 
 
@@ -38,45 +38,107 @@ def test_a_large_picture_is_painted_as_a_job(service, jpeg):
     assert service.http.get(f"{location}/result").status_code == 409
 
 
-def test_a_result_is_sent_as_the_file_that_it_is(tmp_path, jpeg):
-    """Of which there may be more than SQLite, or memory, would take."""
-    with serving(tmp_path) as service:
-        location = service.submit(jpeg, style="udnie", size="64").headers["location"]
-        path = service.ended(location)["result"]
-        (kept,) = (tmp_path / "parts").glob("*/*")
-        whole = service.http.get(path)
-        assert whole.content == kept.read_bytes()
-        asked = service.http.head(path)
-        assert (asked.status_code, asked.content) == (200, b"")
-        for name in ("content-length", "content-type", "content-disposition", "etag"):
-            assert asked.headers[name] == whole.headers[name]
-        part = service.http.get(path, headers={"Range": "bytes=3-9"})
-        assert (part.status_code, part.content) == (206, whole.content[3:10])
-        assert part.headers["content-range"] == f"bytes 3-9/{len(whole.content)}"
-        assert str(tmp_path) not in str(whole.headers)
-        assert service.http.delete(location).json()["state"] == "cancelled"
-        assert not list((tmp_path / "parts").iterdir())
+def test_a_result_comes_in_pieces_and_goes_when_it_is_deleted(tmp_path, asking):
+    """There may be more of it than SQLite, or memory, would take."""
+    client = asking(state=str(tmp_path))
+    jobs, data = client.app.state.jobs, bytes(3 * parts.PIECE + 1)
+    job = new(jobs)
+    keep(jobs, job, data)
+    jobs.end(job, "done", media_type="image/png", bytes=len(data))
+    with client.stream("GET", f"/v1/jobs/{job.id}/result") as found:
+        assert [*map(len, found.iter_raw())] == [parts.PIECE] * 3 + [1]
+    asked, whole = (client.request(m, f"/v1/jobs/{job.id}/result") for m in ("HEAD", "GET"))
+    assert (asked.status_code, asked.content, whole.content) == (200, b"", data)
+    for name in ("content-length", "content-type", "content-disposition", "etag"):
+        assert asked.headers[name] == whole.headers[name]
+    assert str(tmp_path) not in str(whole.headers)
+    assert client.delete(f"/v1/jobs/{job.id}").json()["state"] == "cancelled"
+    assert not list((tmp_path / "parts").iterdir())
 
 
-def test_a_result_in_a_redis_is_sent_in_pieces(redis, monkeypatch):
-    options = ServeOptions(redis=redis)
-    app = create_app(options)
-    jobs, data = app.state.jobs, bytes(range(256)) * 50
+def test_a_result_in_a_redis_is_sent_in_pieces(redis, asking, monkeypatch):
+    client = asking(redis=redis)
+    jobs, data = client.app.state.jobs, bytes(range(256)) * 50
     monkeypatch.setattr(parts, "PIECE", 1000)
     job = new(jobs)
     keep(jobs, job, data)
     jobs.end(job, "done", media_type="video/mp4", bytes=len(data))
-    client = TestClient(app, "http://127.0.0.1")
     with client.stream("GET", f"/v1/jobs/{job.id}/result") as found:
         assert max(map(len, found.iter_raw())) <= 1000
-    found = client.get(f"/v1/jobs/{job.id}/result")
-    asked = client.head(f"/v1/jobs/{job.id}/result")
-    assert (found.content, asked.content) == (data, b"")
-    for answer in (found, asked):
-        assert answer.headers["content-length"] == str(len(data))
-        assert answer.headers["content-type"] == "video/mp4"
+    assert client.get(f"/v1/jobs/{job.id}/result").content == data
     values = jobs._parts._redis.hvals(f"impasto.parts.{job.id}")
     assert max(map(len, values)) == 1000
+
+
+def submitted(client, image, painting=None, **fields):
+    files = {"image": image} | ({"painting": painting} if painting else {})
+    found = client.post("/v1/jobs", files=files, data=fields)
+    assert found.status_code == 202, found.text
+    return found.json()
+
+
+def test_a_job_takes_format_quality_and_strip_as_the_command_line_does(asking, jpeg, tmp_path):
+    client, exif, buffer = asking(), Image.Exif(), io.BytesIO()
+    exif[0x010F] = "a camera"
+    images.read(jpeg).resized(64).pil().save(buffer, "JPEG", exif=exif)
+    asked = {"style": "great-wave-tiny", "format": "jpg", "keep-colors": "true"}
+
+    def result(**fields):
+        submitted(client, buffer.getvalue(), **asked, **fields)
+        job = done(client, tmp_path)
+        assert (job["state"], job["media_type"]) == ("done", "image/jpeg"), job
+        return client.get(job["result"]).content
+
+    usual = result()
+    assert b"a camera" not in usual
+    assert b"a camera" in result(strip="false")
+    assert len(result(quality="5")) < len(usual) / 2
+
+
+def test_old_names_are_taken_and_told(asking, jpeg):
+    client = asking()
+    job = submitted(client, jpeg, jpeg, noise="1", scale="mean", size="48")
+    assert job["notes"] == [
+        "noise is called init_noise now - use init_noise",
+        "scale is called loss_scale now - use loss_scale",
+    ]
+    assert client.get(f"/v1/jobs/{job['id']}").json()["notes"] == job["notes"]
+    assert client.app.state.jobs.get(job["id"]).options["init_noise"] == 1
+    assert submitted(client, jpeg, jpeg, init_noise="1", size="48")["notes"] == []
+    for old, now, value in (("noise", "init-noise", "1"), ("scale", "loss_scale", "mean")):
+        fields = {old: value, now: value}
+        found = client.post("/v1/jobs", files={"image": jpeg, "painting": jpeg}, data=fields)
+        assert (found.status_code, old in found.json()["detail"]) == (422, True)
+    wrong = client.post("/v1/jobs", files={"image": jpeg, "painting": jpeg}, data={"noise": "much"})
+    assert (wrong.status_code, "init_noise" in wrong.json()["detail"]) == (422, True)
+
+
+def test_what_had_to_be_decided_is_told_of_a_job(asking, jpeg, tmp_path):
+    client, buffer = asking(), io.BytesIO()
+    photo = images.read(jpeg).resized(64).pil()
+    photo.save(buffer, "GIF", save_all=True, append_images=[photo.rotate(9)])
+    submitted(client, buffer.getvalue(), style="great-wave-tiny")
+    assert done(client, tmp_path)["notes"] == ["only its first frame is used"]
+
+
+def test_metadata_of_a_film_is_dropped_but_where_it_is_asked_for(asking, tmp_path):
+    av = pytest.importorskip("av", reason="needs impasto[video]")
+    client = asking()
+    film(tmp_path / "clip.mp4", 2)
+    with av.open(str(tmp_path / "clip.mp4")) as read, av.open(str(tmp_path / "t.mp4"), "w") as made:
+        made.metadata["title"] = "my garden"
+        made.add_stream_from_template(read.streams.video[0])
+        for packet in read.demux(video=0):
+            if packet.dts is not None:
+                made.mux(packet)
+    clip = (tmp_path / "t.mp4").read_bytes()
+    assert b"my garden" in clip
+    for strip, kept_ in (({}, False), ({"strip": "false"}, True)):
+        submitted(client, clip, style="great-wave-tiny", **strip)
+        (tmp_path / "work").mkdir(exist_ok=True)
+        job = done(client, tmp_path / "work")
+        shutil.rmtree(tmp_path / "work")
+        assert (b"my garden" in client.get(job["result"]).content) == kept_
 
 
 def test_a_painting_of_ones_own_is_optimised(service, jpeg):
@@ -145,18 +207,6 @@ def test_wrong_optimisations_are_refused_before_they_wait(service, jpeg):
     for name in ("weights", "init", "start", "loss_network", "network", "device"):
         found = service.submit(jpeg, jpeg, **{name: "/etc/passwd"})
         assert (found.status_code, name in found.json()["detail"]) == (422, True)
-
-
-def test_fields_are_taken_by_their_old_names_and_not_by_both(service, jpeg):
-    asked = {"size": "48", "scales": "1", "steps": "1"}
-    for fields in ({"noise": "1", "scale": "mean"}, {"init_noise": "1", "loss_scale": "mean"}):
-        job = service.ended(service.submit(jpeg, jpeg, **asked, **fields).headers["location"])
-        assert job["state"] == "done", job
-    for old, now, value in (("noise", "init_noise", "1"), ("scale", "loss_scale", "mean")):
-        found = service.submit(jpeg, jpeg, **{old: value, now: value})
-        assert (found.status_code, old in found.json()["detail"]) == (422, True)
-        wrong = service.submit(jpeg, jpeg, **{old: "much"})
-        assert wrong.status_code == 422
 
 
 def test_pictures_that_are_damaged_fail_with_a_sentence(service, jpeg):

@@ -52,8 +52,13 @@ def painters():
 
 @pytest.mark.parametrize(
     ("owner", "name", "refuse"),
-    [(Process, "_Popen", staticmethod(no_process)), (threading.Thread, "start", no_thread)],
-    ids=["process", "thread"],
+    [
+        (Process, "_Popen", staticmethod(no_process)),
+        (Process, "_Popen", staticmethod(dying)),
+        (threading.Thread, "start", no_thread),
+        (multiprocessing, "Pipe", lambda *_: no_process(None)),
+    ],
+    ids=["process", "process-that-dies", "thread", "pipe"],
 )
 def test_a_painter_that_cannot_start_is_not_lost(painters, jpeg, monkeypatch, owner, name, refuse):
     async def ask():

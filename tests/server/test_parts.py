@@ -62,8 +62,30 @@ def test_what_is_larger_than_a_piece_comes_and_goes_in_pieces(parts, tmp_path):
         values = parts._redis.hvals("impasto.parts.job")
         assert max(map(len, values)) == PIECE
         assert len(values) == 5
-    else:
-        assert part.path.read_bytes() == DATA
+
+
+@pytest.mark.parametrize(
+    ("start", "stop"),
+    [(0, 0), (0, 1), (5, PIECE), (PIECE - 1, PIECE + 1), (PIECE, 2 * PIECE), (150_000, len(DATA))],
+)
+def test_a_part_may_be_read_from_one_place_to_another(parts, start, stop):
+    parts.put("job", "result", io.BytesIO(DATA))
+    assert b"".join(parts.find("job", "result").pieces(start, stop)) == DATA[start:stop]
+
+
+@pytest.mark.parametrize("index", [b"{", b"[]", b'["a", 1, 2, 0]', b'["a", -1, 2, 3]', b"5"])
+def test_an_index_that_cannot_be_read_is_no_part(redis, index):
+    from redis import Redis
+
+    with Redis.from_url(redis) as server:
+        server.flushall()
+        server.hset("impasto.parts.job", "result", index)
+        found = Chunks(server)
+        assert found.find("job", "result") is None
+        found.clear("job", but=("result",))
+        server.hset("impasto.parts.job", "result", b'["mark", 1, 4]')  # of an older version
+        server.hset("impasto.parts.job", "mark/0", b"data")
+        assert found.find("job", "result").read() == b"data"
 
 
 def test_nothing_is_something_too(parts):

@@ -16,7 +16,7 @@ from impasto.options import ServeOptions
 from impasto.server import work
 from impasto.server.jobs import Jobs
 from impasto.server.records import Job
-from impasto.server.work import kind_of, kinds
+from impasto.server.work import format_of, kind_of, kinds
 from kept import film, kept, new
 
 
@@ -144,9 +144,21 @@ def test_what_is_sent_decides_the_kind(jpeg):
         kind_of(b"hello", None, None)
     with pytest.raises(ValueError, match="the painting is not a picture"):
         kind_of(jpeg, b"hello", None)
-    with pytest.raises(ValueError, match="'mp4' is not written"):
-        kind_of(jpeg, None, "mp4")
     assert kinds() == ["stylize", "film", "optimize"]
+
+
+def test_formats_of_results_are_those_of_their_kind():
+    assert [format_of("stylize", each) for each in (None, "", "jpg", " .PNG")] == [
+        "",
+        "",
+        "JPEG",
+        "PNG",
+    ]
+    assert [format_of("film", each) for each in (None, "webm", " GIF ")] == ["mp4", "webm", "gif"]
+    with pytest.raises(ValueError, match="'mp4' is not a format that is written"):
+        format_of("optimize", "mp4")
+    with pytest.raises(ValueError, match="'png' is not a kind of film"):
+        format_of("film", "png")
 
 
 def test_what_a_killed_worker_left_is_cleared_away(tmp_path, monkeypatch):

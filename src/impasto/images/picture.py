@@ -112,14 +112,19 @@ def open_any(source: PictureSource) -> Picture:
 def read(
     source: File,
     options: ReadOptions | None = None,
+    *,
+    enough: int | None = None,
 ) -> Picture:
     """Decode a picture: upright, sRGB, 8 bits; alpha and metadata kept apart.
+
+    One above the limits is read smaller, where its codec can, if a long side of ``enough`` pixels
+    is left.
 
     Raises:
         PictureLimitError: too many pixels or bytes; said from the header alone.
         PictureError: not a picture, one of another format, damaged, or not a file.
     """
-    return _picture(reading.read(source, options))
+    return _picture(reading.read(source, options, enough=enough))
 
 
 def from_array(array: Array) -> Picture:

@@ -33,7 +33,9 @@ class ServeOptions(Checked):
         1_000_000_000, "Bytes of results that are kept; the oldest go first.", low=1
     )
     max_bytes: int = knob(33_554_432, "Largest body of a request, in bytes.", low=1)
-    max_pixels: int = knob(40_000_000, "Largest picture that is read, in pixels.", low=1)
+    max_pixels: int = knob(
+        50_000_000, "Pixels that are read; where less will do, of a JPEG four times as many.", low=1
+    )
     max_side: int = knob(16_384, "Longest side that is read, in pixels.", low=1)
     stylize_side: int = knob(2048, "Longest side that is painted at once; jobs do more.", low=64)
     job_side: int = knob(8192, "Longest side that a job paints.", low=64)

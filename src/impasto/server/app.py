@@ -10,7 +10,6 @@ from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -26,7 +25,8 @@ from impasto.server.metrics import Metrics
 from impasto.server.painters import Painters
 from impasto.server.place import unreachable
 from impasto.server.problems import Refusal, answer, from_http, from_validation
-from impasto.server.routes import api, pages
+from impasto.server.ranges import WholeFiles
+from impasto.server.routes import ROUTERS
 from impasto.server.static import PAGE
 
 _log = logging.getLogger("impasto.server")
@@ -68,9 +68,9 @@ def create_app(options: ServeOptions | None = None) -> FastAPI:
     known = ImpastoError, HTTPException, RequestValidationError, ClientDisconnect
     for kind in (*known, *unreachable(options)):
         app.add_exception_handler(kind, _answer_error)
-    app.include_router(api)
-    app.include_router(pages)
-    app.mount("/page", StaticFiles(directory=PAGE), name="page")
+    for router in ROUTERS:
+        app.include_router(router)
+    app.mount("/page", WholeFiles(directory=PAGE), name="page")
     schema.complete(app, options)
     return app
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from itertools import chain
 from typing import Annotated, Any, get_type_hints
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.config import JsonDict
 
 from impasto import catalog
 from impasto.errors import OptionError
-from impasto.options import OptimizeOptions, StylizeOptions
-from impasto.options.fields import Checked
+from impasto.options import OptimizeOptions, StylizeOptions, WriteOptions
+from impasto.options.fields import Checked, changed, current
 
 MEDIA_TYPES = {
     "JPEG": "image/jpeg",
@@ -25,7 +26,9 @@ MEDIA_TYPES = {
 }
 FILM_TYPES = {"mp4": "video/mp4", "webm": "video/webm", "gif": "image/gif"}
 
-_STYLE = re.compile(r"[a-z0-9-]{1,64}(:\d*\.?\d+)?(,[a-z0-9-]{1,64}:\d*\.?\d+){0,7}")
+_SHARE = r"[0-9]{0,6}\.?[0-9]{1,6}"
+_STYLE = re.compile(rf"[a-z0-9-]{{1,64}}(:{_SHARE})?(,[a-z0-9-]{{1,64}}:{_SHARE}){{0,7}}")
+_QUALITY = re.compile(r"q=([01](\.[0-9]{0,3})?)")
 _STYLE_DOC = "A style's name, or a blend such as great-wave:0.7,udnie:0.3."
 
 
@@ -46,16 +49,12 @@ def _knobs(options: Checked) -> Iterator[tuple[str, type, object, Mapping[str, A
             yield each.name, kinds[each.name], value, each.metadata
 
 
-def _model(name: str, options: Checked, **more: Any) -> type[BaseModel]:
+def _model(name: str, *options: Checked, **more: Any) -> type[BaseModel]:
     knobs: dict[str, Any] = dict(more)
-    for knob, kind, default, about in _knobs(options):
+    for knob, kind, default, about in chain.from_iterable(map(_knobs, options)):
         schema: JsonDict | None = {"enum": list(about["choices"])} if about["choices"] else None
         limits = Field(
-            description=about["doc"],
-            ge=about["low"],
-            le=about["high"],
-            json_schema_extra=schema,
-            validation_alias=AliasChoices(knob, about["was"]) if about["was"] else None,
+            description=about["doc"], ge=about["low"], le=about["high"], json_schema_extra=schema
         )
         knobs[knob] = (Annotated[kind, limits], default)
     model: type[BaseModel] = create_model(
@@ -71,13 +70,40 @@ _style = (
     ],
     None,
 )
-_format = (Annotated[str | None, Field(description="Format of the result.", max_length=8)], None)
+_format = (
+    Annotated[str | None, Field(description="Format of the result, such as png.", max_length=8)],
+    None,
+)
 
-Stylize = _model("Stylize", StylizeOptions(), style=_style)
-"""What ``POST /v1/stylize`` takes beside the picture."""
+WRITTEN = WriteOptions(strip=True)
+"""How results are written, where a client says nothing: without what tells of people and places."""
 
-StylizeJob = _model("StylizeJob", StylizeOptions(), style=_style, format=_format)
-OptimizeJob = _model("OptimizeJob", OptimizeOptions(), format=_format)
+Stylize = _model("Stylize", StylizeOptions(), WRITTEN, style=_style, format=_format)
+"""What ``POST /v1/stylize`` takes beside the picture, and a job with a style."""
+
+Optimize = _model("Optimize", OptimizeOptions(), WRITTEN, format=_format)
+"""What a job with a painting takes."""
+
+
+def split(wanted: Mapping[str, Any]) -> tuple[dict[str, Any], WriteOptions]:
+    """What a client wants of the painting, and of its file."""
+    of_file = vars(WRITTEN).keys() & wanted.keys()
+    painted = {name: value for name, value in wanted.items() if name not in of_file}
+    return painted, changed(WRITTEN, {name: wanted[name] for name in of_file})
+
+
+def renamed(fields: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Fields of an optimisation by the names that they have now, and a note for each old one.
+
+    Raises:
+        OptionError: one is given by both names.
+    """
+    notes: list[str] = []
+
+    def note(old: str, now: str) -> None:
+        notes.append(f"{old} is called {now} now - use {now}")
+
+    return current(OptimizeOptions(), fields, note), tuple(notes)
 
 
 def known_style(style: str | None) -> str:
@@ -121,8 +147,6 @@ def accepted(header: str | None, known: Sequence[str], own: str) -> list[str]:
 def _quality(parameters: Sequence[str]) -> float:
     for each in parameters:
         if each.startswith("q="):
-            try:
-                return float(each[2:])
-            except ValueError:
-                return 0.0
+            found = _QUALITY.fullmatch(each)
+            return float(found[1]) if found else 0.0
     return 1.0

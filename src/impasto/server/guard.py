@@ -7,6 +7,7 @@ import hmac
 import ipaddress
 import json
 import logging
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -15,9 +16,9 @@ from http import HTTPStatus
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
-from impasto.errors import ImpastoError
+from impasto.errors import ImpastoError, reason
 from impasto.options import ServeOptions
-from impasto.server.problems import Refusal, answer
+from impasto.server.problems import Refusal, answer, from_system
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -43,7 +44,9 @@ SLOWEST = 1000
 REFUSAL = "refusal"
 """In the state of a request: why it is refused, whatever it asks."""
 
+_PROXY = "behind a proxy, give the service a token: --token TOKEN, or IMPASTO_TOKEN"
 _PRIVATE = ("/v1/", "/metrics")
+_NUMBER = re.compile("[0-9]{1,4000}")  # int() takes digits of all scripts, and no more
 _CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
 
@@ -87,10 +90,14 @@ class Guard:
             app = answer(error)
         try:
             await app(scope, self._counted(receive), sending)
-        except Exception:
-            _log.exception("request %s", request)
+        except Exception as error:
+            refusal = from_system(error)
+            if refusal or isinstance(error, ImpastoError):
+                _log.error("request %s: %s", request, reason(error))
+            else:
+                _log.exception("request %s", request)
             if not status:
-                await answer(_fault(request))(scope, receive, sending)
+                await answer(refusal or _fault(request))(scope, receive, sending)
         finally:
             seconds = time.perf_counter() - started
             self._observe(scope, status, seconds)
@@ -107,11 +114,17 @@ class Guard:
         alone = not self._options.token  # which pages of other sites do not have
         if alone and is_loopback(self._options.host) and not is_loopback(name):
             # A page of another site whose name has been made to mean this machine.
-            raise Refusal(HTTPStatus.MISDIRECTED_REQUEST, "the host is not this machine's")
+            raise Refusal(
+                HTTPStatus.MISDIRECTED_REQUEST,
+                "without a token the service answers only to names of this machine",
+                hint=_PROXY,
+            )
         origin = headers.get("origin")
         foreign = origin and origin.split("://", 1)[-1] != host
         if alone and foreign and scope["method"] in _CHANGING:
-            raise Refusal(HTTPStatus.FORBIDDEN, "pages of other sites may not use this service")
+            raise Refusal(
+                HTTPStatus.FORBIDDEN, "pages of other sites may not use this service", hint=_PROXY
+            )
         if self._options.token and _is_private(scope["path"]):
             credentials = headers.get("authorization", "").partition(" ")
             wanted = self._options.token.encode()  # as many send it; others send Latin-1
@@ -126,7 +139,7 @@ class Guard:
                 refusal.headers = {"WWW-Authenticate": "Bearer"}
                 raise refusal
         length = headers.get("content-length", "0")
-        if length.isdigit() and int(length) > self._options.max_bytes:
+        if _NUMBER.fullmatch(length) and int(length) > self._options.max_bytes:
             raise self._too_large()
 
     def _counted(self, receive: Receive) -> Receive:

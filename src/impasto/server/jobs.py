@@ -12,7 +12,7 @@ import logging
 import math
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
@@ -119,6 +119,7 @@ class Jobs:
             "preview": f"{path}/preview?step={shown}" if shown and not job.final else None,
             "result": f"{path}/result" if job.state == "done" else None,
             "media_type": job.media_type or None,
+            "notes": list(job.notes),
         }
 
     def cancel(self, id: str) -> Job:
@@ -214,12 +215,14 @@ class Jobs:
         media_type: str = "",
         bytes: int = 0,
         error: Mapping[str, JsonValue] | None = None,
+        notes: Iterable[str] = (),
     ) -> Job:
         """Write how a job ended; of what belongs to it, only the result of one that is done
         stays."""
         job = replace(
-            job, state=state, ended=time.time(), media_type=media_type, bytes=bytes, error=error
-        )
+            job, state=state, ended=time.time(), media_type=media_type, bytes=bytes, error=error,
+            notes=(*job.notes, *notes),
+        )  # fmt: skip
         self._marks.delete_data(f"{job.id}/preview")
         self._put(job)
         self._parts.clear(job.id, but=("result",) if state == "done" else ())

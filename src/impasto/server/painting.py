@@ -32,29 +32,33 @@ class Order:
     style: str
     options: StylizeOptions = StylizeOptions()
     formats: Sequence[str] = (OWN,)
+    write: WriteOptions = WriteOptions(strip=True)
 
 
 @dataclass(frozen=True)
 class PaintedFile:
-    """A painted picture as a file, and the seconds that each step took."""
+    """A painted picture as a file, the seconds that each step took, and what had to be decided."""
 
     data: bytes
     format: str
     device: str
     seconds: dict[str, float]
+    notes: Sequence[str] = ()
 
 
 @in_memory("the picture", hint=SMALLER)
 def painted(order: Order, options: ServeOptions, threads: int | None = None) -> PaintedFile:
-    """Read, paint and encode; nothing of the photograph but its pixels is in the result.
+    """Read, paint and encode. Where a size is wanted, a larger picture is read no larger than that
+    takes, if its codec can.
 
     Raises:
         ImpastoError: what is wrong with the order.
     """
     clock = _Clock()
-    photo = images.read(BytesIO(order.data), read_options(options))
-    side = order.options.size or max(photo.width, photo.height)
-    side = largest_side(side, order.options.stroke)
+    size, stroke = order.options.size, order.options.stroke
+    enough = largest_side(size, stroke) if size else None
+    photo = images.read(BytesIO(order.data), read_options(options), enough=enough)
+    side = enough or largest_side(max(photo.width, photo.height), stroke)
     if side > options.stylize_side:
         raise PictureLimitError(
             f"it would be painted at {side} pixels a side; the limit is {options.stylize_side}",
@@ -67,9 +71,9 @@ def painted(order: Order, options: ServeOptions, threads: int | None = None) -> 
     format = next(iter(order.formats), OWN)
     if format == OWN:
         format = own_format(photo)
-    data = images.encode(painting, format, WriteOptions(strip=True))
+    data = images.encode(painting, format, order.write)
     clock("encode")
-    return PaintedFile(data, format, stylizer.device, clock.seconds)
+    return PaintedFile(data, format, stylizer.device, clock.seconds, photo.notes)
 
 
 def read_options(options: ServeOptions) -> ReadOptions:

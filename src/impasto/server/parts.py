@@ -14,14 +14,19 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Annotated, Any, BinaryIO, Protocol
+
+from pydantic import Field, TypeAdapter
 
 from impasto import atomic
 from impasto.errors import OutputError
 from impasto.server.problems import Refusal
 
-PIECE = 8_000_000
-"""Bytes that are in memory at a time, and in one value of a Redis, which takes 512 MB at most."""
+PIECE = 262_144
+"""Bytes in one value of a Redis, and of a file in memory at a time: so much of a result waits for
+each client that reads it."""
+_FORMER_PIECE = 8_000_000
+"""Of the version that did not note it."""
 
 
 class FolderError(Exception):
@@ -30,11 +35,14 @@ class FolderError(Exception):
 
 @dataclass(frozen=True)
 class JobPart:
-    """Something that is kept: its size in bytes, and where it lies if that is a file."""
+    """Something that is kept: its size in bytes, and how to get those from one place to another."""
 
     size: int
-    pieces: Callable[[], Iterator[bytes]]
-    path: Path | None = None
+    between: Callable[[int, int], Iterator[bytes]]
+
+    def pieces(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """Raises: Refusal: it is deleted meanwhile."""
+        return self.between(start, self.size if stop is None else stop)
 
     def read(self) -> bytes:
         """Raises: Refusal: it is deleted meanwhile."""
@@ -80,7 +88,7 @@ class Folder:
     def find(self, id: str, name: str) -> JobPart | None:
         path = self._folder / id / name
         try:
-            return JobPart(path.stat().st_size, partial(_pieces, path), path)
+            return JobPart(path.stat().st_size, partial(_pieces, path))
         except FileNotFoundError:
             return None
 
@@ -97,10 +105,12 @@ class Folder:
         return {path.name for path in self._folder.iterdir()}
 
 
-def _pieces(path: Path) -> Iterator[bytes]:
+def _pieces(path: Path, start: int, stop: int) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
-            yield from iter(partial(file.read, PIECE), b"")
+            file.seek(start)
+            while piece := file.read(min(PIECE, stop - file.tell())):
+                yield piece
     except FileNotFoundError as error:
         raise _gone() from error
 
@@ -120,28 +130,28 @@ class Chunks:
         for piece in iter(partial(source.read, PIECE), b""):
             self._redis.hset(key, f"{mark}/{count}", piece)
             count, size = count + 1, size + len(piece)
-        self._redis.hset(key, name, json.dumps([mark, count, size]))
+        self._redis.hset(key, name, json.dumps([mark, count, size, PIECE]))
         return size
 
     def find(self, id: str, name: str) -> JobPart | None:
-        if not (about := self._redis.hget(_key(id), name)):
+        if not (found := _index(self._redis.hget(_key(id), name))):
             return None
-        mark, count, size = json.loads(about)
-        return JobPart(size, partial(self._pieces, id, mark, count))
+        mark, _, size, piece = found
+        return JobPart(size, partial(self._pieces, id, mark, piece))
 
-    def _pieces(self, id: str, mark: str, count: int) -> Iterator[bytes]:
-        for number in range(count):
+    def _pieces(self, id: str, mark: str, size: int, start: int, stop: int) -> Iterator[bytes]:
+        for number in range(start // size, -(-stop // size)):
             piece = self._redis.hget(_key(id), f"{mark}/{number}")
             if piece is None:
                 raise _gone()
-            yield piece
+            yield piece[max(0, start - number * size) : stop - number * size]
 
     def clear(self, id: str, *, but: Collection[str] = ()) -> None:
         key = _key(id)
-        records = [about for name in but if (about := self._redis.hget(key, name))]
-        kept = {*but, *(json.loads(about)[0] for about in records)}
+        found = [_index(self._redis.hget(key, name)) for name in but]
+        kept = {*but, *(each[0] for each in found if each)}
         for field in self._redis.hkeys(key):
-            if field.decode().partition("/")[0] not in kept:
+            if field.decode("utf-8", "replace").partition("/")[0] not in kept:
                 self._redis.hdel(key, field)
         if not self._redis.exists(key):
             self._redis.srem(_ALL, id)
@@ -154,6 +164,21 @@ def _gone() -> Refusal:
     return Refusal(HTTPStatus.GONE, "it is gone")
 
 
+def _index(data: bytes | None) -> tuple[str, int, int, int] | None:
+    """Of a part in a Redis: mark and number of its pieces, its size, and that of each piece."""
+    try:
+        return _INDEX.validate_json(data or b"")
+    except ValueError:
+        pass
+    try:
+        return (*_FORMER_INDEX.validate_json(data or b""), _FORMER_PIECE)
+    except ValueError:
+        return None
+
+
+_Bytes = Annotated[int, Field(ge=0)]
+_INDEX = TypeAdapter(tuple[str, _Bytes, _Bytes, Annotated[int, Field(gt=0)]])
+_FORMER_INDEX = TypeAdapter(tuple[str, _Bytes, _Bytes])
 _ALL = "impasto.parts"
 
 

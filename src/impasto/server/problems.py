@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from http import HTTPStatus
 
@@ -39,10 +40,15 @@ def problem(error: ImpastoError) -> dict[str, JsonValue]:
         "type": "about:blank",
         "title": title,
         "status": int(status),
-        "detail": _PLACE.sub("", error.message),
-        "hint": _FOLDER.sub("its folder", error.hint),
+        "detail": _encodable(_PLACE.sub("", error.message)),
+        "hint": _encodable(_FOLDER.sub("its folder", error.hint)),
         "code": code,
     }
+
+
+def _encodable(text: str) -> str:
+    """Without halves of characters, which a client may send and nobody can be sent."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _status(error: ImpastoError) -> HTTPStatus:
@@ -73,3 +79,26 @@ def from_validation(error: RequestValidationError | ValidationError) -> ImpastoE
 def _field(place: tuple[int | str, ...]) -> str:
     """A field's name, without where in the request it stood."""
     return ".".join(str(part) for part in place if part not in ("query", "body", "path"))
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NOTHING_LEFT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOBUFS)
+_AGAIN = 5
+"""Seconds after which a client may ask again where the machine had nothing to give."""
+
+
+def from_system(error: BaseException) -> Refusal | None:
+    """The refusal for an error that means that the machine has nothing left to give: memory, a
+    thread, a process, a file, room on the disk."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in _FULL:
+        what, hint = "the disk of the service is full", "make room on it"
+    elif (
+        number in _NOTHING_LEFT
+        or isinstance(error, MemoryError)
+        or (isinstance(error, RuntimeError) and "can't start new thread" in str(error))
+    ):
+        what, hint = "the machine has nothing left to do it with", "try again later"
+    else:
+        return None
+    return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, what, hint=hint, retry_after=_AGAIN)

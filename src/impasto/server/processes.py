@@ -37,6 +37,8 @@ _log = logging.getLogger("impasto.server")
 _PICTURES = 1000
 """Paintings after which a process is replaced by a fresh one."""
 
+_START = 120.0
+"""Seconds that a process has to start."""
 _AGAIN = 5
 """Seconds after which a client may ask again where the machine had no process to give."""
 
@@ -127,14 +129,20 @@ class Painter:
         return answer
 
     def _start(self) -> None:
-        with _given(), self._closing:
-            if self._closed:
-                raise EOFError
-            self._pipe, theirs = multiprocessing.Pipe()
-            with theirs:  # it has its own copy
-                process = processes().Process(target=self._task, args=(theirs,), daemon=True)
-                start(process)
-            self._process, self._left = process, _PICTURES
+        """Only a process that has said that it is there can be made to crash by a picture."""
+        with _given():
+            with self._closing:
+                if self._closed:
+                    raise EOFError
+                self._pipe, theirs = multiprocessing.Pipe()
+                with theirs:  # it has its own copy
+                    process = processes().Process(target=self._task, args=(theirs,), daemon=True)
+                    start(process)
+                self._process = process
+            if not self._pipe.poll(_START):
+                raise EOFError(f"it has not started in {_START:g} s")
+            self._pipe.recv()
+            self._left = _PICTURES
 
     def _end(self) -> None:
         self._left = 0
@@ -170,6 +178,7 @@ def _serve(options: ServeOptions, threads: int, pipe: Connection) -> None:
     """In a process of its own: paint what comes, until nothing does any more."""
     end_with_parent()
     with suppress(EOFError, OSError):
+        pipe.send(None)
         while True:
             order, seconds = pipe.recv()
             pipe.send(_paint(order, options, threads, seconds))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from io import BytesIO
@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, TypeAlias
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 
 from impasto.errors import OptionError
 from impasto.server.problems import Refusal, from_validation
@@ -23,30 +23,31 @@ Fields: TypeAlias = dict[str, Any]
 
 @asynccontextmanager
 async def received(
-    request: Request, query: BaseModel | None, names: Collection[str] = ("image",)
+    request: Request, names: Collection[str] = ("image",), *, in_address: bool = False
 ) -> AsyncIterator[tuple[dict[str, BinaryIO], Fields]]:
     """The files of a request, of which it takes these ``names`` and needs ``image``; and its
-    fields as they were sent.
+    fields as they were sent, by their names with ``_``. Fields may stand ``in_address``, and then
+    the body may be the picture itself.
 
     What is large lies on the disk while it is looked at, not in memory.
+
+    Raises:
+        OptionError: a field is given twice, or stands where it may not.
     """
-    if query is None and request.query_params:
+    if request.query_params and not in_address:
         name = next(iter(request.query_params))
         raise OptionError(
             f"{name!r} stands in the address", hint="send the fields of a job in its form"
         )
-    fields = query.model_dump(exclude_unset=True) if query else {}
+    fields = _named(request.query_params.multi_items())
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        async with request.form(max_files=2, max_fields=64, max_part_size=4096) as form:
-            files = {}
-            for name, value in form.multi_items():
-                if isinstance(value, UploadFile):
-                    files[name] = value.file
-                else:
-                    fields[name] = value
-            yield _checked(files, names), fields
-    elif query is not None and kind != "application/json":
+        async with _form(request) as form:
+            sent = _named(form.multi_items())
+            files = {name: each.file for name, each in sent.items() if isinstance(each, UploadFile)}
+            others = {name: each for name, each in sent.items() if name not in files}
+            yield _checked(files, names), fields | others
+    elif in_address and kind != "application/json":
         # Whatever else it says: curl --data-binary says that a picture is a form.
         yield _checked({"image": BytesIO(await request.body())}, names), fields
     else:
@@ -55,6 +56,29 @@ async def received(
             f"a body of {kind or 'no type'} is not taken",
             hint="send multipart/form-data with the field image",
         )
+
+
+@asynccontextmanager
+async def _form(request: Request) -> AsyncIterator[FormData]:
+    try:
+        form = await request.form(max_files=2, max_fields=64, max_part_size=4096)
+    except UnicodeError as error:  # of a charset that the client names
+        raise OptionError("the form's letters cannot be read", hint="send UTF-8") from error
+    try:
+        yield form
+    finally:
+        await form.close()
+
+
+def _named(pairs: Iterable[tuple[str, Any]]) -> Fields:
+    """Fields by name; the command line's, with ``-``, are taken as well."""
+    fields: Fields = {}
+    for spelt, value in pairs:
+        name = spelt.replace("-", "_")
+        if name in fields:
+            raise OptionError(f"{name!r} is given twice", hint="give it once")
+        fields[name] = value
+    return fields
 
 
 def _checked(files: dict[str, BinaryIO], names: Collection[str]) -> dict[str, BinaryIO]:

@@ -41,6 +41,7 @@ class Job:
     media_type: str = ""
     bytes: int = 0
     error: Mapping[str, JsonValue] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def final(self) -> bool:

@@ -24,7 +24,8 @@ class Problem(BaseModel):
 
 
 class JobStatus(BaseModel):
-    """A job. `ahead` is how many are before it while it waits, `preview` the picture so far."""
+    """A job. `ahead` is how many are before it while it waits, `preview` the picture so far;
+    `notes` say what had to be decided, such as that a field has a new name."""
 
     id: str = Field(examples=["q8x1tq2N8e2bG5y3cV0z9A"])
     kind: Literal["stylize", "film", "optimize"]
@@ -38,6 +39,7 @@ class JobStatus(BaseModel):
     preview: str | None
     result: str | None
     media_type: str | None
+    notes: list[str]
 
 
 class StyleInfo(BaseModel):
@@ -119,6 +121,17 @@ def body(*models: type[BaseModel], raw: bool = False, **files: str) -> JsonObjec
     if raw:
         content |= {kind: {"schema": _BINARY} for kind in MEDIA_TYPES.values()}
     return {"requestBody": {"required": True, "content": content}}
+
+
+def parameters(model: type[BaseModel]) -> JsonObject:
+    """The fields of ``model`` as parameters in the address."""
+    return {
+        "parameters": [
+            {"name": name, "in": "query", "required": False, "schema": about}
+            | {"description": about.get("description", "")}
+            for name, about in model.model_json_schema()["properties"].items()
+        ]
+    }
 
 
 def complete(app: FastAPI, options: ServeOptions) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import re
 import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from http import HTTPStatus
@@ -28,12 +29,20 @@ from impasto.errors import (
     reason,
 )
 from impasto.images.codecs.formats import recognise
-from impasto.options import OptimizeOptions, ReadOptions, ServeOptions, StylizeOptions, WriteOptions
+from impasto.options import OptimizeOptions, ReadOptions, ServeOptions, StylizeOptions
 from impasto.options.fields import Json, changed
 from impasto.progress import OnProgress, Progress
-from impasto.server.fields import FILM_TYPES, MEDIA_TYPES
+from impasto.server.fields import FILM_TYPES, MEDIA_TYPES, split
 from impasto.server.jobs import Jobs
-from impasto.server.painting import OWN, SMALLER, Order, own_format, painted, read_options
+from impasto.server.painting import (
+    OWN,
+    SMALLER,
+    Order,
+    PaintedFile,
+    own_format,
+    painted,
+    read_options,
+)
 from impasto.server.problems import Refusal, problem
 from impasto.server.processes import end_with_parent, processes, start
 from impasto.server.records import Job, Kind
@@ -64,6 +73,17 @@ def kinds() -> list[str]:
     return ["stylize", *(kind for kind, module in extras.items() if find_spec(module))]
 
 
+def is_film(head: bytes) -> bool:
+    """Whether a file that begins with ``head`` is a film; a GIF may be one."""
+    return bool(_FILM.match(head)) and not _STILL.match(head)
+
+
+def require_no_film(head: bytes) -> None:
+    """Raises: PictureError: a file that begins with ``head`` is a film."""
+    if is_film(head):
+        raise PictureError("the picture is a film", hint="films: POST /v1/jobs")
+
+
 def kind_of(image: bytes, painting: bytes | None, format: str | None) -> Kind:
     """What is to be done with what was sent, decided by its first bytes.
 
@@ -72,21 +92,31 @@ def kind_of(image: bytes, painting: bytes | None, format: str | None) -> Kind:
         OptionError: this service does not do such jobs.
     """
     head = image[:1024]
-    film = painting is None and (
-        bool(_FILM.match(head)) or (head.startswith(b"GIF8") and format in FILM_TYPES)
-    )
-    if not film or _STILL.match(head):
+    moving = head.startswith(b"GIF8") and format in FILM_TYPES
+    film = painting is None and (is_film(head) or moving)
+    if not film:
         recognise(head, "the picture")
-        film = False
     if painting is not None:
         recognise(painting[:1024], "the painting")
     kind: Kind = "film" if film else "stylize" if painting is None else "optimize"
     if kind not in kinds():
         raise OptionError(f"this service does no {kind} jobs", hint=f"it does {', '.join(kinds())}")
-    types = FILM_TYPES if film else {name.lower(): None for name in MEDIA_TYPES}
-    if format and format not in types:
-        raise OptionError(f"format {format!r} is not written", hint=f"use {', '.join(types)}")
     return kind
+
+
+def format_of(kind: Kind, format: str | None) -> str:
+    """The format that a job's result gets: for a picture as it is called, or "" for its own.
+
+    Raises:
+        OptionError: one that is not written.
+    """
+    if kind != "film":
+        return paths.valid_format(format) if format else ""
+    wanted = (format or "mp4").strip().lower()
+    if wanted not in FILM_TYPES:
+        hint = f"use {', '.join(FILM_TYPES)}"
+        raise OptionError(f"{format!r} is not a kind of film that is written", hint=hint)
+    return wanted
 
 
 class Worker(threading.Thread):
@@ -100,10 +130,11 @@ class Worker(threading.Thread):
         self._stopped.set()
 
     def run(self) -> None:
-        jobs = Jobs(self._options)
+        jobs: Jobs | None = None
         tidied = 0.0
         while not self._stopped.is_set():
             try:
+                jobs = jobs or Jobs(self._options)
                 if time.monotonic() - tidied > 1:
                     jobs.tidy()
                     tidied = time.monotonic()
@@ -115,7 +146,8 @@ class Worker(threading.Thread):
             except Exception as error:  # the place of the jobs is away: it may come back
                 _log.warning("jobs cannot be reached, or done: %s", reason(error))
                 self._stopped.wait(2)
-        jobs.close()
+        if jobs:
+            jobs.close()
 
     def _do(self, jobs: Jobs, job: Job) -> None:
         until = time.monotonic() + self._options.job_deadline
@@ -197,34 +229,37 @@ def _made(options: ServeOptions, job: Job, jobs: Jobs, folder: Path) -> dict[str
     image, tell = jobs.part(job.id, "image"), _teller(jobs, job.id)
     if job.kind == "film":
         image.save(folder / _SENT)
-        target, media_type = _film(options, job, folder, tell), FILM_TYPES[job.format]
+        target, notes = _film(options, job, folder, tell)
+        media_type = FILM_TYPES[job.format]
         with target.open("rb") as file:
             size = jobs.keep(job.id, "result", file)
     else:
         if job.kind == "stylize":
-            data, media_type = _stylized(options, job, image.read())
+            made = _stylized(options, job, image.read())
         else:
             painting = jobs.part(job.id, "painting").read()
-            data, media_type = _optimized(options, job, image.read(), painting, tell)
-        size = jobs.keep(job.id, "result", BytesIO(data))
-    return {"state": "done", "media_type": media_type, "bytes": size}
+            made = _optimized(options, job, image.read(), painting, tell)
+        media_type, notes = MEDIA_TYPES[made.format], made.notes
+        size = jobs.keep(job.id, "result", BytesIO(made.data))
+    return {"state": "done", "media_type": media_type, "bytes": size, "notes": list(notes)}
 
 
-def _stylized(options: ServeOptions, job: Job, image: bytes) -> tuple[bytes, str]:
-    """A painted picture, and its media type."""
-    order = Order(
-        image, job.style, changed(StylizeOptions(), job.options), (job.format.upper() or OWN,)
-    )
-    painting = painted(order, replace(options, stylize_side=options.job_side))
-    return painting.data, MEDIA_TYPES[painting.format]
+def _stylized(options: ServeOptions, job: Job, image: bytes) -> PaintedFile:
+    wanted, write = split(job.options)
+    formats = (job.format or OWN,)
+    order = Order(image, job.style, changed(StylizeOptions(), wanted), formats, write)
+    return painted(order, replace(options, stylize_side=options.job_side))
 
 
-def _film(options: ServeOptions, job: Job, folder: Path, tell: OnProgress) -> Path:
-    """The painted film of the one that was sent."""
+def _film(
+    options: ServeOptions, job: Job, folder: Path, tell: OnProgress
+) -> tuple[Path, Sequence[str]]:
+    """The painted film of the one that was sent, and what had to be decided."""
     from impasto.stylization.film import stylize_film
     from impasto.stylization.stylizer import Stylizer
 
     target = folder / f"painted.{job.format}"
+    wanted, write = split(job.options)
 
     def on_progress(progress: Progress) -> None:
         if progress.total > options.film_frames:
@@ -234,29 +269,32 @@ def _film(options: ServeOptions, job: Job, folder: Path, tell: OnProgress) -> Pa
             )
         tell(progress)
 
-    stylize_film(
+    film = stylize_film(
         folder / _SENT,
         target,
         Stylizer(job.style, device=options.device, steady=True),
-        changed(StylizeOptions(), job.options),
+        changed(StylizeOptions(), wanted),
         read=ReadOptions(max_pixels=options.max_pixels, max_side=options.job_side),
+        strip=write.strip,
         on_progress=on_progress,
     )
-    return target
+    return target, film.notes
 
 
 def _optimized(
     options: ServeOptions, job: Job, image: bytes, painting: bytes, tell: OnProgress
-) -> tuple[bytes, str]:
+) -> PaintedFile:
     from impasto.studio.optimization.optimize import optimize
 
-    read = read_options(options)
-    photo, style = images.read(image, read), images.read(painting, read)
-    wanted = changed(OptimizeOptions(), job.options)
+    read, (knobs, write) = read_options(options), split(job.options)
+    wanted = changed(OptimizeOptions(), knobs)
+    photo = images.read(image, read, enough=wanted.size)
+    style_size = wanted.style_size or math.ceil(wanted.size * wanted.style_scale)
+    style = images.read(painting, read, enough=style_size)
     painted = optimize(photo, style, options=wanted, on_step=tell)
-    format = job.format.upper() or own_format(photo)
-    data = images.encode(painted, format, WriteOptions(strip=True))
-    return data, MEDIA_TYPES[paths.valid_format(format)]
+    format = job.format or own_format(photo)
+    data = images.encode(painted, format, write)
+    return PaintedFile(data, format, wanted.device, {}, [*photo.notes, *style.notes])
 
 
 def _teller(jobs: Jobs, id: str) -> OnProgress:
@@ -275,7 +313,8 @@ def _teller(jobs: Jobs, id: str) -> OnProgress:
         if picture and now - pictured > _SHOW:
             jobs.mark(id, "preview", picture().encode("JPEG"))
             pictured, shown = now, progress.step
-        losses = {name: round(float(value), 6) for name, value in progress.losses.items()}
+        values = {name: float(value) for name, value in progress.losses.items()}
+        losses = {name: round(each, 6) for name, each in values.items() if math.isfinite(each)}
         about = {"step": progress.step, "total": progress.total, "losses": losses, "shown": shown}
         jobs.mark(id, "progress", json.dumps(about).encode())
 

@@ -70,6 +70,13 @@ class _Frame:
     """Where the coded data of the last scan ends."""
     end: int | None = None
     """Where the end marker stands."""
+    reduction: int = 1
+    """What both sides are divided by."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height to be decoded."""
+        return -(-self.width // self.reduction), -(-self.height // self.reduction)
 
 
 def load(file: IO[bytes], reading: Reading) -> Loaded:
@@ -83,7 +90,8 @@ def load(file: IO[bytes], reading: Reading) -> Loaded:
     frame = _markers(data, reading)
     if not frame.scans:
         raise ValueError("it ends before the picture begins")
-    reading.require_size(frame.width, frame.height)
+    frame.reduction = reading.reduction(frame.width, frame.height, _most(frame))
+    reading.require_size(*frame.size)
     coded = data[: frame.coded_until]
     if frame.end is not None:
         between = data[frame.coded_until : frame.end]
@@ -91,6 +99,12 @@ def load(file: IO[bytes], reading: Reading) -> Loaded:
     image = _without_end(coded, frame, reading.notes)
     reading.notes.append("its end marker is missing; the picture is whole")
     return Loaded(image)
+
+
+def _most(frame: _Frame) -> float:
+    """How many times the pixels of the limit may be there, if they are read reduced: of a
+    progressive picture, whose coefficients are all in memory, fewer."""
+    return 1.25 if frame.kind in _PROGRESSIVE else 4
 
 
 def _without_end(coded: bytes, frame: _Frame, notes: list[str]) -> Image.Image:
@@ -201,20 +215,24 @@ def _require_whole(coded: bytes, between: bytes, frame: _Frame, notes: list[str]
     Where it is missing, the decoder takes whatever follows for it. So the picture is decoded
     twice, with other data behind the last scan: a whole one is the same.
     """
-    image = _decoded(coded + between + _END, notes)
+    image = _decoded(coded + between + _END, frame, notes)
     if frame.kind in _ARITHMETIC:  # its coder may leave zeros out at the end
         return image
     if any(any(each.to_come) for each in frame.components.values()):
         raise ValueError("its last scans are missing")
     if frame.restarts_missing > 0:
         raise ValueError("it ends before the picture does")
-    if not _equal(image, _decoded(coded + _OTHER_DATA + between + _END, [])):
+    if not _equal(image, _decoded(coded + _OTHER_DATA + between + _END, frame, [])):
         raise ValueError("it ends before the picture does")
     return image
 
 
-def _decoded(data: bytes, notes: list[str]) -> Image.Image:
+def _decoded(data: bytes, frame: _Frame, notes: list[str]) -> Image.Image:
     image = opened("JPEG", BytesIO(data), notes)
+    if frame.reduction > 1:
+        # The mode stays. Rounded up, the decoder would not take sizes for such parts.
+        width, height = frame.width // frame.reduction, frame.height // frame.reduction
+        image.draft(None, (max(1, width), max(1, height)))
     image.load()
     return image
 

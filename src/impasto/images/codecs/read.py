@@ -63,8 +63,13 @@ def open_any(source: PictureSource) -> Raster:
 def read(
     source: File,
     options: ReadOptions | None = None,
+    *,
+    enough: int | None = None,
 ) -> Raster:
     """Decode a picture: upright, sRGB, 8 bits; alpha and metadata kept apart.
+
+    One above the limits is read smaller, where its codec can, if a long side of ``enough`` pixels
+    is left.
 
     Raises:
         OptionError: a file that is open as text.
@@ -73,12 +78,14 @@ def read(
     """
     options = options or ReadOptions()
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _decode(io.BytesIO(source), "the picture", options)
+        return _decode(io.BytesIO(source), Reading("the picture", options, enough))
     if not isinstance(source, (str, os.PathLike)):
-        return _decode(io.BytesIO(_bounded(source, options)), "the picture", options)
+        return _decode(
+            io.BytesIO(_bounded(source, options)), Reading("the picture", options, enough)
+        )
     path = Path(source)
     with _open_file(path, options) as file:
-        return _decode(file, str(path), options)
+        return _decode(file, Reading(str(path), options, enough))
 
 
 def _open_file(path: Path, options: ReadOptions) -> IO[bytes]:
@@ -117,13 +124,14 @@ def _too_many_bytes(name: str, options: ReadOptions) -> PictureLimitError:
     return PictureLimitError(f"{name} is larger than {options.max_bytes / 1e6:g} MB")
 
 
-def _decode(file: IO[bytes], name: str, options: ReadOptions) -> Raster:
+def _decode(file: IO[bytes], reading: Reading) -> Raster:
+    name = reading.name
     try:
         head = file.read(1024)
         file.seek(0)
     except OSError as error:
         raise PictureError(f"{name} cannot be read: {reason(error)}") from error
-    format, reading = recognise(head, name), Reading(name, options)
+    format = recognise(head, name)
     try:
         with in_memory(name, hint="make it smaller first"):
             picture = _decoded(file, format, reading)

@@ -16,6 +16,8 @@ class Reading:
 
     name: str
     options: ReadOptions = ReadOptions()
+    enough: int | None = None
+    """Pixels of a long side that is large enough; None for all."""
     notes: list[str] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
 
@@ -35,6 +37,18 @@ class Reading:
             f" {limit}",
             hint=hint,
         )
+
+    def reduction(self, width: int, height: int, most: float) -> int:
+        """By which of 1, 2, 4 and 8 a decoder shall divide both sides, so that the limits hold and
+        enough is left. It is 1 if none will do, or of more pixels than ``most`` times the limit."""
+        options = self.options
+        if not self.enough or width * height > most * options.max_pixels:
+            return 1
+        for factor in (1, 2, 4, 8):
+            short, long = (-(-side // factor) for side in sorted((width, height)))
+            if short * long <= options.max_pixels and long <= options.max_side:
+                return factor if long >= self.enough else 1
+        return 1
 
     def unread(self, kind: Unread) -> PictureError:
         """The error for a whole file of a kind that is not read."""

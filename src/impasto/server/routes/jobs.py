@@ -1,0 +1,137 @@
+"""Jobs: submitted, watched, fetched, cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+
+from impasto.errors import PictureLimitError
+from impasto.options import OptimizeOptions, ServeOptions, StylizeOptions
+from impasto.options.fields import changed
+from impasto.server import schema, work
+from impasto.server.fields import Optimize, Stylize, known_style, renamed, split
+from impasto.server.painting import SMALLER
+from impasto.server.problems import Refusal
+from impasto.server.ranges import ranged
+from impasto.server.received import Fields, checked, head, received
+from impasto.server.records import Job
+from impasto.server.routes.given import AllJobs, OneJob, Options
+from impasto.stylization.stylizer import largest_side
+
+_WATCH = 0.25
+"""Seconds between two looks at a job whose events somebody reads."""
+
+router = APIRouter(prefix="/v1", responses=schema.ERRORS)
+
+
+@router.post(
+    "/jobs",
+    status_code=HTTPStatus.ACCEPTED,
+    tags=["jobs"],
+    response_model=schema.JobStatus,
+    responses=schema.ACCEPTED,
+    openapi_extra=schema.body(
+        Stylize,
+        Optimize,
+        image="A picture, or a film.",
+        painting="A painting, in whose style the picture is optimised; instead of style.",
+    ),
+)
+async def submit(
+    request: Request, response: Response, options: Options, jobs: AllJobs
+) -> schema.JsonObject:
+    """Queue what takes long: a film, a very large picture, or one that is optimised.
+
+    Fields are those of one of three kinds: a picture or a film with `style`, or a picture
+    with `painting`.
+    """
+    async with received(request, ("image", "painting")) as (files, fields):
+        job = _ordered({name: head(file) for name, file in files.items()}, fields, options)
+        job = await run_in_threadpool(partial(jobs.submit, job, **files))
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return await run_in_threadpool(jobs.status, job)
+
+
+def _ordered(heads: dict[str, bytes], fields: Fields, options: ServeOptions) -> Job:
+    """The job that a form asks for, whose files begin with ``heads``."""
+    painting, style = heads.get("painting"), ""
+    notes: tuple[str, ...] = ()
+    kind = work.kind_of(heads["image"], painting, fields.get("format"))
+    if kind == "optimize":
+        fields.pop("style", None)
+        fields, notes = renamed(fields)
+        wanted = checked(Optimize, fields)
+    else:
+        wanted = checked(Stylize, fields)
+        style = known_style(wanted.pop("style"))
+    format = work.format_of(kind, wanted.pop("format"))
+    painted, _ = split(wanted)
+    _check_size(kind, painted, options)
+    return Job("", kind, style, format, wanted, notes=notes)
+
+
+def _check_size(kind: str, wanted: Fields, options: ServeOptions) -> None:
+    """Refuse what would take more memory than the service means to give."""
+    if kind == "optimize":
+        limit, size = options.optimize_side, wanted["size"]
+        side = max(size, wanted["style_size"] or round(size * wanted["style_scale"]))
+    else:
+        limit, side = options.job_side, largest_side(wanted["size"] or 0, wanted["stroke"])
+    if side > limit:
+        raise PictureLimitError(
+            f"it would be painted at {side} pixels a side; the limit is {limit}",
+            hint=SMALLER,
+        )
+    changed(OptimizeOptions() if kind == "optimize" else StylizeOptions(), wanted)
+
+
+@router.get("/jobs/{id}", tags=["jobs"], response_model=schema.JobStatus)
+def state(job: OneJob, jobs: AllJobs) -> schema.JsonObject:
+    """How far a job is."""
+    return jobs.status(job)
+
+
+@router.delete("/jobs/{id}", tags=["jobs"], response_model=schema.JobStatus)
+def cancel(job: OneJob, jobs: AllJobs) -> schema.JsonObject:
+    """Stop a job; the result of one that is done is deleted."""
+    return jobs.status(jobs.cancel(job.id))
+
+
+@router.get("/jobs/{id}/events", tags=["jobs"], response_class=EventSourceResponse)
+async def events(job: OneJob, jobs: AllJobs) -> AsyncIterator[ServerSentEvent]:
+    """The job whenever something about it changes, until it has ended."""
+    last: schema.JsonObject = {}
+    while True:
+        try:
+            job = await run_in_threadpool(jobs.get, job.id)
+        except Refusal:
+            return
+        status = await run_in_threadpool(jobs.status, job)
+        if status | {"seconds": 0} != last:  # that time passes is no news
+            yield ServerSentEvent(data=status, event="job")
+            last = status | {"seconds": 0}
+        if job.final:
+            return
+        await asyncio.sleep(_WATCH)
+
+
+@router.get("/jobs/{id}/preview", tags=["jobs"], response_class=Response, responses=schema.JPEG)
+def so_far(job: OneJob, jobs: AllJobs) -> Response:
+    """The picture of an optimisation so far, as long as it runs."""
+    return Response(jobs.preview(job.id), media_type="image/jpeg")
+
+
+@router.head("/jobs/{id}/result", include_in_schema=False)
+@router.get("/jobs/{id}/result", tags=["jobs"], response_class=Response, responses=schema.RESULT)
+def result(request: Request, job: OneJob, jobs: AllJobs) -> Response:
+    """What a job has made, whole or in ranges; kept for a while, see `expires` of the limits."""
+    ending = job.media_type.partition("/")[2]
+    name = f"{job.style.replace(':', '-').replace(',', '-') or 'painting'}.{ending}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return ranged(request, jobs.result(job), job.ended, job.media_type, headers)

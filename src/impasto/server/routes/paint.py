@@ -1,0 +1,97 @@
+"""Painting a picture while the client waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from http import HTTPStatus
+from typing import TypeVar
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+
+from impasto.options import StylizeOptions
+from impasto.options.fields import changed
+from impasto.paths import valid_format
+from impasto.server import schema, work
+from impasto.server.fields import MEDIA_TYPES, Stylize, accepted, known_style, split
+from impasto.server.painters import Painters
+from impasto.server.painting import OWN, Order, PaintedFile
+from impasto.server.problems import Refusal
+from impasto.server.received import checked, head, received
+
+_Made = TypeVar("_Made")
+
+router = APIRouter(prefix="/v1", responses=schema.ERRORS)
+
+
+@router.post(
+    "/stylize",
+    tags=["paint"],
+    response_class=Response,
+    responses=schema.PICTURE,
+    openapi_extra=schema.body(Stylize, image="A picture.", raw=True) | schema.parameters(Stylize),
+)
+async def stylize(request: Request) -> Response:
+    """Paint a picture and wait for it.
+
+    The picture is the body, or the field `image` of a form; options are in the address or in
+    the form. `format`, or else `Accept`, chooses the format; without them it is that of the
+    picture. Metadata of the picture is dropped, unless `strip` is false.
+    """
+    async with received(request, in_address=True) as (files, fields):
+        painted, written = split(checked(Stylize, fields))
+        work.require_no_film(head(files["image"]))
+        style, format = known_style(painted.pop("style")), painted.pop("format")
+        formats = _formats(format, request.headers.get("accept"))
+        data = await run_in_threadpool(files["image"].read)
+    order = Order(data, style, changed(StylizeOptions(), painted), formats, written)
+    painters: Painters = request.app.state.painters
+    painting = await _unless_gone(request, painters.paint(order))
+    return Response(
+        painting.data, media_type=MEDIA_TYPES[painting.format], headers=_about(painting, style)
+    )
+
+
+def _formats(format: str | None, accept: str | None) -> Sequence[str]:
+    """Raises: OptionError, Refusal: none of them is written."""
+    if format:
+        return [valid_format(format)]
+    formats = accepted(accept, [*MEDIA_TYPES], OWN)
+    if not formats:
+        hint = f"one of {', '.join(MEDIA_TYPES.values())}"
+        raise Refusal(HTTPStatus.NOT_ACCEPTABLE, "no such format is written", hint=hint)
+    return formats
+
+
+async def _unless_gone(request: Request, work: Coroutine[None, None, _Made]) -> _Made:
+    """What ``work`` gives, unless the client leaves before."""
+    task, gone = asyncio.create_task(work), asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientDisconnect
+        return task.result()
+    finally:
+        task.cancel()
+        gone.cancel()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _about(painting: PaintedFile, style: str) -> dict[str, str]:
+    timing = ", ".join(f"{name};dur={took * 1000:.1f}" for name, took in painting.seconds.items())
+    about = {
+        "Server-Timing": timing,
+        "Vary": "Accept",
+        "X-Impasto-Device": painting.device,
+        "X-Impasto-Style": style,
+    }
+    if painting.notes:  # headers hold nothing but ASCII safely
+        note = "; ".join(painting.notes).encode("ascii", "replace").decode()
+        about["X-Impasto-Note"] = " ".join(note.split())
+    return about
