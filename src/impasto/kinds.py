@@ -104,3 +104,8 @@ def suffix(path: PurePath) -> str:
 def unread(path: PurePath) -> Unread | None:
     """The kind of picture that a file's name stands for, if none such is read."""
     return UNREAD.get(suffix(path))
+
+
+def is_picture(path: PurePath) -> bool:
+    """Whether a file's name is that of a picture, of a kind that is read or of another."""
+    return suffix(path) in {*PICTURES, *UNREAD, ".gif"}

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from impasto import kinds
+from impasto import addresses, kinds
 from impasto.errors import OptionError
 
 SUFFIXES = kinds.PICTURES
@@ -61,6 +61,7 @@ def format_of(path: str | os.PathLike[str]) -> str:
     Raises:
         OptionError: none that is written.
     """
+    addresses.require_file(os.fspath(path), addresses.ON_DISK)
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise OptionError(
@@ -127,6 +128,7 @@ def survey(inputs: Iterable[str | Path]) -> Survey:
     for entry in map(str, inputs):
         if not entry:
             raise OptionError("an empty name is no picture", hint="is a variable empty?")
+        addresses.require_file(entry)
         path = Path(entry)
         if os.path.isdir(path):
             inside = _inside(path)
@@ -251,6 +253,7 @@ def plan(
     """
     if out is not None and not out:
         raise OptionError("an empty name is no place for results", hint="is a variable empty?")
+    addresses.require_file(out or "", addresses.ON_DISK)
     target = Path(out) if out else None
     suffix = f".{_spelt(format)}" if format is not None and valid_format(format) else None
     found = _without_results(found, {*styles, *known})

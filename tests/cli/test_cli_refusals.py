@@ -28,7 +28,7 @@ from running import run
         (("stylize", "a.jpg", "-s", "great-wave", "-o", "a.jpg"), b"is an input"),
         (("stylize", "*.xyz", "-s", "great-wave"), b"no file matches"),
         (("stylize", "a.jpg"), b"--style"),
-        (("stylize", "-s", "great-wave"), b"Missing argument"),
+        (("stylize", "-s", "great-wave"), b"no picture was given"),
         (("paint", "a.jpg"), b"No such command"),
         (("styles", "show", "none"), b"there is no style"),
     ],

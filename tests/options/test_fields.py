@@ -126,7 +126,7 @@ class Unknown(Checked):
 
 @dataclass(frozen=True)
 class Either(Checked):
-    size: int | str = knob(1, "Nothing that options have.")
+    size: int | bytes = knob(1, "Nothing that options have.")
 """
 
 
@@ -166,7 +166,7 @@ def test_kinds_are_checked_however_they_are_written(module, wrong, said):
 def test_a_kind_that_is_not_known_is_an_error_of_who_wrote_it(module):
     with pytest.raises(TypeError, match=r"Unknown.sizes is list\[int\], a kind that no option has"):
         module.Unknown()
-    with pytest.raises(TypeError, match=r"Either.size is int \| str"):
+    with pytest.raises(TypeError, match=r"Either.size is int \| bytes"):
         module.Either()
 
 

@@ -9,11 +9,10 @@ between theirs. Any painting is a style, too: a hypernetwork makes the network o
 from impasto.catalog.card import Artwork, Card, Entry, TrainingRecord, valid_name, valid_text
 from impasto.catalog.content import preview
 from impasto.catalog.finding import (
-    TINY,
     StyleSource,
     bundled,
     find,
-    looks,
+    none_given,
     of_one_network,
     place,
     require_free,
@@ -22,6 +21,7 @@ from impasto.catalog.finding import (
     unknown,
 )
 from impasto.catalog.layout import CARD, FORMAT
+from impasto.catalog.meant import TINY, looks
 from impasto.catalog.style import Style, read
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "bundled",
     "find",
     "looks",
+    "none_given",
     "of_one_network",
     "place",
     "preview",

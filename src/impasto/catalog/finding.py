@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from impasto import assets, images, paths, places
-from impasto.catalog import painted, verify
+from impasto import addresses, assets, images, paths, places
+from impasto.catalog import meant, painted, verify
 from impasto.catalog.blend import blend
 from impasto.catalog.card import NAME, valid_name
 from impasto.catalog.layout import CARD
 from impasto.catalog.style import Style, read
-from impasto.errors import OptionError, StyleError, did_you_mean
+from impasto.errors import OptionError, StyleError
 from impasto.options import StyleOptions
 
 if TYPE_CHECKING:
     from impasto.images.picture import Picture
     from impasto.images.raster import PictureSource
-
-TINY = "-tiny"
-"""Ends the name of a style that paints as another does, in a smaller network."""
-
-_LONGEST = 200
-"""Characters that are said of a name that somebody has typed."""
 
 _SHARE = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
 
@@ -74,12 +68,6 @@ def styles() -> dict[str, Style]:
 def bundled() -> dict[str, Style]:
     """The styles that came with impasto, by name."""
     return _in(assets.STYLES)
-
-
-def looks(styles: Mapping[str, Style]) -> dict[str, Style]:
-    """These styles without tiny twins: what NAME-tiny paints looks as what NAME does."""
-    twins = {f"{name}{TINY}" for name in styles}
-    return {name: style for name, style in styles.items() if name not in twins}
 
 
 def _in(place: Path) -> dict[str, Style]:
@@ -170,6 +158,7 @@ def _there(name: str, path: Path, options: StyleOptions | None) -> Style:
         return painted.style_of(path, options)
     if beside:
         return _one(path.parent, path.name, only=False)
+    addresses.require_file(name)
     if path.suffix.lower() in (*paths.SUFFIXES, ".gif"):
         raise OptionError(f"there is no painting {name}", hint="check its name and its folder")
     raise unknown(name)
@@ -177,7 +166,7 @@ def _there(name: str, path: Path, options: StyleOptions | None) -> Style:
 
 def _shares(style: str) -> list[tuple[str, float]]:
     """Names of a blend, each with its share; none, if it is not written as a blend."""
-    parts = [part.rpartition(":") for part in style.split(",")]
+    parts = [part.strip().rpartition(":") for part in style.split(",")]
     if not all(name and ":" not in name and _SHARE.fullmatch(share) for name, _, share in parts):
         return []
     return [(name, float(share)) for name, _, share in parts]
@@ -217,8 +206,10 @@ def _one(folder: Path, name: str, *, only: bool = True) -> Style:
 
 
 def unknown(name: str) -> OptionError:
-    """The error for a style that is not there, with the nearest names."""
-    names = list(styles())
-    hint = did_you_mean(name[:_LONGEST], names, f"there are: {', '.join(names)}")
-    shown = repr(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}...")
-    return OptionError(f"there is no style {shown}", hint=hint)
+    """The error for a style that is not there, with what may have been meant."""
+    return meant.unknown(name, styles())
+
+
+def none_given(inputs: Sequence[str] = ()) -> OptionError:
+    """The error of a command that wants a style and was given ``inputs`` alone."""
+    return meant.none_given(inputs, styles())

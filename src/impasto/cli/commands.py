@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from impasto.cli import lab, paint, quality, serve, studio, styles
+from impasto.cli import lab, paint, quality, serve, studio, styles, words
 from impasto.distribution import VERSION
 from impasto.errors import ImpastoError, OutputError, reason
 from impasto.terminal import Terminal, error_record
@@ -63,12 +63,23 @@ def _root(
     """Paint photographs in the style of a picture."""
 
 
+def _names() -> set[str]:
+    """Of all commands."""
+    groups = {group.name for group in app.registered_groups}
+    commands = {
+        each.name or getattr(each.callback, "__name__", "") for each in app.registered_commands
+    }
+    return {name for name in groups | commands if name}
+
+
 def run() -> NoReturn:
     """Do what the command line says; every error becomes a sentence and an exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # what a terminal cannot show stops nothing
             stream.reconfigure(errors="backslashreplace")
     try:
+        words.require_command(sys.argv[1:], _names())
+        words.require_show(sys.argv[1:])
         app()
     except ImpastoError as error:
         Terminal().error(error)

@@ -30,10 +30,10 @@ STYLE_HELP = (
     "Give it again for several styles."
 )
 Inputs = Annotated[
-    list[str], typer.Argument(help="Pictures, folders, globs, or - for standard input.")
+    list[str] | None, typer.Argument(help="Pictures, folders, globs, or - for standard input.")
 ]
 Styles = Annotated[
-    list[str], typer.Option("--style", "-s", help=STYLE_HELP, autocompletion=style_names)
+    list[str] | None, typer.Option("--style", "-s", help=STYLE_HELP, autocompletion=style_names)
 ]
 Out = Annotated[
     str | None, typer.Option("--out", "-o", help="File, folder, or - for standard output.")
@@ -152,13 +152,17 @@ def _parameters(options: Checked, how: Taken) -> Iterator[inspect.Parameter]:
         if isinstance(default, Checked):
             yield from _parameters(default, how)
         elif not how.only or knob.name in how.only:
-            kind = str if isinstance(default, tuple) else kinds[knob.name]
+            parse = knob.metadata["parse"]
+            kind = str if isinstance(default, tuple) or parse else kinds[knob.name]
+            kind = kind | None if parse and default is None else kind
             shown = ",".join(default) if isinstance(default, tuple) else default
             name = _spelt(knob.name)
             yield _parameter(
                 knob.name, kind, shown,
                 f"{name}/--no-{name[2:]}" if default is True else name,
                 help=knob.metadata["doc"],
+                parser=parse,
+                metavar=knob.name.upper() if parse else None,
                 envvar=f"{how.env}{knob.name.upper()}" if how.env else None,
                 show_envvar=False,
             )  # fmt: skip

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
 @with_options
 def stylize(
-    inputs: Inputs,
-    style: Styles,
+    inputs: Inputs = None,
+    style: Styles = None,
     *,
     out: Out = None,
     options: StylizeOptions,
@@ -76,6 +76,10 @@ def stylize(
     from impasto.stylization import batch
 
     terminal = Terminal(quiet=quiet, verbose=verbose, as_json=as_json)
+    if not inputs:
+        raise OptionError("no picture was given", hint="impasto stylize photo.jpg -s great-wave")
+    if not style:
+        raise catalog.none_given(inputs)
     chosen = _by_name(catalog.find(each, painting) for each in style)
     settings = batch.Settings(
         options, read, write,

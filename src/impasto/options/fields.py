@@ -8,17 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
+from functools import reduce
 from math import isinf
 from numbers import Integral, Real
+from operator import or_
 from os import PathLike
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from impasto.errors import OptionError, did_you_mean
 from impasto.untrusted import Json as Json  # noqa: PLC0414 - others take it from here
 
 _MOST = 1 << 63
 """What a whole number stays below: what seeds and sizes go to takes 64 bits."""
+
+Side: TypeAlias = int | str
+"""A side of a picture, in pixels or as a share such as ``50%``."""
 
 Value = TypeVar("Value")
 Options = TypeVar("Options", bound="Checked")
@@ -33,10 +38,15 @@ def knob(
     choices: tuple[str, ...] | None = None,
     was: str = "",
     added: bool = False,
+    parse: Callable[[str], Value] | None = None,
 ) -> Value:
     """A field of options: its default, what it does in one line, what it may be, what it ``was``
-    called, and whether it was ``added`` later: at its default, all is as it was before."""
-    about = {"doc": doc, "low": low, "high": high, "choices": choices, "was": was, "added": added}
+    called, whether it was ``added`` later: at its default, all is as it was before; and how a
+    text that a person types is read where that is not plain."""
+    about = {
+        **{"doc": doc, "low": low, "high": high, "choices": choices},
+        **{"was": was, "added": added, "parse": parse},
+    }
     return field(default=default, metadata=about)
 
 
@@ -58,7 +68,7 @@ class Checked:
                 raise OptionError(
                     f"{name} is {_shown(value)}", hint=f"it must be {_either(choices)}"
                 )
-            if low is high is None or value is each.default is None:
+            if low is high is None or value is each.default is None or isinstance(value, str):
                 continue
             inside = (low is None or value >= low) and (high is None or value <= high)
             if not inside:  # nor is what is no number
@@ -104,6 +114,7 @@ _KNOWN: dict[object, _Kind] = {
     float: _Kind("a number", (Real,)),
     str: _Kind("a text", (str, PathLike)),
     tuple[str, ...]: _Kind("a list of texts", (tuple,)),
+    Side: _Kind("a whole number, or a share such as 50%", (Integral, str)),
 }
 
 
@@ -122,8 +133,8 @@ _FOUND: dict[type, dict[str, _Kind]] = {}
 
 def _kind(hint: Any, options: type, name: str) -> _Kind:
     several = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    kind, *others = (each for each in several if each is not NoneType)
-    if others or not (kind in _KNOWN or is_dataclass(kind)):
+    kind = reduce(or_, (each for each in several if each is not NoneType))
+    if not (kind in _KNOWN or is_dataclass(kind)):
         raise TypeError(f"{options.__name__}.{name} is {hint}, a kind that no option has")
     known = _KNOWN.get(kind) or _Kind(kind.__name__, (kind,))
     return replace(known, optional=NoneType in several)

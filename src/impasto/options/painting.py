@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from impasto.options.fields import Checked, knob
+from impasto.errors import OptionError
+from impasto.options.fields import Checked, Side, knob
+
+_LONGEST_SIDE = 65_500
+_PIXELS = re.compile(r"\s*([0-9]{1,9})\s*(?:px)?\s*")
+_SHARE = re.compile(r"\s*([0-9]{1,4}(?:\.[0-9]{1,4})?)\s*%\s*")
+
+
+def size(text: str) -> Side:
+    """A size as people write it: ``1024``, ``1024px`` or ``50%``. What is none is refused when
+    options are made of it."""
+    pixels = _PIXELS.fullmatch(text)
+    return int(pixels[1]) if pixels else text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,11 +26,12 @@ class StylizeOptions(Checked):
 
     strength: float = knob(1.0, "How much of the painting: 0 none, 1 all.", low=0, high=1)
     keep_colors: bool = knob(False, "Keep the photograph's colours; paint lightness only.")
-    size: int | None = knob(
+    size: Side | None = knob(
         None,
-        "Long side of the result in pixels; as it is by default.",
+        "Long side of the result in pixels, or a share such as 50%; as it is by default.",
         low=1,
-        high=65_500,
+        high=_LONGEST_SIDE,
+        parse=size,
     )
     stroke: float | None = knob(
         None,
@@ -40,6 +54,30 @@ class StylizeOptions(Checked):
     paint_paper: bool = knob(
         False, "Let white paper and black bars take the style's tone; they keep their own else."
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.size, str) and not _share(self.size):
+            raise OptionError(
+                f"size is {self.size[:40]!r}",
+                hint="it is the long side in pixels, such as 1024, or a share, such as 50%",
+            )
+
+    def side(self, width: int, height: int) -> int:
+        """Long side of what becomes of a picture, in pixels.
+
+        Raises:
+            OptionError: it would be longer than any that is painted.
+        """
+        own = max(width, height)
+        if not isinstance(self.size, str):
+            return self.size or own
+        side = max(1, round(own * _share(self.size)))
+        if side > _LONGEST_SIDE:
+            raise OptionError(
+                f"{self.size} would be {side} pixels", hint=f"the limit is {_LONGEST_SIDE}"
+            )
+        return side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +103,12 @@ class StyleOptions(Checked):
     hypernetwork: str | None = knob(
         None, "Folder of a hypernetwork to use instead of the one that came with impasto."
     )
+
+
+def _share(text: str) -> float:
+    """0.5 for ``50%``; 0 for what is no share."""
+    match = _SHARE.fullmatch(text)
+    return float(match[1]) / 100 if match else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from pydantic.config import JsonDict
 from impasto import catalog
 from impasto.errors import OptionError
 from impasto.options import OptimizeOptions, StylizeOptions, WriteOptions
-from impasto.options.fields import Checked, changed, current
+from impasto.options.fields import Checked, Side, changed, current
 
 MEDIA_TYPES = {
     "JPEG": "image/jpeg",
@@ -33,6 +33,8 @@ _STYLE_DOC = "A style's name, or a blend such as great-wave:0.7,udnie:0.3."
 
 
 _PLAIN = (int, float, bool, int | None, float | None)
+_IN_PIXELS = {Side | None: int | None}
+"""Limits of the service are in pixels, and so is what a client asks for."""
 
 
 def _knobs(options: Checked) -> Iterator[tuple[str, type, object, Mapping[str, Any]]]:
@@ -45,8 +47,10 @@ def _knobs(options: Checked) -> Iterator[tuple[str, type, object, Mapping[str, A
         value = getattr(options, each.name)
         if isinstance(value, Checked):
             yield from _knobs(value)
-        elif each.name != "device" and (kinds[each.name] in _PLAIN or each.metadata["choices"]):
-            yield each.name, kinds[each.name], value, each.metadata
+            continue
+        kind = _IN_PIXELS.get(kinds[each.name], kinds[each.name])
+        if each.name != "device" and (kind in _PLAIN or each.metadata["choices"]):
+            yield each.name, kind, value, each.metadata
 
 
 def _model(name: str, *options: Checked, **more: Any) -> type[BaseModel]:

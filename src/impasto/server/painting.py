@@ -56,9 +56,9 @@ def painted(order: Order, options: ServeOptions, threads: int | None = None) -> 
     """
     clock = _Clock()
     size, stroke = order.options.size, order.options.stroke
-    enough = largest_side(size, stroke) if size else None
+    enough = largest_side(size, stroke) if isinstance(size, int) else None
     photo = images.read(BytesIO(order.data), read_options(options), enough=enough)
-    side = enough or largest_side(max(photo.width, photo.height), stroke)
+    side = enough or largest_side(order.options.side(photo.width, photo.height), stroke)
     if side > options.stylize_side:
         raise PictureLimitError(
             f"it would be painted at {side} pixels a side; the limit is {options.stylize_side}",

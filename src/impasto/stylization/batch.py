@@ -225,8 +225,8 @@ def _paint(
 
 def _require_room(photo: Picture, settings: Settings) -> None:
     """Raises: PictureLimitError: the painting is to have more pixels than are read of one."""
-    limit, size = settings.read.max_pixels, settings.stylize.size
-    pixels = photo.width * photo.height * ((size or 0) / max(photo.width, photo.height)) ** 2
+    limit, side = settings.read.max_pixels, settings.stylize.side(photo.width, photo.height)
+    pixels = photo.width * photo.height * (side / max(photo.width, photo.height)) ** 2
     if pixels > limit:
         raise PictureLimitError(
             f"it would have {pixels / 1e6:.0f} megapixels; the limit is {limit / 1e6:g}",

@@ -18,6 +18,7 @@ from impasto.images.grain import grained
 from impasto.images.picture import Picture
 from impasto.inference.engine import Engine, OnnxEngine
 from impasto.options import StylizeOptions
+from impasto.options.fields import Side
 from impasto.stylization import scales
 from impasto.video.temporal import SteadyEngine
 
@@ -95,7 +96,7 @@ class Stylizer:
         *,
         strength: float = StylizeOptions.strength,
         keep_colors: bool = StylizeOptions.keep_colors,
-        size: int | None = StylizeOptions.size,
+        size: Side | None = StylizeOptions.size,
         stroke: float | None = StylizeOptions.stroke,
         crisp: float = StylizeOptions.crisp,
         grain: float = StylizeOptions.grain,
@@ -103,7 +104,8 @@ class Stylizer:
     ) -> Picture:
         """Paint ``source``: a path, bytes, a file, a Pillow image, an array, a Picture.
 
-        The result has the photograph's size (or ``size`` as its longer side), its
+        The result has the photograph's size (or ``size`` as its longer side, in pixels or as
+        a share such as ``50%``), its
         transparency and its metadata. With ``stroke`` it looks the same in every size, and
         ``crisp``, 0..1, says how much of the finer marks is laid on
         (:mod:`impasto.stylization.scales`). With ``grain``, 0..64 levels, flat areas have brush
@@ -119,9 +121,7 @@ class Stylizer:
             strength=strength, keep_colors=keep_colors, size=size, stroke=stroke, crisp=crisp,
             grain=grain, paint_paper=paint_paper,
         )  # fmt: skip
-        photo = images.open_any(source)
-        if options.size:
-            photo = photo.resized(options.size)
+        photo = _sized(images.open_any(source), options)
         pixels = operations.opaque(photo).pixels
         learnt, _ = self._strengths(options.strength)
         if not options.stroke:
@@ -149,8 +149,7 @@ class Stylizer:
 
         def pixels() -> Iterator[NDArray[np.uint8]]:
             for frame in frames:
-                photo = Picture(frame)
-                photos.append(photo.resized(options.size) if options.size else photo)
+                photos.append(_sized(Picture(frame), options))
                 yield photos[-1].pixels
 
         works = bool(engine.state)  # a film that goes on has been painted before
@@ -241,7 +240,7 @@ def stylize(
     *,
     strength: float = StylizeOptions.strength,
     keep_colors: bool = StylizeOptions.keep_colors,
-    size: int | None = StylizeOptions.size,
+    size: Side | None = StylizeOptions.size,
     stroke: float | None = StylizeOptions.stroke,
     crisp: float = StylizeOptions.crisp,
     grain: float = StylizeOptions.grain,
@@ -257,6 +256,10 @@ def stylize(
         grain=grain, paint_paper=paint_paper,
     )  # fmt: skip
     return _loaded(catalog.find(style))(source, **vars(options))
+
+
+def _sized(photo: Picture, options: StylizeOptions) -> Picture:
+    return photo.resized(options.side(photo.width, photo.height)) if options.size else photo
 
 
 @lru_cache(maxsize=4)

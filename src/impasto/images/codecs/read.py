@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO
 import numpy as np
 from PIL import Image
 
+from impasto import addresses
 from impasto.errors import OptionError, PictureError, PictureLimitError, in_memory, reason
 from impasto.images.codecs import bmp, gif, jpeg, png, tiff
 from impasto.images.codecs.arrays import from_array
@@ -93,6 +94,7 @@ def _open_file(path: Path, options: ReadOptions) -> IO[bytes]:
     try:
         handle = os.open(path, _OPEN_FLAGS)
     except (OSError, ValueError) as error:
+        addresses.require_file(str(path))
         raise PictureError(f"{path} cannot be opened: {reason(error)}") from error
     about = os.fstat(handle)
     if not stat.S_ISREG(about.st_mode):
