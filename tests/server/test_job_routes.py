@@ -3,10 +3,12 @@
 import io
 import json
 import shutil
+from fractions import Fraction
 
 import pytest
 from PIL import Image
 
+from filming import make
 from impasto import images
 from impasto.server import parts
 from kept import done, film, keep, new
@@ -173,6 +175,27 @@ def test_a_damaged_film_is_said_without_the_servers_places(service, tmp_path):
     assert job["state"] == "failed"
     assert job["error"]["detail"].startswith("the film ")
     assert "/" not in job["error"]["detail"]
+
+
+def test_a_film_whose_sound_mp4_does_not_hold_is_another_kind_and_says_so(service, tmp_path):
+    every = {"time_base": Fraction(1, 25), "step": lambda _: 1}
+    kinds = {"codec": "mjpeg", "pixel_format": "yuvj420p", "sound": "pcm_s16le"}
+    clip = make(tmp_path / "clip.avi", frames=3, size=(64, 48), **kinds, **every).read_bytes()
+    job = service.ended(service.submit(clip, style="udnie").headers["location"])
+    assert (job["state"], job["media_type"]) == ("done", "video/quicktime")
+    assert job["notes"] == ["written as .mov, as .mp4 cannot hold its sound"]
+    found = service.http.get(job["result"])
+    assert found.headers["content-disposition"] == 'attachment; filename="udnie.mov"'
+
+
+def test_lists_of_films_are_refused_with_a_sentence(service, tmp_path):
+    clip = film(tmp_path / "clip.mp4", 3)
+    playlist = b"#EXTM3U\n#EXTINF:9,\n/etc/passwd\n"
+    for sent in (b"ffconcat version 1.0\nfile /etc/passwd\n", playlist):
+        assert service.submit(sent, style="udnie").status_code == 422
+    looks_like_a_film = clip[:12] + playlist
+    job = service.ended(service.submit(looks_like_a_film, style="udnie").headers["location"])
+    assert (job["state"], job["error"]["status"]) == ("failed", 422), job
 
 
 def test_films_above_the_limit_fail_with_a_sentence(tmp_path):

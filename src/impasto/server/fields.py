@@ -24,7 +24,15 @@ MEDIA_TYPES = {
     "TIFF": "image/tiff",
     "BMP": "image/bmp",
 }
-FILM_TYPES = {"mp4": "video/mp4", "webm": "video/webm", "gif": "image/gif"}
+FILM_TYPES = {
+    "mp4": "video/mp4",
+    "mov": "video/quicktime",
+    "mkv": "video/matroska",
+    "webm": "video/webm",
+    "gif": "image/gif",
+}
+"""By suffix; a film of a job that names none is the first one that holds its sound."""
+SUFFIXES = {media_type: suffix for suffix, media_type in FILM_TYPES.items()}
 
 _SHARE = r"[0-9]{0,6}\.?[0-9]{1,6}"
 _STYLE = re.compile(rf"[a-z0-9-]{{1,64}}(:{_SHARE})?(,[a-z0-9-]{{1,64}}:{_SHARE}){{0,7}}")

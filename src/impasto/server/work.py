@@ -105,14 +105,17 @@ def kind_of(image: bytes, painting: bytes | None, format: str | None) -> Kind:
 
 
 def format_of(kind: Kind, format: str | None) -> str:
-    """The format that a job's result gets: for a picture as it is called, or "" for its own.
+    """The format that a job's result gets: for a picture as it is called; "" for its own, or the
+    first one that holds a film's sound.
 
     Raises:
         OptionError: one that is not written.
     """
+    if not format:
+        return ""
     if kind != "film":
-        return paths.valid_format(format) if format else ""
-    wanted = (format or "mp4").strip().lower()
+        return paths.valid_format(format)
+    wanted = format.strip().lower()
     if wanted not in FILM_TYPES:
         hint = f"use {', '.join(FILM_TYPES)}"
         raise OptionError(f"{format!r} is not a kind of film that is written", hint=hint)
@@ -230,7 +233,7 @@ def _made(options: ServeOptions, job: Job, jobs: Jobs, folder: Path) -> dict[str
     if job.kind == "film":
         image.save(folder / _SENT)
         target, notes = _film(options, job, folder, tell)
-        media_type = FILM_TYPES[job.format]
+        media_type = FILM_TYPES[target.suffix[1:]]
         with target.open("rb") as file:
             size = jobs.keep(job.id, "result", file)
     else:
@@ -255,10 +258,12 @@ def _film(
     options: ServeOptions, job: Job, folder: Path, tell: OnProgress
 ) -> tuple[Path, Sequence[str]]:
     """The painted film of the one that was sent, and what had to be decided."""
-    from impasto.stylization.film import stylize_film
+    from impasto.stylization.film import fitting, stylize_film
     from impasto.stylization.stylizer import Stylizer
 
-    target = folder / f"painted.{job.format}"
+    target = folder / f"painted.{job.format or 'mp4'}"
+    task = paths.Task(folder / _SENT, job.style, target, free=not job.format)
+    task = fitting(task) if task.free else task
     wanted, write = split(job.options)
 
     def on_progress(progress: Progress) -> None:
@@ -270,15 +275,15 @@ def _film(
         tell(progress)
 
     film = stylize_film(
-        folder / _SENT,
-        target,
+        task.input,
+        task.output,
         Stylizer(job.style, device=options.device, steady=True),
         changed(StylizeOptions(), wanted),
         read=ReadOptions(max_pixels=options.max_pixels, max_side=options.job_side),
         strip=write.strip,
         on_progress=on_progress,
     )
-    return target, film.notes
+    return task.output, (*film.notes, *filter(None, [task.note]))
 
 
 def _optimized(

@@ -13,7 +13,8 @@ const PREVIEW = 1024; // in which brush marks have the size 1
 const DRAFT = 512;
 const LIVE = 480;
 const KEPT = 16; // paintings that are kept, so that going back to a style is instant
-const ENDING = { 'image/png': 'png', 'image/webp': 'webp', 'image/avif': 'avif', 'video/mp4': 'mp4' };
+const ENDING = { 'image/png': 'png', 'image/webp': 'webp', 'image/avif': 'avif', 'video/mp4': 'mp4',
+  'video/quicktime': 'mov', 'video/matroska': 'mkv', 'video/webm': 'webm', 'image/gif': 'gif' };
 const TINY = '-tiny'; // great-wave-tiny paints as great-wave does, and faster
 const FILM = /\.(mp4|m4v|mov|mkv|webm|avi)$/i;
 
@@ -285,7 +286,7 @@ async function preview() {
 /** The picture in its full size, or the whole film, as a file. */
 async function download() {
   const wanted = { ...settings(), strength: Number(strength.value) };
-  const kind = photo.film ? 'mp4' : ENDING[photo.file.type];
+  const kind = photo.film ? undefined : ENDING[photo.file.type];
   const stem = paintedName();
   const key = paintingKey();
   const shown = photo;
@@ -300,7 +301,7 @@ async function download() {
     const use = { signal, tell: tells };
     const type = `image/${kind ?? 'jpeg'}`;
     if (shown.film && own) throw problem('Films are not painted after your own painting', 'choose another style');
-    if (shown.film) return painter.job({ image: shown.file }, wanted, { ...use, format: 'mp4' });
+    if (shown.film) return painter.job({ image: shown.file }, wanted, use);
     if (own) { // mixed here: it is not painted twice
       const small = scaled(shown.small, made.width, made.height);
       return encoded(mixed(small, made, wanted.strength), type);

@@ -15,7 +15,7 @@ from impasto.errors import PictureLimitError
 from impasto.options import OptimizeOptions, ServeOptions, StylizeOptions
 from impasto.options.fields import changed
 from impasto.server import schema, work
-from impasto.server.fields import Optimize, Stylize, known_style, renamed, split
+from impasto.server.fields import SUFFIXES, Optimize, Stylize, known_style, renamed, split
 from impasto.server.painting import SMALLER
 from impasto.server.problems import Refusal
 from impasto.server.ranges import ranged
@@ -131,7 +131,7 @@ def so_far(job: OneJob, jobs: AllJobs) -> Response:
 @router.get("/jobs/{id}/result", tags=["jobs"], response_class=Response, responses=schema.RESULT)
 def result(request: Request, job: OneJob, jobs: AllJobs) -> Response:
     """What a job has made, whole or in ranges; kept for a while, see `expires` of the limits."""
-    ending = job.media_type.partition("/")[2]
+    ending = SUFFIXES.get(job.media_type) or job.media_type.partition("/")[2]
     name = f"{job.style.replace(':', '-').replace(',', '-') or 'painting'}.{ending}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return ranged(request, jobs.result(job), job.ended, job.media_type, headers)
