@@ -297,10 +297,14 @@ def _distinct(
     return tasks
 
 
+_SHEETS = ("sheet", "redo")
+"""What stands for the style in the results of ``impasto sheet`` and ``impasto redo``."""
+
+
 def _without_results(found: Sequence[Found], styles: Collection[str]) -> list[Found]:
     """Without ``photo.STYLE.jpg`` where ``photo`` is there, too, and nobody named the former."""
     stems = {item.path.stem for item in found} | {item.path.name for item in found}
-    names = "|".join(map(re.escape, sorted(styles, key=len, reverse=True)))
+    names = "|".join(map(re.escape, sorted({*styles, *_SHEETS}, key=len, reverse=True)))
     share = rf"(?:{names})-\d+(?:-\d+)?"
     styled = re.compile(rf"(?:{names})|{share}(?:-{share})+")  # one, or a blend of several
 

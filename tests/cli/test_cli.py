@@ -232,6 +232,10 @@ def test_a_sheet(folder):
     sheet = images.read(folder / "a.sheet.jpg")
     assert sheet.width > 2 * 96
     assert run("sheet", "a.jpg", "-s", "great-wave", cwd=folder).returncode == 1
+    (folder / "a.redo.jpg").write_bytes((folder / "a.jpg").read_bytes())
+    assert run("stylize", ".", "-s", "great-wave-tiny", cwd=folder).returncode == 0
+    painted = {path.name for path in folder.rglob("*great-wave-tiny*")}
+    assert painted == {"a.great-wave-tiny.jpg", "b.great-wave-tiny.png"}  # no sheet, no result
 
 
 def test_the_demo(folder, photo, monkeypatch):

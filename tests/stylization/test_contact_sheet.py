@@ -14,7 +14,18 @@ def composed(label, columns=None, count=1):
 
 @pytest.mark.parametrize(
     ("label", "written"),
-    [("Café at Night", "Cafe at Night"), ("Größe", "Gro?e"), ("神奈川", "???"), ("Udnie", "Udnie")],
+    [
+        ("Café at Night", "Cafe at Night"),
+        ("Größe", "Grosse"),
+        ("Udnie", "Udnie"),
+        ("神奈川", "ShenNaiChuan"),
+        ("Звёздная ночь", "Zvezdnaya noch'"),
+        ("ليلة", "lylh"),
+        ("रात", "rat"),
+        ("Ἀθηνᾶ", "Athina"),
+        ("cafe\u0301", "cafe"),
+        ("a\udcff", "a"),
+    ],
 )
 def test_labels_are_written_in_letters_that_the_font_has(label, written):
     assert np.array_equal(composed(label), composed(written))
@@ -33,6 +44,28 @@ def test_a_sheet_shows_each_look_once(photo):
     sheet(photo, cell=64, on_progress=told.append)
     assert [each.message for each in told] == list(catalog.looks(catalog.styles()))
     assert len(told) < len(catalog.styles())
+
+
+def test_a_label_is_what_one_types_and_the_title_below(photo, style, monkeypatch):
+    labels = []
+
+    def compose(cells):
+        labels.extend(label for label, _ in cells)
+        return photo
+
+    monkeypatch.setattr(images, "compose", compose)
+    title = style.card.title
+    sheet(photo, ["great-wave", style.folder, style], cell=64)
+    assert labels == [
+        "Photograph",
+        f"great-wave\n{title}",
+        f"{style.folder}\n{title}",
+        f"great-wave\n{title}",
+    ]
+    monkeypatch.undo()
+    one, two = composed("great-wave"), composed(f"great-wave\n{title}")
+    assert two.shape[0] > one.shape[0]
+    assert not np.array_equal(two, composed("great-wave\n"))
 
 
 def test_a_long_label_stays_below_its_picture():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from impasto import catalog, images
-from impasto.catalog import StyleSource
+from impasto.catalog import Style, StyleSource
 from impasto.images.picture import Picture
 from impasto.progress import OnProgress, Progress, silent
 from impasto.stylization.stylizer import Stylizer
@@ -22,7 +23,8 @@ def sheet(
     cell: int = 480,
     on_progress: OnProgress = silent,
 ) -> Picture:
-    """``photo`` and its paintings, each with its style's title, on one picture.
+    """``photo`` and its paintings on one picture, each with its style as one gives it to
+    ``stylize``, and its title.
 
     Args:
         photo: anything that :func:`impasto.stylize` takes.
@@ -30,10 +32,17 @@ def sheet(
         cell: long side of each picture in pixels.
         on_progress: called after each style.
     """
-    chosen = [catalog.find(style) for style in styles or catalog.looks(catalog.styles())]
+    given = styles or [*catalog.looks(catalog.styles())]
+    chosen = [catalog.find(style) for style in given]
     small = images.open_any(photo).resized(cell)
     cells = [("Photograph", small)]
-    for number, style in enumerate(chosen, 1):
-        cells.append((style.card.title, Stylizer(style)(small)))
+    for number, (source, style) in enumerate(zip(given, chosen, strict=True), 1):
+        cells.append((_label(source, style), Stylizer(style)(small)))
         on_progress(Progress(number, len(chosen), message=style.name))
     return images.compose(cells)
+
+
+def _label(source: StyleSource, style: Style) -> str:
+    """Two lines: what was given, or the style's name, and whose look it is."""
+    typed = os.fspath(source) if isinstance(source, (str, os.PathLike)) else style.name
+    return f"{typed}\n{style.card.title}"

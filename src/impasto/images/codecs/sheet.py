@@ -7,47 +7,59 @@ import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
+from anyascii import anyascii
 from PIL import Image, ImageDraw, ImageFont
 
 from impasto.images.codecs.pillow import to_pil
 from impasto.images.raster import Raster
 
 _GAP = 12
-
-
-_LABEL = 34
-
-
+_LINES = (18, 14)
+"""Sizes of the letters of a label's lines."""
+_LEADING = 1.2
+_MARGIN = 6
+"""Pixels between a picture and its label."""
 _PAPER = (250, 249, 246)
-
-
-_INK = (40, 38, 34)
+_INK = ((40, 38, 34), (96, 92, 84))
+"""Of the lines."""
 
 
 def compose(cells: Sequence[tuple[str, Raster]], *, columns: int | None = None) -> Raster:
-    """Pictures of one size under their labels, row by row; about square by default."""
+    """Pictures of one size under their labels, row by row; about square by default. A label has
+    one line or two."""
     first = cells[0][1]
-    width, height = first.width + _GAP, first.height + _LABEL + _GAP
+    lines = max(label.count("\n") + 1 for label, _ in cells)
+    height = first.height + _below(lines) + _GAP
+    width = first.width + _GAP
     columns = columns or _columns(len(cells), width, height)
     rows = -(-len(cells) // columns)
     paper = Image.new("RGB", (columns * width + _GAP, rows * height + _GAP), _PAPER)
     draw = ImageDraw.Draw(paper)
-    font = ImageFont.load_default(18)
     for index, (label, picture) in enumerate(cells):
         left = _GAP + index % columns * width
         top = _GAP + index // columns * height
         image = to_pil(picture)
         paper.paste(image, (left, top), image if image.mode == "RGBA" else None)
-        text = _fitting(_plain(label), font, first.width - 2)
-        draw.text((left + 2, top + picture.height + 6), text, _INK, font)
+        _write(draw, label, (left + 2, top + picture.height + _MARGIN), first.width - 2)
     return Raster(np.asarray(paper))
 
 
+def _below(lines: int) -> int:
+    """Pixels for labels of so many lines."""
+    return round(2 * _MARGIN + sum(_LINES[:lines]) * _LEADING)
+
+
+def _write(draw: ImageDraw.ImageDraw, label: str, place: tuple[int, int], width: int) -> None:
+    left, top = place
+    for text, size, ink in zip(label.split("\n"), _LINES, _INK, strict=False):
+        font = ImageFont.load_default(size)
+        draw.text((left, top), _fitting(_plain(text), font, width), ink, font)
+        top += round(size * _LEADING)
+
+
 def _plain(label: str) -> str:
-    """As the font that Pillow carries can write it: without accents, other letters as "?"."""
-    letters = unicodedata.normalize("NFKD", label)
-    bare = (each for each in letters if not unicodedata.combining(each))
-    return "".join(each if each.isascii() else "?" for each in bare)
+    """In the letters that the font of Pillow has: other scripts are transliterated."""
+    return anyascii(unicodedata.normalize("NFC", label))
 
 
 def _fitting(label: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
