@@ -213,7 +213,7 @@ def test_films_above_the_limit_fail_with_a_sentence(tmp_path):
         ({}, 422, "no style"),
         ({"style": "nothing"}, 422, "no style 'nothing'"),
         ({"style": "udnie", "size": "9000"}, 413, "the limit is 8192"),
-        ({"style": "udnie", "format": "mp4"}, 422, "is not written"),
+        ({"style": "udnie", "format": "mp4"}, 422, "is not a format"),
         ({"style": "udnie", "start": "/etc/passwd"}, 422, "start"),
         ({"style": "udnie", "strength": "much"}, 422, "strength"),
     ],

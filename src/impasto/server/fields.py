@@ -115,7 +115,13 @@ def renamed(fields: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]
     def note(old: str, now: str) -> None:
         notes.append(f"{old} is called {now} now - use {now}")
 
-    return current(OptimizeOptions(), fields, note), tuple(notes)
+    known = {name: value for name, value in fields.items() if name in _TAKEN}
+    others = {name: value for name, value in fields.items() if name not in _TAKEN}
+    return others | current(OptimizeOptions(), known, note), tuple(notes)
+
+
+_TAKEN = {*Optimize.model_fields, *(about["was"] for *_, about in _knobs(OptimizeOptions()))}
+"""Fields of an optimisation by any name. What names files has none, neither old nor new."""
 
 
 def known_style(style: str | None) -> str:
