@@ -51,7 +51,7 @@ def test_parts_that_cannot_be_joined_are_kept_and_nothing_else(
     assert not target.exists()
     (parts,) = tmp_path.iterdir()
     kept = sorted(path.name for path in parts.iterdir())
-    assert kept == ["000000.npz", "000000.part", "film.json", "lock"]
+    assert kept == ["000000.npz", "000000.nut", "film.json", "lock"]
     seen = []
     stylize_film(clip, target, Stylizer(style, steady=True, threads=1), on_progress=seen.append)
     assert not seen  # all was painted before

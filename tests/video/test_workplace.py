@@ -133,7 +133,7 @@ def test_ctrl_c_leaves_a_film_and_exits_with_130(tmp_path):
     target = tmp_path / "clip.great-wave.mp4"
     command = [sys.executable, "-m", "impasto", "stylize", str(clip), "-s", "great-wave"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    part = tmp_path / f".{target.name}.parts" / "part.tmp"
+    part = tmp_path / f".{target.name}.parts" / "part.nut"
     deadline = time.monotonic() + 120
     while not part.exists() and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -191,7 +191,7 @@ def again(stopped, tmp_path, monkeypatch):
 def test_what_is_left_is_parts_two_states_and_their_list(again):
     clip, target, folder = again
     assert sorted(path.name for path in folder.iterdir()) == [
-        *("000000.part", "000001.npz", "000001.part", "000002.npz", "000002.part"),
+        *("000000.nut", "000001.npz", "000001.nut", "000002.npz", "000002.nut"),
         *("film.json", "lock"),
     ]
     seen = []
@@ -253,7 +253,7 @@ DAMAGE = [half, flipped, empty, noise, pickled, gone, pipe, device, linked, fold
 @pytest.mark.parametrize("damage", DAMAGE)
 @pytest.mark.parametrize(
     ("name", "first"),
-    [("000002.npz", 11), ("000002.part", 11), ("000001.npz", 16), ("000000.part", 1)],
+    [("000002.npz", 11), ("000002.nut", 11), ("000001.npz", 16), ("000000.nut", 1)],
 )
 def test_what_was_damaged_is_painted_again(again, damage, name, first):
     """The last part from the state before it; where there is none, all."""
@@ -272,7 +272,8 @@ LISTS = {
     "nothing": b"", "text": b"film", "null": b"null", "a list": b"[]", "deep": b"[" * 10**5,
     "no parts": b'{"key": 1}', "numbers": b'{"key": 1, "parts": 3, "states": 4, "shown": 5}',
     "a list of lists": b'{"key": "", "parts": [[]], "states": {}, "shown": null}',
-    "large": b'{"key": "", "parts": [{"bytes": 1e999, "sha256": 0}], "states": {}, "shown": null}',
+    "elsewhere": b'{"key": "", "parts": [{"kind": "/../x", "bytes": 9, "sha256": 0}], '
+    b'"states": {}, "shown": null}',
     "not UTF-8": b'{"key": "\xff"}', "half": None,
 }  # fmt: skip
 
@@ -304,7 +305,7 @@ def with_state(folder, **changes):
     with np.load(path) as arrays:
         np.savez(path, **{**arrays, **changes})
     about = json.loads((folder / "film.json").read_bytes())
-    about["states"]["3"] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
+    about["states"]["3"] = {"kind": ".npz", "bytes": path.stat().st_size, "sha256": sha256(path)}
     (folder / "film.json").write_text(json.dumps(about))
 
 
@@ -458,7 +459,7 @@ def test_the_command_line_says_what_was_damaged(stopped, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Encoder, "add", add)
         assert run(*command).returncode == 130
-    parts = list(tmp_path.glob(".*/*.part"))
+    parts = list(tmp_path.glob(".*/*.nut"))
     assert len(parts) == 1
     noise(parts[0])
     done = run(*command, text=True)

@@ -96,7 +96,8 @@ class Pipeline:
                 if not self.frames:
                     self.clear = self._keeps(first)
                 coded = coding(self._work.target.suffix, clear=self.clear)
-                with Encoder(self._work.folder / "part.tmp", coded, self._film) as encoder:
+                part = self._work.folder / f"part.{coded.parts}"
+                with Encoder(part, coded, self._film) as encoder:
                     for each in islice(chain((first,), painted), PART):
                         self._add(each, encoder)
                         on_progress(Progress(self.frames, max(total, self.frames)))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     State = dict[str, Array]
 
-_LIST = "film.json"
+_LIST, _STATE = "film.json", ".npz"
 _LONGEST_LIST = 2**24
 _STATES = 2
 """States that are kept: where the last part is damaged, the one before is gone on from."""
@@ -54,6 +54,8 @@ def _folder(target: Path) -> Path:
 class _File:
     """What is known of a file."""
 
+    kind: str
+    """Its suffix."""
     bytes: int
     sha256: str
 
@@ -61,12 +63,15 @@ class _File:
     def of(cls, path: Path) -> _File:
         with path.open("rb") as file:
             os.fsync(file.fileno())
-        return cls(path.stat().st_size, paths.sha256(path))
+        return cls(path.suffix, path.stat().st_size, paths.sha256(path))
 
     @classmethod
     def told(cls, about: Any) -> _File:
         """Raises: ValueError, TypeError, KeyError: it tells of no file."""
-        return cls(int(about["bytes"]), str(about["sha256"]))
+        kind = str(about["kind"])
+        if kind.strip(".").isalnum():
+            return cls(kind, int(about["bytes"]), str(about["sha256"]))
+        raise ValueError(kind)
 
     def is_at(self, path: Path) -> bool:
         """Whether a file is still what it was."""
@@ -127,10 +132,10 @@ class Work:
     @property
     def parts(self) -> list[Path]:
         """Those that are complete: what comes after them is known."""
-        return [self._place(number, "part") for number in range(len(self._list.parts))]
+        return [self._place(number, each.kind) for number, each in enumerate(self._list.parts)]
 
     def _place(self, number: int, kind: str) -> Path:
-        return self.folder / f"{number:06}.{kind}"
+        return self.folder / f"{number:06}{kind}"
 
     @property
     def keeps(self) -> bool:
@@ -166,10 +171,10 @@ class Work:
     def _usable(self, accept: Callable[[State], None]) -> int:
         """How many parts are gone on with."""
         parts, whole = self._list.parts, 0
-        while whole < len(parts) and parts[whole].is_at(self._place(whole, "part")):
+        while whole < len(parts) and parts[whole].is_at(self._place(whole, parts[whole].kind)):
             whole += 1
         for count in sorted(self._list.states, reverse=True):
-            path = self._place(count - 1, "npz")
+            path = self._place(count - 1, _STATE)
             if 0 < count <= whole and self._list.states[count].is_at(path):
                 with suppress(*_UNREADABLE, EOFError, ArithmeticError), path.open("rb") as file:
                     accept(dict(np.load(file, allow_pickle=False)))
@@ -196,7 +201,7 @@ class Work:
     def _tidy(self) -> None:
         """Remove all that the list does not tell of."""
         count = len(self._list.parts)
-        names = {*self.parts, *(self._place(each - 1, "npz") for each in self._list.states)}
+        names = {*self.parts, *(self._place(each - 1, _STATE) for each in self._list.states)}
         names |= {self.folder / _LIST, self.folder / "lock"} if count else {self.folder / "lock"}
         for path in set(self.folder.iterdir()) - names:
             if path.is_dir() and not path.is_symlink():
@@ -207,8 +212,8 @@ class Work:
     def keep(self, part: Path, state: Mapping[str, ArrayLike]) -> None:
         """Add a part, and what to go on from after it: both, or none."""
         number = len(self._list.parts)
-        about, path = _File.of(part), self._place(number, "npz")
-        part.replace(self._place(number, "part"))
+        about, path = _File.of(part), self._place(number, _STATE)
+        part.replace(self._place(number, about.kind))
         with path.open("wb") as file:
             arrays: dict[str, Any] = {name: np.asarray(each) for name, each in state.items()}
             np.savez(file, **arrays)
@@ -218,7 +223,7 @@ class Work:
         self._list = replace(self._list, parts=(*self._list.parts, about), states=kept)
         self._list.write(self.folder)
         for count in old:
-            self._place(count - 1, "npz").unlink(missing_ok=True)
+            self._place(count - 1, _STATE).unlink(missing_ok=True)
 
     def finish(self, joined: Path, *, whole: bool) -> None:
         """Put the film at the target; of one that is not ``whole``, the parts are kept."""
