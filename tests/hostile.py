@@ -138,7 +138,7 @@ def bomb(width: int, height: int) -> bytes:
 
 def text_bomb() -> bytes:
     """A compressed comment of 80 MB in a small PNG."""
-    packer = zlib.compressobj(9)
+    packer = zlib.compressobj(1)
     packed = b"".join(packer.compress(bytes(2**20)) for _ in range(80)) + packer.flush()
     chunk = png_chunk(b"iTXt", b"Comment\0\1\0\0\0" + packed)
     return png(1, 1, 8, 2, b"\0\0\0\0", chunk)

@@ -2,11 +2,14 @@
 
 import io
 import json
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 
 import hostile
+import hostile_pictures
 from running import run
 
 
@@ -69,6 +72,22 @@ def test_hostile_files_get_a_sentence(name, tmp_path):
     assert done.returncode == 1
     assert done.stderr.splitlines()[0].startswith(str(path))
     assert [p.name for p in tmp_path.iterdir()] == ["x.jpg"]
+
+
+def test_a_folder_of_hostile_files_is_painted_as_far_as_it_goes(tmp_path):
+    corpus = hostile_pictures.REFUSED | hostile_pictures.READ
+    for name, (make, _) in corpus.items():
+        (tmp_path / f"{name}.jpg").write_bytes(make())
+    done = run("stylize", tmp_path, "-s", "udnie-tiny", "-o", tmp_path / "out", "--json", text=True)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    told = {Path(each["input"]).stem: each for each in map(json.loads, done.stdout.splitlines())}
+    assert told.keys() == corpus.keys()
+    for name, (_, words) in hostile_pictures.REFUSED.items():
+        assert re.search(words, "{message} - {hint}".format(**told[name]["error"])), name
+    for name, (_, words) in hostile_pictures.READ.items():
+        assert told[name]["status"] == "done", told[name]
+        assert words in "".join(told[name]["notes"])
 
 
 def test_sheets_are_refused_before_they_are_painted(folder):

@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 from hostile import corners, encoded, noise
+from hostile_pictures import END, changed_jpeg, many_scans, many_segments
 from impasto import images
 from impasto.errors import PictureError, PictureLimitError
 from impasto.options import ReadOptions
 
-END = b"\xff\xd9"
 KINDS = {
     "baseline": {},
     "progressive": {"progressive": True},
@@ -88,18 +88,13 @@ def test_what_follows_the_end_marker_is_ignored():
         assert picture.notes == ()
 
 
-def scans(data, count):
-    """The picture with its last scan ``count`` times more."""
-    return data[:-2] + data[data.rindex(b"\xff\xda") : -2] * count + END
-
-
 def test_thousands_of_scans_are_refused_at_once():
     data = encoded(Image.new("RGB", (2000, 1500)), "JPEG", progressive=True)
     started = time.monotonic()
     with pytest.raises(PictureError, match="more than 500 scans; it would take very long"):
-        images.read(scans(data, 5000))
+        images.read(many_scans(data, 5000))
     assert time.monotonic() - started < 1
-    assert images.read(scans(encoded(corners(), "JPEG", progressive=True), 20)).width == 24
+    assert images.read(many_scans(encoded(corners(), "JPEG", progressive=True), 20)).width == 24
 
 
 def test_large_pictures_may_have_fewer_scans():
@@ -107,37 +102,25 @@ def test_large_pictures_may_have_fewer_scans():
     at = data.index(b"\xff\xc2") + 5
     data[at : at + 4] = (10_000).to_bytes(2, "big") * 2
     with pytest.raises(PictureError, match="more than 32 scans"):
-        images.read(scans(bytes(data), 40))
+        images.read(many_scans(bytes(data), 40))
 
 
 def test_segments_without_end_are_refused_at_once():
-    data = encoded(corners(), "JPEG")
-    many = data[:2] + b"\xff\xef\0\2" * 200_000 + data[2:]
     with pytest.raises(PictureError, match="more than 10000 segments"):
-        images.read(many)
-    assert images.read(data[:2] + b"\xff\xef\0\2" * 2000 + data[2:]).width == 24
+        images.read(many_segments(200_000))
+    assert images.read(many_segments(2000)).width == 24
 
 
-def with_frame(change):
-    data = bytearray(encoded(noise(), "JPEG"))
-    change(data, data.index(b"\xff\xc0"))
-    return bytes(data)
-
-
-def twelve_bits(data, at):
-    data[at + 1], data[at + 4] = 0xC1, 12
-
-
-@pytest.mark.parametrize(("change", "kind"), [
-    (twelve_bits, "a 12-bit JPEG"),
-    (lambda data, at: data.__setitem__(at + 1, 0xC3), "a lossless JPEG"),
-    (lambda data, at: data.__setitem__(at + 1, 0xC5), "a hierarchical JPEG"),
-    (lambda data, at: data.__setitem__(at + 1, 0xF7), "JPEG-LS"),
-    (lambda data, at: data.__setitem__(at + 9, 2), "a 2-channel JPEG"),
+@pytest.mark.parametrize(("frame", "kind"), [
+    ((0xC1, 12), "a 12-bit JPEG"),
+    ((0xC3,), "a lossless JPEG"),
+    ((0xC5,), "a hierarchical JPEG"),
+    ((0xF7,), "JPEG-LS"),
+    ((0xC0, 8, 2), "a 2-channel JPEG"),
 ])  # fmt: skip
-def test_kinds_that_are_not_read_are_named_and_not_called_damaged(change, kind):
+def test_kinds_that_are_not_read_are_named_and_not_called_damaged(frame, kind):
     with pytest.raises(PictureError, match=f"is {kind}, which is not read - convert it to PNG"):
-        images.read(with_frame(change))
+        images.read(changed_jpeg(*frame))
 
 
 @pytest.mark.parametrize("data", [

@@ -213,3 +213,11 @@ def test_xmp_that_cannot_be_told_apart_is_left_out_with_a_note(data):
     picture = images.read(encoded(noise(), "JPEG", xmp=data))
     assert "xmp" not in picture.metadata
     assert any("XMP data is damaged and left out" in note for note in picture.notes)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
+def test_metadata_that_cannot_be_written_does_not_cost_the_picture(format):
+    rubbish = {"exif": b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + bytes(range(256)), "dpi": (1e300, -1.0)}
+    picture = Picture(np.asarray(noise()), metadata=rubbish)
+    again = images.read(picture.encode(format))
+    assert (again.width, again.height) == (64, 48)

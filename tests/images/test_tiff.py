@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from hostile import encoded, near, noise
+from hostile_pictures import many_pages
 from impasto import images
 from impasto.errors import PictureError
 from tiffs import (
@@ -260,18 +261,6 @@ def test_cut_ones_are_damaged(levels):
                 images.read(data[: int(len(data) * part)])
 
 
-def pages(count):
-    """A file of ``count`` directories, all of the same picture."""
-    data = tiff(np.zeros((4, 4, 3), np.uint8), RGB)
-    size = 2 + 12 * struct.unpack_from("<H", data, 8)[0]
-    directory = data[8 : 8 + size]
-    more = [
-        directory + struct.pack("<I", len(data) + (at + 1) * (size + 4) if at + 1 < count else 0)
-        for at in range(count)
-    ]
-    return data[: 8 + size] + struct.pack("<I", len(data)) + data[12 + size :] + b"".join(more)
-
-
 @pytest.mark.parametrize("make", [
     lambda: tiff(np.zeros((4, 4, 3), np.uint8), RGB, tags=[(324, 4, [8] * 70_000)]),
     lambda: tiff(np.zeros((4, 4, 1), np.uint8), GREY, tags=[(60_000, 4, [8] * 1_100_000)]),
@@ -286,7 +275,7 @@ def test_parts_without_end_are_refused_at_once(make):
 
 
 def test_thousands_of_pages_cost_nothing():
-    data = pages(100_000)
+    data = many_pages(100_000)
     started = time.monotonic()
     assert images.read(data).notes == ("only its first frame is used",)
     assert time.monotonic() - started < 1

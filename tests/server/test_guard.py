@@ -14,6 +14,8 @@ import psutil
 import pytest
 
 import hostile
+import hostile_pictures
+from impasto import images
 from impasto.options import ReadOptions, ServeOptions
 from impasto.server.guard import HEADERS, is_loopback
 from problems import assert_problem
@@ -44,6 +46,7 @@ def everything(connection):
 
 
 BEHIND_A_PROXY = "behind a proxy, give the service a token: --token TOKEN, or IMPASTO_TOKEN"
+REFUSED = hostile.REFUSED | hostile_pictures.REFUSED
 HEAD = (
     b"POST /v1/stylize?style=udnie HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer secret\r\n"
 )
@@ -269,10 +272,10 @@ def test_wrong_forms_are_refused(guarded, body, boundary):
         assert found.json()["detail"]
 
 
-@pytest.mark.parametrize("name", hostile.REFUSED)
+@pytest.mark.parametrize("name", REFUSED)
 def test_what_readers_choke_on_is_refused_in_a_sentence(service, name):
     """The same pictures, and the same words, as through the library and the command line."""
-    make, words = hostile.REFUSED[name]
+    make, words = REFUSED[name]
     words = words.replace(str(ReadOptions.max_side), str(ServeOptions.max_side))
     if not (data := make()):
         words = "no picture was sent"  # as a body it is nothing, and no file that is empty
@@ -280,6 +283,14 @@ def test_what_readers_choke_on_is_refused_in_a_sentence(service, name):
     told = found.json()
     assert found.status_code == (413 if told["code"] == "PictureLimitError" else 422)
     assert re.search(words, f"{told['detail']} - {told['hint']}")
+
+
+@pytest.mark.parametrize("name", hostile_pictures.READ)
+def test_what_is_read_in_spite_of_something_is_painted(service, name):
+    make, _ = hostile_pictures.READ[name]
+    found = service.post(make(), style="udnie")
+    assert found.status_code == 200
+    assert images.read(found.content).width
 
 
 def test_bombs_are_refused_from_the_header(guarded):

@@ -33,6 +33,8 @@ _EXIF_TAGS = {
 
 def settings(metadata: Metadata, format: str) -> dict[str, Setting]:
     """What the format's writer is told of ``metadata``."""
+    if format == "BMP":
+        return {}
     exif, rest = _with_texts(metadata, format)
     xmp, iptc = metadata.get("xmp"), metadata.get("iptc")
     told: dict[str, Setting] = {}
@@ -51,16 +53,21 @@ def settings(metadata: Metadata, format: str) -> dict[str, Setting]:
     return told
 
 
-def with_segments(jpeg: bytes, metadata: Metadata) -> bytes:
-    """A JPEG with IPTC records and comments, for which Pillow's writer has no place."""
+def segments(metadata: Metadata) -> bytes:
+    """IPTC records and comments as segments of a JPEG; Pillow's writer has no place for them."""
     added = b""
     if iptc := metadata.get("iptc"):
         added += _segment(_PHOTOSHOP, b"Photoshop 3.0\0" + _resource(iptc))
     for keyword, text in _with_texts(metadata, "JPEG")[1]:
         line = text if keyword in ("Comment", "") else f"{keyword}: {text}"
         added += _segment(_COMMENT, line.encode())
+    return added
+
+
+def with_segments(jpeg: bytes, segments: bytes) -> bytes:
+    """A JPEG with more segments."""
     at = _behind_segments(jpeg)
-    return jpeg[:at] + added + jpeg[at:] if added else jpeg
+    return jpeg[:at] + segments + jpeg[at:]
 
 
 def _behind_segments(jpeg: bytes) -> int:

@@ -10,8 +10,8 @@ from PIL import Image
 from impasto.errors import OptionError, OutputError, reason
 from impasto.images.codecs import carried
 from impasto.images.codecs.color import srgb_profile
-from impasto.images.codecs.pillow import to_pil
-from impasto.images.raster import Raster
+from impasto.images.codecs.pillow import noted, to_pil
+from impasto.images.raster import Metadata, Raster
 from impasto.options import WriteOptions
 from impasto.paths import format_of, valid_format
 
@@ -35,21 +35,46 @@ def encode(picture: Raster, format: str, options: WriteOptions | None = None) ->
         white = Image.new("RGB", image.size, "white")
         white.paste(image, mask=image.getchannel("A"))
         image = white
-    settings = _SETTINGS[format] | _travelling(picture, format, options)
+    settings = _SETTINGS[format] | _profile(format)
     if format in ("JPEG", "WEBP", "AVIF"):
         settings["quality"] = options.quality
-    buffer = io.BytesIO()
+    travelling, segments = ({}, b"") if options.strip else _travelling(picture.metadata, format)
     try:
-        image.save(buffer, format, **settings)
+        data = _saved(image, format, settings, travelling)
     except (OSError, ValueError) as error:
         raise OutputError(
             f"{picture.width}x{picture.height} cannot be written as {format}: {reason(error)}",
             hint="use PNG or TIFF",
         ) from error
-    data = buffer.getvalue()
-    if format == "JPEG" and not options.strip:
-        return carried.with_segments(data, picture.metadata)
-    return data
+    return carried.with_segments(data, segments) if segments else data
+
+
+def _travelling(metadata: Metadata, format: str) -> tuple[dict[str, Setting], bytes]:
+    """What the format's writer is told of the metadata, and segments that a JPEG has beside;
+    nothing of what cannot be read any more."""
+    try:
+        with noted([]):
+            segments = carried.segments(metadata) if format == "JPEG" else b""
+            return carried.settings(metadata, format), segments
+    except Exception:  # Pillow raises anything at strange tags
+        return {}, b""
+
+
+def _saved(
+    image: Image.Image,
+    format: str,
+    settings: dict[str, Setting],
+    travelling: dict[str, Setting],
+) -> bytes:
+    """The file's content; metadata that cannot be written does not cost the picture."""
+    buffer = io.BytesIO()
+    try:
+        image.save(buffer, format, **settings | travelling)
+    except Exception:  # its writers raise anything at strange tags
+        if not travelling:
+            raise
+        return _saved(image, format, settings, {})
+    return buffer.getvalue()
 
 
 def into(
@@ -91,9 +116,5 @@ _SETTINGS: dict[str, dict[str, Setting]] = {
 }
 
 
-def _travelling(picture: Raster, format: str, options: WriteOptions) -> dict[str, Setting]:
-    """Profile and metadata as the format's writer wants them."""
-    if format == "BMP":
-        return {}
-    profile: dict[str, Setting] = {"icc_profile": srgb_profile()}
-    return profile if options.strip else profile | carried.settings(picture.metadata, format)
+def _profile(format: str) -> dict[str, Setting]:
+    return {} if format == "BMP" else {"icc_profile": srgb_profile()}
