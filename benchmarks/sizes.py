@@ -19,7 +19,7 @@ from benchmarks.measure import engines, medians, timed
 from benchmarks.rivals import TransformerNet, under_onnxruntime
 from benchmarks.rows import TWELVE_MEGAPIXELS, Plan, Row, photograph, said
 from impasto import images
-from impasto.inference import devices, runtimes
+from impasto.inference import devices, network, runtimes
 from impasto.studio import networks
 from impasto.studio.export import onnx as onnx_graph
 
@@ -92,7 +92,7 @@ def _tensor(pixels: NDArray[np.uint8]) -> torch.Tensor:
 
 def _published(name: str, pixels: NDArray[np.uint8]) -> Callable[[], object]:
     model = onnx_graph.to_onnx(networks.build(networks.preset(name)).eval())
-    session = runtimes.start(model, "cpu")
+    session = runtimes.start(network.read(model), "cpu")
     return partial(session.run, {session.inputs[0].name: pixels[None]})
 
 

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+import hostile_networks
 import hostile_styles
 from hostile_styles import CARDS, ESCAPES, NETWORKS, PREVIEWS
 from impasto import assets, catalog, images
@@ -45,13 +46,17 @@ def hostile(tmp_path_factory, style):
             if kind != "card":
                 hostile_styles.written(lambda d, n=here.name: d.update(name=n))(here)
             damage(here)
+    for name in CHOSEN:
+        here = shutil.copytree(style.folder, place / f"file-{name.lower()}")
+        hostile_styles.written(lambda d, n=here.name: d.update(name=n))(here)
+        hostile_networks.put(here, hostile_networks.NETWORKS[name][0]())
     return place
 
 
 def sound():
     """Names of the styles whose cards can be read."""
     hostile = {f"network-{name}" for name in NETWORKS} | {f"preview-{name}" for name in PREVIEWS}
-    return {*catalog.bundled(), *hostile}
+    return {*catalog.bundled(), *hostile, *(f"file-{name.lower()}" for name in CHOSEN)}
 
 
 def test_hostile_cards_are_not_listed(hostile, monkeypatch):
@@ -72,6 +77,42 @@ def test_a_style_without_its_network_says_why(name, copy, folder):
     assert done.returncode == 3
     assert re.search(said, done.stderr)
     assert "Traceback" not in done.stderr
+
+
+CHOSEN = (
+    "sparse-value",
+    "external",
+    "functions",
+    "RandomUniform",
+    "enlarged",
+    "long-tag",
+    "by-zero",
+)
+"""Networks, of all that are refused, that are tried through every face."""
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("stylize", "a.jpg", "-s", "my-wave"),
+        ("stylize", "a.jpg", "-s", "my-wave:1,udnie:1"),
+        ("sheet", "a.jpg", "-s", "my-wave", "-o", "sheet.jpg"),
+        ("styles", "show", "my-wave"),
+    ],
+    ids=" ".join,
+)
+def test_no_command_runs_a_hostile_network(name, arguments, copy, folder, user_styles):
+    make, said = hostile_networks.NETWORKS[name]
+    hostile_networks.put(copy, make())
+    hostile_styles.written(lambda d: d.update(name="my-wave"))(copy)
+    shutil.move(copy, user_styles / "my-wave")
+    before = sorted(folder.iterdir())
+    done = run(*arguments, cwd=folder, text=True)
+    assert done.returncode == 3
+    assert re.search(f"style.onnx is not a style network: .*({said})", done.stderr)
+    assert "Traceback" not in done.stderr
+    assert sorted(folder.iterdir()) == before
 
 
 @pytest.mark.parametrize("name", PREVIEWS)
@@ -136,6 +177,20 @@ def test_a_service_says_that_a_style_is_not_there(service, name, photo):
     assert found.status_code == 422
     assert re.search(NETWORKS[name][1], found.json()["detail"])
     assert service.http.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_a_service_runs_no_hostile_network(service, name, photo):
+    found = service.post(photo.encode("JPEG"), style=f"file-{name.lower()}")
+    assert found.status_code == 422
+    assert re.search(hostile_networks.NETWORKS[name][1], found.json()["detail"])
+
+
+def test_a_job_runs_no_hostile_network(service, photo):
+    job = service.submit(photo.encode("JPEG"), style=f"file-{CHOSEN[0]}").json()
+    ended = service.ended(f"/v1/jobs/{job['id']}")
+    assert ended["state"] == "failed"
+    assert re.search(hostile_networks.NETWORKS[CHOSEN[0]][1], ended["error"]["detail"])
 
 
 @pytest.mark.parametrize("name", PREVIEWS)

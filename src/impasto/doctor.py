@@ -47,7 +47,7 @@ def _try(device: str) -> str:
     """Paint a small picture there with a bundled style."""
     try:
         style = next(iter(catalog.bundled().values()))
-        engine.OnnxEngine(style.model(), device=device).paint(np.zeros((64, 64, 3), np.uint8))
+        engine.OnnxEngine(style.loaded(), device=device).paint(np.zeros((64, 64, 3), np.uint8))
         floats = runtimes.precision(device)
         return f"works ({devices.RUNTIMES[device]}{'' if floats == 'f32' else f', {floats}'})"
     except StopIteration:
@@ -67,7 +67,7 @@ def bench(size: Size = (720, 1280)) -> dict[str, float | str]:
     times: dict[str, float | str] = {}
     for device in runtimes.available():
         try:
-            painter = engine.OnnxEngine(style.model(), device=device)
+            painter = engine.OnnxEngine(style.loaded(), device=device)
             times[device] = round(min(_timed(painter, photo) for _ in range(_REPEATS)), 1)
         except ImpastoError as error:
             times[device] = error.message

@@ -1,3 +1,4 @@
+import hashlib
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -35,8 +36,10 @@ def killed_after(count):
 def made(name, like):
     """A network of a bundled style, and its card under another name."""
     style = catalog.bundled()[like]
-    file = replace(style.card.model, file="style.onnx")
-    return style.model(), [replace(style.card, name=name, preview=f"{name}.jpg", model=file)]
+    model = style.model()
+    digest = hashlib.sha256(model).hexdigest()
+    file = replace(style.card.model, file="style.onnx", sha256=digest, bytes=len(model))
+    return model, [replace(style.card, name=name, preview=f"{name}.jpg", model=file)]
 
 
 @pytest.fixture(scope="module")

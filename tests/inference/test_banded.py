@@ -10,19 +10,16 @@ import pytest
 import torch
 
 from impasto.errors import DeviceError
-from impasto.inference import engine, runtimes
+from impasto.inference import engine, network, runtimes
 from impasto.inference.banded import Tiles
-from impasto.inference.engine import OnnxEngine
+from impasto.inference.engine import OnnxEngine, Running
 from impasto.studio import networks
 from impasto.studio.export import onnx as onnx_graph
 from impasto.studio.networks import NETWORKS
 
 
 def tiles(model):
-    def start(stage):
-        return partial(engine._outputs, runtimes.start(stage, "cpu", arena=False))
-
-    return Tiles(model, start)
+    return Tiles(network.read(model), partial(Running, device="cpu", arena=False))
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +70,7 @@ def test_every_network_can_be_painted_in_bands(options, styles, rng):
     whole = OnnxEngine(model, device="cpu")
     mix = [0.3, 0.7][:styles]
     expected = whole.paint(pixels, mix)
-    found = tiles(model).paint(pixels, engine._mix(whole._session, mix), 32 * 139)
+    found = tiles(model).paint(pixels, engine._mix(whole._network, mix), 32 * 139)
     assert expected.std() > 10
     assert np.abs(found.astype(int) - expected).max() <= 1
 
@@ -84,7 +81,7 @@ def test_a_picture_that_would_take_too_much_memory_is_painted_in_bands(
     expected = whole.paint(photo.pixels)
     monkeypatch.setattr(engine, "MEMORY", 500_000)
     in_bands = OnnxEngine(style.model(), device="cpu")
-    monkeypatch.setattr(in_bands, "_session", None)  # what paints whole pictures
+    monkeypatch.setattr(in_bands, "_whole", None)  # what paints whole pictures
     monkeypatch.setattr(engine, "_mix", lambda session, weights: {})
     assert np.abs(in_bands.paint(photo.pixels).astype(int) - expected).max() <= 1
 

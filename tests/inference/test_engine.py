@@ -3,9 +3,8 @@ import threading
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
 
-from impasto.errors import DeviceError, OptionError, StyleError
+from impasto.errors import DeviceError, OptionError
 from impasto.inference import devices, runtimes
 from impasto.inference.engine import OnnxEngine
 
@@ -103,24 +102,6 @@ def test_a_provider_that_silently_falls_back_is_caught(style, monkeypatch):
 def test_a_device_that_does_not_exist_is_a_usage_error(style):
     with pytest.raises(OptionError, match="use auto, tensorrt, cuda, coreml, openvino, cpu"):
         OnnxEngine(style.model(), device="gpu")
-
-
-def model_of(type_, shape):
-    ends = [helper.make_tensor_value_info(name, type_, shape) for name in "xy"]
-    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", ends[:1], ends[1:])
-    return helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10
-    ).SerializeToString()
-
-
-@pytest.mark.parametrize(
-    "model",
-    [b"nonsense", model_of(TensorProto.FLOAT, [1, None, None, 3]),
-     model_of(TensorProto.UINT8, [1, 3, None, None])],
-)  # fmt: skip
-def test_networks_of_another_kind_are_refused(model):
-    with pytest.raises(StyleError):
-        OnnxEngine(model, device="cpu")
 
 
 def test_the_bundled_file_states_what_it_is(style):

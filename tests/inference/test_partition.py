@@ -2,15 +2,13 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from onnx import TensorProto, helper
 
-from impasto.errors import StyleError
 from impasto.inference import partition
 
 
 @pytest.fixture(scope="module")
 def pieces(style):
-    return partition.cut(style.model())
+    return partition.cut(style.loaded())
 
 
 def test_each_stage_ends_where_the_whole_pictures_statistics_are_needed(style, pieces):
@@ -22,7 +20,7 @@ def test_each_stage_ends_where_the_whole_pictures_statistics_are_needed(style, p
     assert [name for stage in pieces for name in stage.measures] == norms
     assert len(pieces) == len(norms) + 1
     for stage in pieces:
-        model = onnx.load_from_string(stage.model)
+        model = onnx.load_from_string(stage.network.encoded())
         onnx.checker.check_model(model, full_check=True)
         assert "InstanceNormalization" not in {node.op_type for node in model.graph.node}
 
@@ -31,7 +29,9 @@ def test_no_convolution_is_done_twice(style, pieces):
     def convolutions(model):
         return sum(node.op_type == "Conv" for node in onnx.load_from_string(model).graph.node)
 
-    assert sum(convolutions(stage.model) for stage in pieces) == convolutions(style.model())
+    assert sum(convolutions(stage.network.encoded()) for stage in pieces) == convolutions(
+        style.model()
+    )
     assert sum(stage.reach for stage in pieces) == convolutions(style.model())
 
 
@@ -46,7 +46,7 @@ def test_what_is_kept_is_read_later_and_then_dropped(pieces):
 
 def test_statistics_of_a_stage_are_those_of_what_it_keeps(pieces, rng):
     first = pieces[0]
-    session = ort.InferenceSession(first.model, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(first.network.encoded(), providers=["CPUExecutionProvider"])
     photo = rng.integers(0, 256, (1, 64, 80, 3), np.uint8)
     (name,) = first.keeps
     given = {"photo": photo, f"{name}.top": np.array([2]), f"{name}.end": np.array([12])}
@@ -59,19 +59,3 @@ def test_statistics_of_a_stage_are_those_of_what_it_keeps(pieces, rng):
     assert found[f"{name}.size"] == rows.size
     squares = ((rows - mean) ** 2).sum((2, 3), keepdims=True)
     assert np.allclose(found[f"{name}.squares"], squares, rtol=1e-4)
-
-
-def test_the_widest_tensor_is_found_without_running(style):
-    """Sixteen channels at half the resolution: four numbers a pixel."""
-    assert partition.widest(style.model()) == 4
-
-
-def test_weights_that_are_no_weights_are_refused():
-    nodes = [
-        helper.make_node("Constant", [], ["w"], value_floats=[0.0]),
-        helper.make_node("Conv", ["x", "w"], ["y"]),
-    ]
-    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in "xy"]
-    model = helper.make_model(helper.make_graph(nodes, "g", ends[:1], ends[1:]))
-    with pytest.raises(StyleError, match="weights of a convolution"):
-        partition.widest(model.SerializeToString())

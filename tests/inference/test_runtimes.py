@@ -1,6 +1,7 @@
 """Both runtimes on the same networks: what one paints, the other paints."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -83,7 +84,7 @@ def test_openvino_keeps_a_network_for_the_last_few_sizes_only(style, photo):
     engine = OnnxEngine(style.model(), device="openvino")
     for height in range(64, 72):
         engine.paint(photo.pixels[:height])
-    kept = engine._session._compiled
+    kept = engine._whole.session._compiled
     assert [shape[1] for ((_, shape),) in kept] == [68, 69, 70, 71]
     compiled = kept[next(reversed(kept))]
     engine.paint(photo.pixels[:71])
@@ -93,7 +94,7 @@ def test_openvino_keeps_a_network_for_the_last_few_sizes_only(style, photo):
 def test_large_pictures_leave_nothing_behind(vino, photo, monkeypatch):
     monkeypatch.setattr("impasto.inference.engine.KEEP_MEMORY", 1000)
     vino.paint(photo.pixels)
-    assert not vino._session._compiled
+    assert not vino._whole.session._compiled
 
 
 def test_openvino_takes_style_weights_and_8_bits(photo):
@@ -136,9 +137,12 @@ def test_without_openvino_it_is_named_and_auto_does_not_miss_it(style, monkeypat
 
 
 @pytest.mark.parametrize("device", ["cpu", "openvino"])
-def test_what_is_no_network_is_the_styles_fault(device):
+def test_what_is_no_network_is_the_styles_fault(style, device):
+    network = style.loaded()
+    first, *others = network.nodes
+    nonsense = replace(network, nodes=(replace(first, op="Nonsense"), *others))
     with pytest.raises(StyleError, match="refuses the network"):
-        runtimes.start(b"nonsense", device)
+        runtimes.start(nonsense, device)
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("Failed to allocate memory")])
@@ -154,7 +158,7 @@ def test_too_little_memory_is_no_fault_of_the_style(style, photo, monkeypatch, e
         painter.paint(photo.pixels)
     monkeypatch.setattr(onnxruntime, "InferenceSession", no_room)
     with pytest.raises(runtimes.OutOfMemoryError):
-        runtimes.start(style.model(), "cpu")
+        runtimes.start(style.loaded(), "cpu")
 
 
 def test_auto_takes_openvino_where_it_was_measured_to_be_faster(style):

@@ -21,24 +21,18 @@ from impasto.catalog.content import content
 from impasto.catalog.layout import CARD, FORMAT, Layout
 from impasto.catalog.part import Part
 from impasto.errors import StyleError
-from impasto.inference import onnx_proto, runtimes
+from impasto.inference import network
+from impasto.inference.engine import Running
+from impasto.inference.onnx_proto import SINGLE, Network, Port
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from impasto.inference.runtimes import Session
 
     Weights = Mapping[str, NDArray[np.float32]]
     """Of a network, by the names that its parameters have."""
 
 _MOST = 1_000_000
 """Bytes of a card; one has a few thousand."""
-
-_OPERATORS = verify.OPERATORS | {
-    *("Abs", "Erf", "Expand", "LayerNormalization", "Log", "MaxPool", "Pow"),
-    *("ReduceMean", "Sign", "Split", "Sqrt", "Tile"),
-}
-"""What the loss network and the hypernetwork are made of."""
 
 _HALF = ".half"
 """Ends the name of a constant of half precision."""
@@ -117,7 +111,8 @@ class Hypernetwork:
             StyleError: as :meth:`weights`.
         """
         weights = self.weights(embedding)
-        return filled(_file(self.folder, self.card.template), weights)
+        template = verify.load(self.folder / self.card.template.file, self.card.template.sha256)
+        return filled(template, weights).encoded()
 
     def _run(
         self,
@@ -126,25 +121,26 @@ class Hypernetwork:
         share: float,
         others: NDArray[np.float64],
     ) -> Weights:
-        inputs: dict[str, NDArray[np.generic]] = {
-            "painting": np.ascontiguousarray(painting),
+        inputs = {
             "boldness": np.array([boldness], np.float32),
             "share": np.array([share], np.float32),
             "others": others.astype(np.float32)[None],
         }
-        return _session(self).run(inputs)
+        return _running(self)(painting, inputs)
 
 
-def filled(template: bytes, weights: Weights) -> bytes:
-    """A template with these weights in it, as ONNX."""
-    network = onnx_proto.read(template)
-    constants = dict(network.constants)
-    for name, constant in network.constants.items():
-        zeros = onnx_proto.floats(constant)
-        if zeros.size and (values := weights.get(name.removesuffix(_HALF))) is not None:
-            values = values.reshape(zeros.shape).astype(zeros.dtype)
-            constants[name] = onnx_proto.constant(name, values)
-    return replace(network, constants=constants).encoded()
+def filled(template: Network, weights: Weights) -> Network:
+    """A template with these weights in it."""
+    constants = dict(template.constants)
+    for name, zeros in template.constants.items():
+        if (
+            zeros.dtype.kind == "f"
+            and (values := weights.get(name.removesuffix(_HALF))) is not None
+        ):
+            if values.size != zeros.size:
+                raise StyleError("the hypernetwork is of another template: their weights differ")
+            constants[name] = values.reshape(zeros.shape).astype(zeros.dtype)
+    return replace(template, constants=constants)
 
 
 def bundled() -> Hypernetwork:
@@ -177,10 +173,15 @@ def read(folder: Path) -> Hypernetwork:
 
 
 @lru_cache(maxsize=1)
-def _session(hypernetwork: Hypernetwork) -> Session:
-    model = _file(hypernetwork.folder, hypernetwork.card.model, _OPERATORS)
-    return runtimes.start(model, "cpu")
-
-
-def _file(folder: Path, model: Model, operators: frozenset[str] = verify.OPERATORS) -> bytes:
-    return verify.load(folder / model.file, model.sha256, operators)
+def _running(hypernetwork: Hypernetwork) -> Running:
+    card = hypernetwork.card
+    path = hypernetwork.folder / card.model.file
+    found = verify.load(path, card.model.sha256, network.read_hypernetwork)
+    _, *others = found.inputs.items()
+    if dict(others) != {
+        "boldness": Port(SINGLE, (1,)),
+        "share": Port(SINGLE, (1,)),
+        "others": Port(SINGLE, (1, card.embedding)),
+    } or found.outputs.get("embedding") != Port(SINGLE, (1, card.embedding)):
+        raise StyleError(f"{path} is not the hypernetwork of its card")
+    return Running(found, "cpu")

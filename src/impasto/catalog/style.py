@@ -13,7 +13,8 @@ from impasto.catalog.card import Artwork, Card
 from impasto.catalog.content import content
 from impasto.catalog.layout import CARD, parse
 from impasto.errors import OptionError, StyleError
-from impasto.inference import onnx_proto
+from impasto.inference import interpolation, network
+from impasto.inference.onnx_proto import Network
 from impasto.options.fields import Json
 
 _LARGEST_CARD = 2**20
@@ -46,22 +47,26 @@ class Style:
         record = self.card.record()
         return {key: record[key] for key in _OF_BLENDS} if self.parts else record
 
-    def model(self) -> bytes:
-        """The verified network, as ONNX.
+    def loaded(self) -> Network:
+        """The verified network.
 
         Raises:
             StyleError: the file is missing, damaged or foreign.
             OptionError: a blend of networks between which there is none.
         """
         if self.network is not None:
-            return self.network
+            return network.read(self.network)
         if not self.parts:
             return verify.load(self.folder / self.card.model.file, self.card.model.sha256)
-        models = [part.model() for part, _ in self.parts]
+        networks = [part.loaded() for part, _ in self.parts]
         try:
-            return onnx_proto.between(models, [share for _, share in self.parts])
+            return interpolation.between(networks, [share for _, share in self.parts])
         except ValueError as error:
             raise unblendable([part for part, _ in self.parts], str(error)) from error
+
+    def model(self) -> bytes:
+        """The verified network as ONNX, written anew; also raises as :meth:`loaded` does."""
+        return self.loaded().encoded()
 
     def save(
         self, folder: str | Path, *, artwork: Artwork | None = None, overwrite: bool = False

@@ -14,13 +14,14 @@ import numpy as np
 
 from impasto import atomic, images
 from impasto.assets import demo_photo
-from impasto.catalog import layout, verify
+from impasto.catalog import layout
 from impasto.catalog.card import Artwork, Card, Model, valid_text
 from impasto.catalog.finding import place
 from impasto.catalog.layout import CARD
 from impasto.catalog.style import Style, read
 from impasto.errors import OptionError, OutputError, StyleError
 from impasto.images.grain import grained
+from impasto.inference import network
 from impasto.inference.engine import OnnxEngine
 from impasto.options import StylizeOptions, WriteOptions
 
@@ -60,7 +61,7 @@ def write_folder(folder: Path, model: bytes, cards: Sequence[Card]) -> Path:
     Raises:
         StyleError: the network is not one that the store lets through.
     """
-    verify.check(model, "the network")
+    network.read(model)
     old = _files(_there(folder))
     if old & _files(cards):
         cards = _marked(cards, f"-{cards[0].model.sha256[:_MARK]}")

@@ -89,5 +89,5 @@ def show(
     before = context.parent.params if context.parent else {}  # impasto styles --json show
     terminal = Terminal(as_json=as_json or before.get("as_json", False))
     style = catalog.find(name)
-    style.model()  # a damaged style should not look sound
+    style.loaded()  # a damaged style should not look sound
     terminal.details(style.card.title, style_record(style))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from impasto.inference.onnx_proto import Array
+    from impasto.inference.onnx_proto import Array, Network
 
     Arrays = Mapping[str, Array]
     Run = Callable[[NDArray[np.uint8], Arrays], Arrays]
@@ -41,12 +41,12 @@ _END = int(np.iinfo(np.int64).max)
 class Tiles:
     """A network that paints in bands.
 
-    ``start`` makes a session of a model: a function of the photograph, ``(1, H, W, 3)``, and
+    ``start`` makes a session of a network: a function of the photograph, ``(1, H, W, 3)``, and
     of other inputs by name, that gives the outputs by name. Each stage has one.
     """
 
-    def __init__(self, model: bytes, start: Callable[[bytes], Run]) -> None:
-        self._stages = [(stage, start(stage.model)) for stage in cut(model)]
+    def __init__(self, network: Network, start: Callable[[Network], Run]) -> None:
+        self._stages = [(stage, start(stage.network)) for stage in cut(network)]
         self._grids: dict[str, _Grid] = {}
 
     def paint(self, photo: NDArray[np.uint8], weights: Arrays, band: int) -> NDArray[np.uint8]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from impasto.errors import DeviceError, StyleError
-from impasto.inference import devices, partition, runtimes
+from impasto.errors import DeviceError
+from impasto.inference import devices, network, runtimes
 from impasto.inference.banded import Tiles
-from impasto.inference.runtimes import OutOfMemoryError, Session
+from impasto.inference.network import Forecasts
+from impasto.inference.onnx_proto import Network
+from impasto.inference.runtimes import OutOfMemoryError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from impasto.inference.banded import Arrays, Run
+    from impasto.inference.banded import Arrays
 
 SMALLEST = 64
 """Pictures are extended by reflection to this side: below it, instance normalisation
@@ -53,29 +55,34 @@ class Engine(Protocol):
 class OnnxEngine:
     """A style's network on a device.
 
-    Takes the network as verified bytes (:meth:`impasto.catalog.Style.model`), a device of
-    :data:`impasto.inference.devices.DEVICES`, and a number of threads (all allowed by default).
+    Takes the network (:meth:`impasto.catalog.Style.network`, or an ONNX file's content, which is
+    checked as that of a style is), a device of :data:`impasto.inference.devices.DEVICES`, and a
+    number of threads (all allowed by default).
 
     Raises:
         DeviceError: the device was asked for by name and does not run the network.
         StyleError: the runtime refuses the network, or it is not a style's.
     """
 
-    def __init__(self, model: bytes, *, device: str = "auto", threads: int | None = None) -> None:
-        self.device, self.note, self._session = _open(model, devices.valid(device), threads)
-        self._model, self._threads = model, threads
+    def __init__(
+        self, model: bytes | Network, *, device: str = "auto", threads: int | None = None
+    ) -> None:
+        self._network = model if isinstance(model, Network) else network.read(model)
+        self.device, self.note, self._whole = _open(self._network, devices.valid(device), threads)
+        self._threads = threads
 
     @cached_property
     def bytes_per_pixel(self) -> float:
         """A forecast of the memory that a picture takes which is painted whole."""
-        return _TENSORS * 4 * partition.widest(self._model)
+        largest, peak = Forecasts(self._network).bytes_per_pixel
+        return max(_TENSORS * largest, peak)
 
     def paint(self, pixels: NDArray[np.uint8], weights: Sequence[float] = ()) -> NDArray[np.uint8]:
         height, width = pixels.shape[:2]
         return self._paint(grown(pixels), self._mix(weights))[:height, :width]
 
     def _mix(self, weights: Sequence[float]) -> Arrays:
-        return _mix(self._session, weights)
+        return _mix(self._network, weights)
 
     def _paint(self, pixels: NDArray[np.uint8], mix: Arrays) -> NDArray[np.uint8]:
         """Whole where that fits into memory, else in bands."""
@@ -83,7 +90,7 @@ class OnnxEngine:
         if area * self.bytes_per_pixel > allowed:
             return self._in_bands(pixels, mix, self.band(allowed))
         try:
-            return _painted(self._session, pixels, mix)
+            return _painted(self._whole, pixels, mix)
         except OutOfMemoryError:  # a device may have less than the machine
             return self._in_bands(pixels, mix, area // 4)
 
@@ -104,16 +111,45 @@ class OnnxEngine:
     @cached_property
     def _tiles(self) -> Tiles:
         # No arenas: there are many stages, but one is at work.
-        return Tiles(self._model, partial(self._start, seldom=True, arena=False))
+        return Tiles(self._network, partial(self._start, seldom=True, arena=False))
 
     def _start(
-        self, model: bytes, *, seldom: bool = False, arena: bool = True, at_once: int = 1
-    ) -> Run:
+        self, network: Network, *, seldom: bool = False, arena: bool = True, at_once: int = 1
+    ) -> Running:
         """A part of the network, or it with more outputs; OpenVINO would compile what is
         ``seldom`` run for longer than it then runs."""
         device = "cpu" if seldom and self.device == "openvino" else self.device
-        session = runtimes.start(model, device, self._threads, arena=arena, at_once=at_once)
-        return partial(_outputs, session)
+        return Running(network, device, self._threads, arena=arena, at_once=at_once)
+
+
+class Running:
+    """A network that has started on a device, and computes only what fits into memory.
+
+    Settings are those of :func:`impasto.inference.runtimes.start`.
+    """
+
+    def __init__(
+        self, network: Network, device: str, threads: int | None = None, **settings: Any
+    ) -> None:
+        self.session = runtimes.start(network, device, threads, **settings)
+        self._forecasts = Forecasts(network)
+
+    def __call__(self, photo: NDArray[np.uint8], others: Arrays, *, shrink: bool = False) -> Arrays:
+        """What the network makes of ``(1, H, W, 3)`` and its other inputs, by name.
+
+        To ``shrink``, after a large picture the runtime's memory goes back to the system. Small
+        ones leave it grown: taking it anew for each would cost more than painting.
+        """
+        first, *more = (port.name for port in self.session.inputs)
+        inputs = {first: np.ascontiguousarray(photo), **{name: others[name] for name in more}}
+        self._forecasts.require(inputs)
+        try:
+            return self.session.run(inputs, shrink=shrink)
+        except DeviceError as error:
+            raise type(error)(
+                f"painting {photo.shape[2]}x{photo.shape[1]} failed: {error.message}",
+                hint="try a smaller --size",
+            ) from error
 
 
 def budget() -> float:
@@ -129,8 +165,8 @@ def grown(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return pixels
 
 
-def _open(model: bytes, device: str, threads: int | None) -> tuple[str, str, Session]:
-    """The first device that is seen to paint, why earlier ones did not, and its session.
+def _open(network: Network, device: str, threads: int | None) -> tuple[str, str, Running]:
+    """The first device that is seen to paint, why earlier ones did not, and the network there.
 
     OpenVINO would compile the network for what is tried; where it is taken of itself, ``impasto
     doctor --bench`` has seen it paint.
@@ -139,11 +175,10 @@ def _open(model: bytes, device: str, threads: int | None) -> tuple[str, str, Ses
     failures: list[str] = []
     for candidate in candidates:
         try:
-            session = runtimes.start(model, candidate, threads)
-            _check_signature(session)
+            run = Running(network, candidate, threads)
             if candidate != "openvino":
-                _painted(session, np.zeros((SMALLEST, SMALLEST, 3), np.uint8), _mix(session, ()))
-            return candidate, "; ".join(failures), session
+                _painted(run, np.zeros((SMALLEST, SMALLEST, 3), np.uint8), _mix(network, ()))
+            return candidate, "; ".join(failures), run
         except DeviceError as error:
             if device != "auto":
                 raise
@@ -151,47 +186,16 @@ def _open(model: bytes, device: str, threads: int | None) -> tuple[str, str, Ses
     raise DeviceError("no device runs this style", hint="; ".join(failures))
 
 
-def _check_signature(session: Session) -> None:
-    photo, *weights = session.inputs
-    pictures = [(port.kind, port.shape[-1:]) for port in (photo, *session.outputs)]
-    if pictures != [("uint8", (3,))] * 2:
-        raise StyleError("the network does not take and give one RGB picture")
-    kinds = [(port.kind, len(port.shape), None in port.shape) for port in weights]
-    if kinds not in ([], [("float", 1, False)]):
-        raise StyleError("the network takes other things than a picture and style weights")
-
-
-def _mix(session: Session, weights: Sequence[float]) -> Arrays:
+def _mix(network: Network, weights: Sequence[float]) -> Arrays:
     """The style weights as the network takes them, if it does; all of the first by default."""
+    _, *ports = network.inputs.items()
     return {
-        port.name: np.asarray(weights or np.eye(1, port.shape[0])[0], np.float32)
-        for port in session.inputs[1:]
+        name: np.asarray(weights or np.eye(1, port.shape[0])[0], np.float32) for name, port in ports
     }
 
 
-def _painted(session: Session, pixels: NDArray[np.uint8], mix: Arrays) -> NDArray[np.uint8]:
+def _painted(run: Running, pixels: NDArray[np.uint8], mix: Arrays) -> NDArray[np.uint8]:
     small = pixels.shape[0] * pixels.shape[1] <= KEEP_MEMORY
-    (painted,) = _outputs(session, pixels[None], mix, shrink=not small).values()
-    if painted.shape[1:] != pixels.shape:
-        raise StyleError("the network gives a picture of another size")
+    (painted,) = run(pixels[None], mix, shrink=not small).values()
     result: NDArray[np.uint8] = painted[0]
     return result
-
-
-def _outputs(
-    session: Session, photo: NDArray[np.uint8], others: Arrays, *, shrink: bool = False
-) -> Arrays:
-    """What the network makes of ``(1, H, W, 3)`` and its other inputs, by name.
-
-    To ``shrink``, after a large picture the runtime's memory goes back to the system. Small
-    ones leave it grown: taking it anew for each would cost more than painting.
-    """
-    first, *more = (port.name for port in session.inputs)
-    inputs = {first: np.ascontiguousarray(photo), **{name: others[name] for name in more}}
-    try:
-        return session.run(inputs, shrink=shrink)
-    except DeviceError as error:
-        raise type(error)(
-            f"painting {photo.shape[2]}x{photo.shape[1]} failed: {error.message}",
-            hint="try a smaller --size",
-        ) from error

@@ -10,17 +10,16 @@ part of the picture after the other. Nothing is computed twice.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from impasto.errors import StyleError
-from impasto.inference import onnx_proto
-from impasto.inference.onnx_proto import Network, Node
+import numpy as np
+
+from impasto.inference.onnx_proto import INT64, SINGLE, Network, Node, Port
 
 _NORM = "InstanceNormalization"
 _CONVOLUTIONS = {"Conv", "ConvTranspose"}
-_AXES = {"stage.h": [2], "stage.hw": [2, 3]}
+_AXES = {"stage.h": np.array([2]), "stage.hw": np.array([2, 3])}
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Stage:
     painting instead.
     """
 
-    model: bytes
+    network: Network
     reads: tuple[str, ...]
     keeps: tuple[str, ...]
     measures: tuple[str, ...]
@@ -45,54 +44,20 @@ class Stage:
     """Convolutions in it: each looks at most one place, of the coarsest grid, further."""
 
 
-def cut(model: bytes) -> list[Stage]:
+def cut(network: Network) -> list[Stage]:
     """The stages of a network, in order; one, if it normalises nothing by the picture."""
-    return list(_Cut(onnx_proto.read(model)).stages())
+    return list(_Cut(network).stages())
 
 
-def whole(model: bytes, *, given: bool, measured: bool) -> bytes:
+def whole(network: Network, *, given: bool, measured: bool) -> Network:
     """The network in one piece that takes the statistics to normalise by, or gives those that it
     finds, as stages do; it gives the painting beside them."""
-    network = onnx_proto.read(model)
     piece = _Piece(network)
     for node in network.nodes:
         piece.add(node, given=given)
         if node.op == _NORM and measured:
             piece.measure(node.inputs[0], node.inputs[0])
-    return piece.encoded(network.outputs)
-
-
-def widest(model: bytes) -> float:
-    """Numbers in a network's largest tensor for each pixel of the photograph."""
-    network = onnx_proto.read(model)
-    maker = {name: node for node in network.nodes for name in node.outputs}
-    sizes = {next(iter(network.inputs)): 3.0}
-    for node in network.nodes:
-        before = [sizes[name] for name in node.inputs if name in sizes]
-        if before and node.op != "Shape":
-            factor = _growth(node, network, maker)
-            sizes |= dict.fromkeys(node.outputs, max(before) * factor)
-    return max(sizes.values())
-
-
-def _growth(node: Node, network: Network, maker: Mapping[str, Node]) -> float:
-    """How many times as many numbers a node gives as it takes."""
-    if node.op == "Resize":
-        scales = network.constants.get(node.inputs[2])
-        return math.prod(onnx_proto.floats(scales)) if scales else 4
-    if node.op not in _CONVOLUTIONS:
-        return 1
-    name = node.inputs[1]
-    while name not in network.constants:  # weights of half precision, or quantised
-        if name not in maker or not maker[name].inputs:
-            raise StyleError("the weights of a convolution are not in the network")
-        name = maker[name].inputs[0]
-    one, other = onnx_proto.shape(network.constants[name])[:2]
-    (groups,) = node.numbers("group", [1])
-    area = math.prod(node.numbers("strides", [1, 1]))
-    if node.op == "Conv":  # (out, in / groups, ...)
-        return one / (other * groups) / area
-    return other * groups / one * area
+    return piece.done(network.outputs)
 
 
 class _Cut:
@@ -126,7 +91,7 @@ class _Cut:
     def _before(self, name: str, number: int) -> bool:
         return self.stage_of.get(name, number) < number
 
-    def _stage(self, number: int, keeps: Sequence[str], outputs: dict[str, bytes]) -> Stage:
+    def _stage(self, number: int, keeps: Sequence[str], outputs: dict[str, Port]) -> Stage:
         needed, reads = self._needed(number, [*keeps, *outputs])
         nodes = [node for node in self.network.nodes if needed & set(node.outputs)]
         measures = [name for name in keeps if name in self.normalised]
@@ -138,7 +103,7 @@ class _Cut:
         for name in keeps:
             piece.keep(name, measured=name in measures)
         return Stage(
-            piece.encoded(outputs),
+            piece.done(outputs),
             reads=tuple(reads),
             keeps=tuple(keeps),
             measures=tuple(measures),
@@ -170,26 +135,26 @@ class _Piece:
         self._network = network
         self._nodes: list[Node] = []
         self._inputs = dict(network.inputs)
-        self._outputs: dict[str, bytes] = {}
+        self._outputs: dict[str, Port] = {}
 
     def read(self, name: str) -> None:
-        self._input(name, onnx_proto.FLOAT, 4)
+        self._input(name, SINGLE, 4)
 
     def add(self, node: Node, *, given: bool = True) -> None:
         """With statistics that are ``given``, batch normalisation takes the instance's place."""
         if node.op == _NORM and given:
             statistics = tuple(f"{node.inputs[0]}.{part}" for part in ("mean", "var"))
             for name in statistics:
-                self._input(name, onnx_proto.FLOAT, 1)
+                self._input(name, SINGLE, 1)
             node = replace(node, op="BatchNormalization", inputs=node.inputs + statistics)
         self._nodes.append(node)
 
     def keep(self, name: str, *, measured: bool) -> None:
         rows = f"{name}.kept"
         for part in ("top", "end"):
-            self._input(f"{name}.{part}", onnx_proto.INT64, 1)
+            self._input(f"{name}.{part}", INT64, 1)
         self._nodes.append(Node("Slice", (name, f"{name}.top", f"{name}.end", "stage.h"), (rows,)))
-        self._output(rows, onnx_proto.FLOAT, 4)
+        self._output(rows, SINGLE, 4)
         if measured:
             self.measure(rows, name)
 
@@ -206,23 +171,21 @@ class _Piece:
             Node("Size", (rows,), (size,)),
         ]
         for result in (mean, squares):
-            self._output(result, onnx_proto.FLOAT, 4)
-        self._output(size, onnx_proto.INT64, 0)
+            self._output(result, SINGLE, 4)
+        self._output(size, INT64, 0)
 
     def _input(self, name: str, kind: int, rank: int) -> None:
-        self._inputs[name] = onnx_proto.tensor_info(name, kind, rank)
+        self._inputs[name] = Port(kind, (None,) * rank)
 
     def _output(self, name: str, kind: int, rank: int) -> None:
-        self._outputs[name] = onnx_proto.tensor_info(name, kind, rank)
+        self._outputs[name] = Port(kind, (None,) * rank)
 
-    def encoded(self, outputs: dict[str, bytes]) -> bytes:
+    def done(self, outputs: dict[str, Port]) -> Network:
         used = {name for node in self._nodes for name in node.inputs}
-        constants = dict(self._network.constants)
-        constants |= {name: onnx_proto.constant(name, values) for name, values in _AXES.items()}
-        return replace(
-            self._network,
-            nodes=tuple(self._nodes),
-            constants={name: each for name, each in constants.items() if name in used},
-            inputs=self._inputs,
-            outputs=self._outputs | outputs,
-        ).encoded()
+        constants = self._network.constants | _AXES
+        return Network(
+            tuple(self._nodes),
+            {name: values for name, values in constants.items() if name in used},
+            self._inputs,
+            self._outputs | outputs,
+        )

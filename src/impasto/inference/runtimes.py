@@ -1,7 +1,7 @@
 """The runtimes that compute networks: onnxruntime, and OpenVINO where it is installed.
 
-The only file that knows them. A network comes as the verified bytes of an ONNX file, and is
-run on arrays by name.
+The only file that knows them. A network is written for them from what was read of it, so that no
+file of somebody else's reaches them, and is run on arrays by name.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from impasto.inference.banded import Arrays
+    from impasto.inference.onnx_proto import Network
 
 Untyped: TypeAlias = Any
 """An object of a runtime, none of which says the types of its objects."""
@@ -75,7 +76,7 @@ class Session(Protocol):
 
 
 def start(
-    model: bytes,
+    network: Network,
     device: str,
     threads: int | None = None,
     *,
@@ -93,6 +94,7 @@ def start(
     """
     threads = threads or devices.threads()
     require(device)
+    model = network.encoded()
     if device == "openvino":
         return _OpenVino(model, threads)
     return _Onnxruntime(model, device, max(1, threads // at_once), arena=arena)

@@ -121,7 +121,7 @@ def require_styles(tasks: Sequence[Task], styles: Mapping[str, Style], settings:
     """
     wanted = {task.style for task in tasks if not is_there(task, settings)}
     for name in wanted:
-        styles[name].model()
+        styles[name].loaded()
     return bool(wanted)
 
 

@@ -67,7 +67,7 @@ class Stylizer:
     ) -> None:
         self.style = catalog.find(style)
         kind = SteadyEngine if steady else OnnxEngine
-        self.engine: Engine = kind(self.style.model(), device=device, threads=threads)
+        self.engine: Engine = kind(self.style.loaded(), device=device, threads=threads)
 
     @property
     def device(self) -> str:

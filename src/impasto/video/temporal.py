@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from impasto.inference.banded import Arrays, Run
-    from impasto.inference.onnx_proto import Array
+    from impasto.inference.onnx_proto import Array, Network
 
     Pixels = NDArray[np.uint8]
     Cells = NDArray[np.float32]
@@ -69,7 +69,9 @@ class SteadyEngine(OnnxEngine):
     average, in the painting; ``noise`` the same in the film.
     """
 
-    def __init__(self, model: bytes, *, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self, model: bytes | Network, *, device: str = "auto", threads: int | None = None
+    ) -> None:
         super().__init__(model, device=device, threads=threads)
         threads = threads or devices.threads()
         # One at a time by OpenVINO: runs at once have been seen to wait for each other for ever.
@@ -143,9 +145,9 @@ class SteadyEngine(OnnxEngine):
 
     def _run(self, *, given: bool, measured: bool) -> Run:
         if (given, measured) not in self._runs:
-            model = partition.whole(self._model, given=given, measured=measured)
+            whole = partition.whole(self._network, given=given, measured=measured)
             self._runs[given, measured] = self._start(
-                model, seldom=not given, at_once=self._at_once
+                whole, seldom=not given, at_once=self._at_once
             )
         return self._runs[given, measured]
 

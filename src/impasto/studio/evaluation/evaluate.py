@@ -201,7 +201,7 @@ class _Measure:
     ) -> None:
         self._style, self._painting, self._options = style, painting, options
         self._objective, self._second = objective, second
-        self._engine = OnnxEngine(style.model(), device="cpu")
+        self._engine = OnnxEngine(style.loaded(), device="cpu")
         self._rng = np.random.default_rng(options.seed)
 
     def __call__(self, name: str, photo: Picture, on_progress: OnProgress) -> Evaluated:

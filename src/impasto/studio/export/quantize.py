@@ -132,7 +132,7 @@ def quantize(
         held_out=apart,
     )
     writing.write_folder(target, quantized, _cards(original.folder, target.name, quantized, record))
-    size = len(quantized) / len(model)
+    size = len(quantized) / original.card.model.bytes
     return Quantized(
         target, difference, kept, size, _speed(model, quantized, quantizer.held_out[0][0])
     )

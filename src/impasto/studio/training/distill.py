@@ -188,7 +188,7 @@ class StyleLesson:
 
     @cached_property
     def _engine(self) -> OnnxEngine:
-        return OnnxEngine(self.style.model(), device="cpu")
+        return OnnxEngine(self.style.loaded(), device="cpu")
 
     @cached_property
     def _held_out(self) -> list[Taught]:

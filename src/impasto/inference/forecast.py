@@ -1,0 +1,131 @@
+"""What a network will take before it is run: the size of every tensor, for a picture of a size.
+
+Sizes are worked out as a runtime does it, node by node; whole numbers that sizes are made of are
+computed. So nothing that a network says about sizes is left for a runtime to find out: a tensor
+of gigabytes, a division by zero, or a painting of another size than the photograph's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from impasto.inference.onnx_proto import UINT8, Network, Node, Port
+from impasto.inference.shapes import made
+from impasto.inference.tensors import Inputs, Tensor, given
+
+_BYTES_PER_PIXEL = 8000
+"""Of all tensors that are needed at once, for each pixel of the photograph. Networks that impasto
+can be asked to train take 3,000 at most, bundled ones a hundredth of that."""
+_SUMS_PER_PIXEL = 40_000_000
+"""Products that are added up for each pixel. The largest network that can be asked for takes 11
+million, bundled ones 20,000."""
+_MORE_THAN_WEIGHTS = 12
+"""How many times as many bytes as the weights have may be made of them alone: some have 8 bits, and
+become floats."""
+_SMALL = 2**20
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a network takes for one picture, in bytes."""
+
+    largest: int
+    """Of its largest tensor."""
+    peak: int
+    """Of all tensors that are needed at once."""
+
+
+def photograph(network: Network, height: int, width: int) -> dict[str, Tensor]:
+    """What the network takes, with a photograph of this size."""
+    first = next(iter(network.inputs))
+    given = {
+        name: Tensor(port.kind, tuple(side or 1 for side in port.shape))
+        for name, port in network.inputs.items()
+    }
+    return given | {first: Tensor(UINT8, (1, height, width, 3))}
+
+
+def forecast(network: Network, inputs: Mapping[str, Tensor]) -> Forecast:
+    """What the network takes for these inputs, of which the first is the photograph.
+
+    Raises:
+        ValueError: more than any style takes, sizes that do not go together, or a painting of
+            another size.
+    """
+    return _Forecaster(network, inputs).forecast()
+
+
+class _Forecaster:
+    """Follows one picture through the network."""
+
+    def __init__(self, network: Network, inputs: Mapping[str, Tensor]) -> None:
+        self._network, self._photo = network, inputs[next(iter(network.inputs))]
+        self._tensors = {name: Tensor.of(each) for name, each in network.constants.items()}
+        self._tensors |= inputs
+        weights = sum(values.nbytes for values in network.constants.values())
+        self._most_kept = _MORE_THAN_WEIGHTS * weights + _SMALL
+        self._last = {
+            name: number for number, node in enumerate(network.nodes) for name in node.inputs
+        } | dict.fromkeys(network.outputs, len(network.nodes))
+        self._live, self._kept, self._sums = sum(each.bytes for each in inputs.values()), 0, 0
+        self._largest = self._peak = self._live
+
+    def forecast(self) -> Forecast:
+        for number, node in enumerate(self._network.nodes):
+            inputs = [self._tensors.get(name) for name in node.inputs]
+            for name, tensor in zip(node.outputs, made(node, inputs), strict=True):
+                self._tensors[name] = tensor
+                self._count(tensor)
+                self._sums += _sums(node, tensor, inputs)
+                self._require_little(node, tensor)
+            for name in {*node.inputs, *node.outputs}:
+                if self._last.get(name, number) == number and name:
+                    self._live -= 0 if self._tensors[name].fixed else self._tensors[name].bytes
+        for name, port in self._network.outputs.items():
+            self._require_output(self._tensors[name], port)
+        return Forecast(self._largest, self._peak)
+
+    def _require_output(self, tensor: Tensor, port: Port) -> None:
+        """Of a network that gives a picture, it is of the photograph's size."""
+        if port.kind == UINT8 and tensor[:2] != self._photo[:2]:
+            raise ValueError("it gives a picture of another size")
+        sides = zip(tensor.shape, port.shape, strict=False)
+        if len(tensor.shape) != len(port.shape) or any(
+            said not in (None, is_) for is_, said in sides
+        ):
+            raise ValueError("it gives what it does not say")
+
+    def _count(self, tensor: Tensor) -> None:
+        """What is the same for all photographs is made once and kept."""
+        if tensor.fixed:
+            self._kept += tensor.bytes
+            return
+        self._live += tensor.bytes
+        self._largest = max(self._largest, tensor.bytes)
+        self._peak = max(self._peak, self._live)
+
+    def _require_little(self, node: Node, tensor: Tensor) -> None:
+        _, height, width, _ = self._photo.shape
+        area, picture = height * width, f"a picture of {width}x{height}"
+        most = _BYTES_PER_PIXEL * area + self._most_kept
+        if self._live > most or self._kept > self._most_kept:
+            size = (
+                f"{tensor.bytes / 1e6:,.0f} MB" if tensor.bytes > 1e6 else f"{tensor.bytes} bytes"
+            )
+            raise ValueError(f"its {node.op} makes {size} of {picture}")
+        if self._sums > _SUMS_PER_PIXEL * area + self._most_kept:
+            raise ValueError(f"it computes for hours at {picture}")
+
+
+def _sums(node: Node, tensor: Tensor, inputs: Inputs) -> int:
+    """How many products or numbers are computed."""
+    numbers = math.prod(tensor.shape)
+    if node.op == "Conv":
+        return numbers * math.prod(given(inputs, 1).shape[1:])
+    if node.op == "ConvTranspose":
+        return math.prod(given(inputs, 0).shape) * math.prod(given(inputs, 1).shape[1:])
+    if node.op in ("MatMul", "Gemm"):
+        return numbers * max(given(inputs, 0).shape[-2:])
+    return numbers
