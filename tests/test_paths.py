@@ -283,3 +283,20 @@ def test_an_empty_name_is_not_the_folder_one_is_in(tree, monkeypatch):
         paths.find([""])
     with pytest.raises(OptionError, match="empty name"):
         paths.plan(paths.find(["b.jpg"]), ["great-wave"], "")
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "suffix"),
+    [
+        ("a.avi", "mov", ".mov"), ("a.mp4", ".MKV", ".mkv"), ("a.gif", "gif", ".gif"),
+        ("a.gif", "mp4", ".mp4"), ("a.jpg", "mov", ".jpg"), ("a.heic", "mov", ".png"),
+        ("a.avi", "png", ".mp4"), ("a.mov", "png", ".mov"), ("a.gif", "webp", ".webp"),
+        ("a.avi", None, ".mp4"),
+    ],
+)  # fmt: skip
+def test_a_format_of_films_is_for_films_and_one_of_pictures_for_pictures(
+    name, format, suffix, tmp_path
+):
+    (task,) = paths.plan([Found(tmp_path / name)], ["s"], format=format)
+    assert task.output == tmp_path / f"a.s{suffix}"
+    assert task.free == (name in ("a.avi", "a.mov", "a.mp4") and format in (None, "png"))

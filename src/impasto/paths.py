@@ -255,7 +255,7 @@ def plan(
         raise OptionError("an empty name is no place for results", hint="is a variable empty?")
     addresses.require_file(out or "", addresses.ON_DISK)
     target = Path(out) if out else None
-    suffix = f".{_spelt(format)}" if format is not None and valid_format(format) else None
+    suffix = None if format is None else _suffix(format)
     found = _without_results(found, {*styles, *known})
     named = target is not None and _names_file(str(out), target)
     single = named and len(found) == len(styles) == 1
@@ -271,6 +271,18 @@ def plan(
         tasks = _distinct(found, styles, target, suffix)
     _require_distinct(tasks)
     return tasks
+
+
+def _suffix(format: str) -> str:
+    """That of pictures, or films, of a format.
+
+    Raises:
+        OptionError: none that is written.
+    """
+    suffix = f".{_spelt(format)}"
+    if suffix not in FILMS:
+        valid_format(format)
+    return suffix
 
 
 def _distinct(
@@ -290,7 +302,7 @@ def _distinct(
                 style,
                 _output(item, style, folder, suffix, whole=whole),
                 note if whole else "",
-                free=item.path.suffix.lower() in _NO_PICTURES,
+                free=item.path.suffix.lower() in _NO_PICTURES and suffix not in FILMS,
             )
             for style in styles
         ]
@@ -333,18 +345,23 @@ def _output(
     item: Found, style: str, folder: Path | None, suffix: str | None, *, whole: bool = False
 ) -> Path:
     """Where a result goes; its ``whole`` name is kept in it, or what is before the suffix."""
-    own = item.path.suffix
-    if own.lower() in _OTHER_FILMS:
-        ending = ".mp4"
-    elif own.lower() in _NO_PICTURES:
-        ending = own  # the format is of pictures
-    else:
-        ending = suffix or (own if own.lower() in SUFFIXES else ".png")
+    ending = _ending(item.path.suffix, suffix)
     if folder is None:
         place = item.path.parent
     else:
         place = folder / item.path.parent.relative_to(item.root) if item.root else folder
     return place / _short(item.path.name if whole else item.path.stem, f".{style}{ending}")
+
+
+def _ending(own: str, suffix: str | None) -> str:
+    """The suffix of what a file becomes: ``suffix`` if that is one of its like. A GIF is a film if
+    a format of films is asked for."""
+    film, of_films = own.lower() in _NO_PICTURES, suffix in FILMS
+    if suffix and of_films == (film or (of_films and own.lower() == ".gif")):
+        return suffix
+    if film:
+        return ".mp4" if own.lower() in _OTHER_FILMS else own
+    return own if own.lower() in SUFFIXES else ".png"
 
 
 def _short(stem: str, ending: str) -> str:

@@ -38,7 +38,8 @@ Styles = Annotated[
 Out = Annotated[
     str | None, typer.Option("--out", "-o", help="File, folder, or - for standard output.")
 ]
-Format = Annotated[str | None, typer.Option("--format", help="jpeg, png, webp, avif, tiff or bmp.")]
+_FORMATS = "jpeg, png, webp, avif, tiff or bmp; of films mp4, mov, m4v, mkv, webm or gif."
+Format = Annotated[str | None, typer.Option("--format", help=_FORMATS)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")]
 Device = Annotated[str, typer.Option("--device", help=f"{', '.join(devices.DEVICES)}.")]
 Threads = Annotated[

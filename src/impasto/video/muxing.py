@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from av.stream import Stream
 
 
+_LONGEST = 2**31 - 1
+"""Ticks of a packet that are said; a longer one lasts until the next."""
+
+
 @dataclass(frozen=True)
 class Whole:
     """What is put together: painted parts, and the ``cargo`` of their film, as far as ``end``, in
@@ -113,5 +117,5 @@ def _advance(packet: Packet[Stream], last: dict[int, int]) -> None:
     at = max(round(packet.dts * scale), last.get(stream.index, -(2**62)) + 1)
     last[stream.index] = at
     packet.dts, packet.pts = at, at + late
-    packet.duration = round((packet.duration or 0) * scale)
+    packet.duration = min(round((packet.duration or 0) * scale), _LONGEST)
     packet.time_base = stream.time_base
