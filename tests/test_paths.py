@@ -297,6 +297,7 @@ def test_an_empty_name_is_not_the_folder_one_is_in(tree, monkeypatch):
 def test_a_format_of_films_is_for_films_and_one_of_pictures_for_pictures(
     name, format, suffix, tmp_path
 ):
-    (task,) = paths.plan([Found(tmp_path / name)], ["s"], format=format)
+    found = [Found(tmp_path / name), Found(tmp_path / "film.mp4")]
+    task, _ = paths.plan(found, ["s"], format=format)
     assert task.output == tmp_path / f"a.s{suffix}"
     assert task.free == (name in ("a.avi", "a.mov", "a.mp4") and format in (None, "png"))

@@ -19,7 +19,8 @@ SUFFIXES = kinds.PICTURES
 FILMS = kinds.FILMS
 """Kinds of films that are written."""
 _OTHER_FILMS = kinds.OTHER_FILMS
-_NO_PICTURES = {*FILMS, *_OTHER_FILMS} - {".gif"}
+_MOVING = {*FILMS, *_OTHER_FILMS}
+_NO_PICTURES = _MOVING - {".gif"}
 _WRITTEN = {*SUFFIXES, *FILMS}
 _NOT_WRITTEN = _OTHER_FILMS | {*kinds.UNREAD}
 _READ_SUFFIXES = (_WRITTEN | _OTHER_FILMS) - {".ts"}
@@ -255,7 +256,7 @@ def plan(
         raise OptionError("an empty name is no place for results", hint="is a variable empty?")
     addresses.require_file(out or "", addresses.ON_DISK)
     target = Path(out) if out else None
-    suffix = None if format is None else _suffix(format)
+    suffix = None if format is None else _suffix(format, found)
     found = _without_results(found, {*styles, *known})
     named = target is not None and _names_file(str(out), target)
     single = named and len(found) == len(styles) == 1
@@ -273,14 +274,14 @@ def plan(
     return tasks
 
 
-def _suffix(format: str) -> str:
-    """That of pictures, or films, of a format.
+def _suffix(format: str, found: Iterable[Found]) -> str:
+    """That of pictures of a format, or of films, if there are some.
 
     Raises:
         OptionError: none that is written.
     """
     suffix = f".{_spelt(format)}"
-    if suffix not in FILMS:
+    if suffix not in FILMS or not any(item.path.suffix.lower() in _MOVING for item in found):
         valid_format(format)
     return suffix
 
