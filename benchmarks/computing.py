@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
+import numpy as np
 import torch
 from torch import nn
 
 from benchmarks.measure import engines, medians, timed
 from benchmarks.rows import FULL_HD, RUNTIMES, Plan, Row, photograph, said
 from impasto import images
-from impasto.inference import devices
+from impasto.inference import devices, runtimes
 from impasto.inference.engine import OnnxEngine
+from impasto.inference.onnx_proto import SINGLE, Network, Node, Port
 from impasto.studio import networks
 from impasto.studio.evaluation import complexity
 from impasto.studio.export import onnx as onnx_graph
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from impasto.catalog import Style
 
 LITERATURE = {
@@ -28,6 +34,8 @@ LITERATURE = {
     "johnson-both": "separable, at half the size",
 }
 _SIDE, _BYTES = 2048, 400_000_000
+_CONVOLUTIONS = (32, 386), (64, 258), (256, 98)
+"""Channels, and side of what a convolution takes."""
 
 
 def literature(style: Style, plan: Plan) -> Iterator[Row]:
@@ -54,39 +62,81 @@ def literature(style: Style, plan: Plan) -> Iterator[Row]:
 def roofline(style: Style, plan: Plan) -> Iterator[Row]:
     """The time that the machine's arithmetic and memory allow at best, and what is taken.
 
-    Peaks are measured: a product of large matrices, and a copy of what no cache holds. A
-    network cannot be faster than its multiplications at that rate, nor than reading and
-    writing once what each convolution takes and gives (Williams et al. 2009).
+    Peaks are measured: of arithmetic by the runtime's own kernels on the same threads, the
+    fastest of large convolutions and of a product of matrices, for another library may be slower
+    here; and of memory by a copy of what no cache holds. A network cannot be faster than its
+    multiplications at that rate, nor than reading and writing once what each convolution takes
+    and gives (Williams et al. 2009).
     """
     threads = devices.threads()
     torch.set_num_threads(threads)
-    a, b = torch.rand(2, _SIDE, _SIDE)
     source, target = torch.rand(2, _BYTES // 4)
     pixels = photograph(*FULL_HD)
     full = onnx_graph.to_onnx(networks.build(networks.preset("full")).eval())
     models = {"light": style.model(), "full": full}  # any weights take the same time
     tiers = {
-        f"network {tier}, {said(FULL_HD)}, {name}": (tier, engine)
+        f"network {tier}, {said(FULL_HD)}, {name}": (tier, name, engine)
         for tier, model in models.items()
         for name, engine in engines({"": model}, threads).items()
         if name in RUNTIMES.values()
     }
+    kernels = {
+        (name, what): kernel
+        for device, name in RUNTIMES.items()
+        if device in runtimes.available()
+        for what, kernel in _kernels(device, threads).items()
+    }
     runs: dict[str, Callable[[], float]] = {
-        "product": timed(lambda: a @ b),
         "copy": timed(lambda: target.copy_(source)),
-        **{name: timed(partial(engine.paint, pixels)) for name, (_, engine) in tiers.items()},
+        **{f"{name}, {what}": timed(kernel.run) for (name, what), kernel in kernels.items()},
+        **{name: timed(partial(engine.paint, pixels)) for name, (*_, engine) in tiers.items()},
     }
     times = medians(runs, plan.repeats)
-    flops, rate = 2 * _SIDE**3 / times["product"], 2 * _BYTES / times["copy"]
-    yield Row("peak of matrix products", "GFLOP/s", flops / 1e9)
+    rate, peaks = 2 * _BYTES / times["copy"], dict[str, float]()
+    for (name, what), kernel in kernels.items():
+        peaks[name] = max(peaks.get(name, 0), kernel.flops / times[f"{name}, {what}"])
+    for name, flops in peaks.items():
+        yield Row(f"peak of arithmetic, {name}", "GFLOP/s", flops / 1e9)
     yield Row("peak of copying", "GB/s", rate / 1e9)
-    for name, (tier, _) in tiers.items():
+    for name, (tier, runtime, _) in tiers.items():
         macs, moved = _work(tier, FULL_HD)
-        bound = max(2 * macs / flops, moved / rate)
+        bound = max(2 * macs / peaks[runtime], moved / rate)
         yield Row(
             f"share of the roofline, {name}",
             "ms", times[name] * 1000, bound * 1000, bound / times[name], 0.6, at_least=True,
         )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    """Arithmetic that a runtime does at its best."""
+
+    run: Callable[[], object]
+    flops: int
+
+
+def _kernels(device: str, threads: int) -> dict[str, _Kernel]:
+    """A product of matrices, and 3x3 convolutions of the shapes that fill caches best, each in
+    single precision."""
+    kernels = {}
+    with patch.object(runtimes, "PRECISION", "f32"):
+        matrix = np.random.default_rng(0).random((_SIDE, _SIDE), np.float32)
+        session = runtimes.start(_network("MatMul", matrix, 2), device, threads)
+        kernels["product"] = _Kernel(partial(session.run, {"x": matrix}), 2 * _SIDE**3)
+        for channels, side in _CONVOLUTIONS:
+            given = np.random.default_rng(0).random((1, channels, side, side), np.float32)
+            weights = np.random.default_rng(1).random((channels, channels, 3, 3), np.float32)
+            session = runtimes.start(_network("Conv", weights, 4), device, threads)
+            flops = 2 * (side - 2) ** 2 * weights.size
+            kernels[f"{channels} channels"] = _Kernel(partial(session.run, {"x": given}), flops)
+    return kernels
+
+
+def _network(operator: str, weights: NDArray[np.float32], dimensions: int) -> Network:
+    """A network of one operator."""
+    free = Port(SINGLE, (None,) * dimensions)
+    node = Node(operator, ("x", "w"), ("y",))
+    return Network((node,), {"w": weights}, {"x": free}, {"y": free})
 
 
 def _work(tier: str, size: images.Size) -> tuple[int, int]:

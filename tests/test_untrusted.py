@@ -52,6 +52,7 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
         (str(1 << 64), "too large"),
         (r'["\ud800"]', "surrogates not allowed"),
         (r'{"\ud800": 1}', "surrogates not allowed"),
+        (r'["a\u0000b"]', "a text in it has a zero"),
         ('{"a": 1, "b": {"a": 1, "c": 2, "c": 3}}', "gives 'c' twice"),
         ("{", "Expecting"),
         (b"\xff\xfe\xff", "decode"),

@@ -20,6 +20,7 @@ with ``http_status``.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -108,23 +109,44 @@ def did_you_mean(name: str, names: Iterable[str], otherwise: str = "") -> str:
 
 
 @contextmanager
-def in_memory(what: str, *, hint: str) -> Iterator[None]:
-    """Say that there is too little memory for ``what``, whichever library finds it out.
+def in_memory(
+    what: str, *, hint: str, kind: type[ImpastoError] = PictureLimitError
+) -> Iterator[None]:
+    """Say that there is too little memory, or no thread, for ``what``, whichever library finds it
+    out. ``kind`` is the class of the error.
 
     Raises:
         PictureLimitError: it does not fit.
     """
     try:
         yield
-    except (MemoryError, RuntimeError) as error:  # torch has a RuntimeError for it
-        if not is_of_memory(error):
+    except ImpastoError:
+        raise
+    except Exception as error:  # each library has its own
+        if any("start new thread" in str(each) for each in _chain(error)):
+            raise kind(
+                f"no thread can be started for {what}: too many run here",
+                hint="allow more (ulimit -u), or use fewer",
+            ) from error
+        if not any(is_of_memory(each) for each in _chain(error)):
             raise
-        raise PictureLimitError(f"{what} does not fit into memory", hint=hint) from error
+        raise kind(f"{what} does not fit into memory", hint=hint) from error
 
 
-def is_of_memory(error: Exception) -> bool:
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those that it came of: a library may have made its own of one."""
+    for _ in range(20):
+        if error is None:
+            return
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def is_of_memory(error: BaseException) -> bool:
     """Whether an error means too little memory; those of the libraries share no class."""
-    return isinstance(error, MemoryError) or "alloc" in str(error).lower()
+    text = str(error).lower()
+    known = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
+    return known or "alloc" in text or "failed to map segment" in text
 
 
 def reason(error: Warning | BaseException | str) -> str:

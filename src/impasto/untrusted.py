@@ -95,6 +95,12 @@ def parse_json(text: bytes | str) -> Json:
     return value
 
 
+def whole(text: str) -> str:
+    """``text`` with a question mark for each half of a character: a file's name may be of any
+    bytes, and what is written of it has to be read again."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not a number of JSON")
 
@@ -124,13 +130,16 @@ def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 
 def require_plain(value: Json) -> None:
-    """Raises: ValueError: too deep, or a text with half of a character (a lone surrogate)."""
+    """Raises: ValueError: too deep, or a text with half of a character (a lone surrogate), or with
+    a zero, which no name of a file can have."""
     level = [value]
     for _ in range(_DEPTH + 1):
         inside: list[Json] = []
         for each in level:
             if isinstance(each, str):
                 each.encode()
+                if "\0" in each:
+                    raise ValueError("a text in it has a zero")
             elif isinstance(each, Mapping):
                 inside += [*each, *each.values()]
             elif isinstance(each, Sequence):

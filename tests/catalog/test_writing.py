@@ -83,6 +83,24 @@ def test_a_style_that_is_replaced_is_whole_whenever_that_is_broken_off(tmp_path,
         assert named(folder)
 
 
+def learnable(folder):
+    return folder / writing.beside(catalog.find(folder).card.model.file)
+
+
+def test_what_is_learnt_on_from_is_that_of_the_card_whenever_that_is_broken_off(tmp_path, old, new):
+    """Four files are written, three are removed; the card is the fourth."""
+    for count in range(8):
+        folder = tmp_path / str(count) / "wave"
+        writing.write_folder(folder, *old, b"old")
+        with killed_after(count):
+            writing.write_folder(folder, *new, b"new")
+        assert (whole(folder, old, new) == 1) == (count >= 4)
+        assert learnable(folder).read_bytes() == (b"new" if count >= 4 else b"old")
+        writing.write_folder(folder, *made("wave", "seine-tiny"))  # which has none
+        assert not learnable(folder).exists()
+        assert named(folder)
+
+
 def test_what_was_broken_off_goes_even_if_its_removal_is_broken_off(tmp_path, old, new):
     for count in range(3, 8):
         folder = tmp_path / str(count) / "wave"

@@ -26,6 +26,8 @@ from impasto.inference.engine import OnnxEngine
 from impasto.options import StylizeOptions, WriteOptions
 
 _FILE = "style.onnx"
+LEARNABLE = "network.safetensors"
+"""Beside it, in a style that was trained: the network as it was learnt, to learn on from."""
 _PREVIEW_SIDE = 384
 _PREVIEW_QUALITY = WriteOptions(quality=85, strip=True)
 _MARK = 8
@@ -52,8 +54,11 @@ def save(
     return write_folder(folder, model, [card])
 
 
-def write_folder(folder: Path, model: bytes, cards: Sequence[Card]) -> Path:
-    """Write network, previews and, last, the card that names them.
+def write_folder(
+    folder: Path, model: bytes, cards: Sequence[Card], learnable: bytes | None = None
+) -> Path:
+    """Write network, previews and, last, the card that names them; ``learnable`` is the file that
+    a training learns on from.
 
     A style that is there stays whole until its card is replaced: new files have other names
     than the card there names. What no card names any more goes afterwards.
@@ -66,6 +71,11 @@ def write_folder(folder: Path, model: bytes, cards: Sequence[Card]) -> Path:
     if old & _files(cards):
         cards = _marked(cards, f"-{cards[0].model.sha256[:_MARK]}")
     atomic.write(folder / cards[0].model.file, model, overwrite=True)
+    start = folder / beside(cards[0].model.file)
+    if learnable:
+        atomic.write(start, learnable, overwrite=True)
+    elif start.exists():  # of a writing that was broken off
+        start.unlink()
     for name, data in _previews(model, cards):
         atomic.write(folder / name, data, overwrite=True)
     text = json.dumps(layout.record(cards), indent=2, ensure_ascii=False)
@@ -84,6 +94,11 @@ def _previews(model: bytes, cards: Sequence[Card]) -> Iterator[tuple[str, bytes]
         yield each.preview, preview.encode("JPEG", _PREVIEW_QUALITY)
 
 
+def beside(model: str) -> str:
+    """What the file to learn on from is called, by the name of the network that it belongs to."""
+    return f"network{match[1]}.safetensors" if (match := _MARKED.fullmatch(model)) else LEARNABLE
+
+
 def _there(folder: Path) -> list[Card]:
     """The cards in a folder; none, where no style can be read."""
     try:
@@ -94,7 +109,9 @@ def _there(folder: Path) -> list[Card]:
 
 def _files(cards: Sequence[Card]) -> set[str]:
     """The files that cards name."""
-    return {name for each in cards for name in (each.model.file, each.preview)}
+    return {
+        name for each in cards for name in (each.model.file, each.preview, beside(each.model.file))
+    }
 
 
 def _marked(cards: Sequence[Card], mark: str) -> list[Card]:
@@ -111,9 +128,10 @@ def _marked(cards: Sequence[Card], mark: str) -> list[Card]:
 
 def _tidy(folder: Path, cards: Sequence[Card], old: set[str]) -> None:
     """Remove what the card before named, and marked files of writings that were broken off."""
-    marks = [match[1] for each in folder.iterdir() if (match := _MARKED.fullmatch(each.name))]
+    there = {path.name for path in folder.iterdir()}
+    marks = [match[1] for name in there if (match := _MARKED.fullmatch(name))]
     begun = {name for mark in marks for name in _files(_marked(cards, mark))}
-    left = (begun | old) - _files(cards) - {CARD}
-    for name in sorted(left, key=lambda name: name.endswith(".onnx")):  # they tell of previews
+    left = (begun | old) & there - _files(cards) - {CARD}
+    for name in sorted(left, key=lambda name: name.endswith(".onnx")):  # they tell of the rest
         with contextlib.suppress(OSError):
             (folder / name).unlink()

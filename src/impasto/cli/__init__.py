@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 def main() -> NoReturn:
     """Run the command line. Its parts are imported only when signals are looked after."""
     with Signals() as signals:
-        from impasto.cli import commands
-
+        try:
+            from impasto.cli import commands
+        except MemoryError:
+            raise SystemExit("impasto does not fit into memory - allow more (ulimit -v)") from None
         signals.interrupt()
         commands.run()
 

@@ -10,9 +10,19 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from impasto.cli import lab, paint, quality, serve, studio, styles, words
+from impasto.cli import (
+    lab,
+    optimizing,
+    paint,
+    quality,
+    serve,
+    studio,
+    styles,
+    training,
+    words,
+)
 from impasto.distribution import VERSION
-from impasto.errors import ImpastoError, OutputError, reason
+from impasto.errors import ImpastoError, OutputError, in_memory, reason
 from impasto.terminal import Terminal, error_record
 
 app = typer.Typer(
@@ -29,9 +39,9 @@ for command in (
     paint.sheet,
     styles.style,
     paint.demo,
-    studio.optimize,
-    studio.redo,
-    studio.train,
+    optimizing.optimize,
+    optimizing.redo,
+    training.train,
     studio.layers,
     studio.networks,
     quality.distill,
@@ -78,9 +88,10 @@ def run() -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):  # what a terminal cannot show stops nothing
             stream.reconfigure(errors="backslashreplace")
     try:
-        words.require_command(sys.argv[1:], _names())
-        words.require_show(sys.argv[1:])
-        app()
+        with in_memory("this", hint="allow more (ulimit -v), or ask for less", kind=ImpastoError):
+            words.require_command(sys.argv[1:], _names())
+            words.require_show(sys.argv[1:])
+            app()
     except ImpastoError as error:
         Terminal().error(error)
         if "--json" in sys.argv:

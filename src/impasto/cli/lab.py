@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from impasto.cli.flags import Json, Quiet, with_options
-from impasto.cli.studio import stop_gently
+from impasto.cli.studio import end_if_cancelled, stop_gently
 from impasto.distribution import need
 from impasto.errors import OptionError
 from impasto.options import SearchOptions
@@ -76,8 +76,7 @@ def lab(
         done = lab_file("runs").run(
             trials, out, workers=workers, ray=ray, on_progress=move, cancel=cancel
         )
-    if cancel.cancelled:
-        raise typer.Exit(130)
+    end_if_cancelled(cancel)
     page = lab_file("report").write(study, done, out)
     if _say_done(page, done, terminal):
         raise typer.Exit(1)
@@ -148,8 +147,7 @@ def search(
     if rows:
         terminal.table(("choice", *choices[0].values, "with"), rows)
         terminal.say(f"Look at {out / 'sheet.jpg'}, then: impasto train --recipe {out}/A.toml ...")
-    if cancel.cancelled:
-        raise typer.Exit(130)
+    end_if_cancelled(cancel)
 
 
 def lab_file(module: str) -> ModuleType:

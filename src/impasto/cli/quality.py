@@ -17,7 +17,7 @@ from impasto.cli.flags import (
     style_names,
     with_options,
 )
-from impasto.cli.studio import network_of, stop_gently, studio_file
+from impasto.cli.studio import end_if_cancelled, network_of, stop_gently, studio_file
 from impasto.options import DistillOptions, EvaluateOptions, QuantizeOptions
 from impasto.progress import CancelToken
 from impasto.terminal import Terminal
@@ -83,6 +83,7 @@ def distill(
         f"{distilled.folder}  {distilled.parameters:,} parameters, "
         f"{distilled.levels:.1f} levels from {style}"
     )
+    end_if_cancelled(cancel)
 
 
 @with_options

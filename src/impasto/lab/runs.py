@@ -29,7 +29,7 @@ from torch import Tensor
 
 from impasto import atomic, images, untrusted
 from impasto.distribution import need
-from impasto.errors import ImpastoError, TrainingError
+from impasto.errors import ImpastoError, TrainingError, in_memory
 from impasto.images.picture import Picture
 from impasto.inference import devices
 from impasto.lab.experiment import Trial
@@ -67,6 +67,7 @@ class Done:
         return folder / RUNS / f"{self.key}.png"
 
 
+@in_memory("the experiment", hint="use a smaller --size, or fewer --workers", kind=TrainingError)
 def run(
     trials: Sequence[Trial],
     folder: Path,

@@ -27,7 +27,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError  # Optuna's own way to databases
 
 from impasto import atomic, images
-from impasto.errors import ImpastoError, OptionError
+from impasto.errors import ImpastoError, OptionError, TrainingError, in_memory
 from impasto.images import metrics
 from impasto.images.picture import Picture
 from impasto.options import LossOptions, OptimizeOptions, SearchOptions, WriteOptions
@@ -71,6 +71,7 @@ class Choice:
         )
 
 
+@in_memory("the search", hint="use a smaller --size", kind=TrainingError)
 def search(
     content: str | Path,
     style: str | Path,
@@ -355,5 +356,5 @@ def recipe(choice: Choice, style: Path) -> str:
         knobs["weights"] = loss.weights
     # What JSON writes of texts, numbers and lists of texts is TOML as well.
     lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in knobs.items()]
-    painting = json.dumps(str(style.resolve()), ensure_ascii=False)
+    painting = json.dumps(os.path.realpath(style), ensure_ascii=False)
     return "\n".join(["[train]", *lines, "", "[[style]]", f"painting = {painting}", ""])

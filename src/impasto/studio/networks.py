@@ -30,6 +30,7 @@ from torch import Tensor, nn
 
 from impasto.errors import OptionError, did_you_mean
 from impasto.options import NetworkOptions
+from impasto.studio.blocks import ACTIVATIONS, Down, Norm, ResizeConv, doubled, padded, residuals
 
 _JOHNSON = NetworkOptions(
     design="johnson", width=32, blocks=5, upsampling="transposed", pad="reflect", output="tanh"
@@ -47,7 +48,6 @@ NETWORKS = {
 """Ours in three tiers; Johnson's, with the tricks of the literature; and the network of
 PyTorch's example."""
 
-_ACTIVATIONS = {"relu": F.relu, "selu": F.selu}
 _OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
     # Johnson et al. 2016, supplementary: 150 tanh around the middle of 0..255.
     "tanh": lambda y: torch.tanh(y) * (150 / 255) + 0.5,
@@ -128,80 +128,6 @@ def norms(network: nn.Module) -> list[str]:
     ]
 
 
-class Norm(nn.Module):
-    """Instance normalisation (Ulyanov et al. 2016, arXiv 1607.08022), or batch normalisation,
-    with the scale and shift of a mix of styles (Dumoulin et al. 2017, section 2.2)."""
-
-    def __init__(self, channels: int, rows: int, kind: str = "instance") -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.ones(rows, channels))
-        self.shift = nn.Parameter(torch.zeros(rows, channels))
-        self.batch = nn.BatchNorm2d(channels, affine=False) if kind == "batch" else None
-
-    def forward(self, x: Tensor, rows: Tensor) -> Tensor:
-        scale, shift = rows @ self.scale, rows @ self.shift
-        if self.batch is None:
-            return F.instance_norm(x, weight=scale, bias=shift)
-        return self.batch(x) * scale[:, None, None] + shift[:, None, None]
-
-
-def _conv(channels_in: int, channels_out: int, separable: bool, bias: bool = False) -> nn.Module:
-    """3x3, not padded; or 3x3 in each channel, then 1x1 (Howard et al. 2017, arXiv 1704.04861).
-
-    Where a normalisation follows, it subtracts the mean, and with it any bias.
-    """
-    if not separable:
-        return nn.Conv2d(channels_in, channels_out, 3, bias=bias)
-    return nn.Sequential(
-        nn.Conv2d(channels_in, channels_in, 3, groups=channels_in, bias=False),
-        nn.Conv2d(channels_in, channels_out, 1, bias=bias),
-    )
-
-
-class Residual(nn.Module):
-    """Two 3x3 convolutions beside an identity (He et al. 2016), padded once for both.
-
-    Normalised after each, as published, or at the end only.
-    """
-
-    def __init__(self, channels: int, rows: int, options: NetworkOptions, *, once: bool) -> None:
-        super().__init__()
-        self.first = _conv(channels, channels, options.separable, bias=once)
-        self.first_norm = None if once else Norm(channels, rows, options.norm)
-        self.second = _conv(channels, channels, options.separable)
-        self.second_norm = Norm(channels, rows, options.norm)
-        self._mode, self._act = options.pad, _ACTIVATIONS[options.activation]
-
-    def forward(self, x: Tensor, rows: Tensor) -> Tensor:
-        inner = self.first(_padded(x, 2, self._mode))
-        if self.first_norm is not None:
-            inner = self.first_norm(inner, rows)
-        return x + self.second_norm(self.second(self._act(inner)), rows)
-
-
-class Down(nn.Module):
-    """Halves the resolution: each output sees its own 2x2 pixels, so nothing is padded."""
-
-    def __init__(self, channels_in: int, channels_out: int, rows: int, kind: str) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(channels_in, channels_out, 2, stride=2, bias=False)
-        self.norm = Norm(channels_out, rows, kind)
-
-    def forward(self, x: Tensor, rows: Tensor) -> Tensor:
-        return self.norm(self.conv(x), rows)
-
-
-class ResizeConv(nn.Module):
-    """Doubles the resolution: bilinear enlargement, then a 3x3 convolution (Odena et al. 2016)."""
-
-    def __init__(self, channels_in: int, channels_out: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(channels_in, channels_out, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv(F.pad(_doubled(x), (1, 1, 1, 1), mode="replicate"))
-
-
 class Impasto(TransformNetwork):
     """Our own design, for speed. Half of the blocks, rounded up, works at an eighth, the
     rest at a quarter of the resolution."""
@@ -213,14 +139,14 @@ class Impasto(TransformNetwork):
         _require_own(options)
         half, quarter, eighth = (options.width * factor for factor in (1, 2, 4))
         rows, kind, strokes = self._rows, options.norm, options.blocks // 2
-        self._act = _ACTIVATIONS[options.activation]
+        self._act = ACTIVATIONS[options.activation]
         self.stem = nn.Conv2d(3, half, 4, stride=2)
         self.down4 = Down(half, quarter, rows, kind)
         self.down8 = Down(quarter, eighth, rows, kind)
-        self.shapes = _residuals(options.blocks - strokes, eighth, rows, options, once=True)
+        self.shapes = residuals(options.blocks - strokes, eighth, rows, options, once=True)
         self.up4 = nn.Conv2d(eighth, quarter, 1, bias=False)
         self.up4_norm = Norm(quarter, rows, kind)
-        self.strokes = _residuals(strokes, quarter, rows, options, once=True)
+        self.strokes = residuals(strokes, quarter, rows, options, once=True)
         self.up2 = nn.Conv2d(quarter, half, 1)
         self.out = ResizeConv(half, 3)
 
@@ -235,14 +161,14 @@ class Impasto(TransformNetwork):
         eighth = act(self.down8(quarter, rows))
         for block in self.shapes:
             eighth = block(eighth, rows)
-        quarter = act(self.up4_norm(_doubled(self.up4(eighth)) + quarter, rows))
+        quarter = act(self.up4_norm(doubled(self.up4(eighth)) + quarter, rows))
         for block in self.strokes:
             quarter = block(quarter, rows)
         return quarter
 
     def enlarged(self, quarter: Tensor) -> Tensor:
         """From a quarter of the resolution to half of it."""
-        return self._act(_doubled(self.up2(quarter)))
+        return self._act(doubled(self.up2(quarter)))
 
 
 class Johnson(TransformNetwork):
@@ -257,14 +183,14 @@ class Johnson(TransformNetwork):
         self.stride = 4 * options.shrink
         full, half, quarter = (options.width * factor for factor in (1, 2, 4))
         rows, kind = self._rows, options.norm
-        self._act = _ACTIVATIONS[options.activation]
+        self._act = ACTIVATIONS[options.activation]
         self.stem = nn.Conv2d(3, full, 9, bias=False)
         self.stem_norm = Norm(full, rows, kind)
         self.down2 = nn.Conv2d(full, half, 3, stride=2, bias=False)
         self.down2_norm = Norm(half, rows, kind)
         self.down4 = nn.Conv2d(half, quarter, 3, stride=2, bias=False)
         self.down4_norm = Norm(quarter, rows, kind)
-        self.residuals = _residuals(options.blocks, quarter, rows, options, once=False)
+        self.residuals = residuals(options.blocks, quarter, rows, options, once=False)
         self.up2 = self._up(quarter, half)
         self.up2_norm = Norm(half, rows, kind)
         self.up1 = self._up(half, full)
@@ -282,39 +208,25 @@ class Johnson(TransformNetwork):
         act, mode, shrink = self._act, self.options.pad, self.options.shrink
         if shrink > 1:
             x = F.interpolate(x, scale_factor=1 / shrink, mode="bilinear", antialias=False)
-        x = act(self.stem_norm(self.stem(_padded(x, 4, mode)), rows))
-        x = act(self.down2_norm(self.down2(_padded(x, 1, mode)), rows))
-        x = act(self.down4_norm(self.down4(_padded(x, 1, mode)), rows))
+        x = act(self.stem_norm(self.stem(padded(x, 4, mode)), rows))
+        x = act(self.down2_norm(self.down2(padded(x, 1, mode)), rows))
+        x = act(self.down4_norm(self.down4(padded(x, 1, mode)), rows))
         for block in self.residuals:
             x = block(x, rows)
         x = act(self.up2_norm(self._enlarged(self.up2, x), rows))
         x = act(self.up1_norm(self._enlarged(self.up1, x), rows))
         if shrink > 1:
             x = F.interpolate(x, scale_factor=float(shrink), mode="bilinear")
-        return self.out(_padded(x, 4, mode))
+        return self.out(padded(x, 4, mode))
 
     def _enlarged(self, up: nn.Module, x: Tensor) -> Tensor:
         if self.options.upsampling == "transposed":
             return up(x)
         x = F.interpolate(x, scale_factor=2.0, mode=self.options.upsampling)
-        return up(_padded(x, 1, self.options.pad))
+        return up(padded(x, 1, self.options.pad))
 
 
 _DESIGNS: dict[str, type[Impasto | Johnson]] = {"impasto": Impasto, "johnson": Johnson}
-
-
-def _residuals(
-    count: int, channels: int, rows: int, options: NetworkOptions, *, once: bool
-) -> nn.ModuleList:
-    return nn.ModuleList(Residual(channels, rows, options, once=once) for _ in range(count))
-
-
-def _doubled(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
-
-
-def _padded(x: Tensor, width: int, mode: str) -> Tensor:
-    return F.pad(x, (width,) * 4, mode="constant" if mode == "zeros" else mode)
 
 
 def _require_own(options: NetworkOptions) -> None:

@@ -12,7 +12,7 @@ import torch
 import running
 import spoiled
 from impasto.errors import TrainingError
-from impasto.options import DistillOptions
+from impasto.options import DistillOptions, TrainOptions
 from impasto.studio import networks
 from impasto.studio.training import checkpoint, checkpoint_file
 from impasto.studio.training.checkpoint import DamagedError, Training
@@ -76,8 +76,11 @@ def test_one_of_an_older_version_is_read(whole, tmp_path):
 def test_an_option_that_the_file_does_not_know_is_as_by_default(whole, tmp_path):
     network = asdict(SHAPE)
     del network["pad"]
-    found = read(resealed(whole, options=options_with(network=network)), tmp_path)
+    loss = asdict(TrainOptions().loss)
+    del loss["tv"]
+    found = read(resealed(whole, options=options_with(network=network, loss=loss)), tmp_path)
     assert found.network == SHAPE
+    found.training.require_same(TRAINING)
 
 
 def test_what_an_optimiser_remembers_was_named_by_places(whole, tmp_path):

@@ -1,4 +1,6 @@
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,3 +131,24 @@ def test_grain_in_training_is_that_of_painting():
         np.bincount((each + 30).astype(int).ravel(), minlength=60) for each in (painted, learnt)
     ]
     assert np.abs(counts[0] - counts[1]).max() < 0.02 * painted.size
+
+
+def test_links_that_lead_nowhere_and_names_of_any_bytes_are_photographs_or_left_out(
+    photos, tmp_path
+):
+    folder = shutil.copytree(photos, tmp_path / "photos")
+    for link, target in (("loop", "loop"), ("a", "b"), ("b", "a"), ("gone", "nowhere")):
+        (folder / f"{link}.jpg").symlink_to(f"{target}.jpg")
+    os.mkfifo(folder / "pipe.jpg")
+    shutil.copy(photos / "00.jpg", os.fsencode(folder) + b"/caf\xe9.jpg")
+    Path(os.fsdecode(os.fsencode(folder) + b"/bad\xff.jpg")).write_bytes(b"junk")
+    source = Photos(folder, batch=2, crop=64, seed=0, without=folder / "style")
+    assert len(source) == 12 + 7
+    for step in range(60):
+        source.batch(step)
+    left = {os.fsencode(path.name) for path in source.skipped}
+    links = {b"loop.jpg", b"a.jpg", b"b.jpg", b"gone.jpg"}
+    assert left == links | {b"pipe.jpg", b"bad\xff.jpg"}
+    assert source.digest() == Photos(folder, batch=2, crop=64, seed=0).digest()
+    with pytest.raises(TrainingError, match="is not a folder"):
+        Photos(folder / "loop.jpg", batch=1, crop=64, seed=0)

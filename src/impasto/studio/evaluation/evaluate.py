@@ -21,7 +21,7 @@ from torch import Tensor
 
 from impasto import catalog, images
 from impasto.catalog import Style
-from impasto.errors import TrainingError
+from impasto.errors import TrainingError, in_memory
 from impasto.images import sampling
 from impasto.images.metrics import mean_difference
 from impasto.images.picture import Picture
@@ -105,6 +105,7 @@ class Evaluation:
         }
 
 
+@in_memory("what is compared", hint="use a smaller --size", kind=TrainingError)
 def evaluate(
     style: str | Path | Style,
     painting: str | Path,

@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.studio.networks import Impasto, ResizeConv, TransformNetwork
+from impasto.studio.blocks import ResizeConv
+from impasto.studio.networks import Impasto, TransformNetwork
 
 
 def graph(network: TransformNetwork) -> nn.Module:

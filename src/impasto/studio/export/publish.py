@@ -23,10 +23,12 @@ def write_style(
     styles: Sequence[Entry],
     training: TrainingRecord | None = None,
     distilled: Teacher | None = None,
+    learnable: bytes | None = None,
 ) -> Path:
     """Write the style ``folder``, its card last: without a card it is not a style.
 
-    ``styles`` are those of the network, in its order.
+    ``styles`` are those of the network, in its order; ``learnable`` is the file that another
+    training learns on from.
 
     Raises:
         TrainingError: the exported graph does not paint what the network paints.
@@ -34,7 +36,7 @@ def write_style(
     model = halved(to_onnx(network))
     file, shape = Model(FILE, hashlib.sha256(model).hexdigest(), len(model), OPSET), _shape(network)
     cards = [style.card(file, shape, _LICENCE, training, distilled) for style in styles]
-    return write_folder(folder, model, cards)
+    return write_folder(folder, model, cards, learnable)
 
 
 def _shape(network: TransformNetwork) -> NetworkShape:

@@ -19,7 +19,7 @@ import numpy as np
 from impasto import atomic, catalog
 from impasto.catalog import Card, Style, writing
 from impasto.catalog.card import Closeness, Quantization
-from impasto.errors import OptionError, TrainingError
+from impasto.errors import OptionError, TrainingError, in_memory
 from impasto.images import sampling
 from impasto.images.metrics import mean_difference, psnr
 from impasto.inference.engine import OnnxEngine
@@ -82,6 +82,7 @@ class Quantized:
     """How many times as fast it paints here."""
 
 
+@in_memory("what is compared", hint="use a smaller --size", kind=TrainingError)
 def quantize(
     style: str | Path | Style,
     folder: str | Path,

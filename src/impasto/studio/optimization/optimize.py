@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from impasto import images
-from impasto.errors import OptionError, TrainingError
+from impasto.errors import OptionError, TrainingError, in_memory
 from impasto.images import operations
 from impasto.images.picture import Picture
 from impasto.images.raster import Size
@@ -51,6 +51,7 @@ _Evaluated = tuple[float, dict[str, float], Tensor]
 Evaluate = Callable[[Tensor], _Evaluated]
 
 
+@in_memory("the picture", hint="use a smaller --size, or fewer layers")
 def optimize(
     content: PictureSource,
     styles: PictureSource | Sequence[PictureSource],

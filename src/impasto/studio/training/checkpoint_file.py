@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
 from impasto.catalog import Entry, TrainingRecord, valid_name
 from impasto.errors import OptionError, TrainingError
-from impasto.options import TrainOptions
+from impasto.options import DistillOptions, TrainOptions
 from impasto.options.fields import Json, changed, current_record
 from impasto.studio import networks
 from impasto.studio.training import muon, sealed
@@ -91,7 +91,7 @@ def _said(header: Header) -> _Said:
     if format == FORMAT and header.checksum is None:
         raise ValueError("it has no checksum")
     try:
-        options = current_record(TrainOptions(), _object(metadata["options"], "options"))
+        options = _options(_object(metadata["options"], "options"))
         strength = options.get("learn_strength") is True
         if format < FORMAT and "calm" in options:  # of a distillation, which told it as well
             options.pop("learn_strength", None)
@@ -105,6 +105,22 @@ def _said(header: Header) -> _Said:
         raise ValueError(f"its header is damaged: {error}") from error
     training = Training(options, styles, {key: str(value) for key, value in sources.items()})
     return _Said(step, training, strength, by_place=format < FORMAT)
+
+
+def _options(record: Mapping[str, Json]) -> dict[str, Json]:
+    """All options of a training, by the names that they have now: those that the version which
+    wrote it did not know are as by default."""
+    kind = DistillOptions if "calm" in record else TrainOptions
+    return _filled(asdict(kind()), current_record(TrainOptions(), record))
+
+
+def _filled(defaults: Mapping[str, Json], record: Mapping[str, Json]) -> dict[str, Json]:
+    filled = {**defaults, **record}
+    for name, default in defaults.items():
+        inner = record.get(name)
+        if isinstance(default, dict) and isinstance(inner, dict):
+            filled[name] = _filled(default, inner)
+    return filled
 
 
 def _number(text: str, what: str) -> int:

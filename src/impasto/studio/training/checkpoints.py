@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from impasto import atomic, catalog, places
-from impasto.errors import TrainingError
+from impasto.catalog.writing import LEARNABLE, beside
+from impasto.errors import StyleError, TrainingError
 from impasto.studio.training import checkpoint_file
 from impasto.studio.training.checkpoint import Checkpoint, DamagedError, Training
 
 WORK = "training"
 """In a style's folder: all that a training keeps to go on."""
-NETWORK = "network.safetensors"
-"""In a style's folder: the network alone, to learn on from."""
 
 _KEEP = 2
 _NAME = re.compile(r"step-([0-9]{7,9})\.safetensors")
@@ -76,17 +75,26 @@ def find(start: str | Path) -> Path:
     folder = Path(start)
     if folder.is_file():
         return Path(os.path.realpath(folder))
-    if not (folder / NETWORK).is_file():
-        # Of several styles, its name is none of theirs.
-        folder = (places.styles_folder() or folder) / start
-    if not (folder / NETWORK).is_file():
-        folder = catalog.of_one_network(start).folder
-    if not (folder / NETWORK).is_file():
+    path = _learnable(folder)
+    if path is None:  # of several styles, its name is none of theirs
+        path = _learnable((places.styles_folder() or folder) / start)
+    if path is None:
+        path = _learnable(catalog.of_one_network(start).folder)
+    if path is None:
         raise TrainingError(
-            f"{start} cannot be learnt on from: it has no {NETWORK}",
+            f"{start} cannot be learnt on from: it has no {LEARNABLE}",
             hint="give another style, or a checkpoint of a training",
         )
-    return folder / NETWORK
+    return path
+
+
+def _learnable(folder: Path) -> Path | None:
+    """The file to learn on from that belongs to the style in ``folder``, if it has one."""
+    path = folder / LEARNABLE
+    if (folder / catalog.CARD).is_file():
+        with contextlib.suppress(StyleError):
+            path = folder / beside(catalog.read(folder)[0].card.model.file)
+    return path if path.is_file() else None
 
 
 def paths(folder: Path) -> list[Path]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from pathlib import Path
 from typing import Self
 
@@ -54,8 +55,8 @@ class Photos:
         require_folder(folder)
         inside = paths.pictures(folder)
         if without:
-            apart_from = without.resolve()
-            inside = [path for path in inside if apart_from not in path.resolve().parents]
+            apart_from = _real(without)
+            inside = [path for path in inside if apart_from not in _real(path).parents]
         apart = min(held_out, len(inside) // 10)
         every = len(inside) // apart if apart else 1
         self._apart = inside[every - 1 :: every][:apart]
@@ -136,6 +137,11 @@ class Photos:
         left, top = (part * (length - side) for part, length in zip(place, image.size, strict=True))
         box = (left, top, left + side, top + side)
         return np.asarray(image.resize((self._crop, self._crop), images.BICUBIC, box=box))
+
+
+def _real(path: Path) -> Path:
+    """Where the file lies; a link that leads to itself stays what it is."""
+    return Path(os.path.realpath(path))
 
 
 def _bytes(path: Path) -> int:

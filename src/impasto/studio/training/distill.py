@@ -20,6 +20,7 @@ from torch import Tensor
 from impasto import atomic, catalog
 from impasto.catalog import Entry, Style, TrainingRecord
 from impasto.catalog.card import Teacher
+from impasto.errors import TrainingError, in_memory
 from impasto.inference.engine import OnnxEngine
 from impasto.options import DistillOptions, TrainOptions
 from impasto.progress import CancelToken, OnProgress, silent
@@ -35,6 +36,7 @@ from impasto.studio.training.loop import Course, Paint, evaluating
 from impasto.studio.training.muon import Group
 from impasto.studio.training.paintings import learnt_with
 from impasto.studio.training.publish import publish, record
+from impasto.untrusted import whole
 
 START = "starry-night-tiny"
 """Where the bundled tiny styles began."""
@@ -59,6 +61,7 @@ class Distilled:
     parameters: int
 
 
+@in_memory("the training", hint="use a smaller --crop or --batch", kind=TrainingError)
 def distill(
     style: str | Path | Style,
     photos: str | Path,
@@ -108,7 +111,7 @@ def distill(
     accelerator = loop.accelerator(options.device, target / WORK)
     network = _begun(options, origin).to(accelerator.device)
     lesson = StyleLesson(options, dataset, teacher, accelerator.device)
-    entry = Entry(target.name, title or f"{teacher.card.title}, small", teacher.card.artwork)
+    entry = Entry(target.name, whole(title) or f"{teacher.card.title}, small", teacher.card.artwork)
     sources = init_from.sources(start, origin, dataset, accelerator.num_processes)
     sources |= {"style": teacher.card.model.sha256}
     training = Training(asdict(options), [entry], sources)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from impasto.studio.training import checkpoints
 from impasto.studio.training.checkpoint import Checkpoint
 from impasto.studio.training.checkpoints import WORK
 from impasto.studio.training.dataset import Photos
+from impasto.untrusted import whole
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -39,7 +41,7 @@ def find(start: str | Path | None, work: Path, restart: bool) -> Path | None:
     if start is None:
         return None
     kept, path = work / _ORIGIN, Path(start)
-    own = path.resolve().parent == work.resolve()
+    own = _same(path.parent, work)
     if own and kept.is_file() and not (restart and path.is_file()):
         return kept
     return checkpoints.find(start)
@@ -51,7 +53,7 @@ def name(start: str | Path | None) -> str | None:
         return None
     path = Path(start).absolute()
     own = path.parent.name == WORK and path.is_file()
-    return path.parents[1].name if own else path.stem
+    return whole(path.parents[1].name if own else path.stem)
 
 
 def sources(
@@ -107,12 +109,16 @@ def require_no_style(folder: Path, resumed: Checkpoint | None, *, restart: bool)
 
 def empty(work: Path, origin: Path | None) -> None:
     """Drop what a training left, and keep the checkpoint that is learnt on from, if it is there."""
-    own = origin if origin and origin.resolve().parent == work.resolve() else None
+    own = origin if origin and _same(origin.parent, work) else None
     for old in work.glob("*"):
         if old.is_file() and not (own and old.name == own.name):
             old.unlink()
     if own:
         own.replace(work / _ORIGIN)
+
+
+def _same(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def with_trunk(options: TrainOptions, trunk: Checkpoint | None) -> tuple[TrainOptions, list[Entry]]:

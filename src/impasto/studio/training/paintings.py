@@ -31,6 +31,7 @@ from impasto.images.picture import Picture
 from impasto.options import LossOptions, TrainOptions, tables
 from impasto.options.fields import Json, changed
 from impasto.studio import networks
+from impasto.untrusted import whole
 
 OWN = "style_size", "style_crop", "style_weight"
 """Options that a painting may have of its own."""
@@ -65,8 +66,8 @@ class Painting:
 
     def entry(self) -> Entry:
         """What the card says of it."""
-        title = str(self.title or self.name.replace("-", " ").title())
-        origin = (str(each or "unknown") for each in (self.artist, self.year, self.licence))
+        title = whole(str(self.title or self.name.replace("-", " ").title()))
+        origin = (whole(str(each or "unknown")) for each in (self.artist, self.year, self.licence))
         artwork = Artwork(title, *origin)
         return Entry(self.name, title, artwork, self.style_size, self.style_crop, self.style_weight)
 

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import torch
 
-from impasto import atomic
 from impasto.catalog import TrainingRecord
 from impasto.catalog.card import Teacher
 from impasto.distribution import VERSION
 from impasto.studio.export.publish import write_style
-from impasto.studio.training import checkpoint_file, checkpoints, init_from
+from impasto.studio.training import checkpoint_file, init_from
 from impasto.studio.training.checkpoint import Checkpoint
 from impasto.studio.training.dataset import Photos
 from impasto.studio.training.log import Log
@@ -30,8 +29,8 @@ def publish(
         TrainingError: the exported network does not paint what the trained one paints.
     """
     network = learnt.built()
-    atomic.write(folder / checkpoints.NETWORK, checkpoint_file.encode(learnt), overwrite=True)
-    return write_style(folder, network, learnt.styles, training, distilled)
+    learnable = checkpoint_file.encode(learnt)
+    return write_style(folder, network, learnt.styles, training, distilled, learnable)
 
 
 def record(

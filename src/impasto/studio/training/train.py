@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from impasto import catalog
+from impasto.errors import TrainingError, in_memory
 from impasto.images.picture import Picture
 from impasto.options import TrainOptions
 from impasto.progress import CancelToken, OnProgress, silent
@@ -39,6 +40,7 @@ _SAMPLES = 6
 """Photographs, and styles, on a sample picture."""
 
 
+@in_memory("the training", hint="use a smaller --crop or --batch", kind=TrainingError)
 def train(
     paintings: Paintings,
     photos: str | Path,

@@ -1,0 +1,126 @@
+"""The command that learns styles from paintings."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from impasto import catalog
+from impasto.cli.flags import Quiet, Restart, Taken, Values, with_options
+from impasto.cli.studio import end_if_cancelled, network_of, stop_gently, studio_file
+from impasto.errors import OptionError
+from impasto.options import TrainOptions
+from impasto.progress import CancelToken
+from impasto.terminal import Terminal
+
+if TYPE_CHECKING:
+    from impasto.studio.training.paintings import Recipe
+
+
+def _train_base(others: Values) -> TrainOptions:
+    recipe, tier, start = others["recipe"], others["tier"], others["start"]
+    options = studio_file("training.paintings").read(recipe).options if recipe else TrainOptions()
+    if tier:
+        return replace(options, network=studio_file("networks").preset(tier))
+    if start and not recipe:
+        return replace(options, network=network_of(start))
+    return options
+
+
+_Pictures = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="[PAINTING]... PHOTOS",
+        help="The pictures whose styles are learnt; last, a folder of photographs.",
+    ),
+]
+_StyleOut = Annotated[
+    str,
+    typer.Option("--out", "-o", help="The style's name, or a folder whose last part is its name."),
+]
+_RecipeFile = Annotated[
+    Path | None, typer.Option("--recipe", help="TOML file with paintings and options; flags win.")
+]
+_Tier = Annotated[
+    str | None,
+    typer.Option(
+        help="Network: tiny, light, full, johnson, ... (see impasto networks). "
+        "By default that of --start, or light."
+    ),
+]
+_Start = Annotated[
+    str | None, typer.Option("--start", help="Style, or checkpoint of one, to learn on from.")
+]
+
+
+@with_options
+def train(
+    pictures: _Pictures,
+    out: _StyleOut,
+    *,
+    recipe: _RecipeFile = None,
+    tier: _Tier = None,  # noqa: ARG001 - it has become options
+    title: Annotated[str | None, typer.Option(help="The artwork's title, for the card.")] = None,
+    artist: Annotated[str | None, typer.Option(help="Its artist.")] = None,
+    year: Annotated[str | None, typer.Option(help="Its year.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Its licence, such as public domain.")] = None,
+    start: _Start = None,
+    restart: Restart = False,
+    quiet: Quiet = False,
+    options: Annotated[TrainOptions, Taken(base=_train_base)],
+) -> None:
+    """Learn styles from paintings (needs impasto[train]).
+
+    Several paintings share one network, and can be blended. Stopped by Ctrl-C or worse,
+    the same command goes on where it was.
+    """
+    train_styles = studio_file("training.train").train
+    first = os.environ.get("RANK", "0") == "0"  # of the processes that a launcher started
+    terminal, cancel = Terminal(quiet=quiet or not first), CancelToken()
+    about = {"title": title, "artist": artist, "year": year, "licence": licence}
+    *files, photos = pictures
+    with (
+        terminal.bar("learning", lines=True) as move,
+        stop_gently(cancel, terminal, "the same command goes on from here"),
+    ):
+        chosen = _recipe(files, recipe, {k: v for k, v in about.items() if v})
+        for note in chosen.notes:
+            terminal.say(note)
+        folder = train_styles(
+            chosen.paintings, photos, out, options=options, start=start or chosen.start,
+            restart=restart, on_progress=move, cancel=cancel,
+        )  # fmt: skip
+    _say_learnt(folder, terminal)
+    end_if_cancelled(cancel)
+
+
+def _say_learnt(folder: Path, terminal: Terminal) -> None:
+    """Where the style is, and how to paint with it."""
+    style = catalog.read(folder)[-1]
+    terminal.say(f"{folder}")
+    if style.card.training and (times := style.card.training.seconds_per_step):
+        terminal.say(f"a step took {times.computed} s, with kept features {times.kept} s")
+    mine = catalog.styles().get(style.name)
+    named = style.name if mine and mine.folder == folder else folder / style.name
+    terminal.say(f"Try: impasto stylize photo.jpg -s {named}")
+
+
+def _recipe(files: list[Path], recipe: Path | None, about: dict[str, str]) -> Recipe:
+    """What is to be learnt and where that begins, from the arguments or from a recipe."""
+    if bool(files) == bool(recipe):
+        raise OptionError(
+            "paintings and a recipe do not go together" if recipe else "no painting was given",
+            hint="impasto train PAINTING... PHOTOS -o NAME, or --recipe FILE PHOTOS -o NAME",
+        )
+    if about and len(files) != 1:
+        raise OptionError(
+            f"--{next(iter(about))} is of one painting", hint="use a recipe for several"
+        )
+    studio = studio_file("training.paintings")
+    if recipe:
+        return studio.read(recipe)
+    return studio.Recipe([studio.Painting(file, **about) for file in files], TrainOptions())
