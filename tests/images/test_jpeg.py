@@ -1,5 +1,6 @@
 """JPEGs that lack something, and those that would take very long."""
 
+import io
 import time
 
 import numpy as np
@@ -50,6 +51,23 @@ def test_one_that_is_cut_is_refused_with_an_end_marker_or_without(kind, make):
                 continue  # the zeros may well be what is missing
             with pytest.raises(PictureError, match=r"is damaged.*get a whole copy"):
                 images.read(whole[: -2 - missing] + tail)
+
+
+@pytest.mark.parametrize("settings", [{}, {"restart_marker_blocks": 8}, {"progressive": True}])
+def test_a_large_one_that_is_cut_is_refused(settings):
+    """One decoding is enough for these, where it is not progressive."""
+    whole = encoded(noise(700, 500), "JPEG", **settings)
+    picture = images.read(whole)
+    assert picture.notes == ()
+    expected = np.asarray(Image.open(io.BytesIO(whole)))
+    assert np.array_equal(picture.pixels, expected)
+    for missing in (1000, len(whole) // 3):
+        for tail in (b"", END):
+            with pytest.raises(PictureError, match=r"is damaged.*get a whole copy"):
+                images.read(whole[: -2 - missing] + tail)
+    for missing in (3, 30):
+        with pytest.raises(PictureError, match=r"is damaged.*get a whole copy"):
+            images.read(whole[: -2 - missing])
 
 
 def test_one_that_ends_at_a_restart_is_refused():

@@ -39,6 +39,9 @@ _MAX_SEGMENTS = 10_000
 _MAX_SCANS, _USUAL_SCANS, _MAX_WORK = 500, 32, 2_000_000_000
 
 _LAST_ZEROS = 4
+_LOOKAHEAD = 8
+"""Bytes that libjpeg wants behind those that it decodes."""
+_SMALL = 2**18
 _rng = np.random.default_rng(0)
 _OTHER_DATA = b"\xaa" + _rng.integers(0, 255, 4095, np.uint8).tobytes()  # no \xff among them
 
@@ -213,22 +216,42 @@ def _require_whole(coded: bytes, between: bytes, frame: _Frame, notes: list[str]
     """The picture, if no coded data is missing.
 
     Where it is missing, the decoder takes whatever follows for it. So the picture is decoded
-    twice, with other data behind the last scan: a whole one is the same.
+    twice, with other data behind the last scan: a whole one is the same. A large one with an end
+    marker need not be, if it is ready when the decoder has been given no more than it looks
+    ahead: at most some blocks of its last corner are missing then. A progressive one never is.
     """
-    image = _decoded(coded + between + _END, frame, notes)
-    if frame.kind in _ARITHMETIC:  # its coder may leave zeros out at the end
-        return image
-    if any(any(each.to_come) for each in frame.components.values()):
-        raise ValueError("its last scans are missing")
-    if frame.restarts_missing > 0:
-        raise ValueError("it ends before the picture does")
-    if not _equal(image, _decoded(coded + _OTHER_DATA + between + _END, frame, [])):
+    if frame.kind not in _ARITHMETIC:  # whose coder may leave zeros out at the end
+        if any(any(each.to_come) for each in frame.components.values()):
+            raise ValueError("its last scans are missing")
+        if frame.restarts_missing > 0:
+            raise ValueError("it ends before the picture does")
+    file = _Watched(coded + _OTHER_DATA + between + _END, len(coded) + _LOOKAHEAD)
+    other = _decoded(file, frame, notes)
+    if file.enough and frame.end is not None and frame.width * frame.height > _SMALL:
+        return other
+    image = _decoded(BytesIO(coded + between + _END), frame, [])
+    if frame.kind not in _ARITHMETIC and not _equal(image, other):
         raise ValueError("it ends before the picture does")
     return image
 
 
-def _decoded(data: bytes, frame: _Frame, notes: list[str]) -> Image.Image:
-    image = opened("JPEG", BytesIO(data), notes)
+class _Watched(BytesIO):
+    """A file that is given up to ``until`` first, and sees whether that is ``enough``."""
+
+    def __init__(self, data: bytes, until: int) -> None:
+        super().__init__(data)
+        self._until, self.enough = until, True
+
+    def read(self, size: int | None = -1) -> bytes:
+        left = self._until - self.tell()
+        if left <= 0:
+            self.enough = False
+            return super().read(size)
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+
+def _decoded(file: BytesIO, frame: _Frame, notes: list[str]) -> Image.Image:
+    image = opened("JPEG", file, notes)
     if frame.reduction > 1:
         # The mode stays. Rounded up, the decoder would not take sizes for such parts.
         width, height = frame.width // frame.reduction, frame.height // frame.reduction
