@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from impasto.options.fields import Json
     from impasto.progress import OnProgress, Progress
-    from impasto.stylization.batch import Result
+    from impasto.stylization.results import Result
 
 _LINE_SECONDS = 10.0
 """Between lines of progress, where there is no bar."""

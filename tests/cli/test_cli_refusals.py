@@ -29,6 +29,7 @@ from running import run
         (("stylize", "a.jpg", "-s", "great-wave", "--device", "gpu"), b"use auto"),
         (("stylize", "a.jpg", "-s", "great-wave", "--format", "gif"), b"use jpeg"),
         (("stylize", "a.jpg", "-s", "great-wave", "-o", "a.jpg"), b"is an input"),
+        (("stylize", "a.jpg", "-s", "udnie", "--threads", "20000"), b"it must be from 1 to "),
         (("stylize", "*.xyz", "-s", "great-wave"), b"no file matches"),
         (("stylize", "a.jpg"), b"--style"),
         (("stylize", "-s", "great-wave"), b"no picture was given"),

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from impasto.errors import OptionError
-from impasto.inference import devices
+from impasto.inference import devices, runtimes
 
 
 def write(path, text):
@@ -105,3 +105,15 @@ def test_the_cgroups_share_of_memory(files, expected, tmp_path):
 
 def test_threads_are_at_least_one_and_no_more_than_there_are():
     assert 1 <= devices.threads() <= (os.cpu_count() or 1)
+
+
+def test_far_too_many_threads_are_refused(monkeypatch, style):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert [devices.valid_threads(each) for each in (None, 1, 64)] == [None, 1, 64]
+    for number in (0, -1, 65, 20_000):
+        with pytest.raises(OptionError, match=f"threads is {number} - it must be from 1 to 64"):
+            devices.valid_threads(number)
+    with pytest.raises(OptionError, match="threads is 20000"):
+        runtimes.start(style.model(), "cpu", 20_000)
+    monkeypatch.setattr(os, "cpu_count", lambda: 96)
+    assert devices.valid_threads(384) == 384

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from impasto.catalog import Style
     from impasto.images.raster import File
     from impasto.paths import Task
-    from impasto.stylization.batch import Settings
+    from impasto.stylization.results import Settings
 
 
 @with_options
@@ -73,7 +73,7 @@ def stylize(
     with the same command.
     """
     from impasto import paths
-    from impasto.stylization import batch
+    from impasto.stylization import results
 
     terminal = Terminal(quiet=quiet, verbose=verbose, as_json=as_json)
     if not inputs:
@@ -81,9 +81,9 @@ def stylize(
     if not style:
         raise catalog.none_given(inputs)
     chosen = _by_name(catalog.find(each, painting) for each in style)
-    settings = batch.Settings(
+    settings = results.Settings(
         options, read, write,
-        device=devices.valid(device), threads=threads, overwrite=overwrite,
+        device=devices.valid(device), threads=devices.valid_threads(threads), overwrite=overwrite,
     )  # fmt: skip
     if "-" in inputs or out == "-":
         if as_json:
@@ -228,14 +228,14 @@ def demo(
 ) -> None:
     """Paint a bundled photograph in every bundled style, and say where."""
     from impasto import assets, atomic, paths
-    from impasto.stylization import batch, contact_sheet
+    from impasto.stylization import contact_sheet, results
 
     terminal = Terminal()
     chosen = catalog.looks(catalog.bundled())
     photo, side_by_side = assets.demo_photo(), out / "sheet.jpg"
     atomic.require_places([side_by_side], [photo], overwrite=overwrite)
     tasks = paths.plan(paths.find([photo]), list(chosen), f"{out}/")
-    settings = batch.Settings(overwrite=overwrite)
+    settings = results.Settings(overwrite=overwrite)
     _run(tasks, chosen, settings, terminal)
     painted = contact_sheet.sheet(photo, [*chosen.values()])
     path = painted.save(side_by_side, overwrite=overwrite)

@@ -20,6 +20,9 @@ RUNTIMES = {
 """What runs networks there, by the names that users give devices: providers of onnxruntime, and
 OpenVINO, which is another way to use the processor."""
 
+_THREADS = 64
+"""As many may be asked for on any machine; on a large one, four for each processor."""
+
 DEVICES = ("auto", *RUNTIMES)
 _AUTO = ("cuda", "coreml", "cpu")
 """What ``auto`` tries, until it is known what is fastest here. TensorRT builds its engines for
@@ -81,6 +84,18 @@ def threads() -> int:
         return os.cpu_count() or 1
     quota = _cgroup_quota(Path("/sys/fs/cgroup"))
     return max(1, min(allowed, round(quota))) if quota else allowed
+
+
+def valid_threads(wanted: int | None) -> int | None:
+    """``wanted`` itself, if it is a number of threads that can be asked for.
+
+    Raises:
+        OptionError: so many that the machine would do nothing but change between them.
+    """
+    most = max(_THREADS, 4 * (os.cpu_count() or 1))
+    if wanted is not None and not 1 <= wanted <= most:
+        raise OptionError(f"threads is {wanted}", hint=f"it must be from 1 to {most} here")
+    return wanted
 
 
 def _cgroup_quota(root: Path) -> float | None:

@@ -89,10 +89,11 @@ def start(
     be ``at_once``; an ``arena`` keeps memory for the next run.
 
     Raises:
+        OptionError: no such device, or far too many threads.
         StyleError: the runtime refuses the network.
         DeviceError: the device is not there, or does not start.
     """
-    threads = threads or devices.threads()
+    threads = devices.valid_threads(threads) or devices.threads()
     require(device)
     model = network.encoded()
     if device == "openvino":

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from impasto import atomic, images, paths
 from impasto.errors import ImpastoError, PictureLimitError, in_memory
 from impasto.inference import runtimes
-from impasto.options import ReadOptions, StylizeOptions, WriteOptions
+from impasto.options import ReadOptions
 from impasto.progress import CancelToken, OnProgress, silent
+from impasto.stylization.results import Result, Settings, is_there
 from impasto.stylization.stylizer import Stylizer
 
 if TYPE_CHECKING:
@@ -29,41 +30,6 @@ if TYPE_CHECKING:
 
 
 _SMALLER = "use a smaller --size"
-
-
-@dataclass(frozen=True)
-class Result:
-    """What became of one task: painted, skipped because its output is there, or failed.
-
-    ``seconds`` is what was spent on it: reading, painting and writing.
-    """
-
-    task: Task
-    seconds: float = 0.0
-    width: int = 0
-    height: int = 0
-    device: str = ""
-    sha256: str = ""
-    notes: tuple[str, ...] = ()
-    skipped: bool = False
-    error: ImpastoError | None = None
-
-    @property
-    def status(self) -> str:
-        """``done``, ``skipped`` or ``error``."""
-        return "error" if self.error else "skipped" if self.skipped else "done"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How all tasks of a batch are done."""
-
-    stylize: StylizeOptions = StylizeOptions()
-    read: ReadOptions = ReadOptions()
-    write: WriteOptions = WriteOptions()
-    device: str = "auto"
-    threads: int | None = None
-    overwrite: bool = False
 
 
 def run(
@@ -169,17 +135,6 @@ def _pictures(
                     yield waiting.popleft().result()
         for each in waiting:
             yield each.result()
-
-
-def is_there(task: Task, settings: Settings) -> bool:
-    """Whether a task is to be skipped, as its output exists, and is no film to be gone on with."""
-    if settings.overwrite or not os.path.exists(task.output):
-        return False
-    if not task.is_film:
-        return True
-    from impasto.video import workplace
-
-    return not workplace.unfinished(task.output)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from impasto.distribution import need
 from impasto.errors import ImpastoError
 from impasto.progress import CancelToken, silent
 from impasto.stylization import batch
-from impasto.stylization.batch import Result, Settings
+from impasto.stylization.results import Result, Settings, is_there
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -50,11 +50,9 @@ def run(
     batch.require_for_films(tasks, settings)
     batch.require_styles(tasks, styles, settings)
     left, taken = [], batch.places(tasks)
-    tasks = [
-        each if batch.is_there(each, settings) else batch.fitting(each, taken) for each in tasks
-    ]
+    tasks = [each if is_there(each, settings) else batch.fitting(each, taken) for each in tasks]
     for task in tasks:
-        if batch.is_there(task, settings):
+        if is_there(task, settings):
             yield Result(task, skipped=True)
         else:
             left.append(task)
@@ -123,7 +121,7 @@ class _Worker:
 
     def __call__(self, row: Row) -> Row:
         task, settings = self._jobs[row["number"]], self._settings
-        if batch.is_there(task, settings):  # by a worker that died before it could say so
+        if is_there(task, settings):  # by a worker that died before it could say so
             return row | _row(Result(task))
         if task.is_film:
             style = self._styles[task.style]

@@ -1,0 +1,56 @@
+"""How the tasks of a batch are done, and what becomes of each."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from impasto.errors import ImpastoError
+from impasto.options import ReadOptions, StylizeOptions, WriteOptions
+from impasto.paths import Task
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one task: painted, skipped because its output is there, or failed.
+
+    ``seconds`` is what was spent on it: reading, painting and writing.
+    """
+
+    task: Task
+    seconds: float = 0.0
+    width: int = 0
+    height: int = 0
+    device: str = ""
+    sha256: str = ""
+    notes: tuple[str, ...] = ()
+    skipped: bool = False
+    error: ImpastoError | None = None
+
+    @property
+    def status(self) -> str:
+        """``done``, ``skipped`` or ``error``."""
+        return "error" if self.error else "skipped" if self.skipped else "done"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How all tasks of a batch are done."""
+
+    stylize: StylizeOptions = StylizeOptions()
+    read: ReadOptions = ReadOptions()
+    write: WriteOptions = WriteOptions()
+    device: str = "auto"
+    threads: int | None = None
+    overwrite: bool = False
+
+
+def is_there(task: Task, settings: Settings) -> bool:
+    """Whether a task is to be skipped, as its output exists, and is no film to be gone on with."""
+    if settings.overwrite or not os.path.exists(task.output):
+        return False
+    if not task.is_film:
+        return True
+    from impasto.video import workplace
+
+    return not workplace.unfinished(task.output)
