@@ -62,10 +62,11 @@ def test_a_kind_that_somebody_has_named_is_the_kind(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.avi"]
 
 
-def test_a_film_whose_sound_nothing_holds_says_so(tmp_path):
+def test_a_film_whose_sound_nothing_holds_has_it_encoded_anew(tmp_path):
     make(tmp_path / "a.wmv", frames=3, size=(64, 48), codec="mpeg4", sound="wmav2")
     code, (result,) = painted(tmp_path / "a.wmv")
-    assert (code, result["error"]["hint"]) == (1, "make its sound AAC first, with FFmpeg")
+    assert (code, result["output"]) == (0, str(tmp_path / f"a.{STYLE}.mp4"))
+    assert "the sound (wmav2) is encoded anew, as AAC" in result["notes"]
 
 
 def test_what_is_no_film_keeps_its_place(tmp_path):

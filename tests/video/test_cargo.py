@@ -41,9 +41,37 @@ def test_a_kind_that_cannot_hold_the_sound_is_refused_and_one_that_can_is_named(
     assert sound_of(target) == sound_of(clip)
 
 
-def test_sound_that_no_kind_can_hold_is_refused_with_another_way_out(painter, tmp_path):
+def heard(path):
+    """What is to be heard of a film: samples of all its channels."""
+    with av.open(str(path)) as film:
+        resampler = av.AudioResampler("fltp", "mono", 8000)
+        frames = [each for frame in film.decode(audio=0) for each in resampler.resample(frame)]
+        return np.concatenate([frame.to_ndarray()[0] for frame in frames])
+
+
+@pytest.mark.parametrize(("suffix", "codec", "name"), [
+    (".mp4", "aac", "AAC"), (".mkv", "aac", "AAC"), (".webm", "opus", "Opus"),
+])  # fmt: skip
+def test_sound_that_no_kind_can_hold_is_encoded_anew(tmp_path, suffix, codec, name):
+    clip = make(tmp_path / "clip.asf", frames=20, size=(64, 48), codec="mpeg4", sound="wmav2")
+    film = paint(clip, tmp_path / f"out{suffix}", as_it_is())
+    assert film.notes == (f"the sound (wmav2) is encoded anew, as {name}",)
+    with av.open(str(tmp_path / f"out{suffix}")) as painted:
+        assert painted.streams.audio[0].codec_context.codec.canonical_name == codec
+    before, after = heard(clip), heard(tmp_path / f"out{suffix}")
+    assert len(after) == pytest.approx(len(before), rel=0.08)
+    size = min(len(before), len(after)) - 1500
+    shifts = [np.corrcoef(before[500 : 500 + size], after[at : at + size])[0, 1]
+              for at in range(0, 1000, 4)]  # fmt: skip
+    assert max(shifts) > 0.8
+
+
+def test_sound_that_cannot_be_encoded_is_refused_with_another_way_out(
+    painter, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("impasto.video.cargo._is_encoded", lambda *_: False)
     clip = make(tmp_path / "clip.asf", frames=3, codec="mpeg4", sound="wmav2")
-    with pytest.raises(OptionError, match=r"\(wmav2\) - make its sound AAC first"):
+    with pytest.raises(OptionError, match=r"\(wmav2\) - make its sound AAC of up to"):
         stylize_film(clip, tmp_path / "painted.mkv", painter)
 
 

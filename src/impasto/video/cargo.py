@@ -15,18 +15,19 @@ from typing import TYPE_CHECKING
 
 from impasto.errors import OptionError
 from impasto.paths import FILMS
+from impasto.video import sound
 from impasto.video.opening import library
 from impasto.video.reading import Source, is_cover
 
 if TYPE_CHECKING:
-    from av import Packet
+    from av import AudioStream, Packet
     from av.container import OutputContainer
     from av.container.core import Chapter
     from av.stream import Stream
 
 SILENT = (".gif",)
 """Kinds that hold nothing but pictures."""
-_NO_KIND = "make its sound AAC first, with FFmpeg"
+_NO_KIND = "make its sound AAC of up to eight channels first, with FFmpeg"
 _OF_ITS_FILE = {
     *("encoder", "major_brand", "minor_version", "compatible_brands", "vendor_id", "rotate"),
     *("alpha_mode", "stereo_mode", "duration", "bps", "number_of_frames", "number_of_bytes"),
@@ -46,6 +47,8 @@ class Cargo:
     """What is carried over, and what is said of the rest."""
 
     streams: list[Stream] = field(default_factory=list)
+    anew: list[AudioStream] = field(default_factory=list)
+    """Sound that is encoded anew, as no kind of file holds it."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -55,20 +58,24 @@ def cargo(film: Source, suffix: str) -> Cargo:
     Raises:
         OptionError: it cannot hold the sound.
     """
+    anew, notes = [], []
     if foreign := _foreign(film, suffix):
-        others = kinds_for(film, suffix)
-        raise OptionError(
-            f"{suffix} cannot hold this film's sound ({', '.join(foreign)})",
-            hint=f"write a {others[0]} instead" if others else _NO_KIND,
-        )
-    streams = [each for each in film.container.streams if each != film.stream]
+        others, names = kinds_for(film, suffix), _names(foreign)
+        if others or not all(_is_encoded(each, suffix) for each in foreign):
+            raise OptionError(
+                f"{suffix} cannot hold this film's sound ({names})",
+                hint=f"write a {others[0]} instead" if others else _NO_KIND,
+            )
+        anew = foreign
+        notes.append(f"the sound ({names}) is encoded anew, as {sound.name_of(suffix)}")
+    streams = [each for each in film.container.streams if each not in (film.stream, *anew)]
     held = [each for each in streams if _is_held(suffix, film, each)]
     left = dict.fromkeys(
         _in_words(each) for each in streams if not (each in held or _is_of_chapters(each))
     )
     if suffix.lower() in SILENT and film.container.chapters():
         left["chapters"] = None
-    return Cargo(held, [f"left out: {', '.join(left)}"] if left else [])
+    return Cargo(held, anew, notes + ([f"left out: {', '.join(left)}"] if left else []))
 
 
 def _is_of_chapters(stream: Stream) -> bool:
@@ -82,13 +89,28 @@ def kinds_for(film: Source, suffix: str) -> list[str]:
     return [kind for kind in kinds if kind not in SILENT and not _foreign(film, kind)]
 
 
-def _foreign(film: Source, suffix: str) -> list[str]:
-    """Names of the sound that a kind of file cannot hold. Sound that nobody knows, such as a
+def _names(sounds: Iterable[AudioStream]) -> str:
+    return ", ".join(sorted({each.codec_context.name for each in sounds}))
+
+
+def _is_encoded(stream: AudioStream, suffix: str) -> bool:
+    """Whether sound can be encoded anew."""
+    try:
+        with library().open(os.devnull, "w", format=kind_of(suffix)) as output:
+            sound.opened(output, stream, suffix)
+            output.start_encoding()
+    except (ValueError, library().FFmpegError):
+        return False
+    return True
+
+
+def _foreign(film: Source, suffix: str) -> list[AudioStream]:
+    """The sound that a kind of file cannot hold. Sound that nobody knows, such as a
     phone's for headphones beside the usual one, is no reason to refuse a film."""
     known = [each for each in film.sound if each.codec_context]
     if suffix.lower() in SILENT:
         return []
-    return sorted({each.codec_context.name for each in known if not _is_held(suffix, film, each)})
+    return [each for each in known if not _is_held(suffix, film, each)]
 
 
 def _is_held(suffix: str, film: Source, stream: Stream) -> bool:

@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from impasto.video import gif
+from impasto.video import gif, sound
 from impasto.video.cargo import Cargo, copied, describe, kind_of, label, packets
 from impasto.video.encoding import coding
 from impasto.video.opening import opened, written
@@ -58,6 +58,11 @@ def join(whole: Whole, target: Path) -> None:
                 each.index: copied(output, each, strip=whole.strip) for each in whole.cargo.streams
             }
             streams.append(closing(packets(again, copies, limit)))
+        for each in whole.cargo.anew:
+            again = stack.enter_context(Source(whole.film.path, whole.film.limits))
+            copy = sound.opened(output, each, target.suffix)
+            describe(copy, each, strip=whole.strip)
+            streams.append(closing(sound.packets(again, each.index, copy, limit)))
         label(output, whole.film, limit, strip=whole.strip)
         output.start_encoding()
         last: dict[int, int] = {}
