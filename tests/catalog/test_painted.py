@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import hostile_networks
 import impasto
 from impasto import assets, catalog
 from impasto.catalog import hypernetwork, painted
@@ -325,12 +327,64 @@ def test_a_damaged_hypernetwork_is_said(paintings, other, file, change, said):
         catalog.find(paintings / "hay.jpg", StyleOptions(style_size=64, hypernetwork=str(other)))
 
 
-def test_a_hypernetwork_with_other_operators_is_not_run(paintings, other):
-    path, card = other / "any.onnx", other / "card.json"
-    data = path.read_bytes().replace(b"\x22\x03Log", b"\x22\x03Cos")
-    path.write_bytes(data)
+def put(folder, data, key="model"):
+    """Another network in a hypernetwork's folder, of which the card says the right hash."""
+    card = folder / "card.json"
     about = json.loads(card.read_text())
-    about["model"]["sha256"] = hashlib.sha256(data).hexdigest()
+    (folder / about[key]["file"]).write_bytes(data)
+    about[key]["sha256"] = hashlib.sha256(data).hexdigest()
     card.write_text(json.dumps(about))
-    with pytest.raises(StyleError, match="it uses Cos"):
-        catalog.find(paintings / "hay.jpg", StyleOptions(style_size=64, hypernetwork=str(other)))
+
+
+def own(paintings, folder):
+    hypernetwork.read.cache_clear()
+    options = StyleOptions(style_size=64, hypernetwork=str(folder))
+    return catalog.find(paintings / "hay.jpg", options)
+
+
+def test_a_hypernetwork_with_other_operators_is_not_run(paintings, other):
+    put(other, (other / "any.onnx").read_bytes().replace(b"\x22\x03Log", b"\x22\x03Cos"))
+    with pytest.raises(StyleError, match="any.onnx is not a hypernetwork: it uses Cos"):
+        own(paintings, other)
+
+
+def test_a_hypernetwork_is_what_its_card_says(paintings, other):
+    put(other, (other / "style.onnx").read_bytes())
+    with pytest.raises(StyleError, match="any.onnx is not a hypernetwork: it takes or gives other"):
+        own(paintings, other)
+    put(other, (assets.ANY / "any.onnx").read_bytes())
+    about = json.loads((other / "card.json").read_text())
+    (other / "card.json").write_text(json.dumps(about | {"embedding": about["embedding"] + 1}))
+    with pytest.raises(StyleError, match="any.onnx is not the hypernetwork of its card"):
+        own(paintings, other)
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("great-wave-tiny", "their weights differ"),
+        ("RandomUniform", "style.onnx is not a style network: it uses RandomUniform"),
+        ("external", "style.onnx is not a style network: its weights lie outside"),
+    ],
+)
+def test_a_template_is_checked_as_a_style_is(paintings, other, template, said):
+    if template in hostile_networks.NETWORKS:
+        data = hostile_networks.NETWORKS[template][0]()
+    else:
+        data = catalog.bundled()[template].model()
+    put(other, data, "template")
+    with pytest.raises(StyleError, match=said):
+        own(paintings, other)
+
+
+@pytest.mark.parametrize("file", ["any.onnx", "style.onnx", "card.json"])
+def test_a_file_of_a_hypernetwork_is_no_pipe_and_no_link(paintings, other, file):
+    for make, said in ((os.mkfifo, "not a regular file"), (link, "it is a link")):
+        (other / file).unlink()
+        make(other / file)
+        with pytest.raises(StyleError, match=rf"{file} cannot be read: .*{said}"):
+            own(paintings, other)
+
+
+def link(path):
+    path.symlink_to("/dev/zero")

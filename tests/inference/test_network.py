@@ -10,7 +10,7 @@ from onnx import numpy_helper
 
 import hostile_networks
 from hostile_networks import FINE, FLOAT, HALF, NETWORKS, PLAIN, constant, in_tensor, node, packed
-from impasto import catalog
+from impasto import assets, catalog
 from impasto.errors import StyleError
 from impasto.inference import forecast, network
 from impasto.inference.engine import OnnxEngine
@@ -181,3 +181,24 @@ def test_whole_numbers_are_read_with_their_sign():
     concat = hostile_networks.built(node("Concat", ["x", "x"], ["y"], axis=-3))
     assert network.read(concat()).nodes[3].whole("axis", 0) == -3
     assert (FLOAT, onnx.TensorProto.INT64) == (SINGLE, INT64)
+
+
+def test_the_bundled_hypernetwork_is_read_and_written_as_the_same():
+    data = (assets.ANY / "any.onnx").read_bytes()
+    read = network.read_hypernetwork(data)
+    before, after = (onnx.load_from_string(each).graph for each in (data, read.encoded()))
+    assert list(after.node) == list(before.node)
+    assert list(after.initializer) == list(before.initializer)
+    assert [port.name for port in after.output] == [port.name for port in before.output]
+    with pytest.raises(StyleError, match="not a style network: it uses Abs, Erf"):
+        network.read(data)
+
+
+OF_STYLES_ONLY = {"Expand", "Tile", "two-results", "other-input", "no-convolution"}
+"""What a hypernetwork may have, and is refused for other reasons."""
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS.keys() - OF_STYLES_ONLY))
+def test_a_hostile_network_is_no_hypernetwork_either(name):
+    with pytest.raises(StyleError, match="the network is not a hypernetwork: "):
+        network.read_hypernetwork(NETWORKS[name][0]())

@@ -130,16 +130,19 @@ class Hypernetwork:
 
 
 def filled(template: Network, weights: Weights) -> Network:
-    """A template with these weights in it."""
+    """A template with these weights in it.
+
+    Raises:
+        StyleError: it has others.
+    """
     constants = dict(template.constants)
     for name, zeros in template.constants.items():
-        if (
-            zeros.dtype.kind == "f"
-            and (values := weights.get(name.removesuffix(_HALF))) is not None
-        ):
-            if values.size != zeros.size:
-                raise StyleError("the hypernetwork is of another template: their weights differ")
-            constants[name] = values.reshape(zeros.shape).astype(zeros.dtype)
+        values = weights.get(name.removesuffix(_HALF))
+        if zeros.dtype.kind != "f" or (values is None and zeros.ndim < 2):
+            continue  # a size, or a limit
+        if values is None or values.size != zeros.size:
+            raise StyleError("the hypernetwork is of another template: their weights differ")
+        constants[name] = values.reshape(zeros.shape).astype(zeros.dtype)
     return replace(template, constants=constants)
 
 
