@@ -18,7 +18,7 @@ FROM python:3.12-slim
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     pip install --no-cache-dir --no-index --no-deps /wheels/*.whl \
     && useradd --create-home --uid 10001 impasto \
-    && install --directory --owner=impasto /state
+    && install --directory --mode=700 --owner=impasto /state
 USER 10001
 ENV IMPASTO_HOST=0.0.0.0 \
     IMPASTO_PORT=8000 \

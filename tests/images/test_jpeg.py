@@ -166,7 +166,9 @@ def test_one_above_the_limit_is_read_smaller_if_enough_is_left(mode, limit, shap
     assert picture.pixels.shape == shape
     whole = images.resize_pixels(images.read(data).pixels, shape[:2])
     assert abs(picture.pixels.astype(int) - whole).mean() < 4
-    assert images.read(data, enough=10).pixels.shape == (62, 90, 3)  # within the limit, as it is
+    assert images.read(data, enough=40).pixels.shape == (62, 90, 3)  # within the limit, as it is
+    assert images.read(data, enough=20).pixels.shape == (31, 45, 3)  # much larger than is enough
+    assert images.read(data, enough=10).pixels.shape == (16, 23, 3)
 
 
 def test_what_is_read_smaller_is_still_read_whole_or_not_at_all():
@@ -181,10 +183,11 @@ def test_what_is_read_smaller_is_still_read_whole_or_not_at_all():
 def test_there_is_an_end_to_what_is_read_smaller():
     """Of a progressive one, all coefficients are in memory."""
     plain, progressive = (encoded(soft(), "JPEG", progressive=each) for each in (False, True))
-    assert images.read(plain, ReadOptions(max_pixels=1400), enough=20).width == 45
-    assert images.read(progressive, ReadOptions(max_pixels=4500), enough=20).width == 45
+    assert images.read(plain, ReadOptions(max_pixels=1400), enough=30).width == 45
+    assert images.read(progressive, ReadOptions(max_pixels=4500), enough=30).width == 45
     for data, most in ((plain, 1390), (progressive, 4400)):
         with pytest.raises(PictureLimitError):
             images.read(data, ReadOptions(max_pixels=most), enough=20)
     long = encoded(noise(3000, 8), "JPEG")
-    assert images.read(long, ReadOptions(max_side=1000), enough=20).width == 750
+    for enough, width in ((600, 750), (300, 750), (180, 375), (1, 375)):
+        assert images.read(long, ReadOptions(max_side=1000), enough=enough).width == width

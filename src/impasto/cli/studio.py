@@ -3,6 +3,7 @@ when one of them runs."""
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,12 +45,15 @@ def networks(
     terminal.table(("network", "parameters", f"GMAC at {size}", "ms here"), rows)
 
 
+_SIZE = re.compile(r"\s*([0-9]{1,6})\s*[xX]\s*([0-9]{1,6})\s*")
+
+
 def _size(text: str) -> Size:
     """Height and width of what people write as 1920x1080."""
-    width, _, height = text.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal() and min(int(width), int(height)) >= 16):
-        raise OptionError(f"{text!r} is no size", hint="use --size 1920x1080, at least 16x16")
-    return int(height), int(width)
+    sides = _SIZE.fullmatch(text)
+    if not sides or min(width := int(sides[1]), height := int(sides[2])) < 16:
+        raise OptionError(f"{text[:40]!r} is no size", hint="use --size 1920x1080, at least 16x16")
+    return height, width
 
 
 def layers(

@@ -117,8 +117,8 @@ def read(
 ) -> Picture:
     """Decode a picture: upright, sRGB, 8 bits; alpha and metadata kept apart.
 
-    One above the limits is read smaller, where its codec can, if a long side of ``enough`` pixels
-    is left.
+    One that is much larger than a long side of ``enough`` pixels, or above the limits, is read
+    smaller, where its codec can and no less than that is left.
 
     Raises:
         PictureLimitError: too many pixels or bytes; said from the header alone.

@@ -69,8 +69,8 @@ def read(
 ) -> Raster:
     """Decode a picture: upright, sRGB, 8 bits; alpha and metadata kept apart.
 
-    One above the limits is read smaller, where its codec can, if a long side of ``enough`` pixels
-    is left.
+    One that is much larger than a long side of ``enough`` pixels, or above the limits, is read
+    smaller, where its codec can and no less than that is left.
 
     Raises:
         OptionError: a file that is open as text.

@@ -39,16 +39,23 @@ class Reading:
         )
 
     def reduction(self, width: int, height: int, most: float) -> int:
-        """By which of 1, 2, 4 and 8 a decoder shall divide both sides, so that the limits hold and
-        enough is left. It is 1 if none will do, or of more pixels than ``most`` times the limit."""
-        options = self.options
-        if not self.enough or width * height > most * options.max_pixels:
+        """By which of 1, 2, 4 and 8 a decoder shall divide both sides.
+
+        Twice of what is enough is left for resizing, or at least enough, if the limits want that.
+        It is 1 if nothing will do, or of more pixels than ``most`` times the limit.
+        """
+        options, enough = self.options, self.enough
+        if not enough or width * height > most * options.max_pixels:
             return 1
-        for factor in (1, 2, 4, 8):
-            short, long = (-(-side // factor) for side in sorted((width, height)))
-            if short * long <= options.max_pixels and long <= options.max_side:
-                return factor if long >= self.enough else 1
-        return 1
+        sides = {each: (-(-width // each), -(-height // each)) for each in (1, 2, 4, 8)}
+        fitting = [
+            each
+            for each, (w, h) in sides.items()
+            if w * h <= options.max_pixels and max(w, h) <= options.max_side
+        ]
+        roomy = [each for each in sides if max(width, height) // each >= 2 * enough]
+        factor = max(min(fitting, default=1), *roomy, 1)
+        return factor if max(sides[factor]) >= enough else 1
 
     def unread(self, kind: Unread) -> PictureError:
         """The error for a whole file of a kind that is not read."""
