@@ -120,9 +120,9 @@ def in_memory(
     """
     try:
         yield
-    except ImpastoError:
-        raise
     except Exception as error:  # each library has its own
+        if isinstance(error, ImpastoError) and not isinstance(error, MemoryError):
+            raise  # it is a sentence
         if any("start new thread" in str(each) for each in _chain(error)):
             raise kind(
                 f"no thread can be started for {what}: too many run here",
