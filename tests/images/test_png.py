@@ -121,6 +121,7 @@ def test_a_gamma_is_honoured():
     [(b"gAMA", fixed(0.45455)), (b"cHRM", fixed(0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06))],
     [(b"sRGB", b"\0"), (b"gAMA", fixed(1.0))],
     [(b"cICP", b"\1\x0d\0\1"), (b"gAMA", fixed(1.0))],
+    [(b"cICP", b"\1\1\0\1"), (b"gAMA", fixed(1.0))],
     [(b"gAMA", fixed(0))],
 ])  # fmt: skip
 def test_tags_that_mean_srgb_change_nothing(chunks):

@@ -31,8 +31,6 @@ _DCI: XY = (0.314, 0.351)
 _D50 = np.array([0.9642, 1.0, 0.8249])
 
 SRGB_CURVE: Curve = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
-_REC_709: Curve = (1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
-
 REC_709 = Chromaticities(D65, (0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
 _REC_601_525 = Chromaticities(D65, (0.630, 0.340), (0.310, 0.595), (0.155, 0.070))
 # ITU-T H.273, tables 2 and 3: the numbers that cICP, AVIF and films share.
@@ -49,7 +47,8 @@ _PRIMARIES = {
     22: Chromaticities(D65, (0.630, 0.340), (0.295, 0.605), (0.155, 0.077)),
 }
 _CURVES: dict[int, Curve] = {
-    **dict.fromkeys((1, 6, 14, 15), _REC_709),
+    # Cameras' curves of films. What screens do with these, ITU-R BT.1886, is nearer to sRGB's.
+    **dict.fromkeys((1, 6, 14, 15), SRGB_CURVE),
     4: (2.2,),
     5: (2.8,),
     8: (1.0,),

@@ -20,7 +20,7 @@ from PIL import Image
 
 from impasto import addresses
 from impasto.errors import OptionError, PictureError, PictureLimitError, in_memory, reason
-from impasto.images.codecs import bmp, gif, jpeg, png, tiff
+from impasto.images.codecs import avif, bmp, gif, jpeg, png, tiff
 from impasto.images.codecs.arrays import from_array
 from impasto.images.codecs.formats import recognise
 from impasto.images.codecs.pillow import Loaded, from_pil, noted, opened, to_picture
@@ -167,6 +167,7 @@ def _load(format: str, file: IO[bytes], reading: Reading) -> Loaded:
 
 
 _LOADERS = {
+    "AVIF": avif.load,
     "BMP": bmp.load,
     "GIF": gif.load,
     "JPEG": jpeg.load,
