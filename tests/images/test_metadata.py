@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, IptcImagePlugin
 from PIL.PngImagePlugin import PngInfo
 
-from hostile import corners, encoded, noise, png_chunk
+from hostile import SRGB, corners, encoded, near, noise, png_chunk
 from impasto import images
 from impasto.images.picture import Picture
 from impasto.options import WriteOptions
@@ -142,6 +142,44 @@ def test_pillows_own_images_keep_theirs():
     info.add_text("Author", "Somebody")
     image = Image.open(io.BytesIO(encoded(noise(), "PNG", pnginfo=info)))
     assert images.open_any(image).metadata["texts"] == (("Author", "Somebody"),)
+
+
+def camera(color_space, interop, maker_note=b"", **settings):
+    exif = Image.Exif()
+    exif[0x010F] = "Camera"
+    exif[0x8769] = {0xA001: color_space, 0xA005: {1: interop}, 0x927C: maker_note}
+    data = encoded(Image.new("RGB", (16, 16), (100, 160, 90)), "PNG", exif=exif, **settings)
+    return images.read(data)
+
+
+def test_colours_that_a_camera_marks_as_adobe_rgb_are_converted():
+    linear = np.array(ADOBE_TO_SRGB) @ (np.array((100, 160, 90)) / 255) ** 2.2
+    expected = 255 * (1.055 * linear.clip(0.0031308) ** (1 / 2.4) - 0.055)
+    picture = camera(65535, "R03")
+    assert near(picture.pixels[0, 0], expected, by=1)
+    kept = Image.open(io.BytesIO(picture.encode("JPEG"))).getexif()
+    assert kept.get_ifd(0x8769)[0xA001] == 1
+    assert kept.get_ifd(0xA005)[1] == "R98"
+    for picture in (camera(1, "R98"), camera(1, "R03"), camera(65535, "R98")):
+        assert near(picture.pixels[0, 0], (100, 160, 90), by=0)
+    assert near(camera(65535, "R03", icc_profile=SRGB).pixels[0, 0], (100, 160, 90), by=0)
+
+
+ADOBE_TO_SRGB = [[1.39836, -0.39836, 0.0], [0.0, 1.0, 0.0], [0.0, -0.04293, 1.04293]]
+
+
+def test_a_painting_is_not_taken_for_a_live_photo():
+    """Galleries pair it with a film by a number in Apple's note."""
+    number = b"1B2A3C4D-0000-1111-2222-333344445555\0"
+    entries = struct.pack(">HHHII", 2, 0x0011, 2, len(number), 60) + struct.pack(
+        ">HHII", 0x0001, 9, 1, 14
+    )
+    note = (b"Apple iOS\0\0\1MM" + entries).ljust(60, b"\0") + number + b"more"
+    exif = camera(1, "R98", note).metadata["exif"]
+    assert number not in exif
+    assert note.replace(number, bytes(len(number))) in exif
+    for broken in (note[:20], note[:16] + b"\xff" * 40):
+        assert b"Camera" in camera(1, "R98", broken).metadata["exif"]
 
 
 # XMP

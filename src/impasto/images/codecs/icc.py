@@ -32,6 +32,8 @@ _D50 = np.array([0.9642, 1.0, 0.8249])
 
 SRGB_CURVE: Curve = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 REC_709 = Chromaticities(D65, (0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
+ADOBE_RGB = Chromaticities(D65, (0.64, 0.33), (0.21, 0.71), (0.15, 0.06))
+ADOBE_CURVE: Curve = (563 / 256,)
 _REC_601_525 = Chromaticities(D65, (0.630, 0.340), (0.310, 0.595), (0.155, 0.070))
 # ITU-T H.273, tables 2 and 3: the numbers that cICP, AVIF and films share.
 _PRIMARIES = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import replace
 
 from PIL import Image
@@ -18,6 +19,8 @@ _EXIF_IFD, _USER_COMMENT = 0x8769, 0x9286
 _NESTED = _EXIF_IFD, 0x8825  # and GPS
 _ASCII = b"ASCII\0\0\0"  # how the comment says what it is written in
 _THUMBNAIL_IFD = 1
+_COLOR_SPACE, _SRGB, _INTEROP = 0xA001, 1, 0xA005
+_MAKER_NOTE, _APPLE, _LIVE_PHOTO = 0x927C, b"Apple iOS\0\0\1MM", 0x0011
 _SIZE = 0xA002, 0xA003  # turning and --size change it
 _IRB, _IRB_IPTC, _IRB_HEAD = b"8BIM", 0x0404, 12
 TIFF_IPTC = 33723
@@ -112,11 +115,38 @@ def _upright(exif: Image.Exif) -> bytes:
     _keep_texts(exif, copy)
     copy[_ORIENTATION] = 1
     copy._ifds.pop(_THUMBNAIL_IFD, None)
+    details = copy.get_ifd(_EXIF_IFD)
     for tag in _SIZE:
-        copy.get_ifd(_EXIF_IFD).pop(tag, None)
+        details.pop(tag, None)
+    if _COLOR_SPACE in details:
+        details[_COLOR_SPACE] = _SRGB
+    if _INTEROP in details and 1 in (interop := copy.get_ifd(_INTEROP)):
+        interop[1] = "R98"  # sRGB
+    _unpair(details)
     for tag in _STRUCTURE.intersection(copy):
         del copy[tag]
     return copy.tobytes()
+
+
+def _unpair(details: dict[int, object]) -> None:
+    """Without the number that Apple's note shares with the film of a live photo."""
+    note = details.get(_MAKER_NOTE)
+    if not isinstance(note, bytes) or not note.startswith(_APPLE):
+        return
+    for at in range(16, 16 + 12 * int.from_bytes(note[14:16], "big"), 12):
+        tag, _, count, place = struct.unpack(">HHII", note[at : at + 12].ljust(12, b"\0"))
+        if tag == _LIVE_PHOTO and 4 < count <= 64 and place + count <= len(note):
+            details[_MAKER_NOTE] = note[:place] + bytes(count) + note[place + count :]
+
+
+def has_adobe_rgb(image: Image.Image) -> bool:
+    """Whether a camera has marked its colours as Adobe RGB, without a profile (DCF 2.0)."""
+    try:
+        details = image.getexif().get_ifd(_EXIF_IFD)
+        interop = image.getexif().get_ifd(_INTEROP)
+    except Exception:  # damaged EXIF data is told elsewhere
+        return False
+    return details.get(_COLOR_SPACE) not in (None, _SRGB) and interop.get(1) == "R03"
 
 
 def exif_of(data: bytes | None) -> Image.Exif:

@@ -13,9 +13,10 @@ import numpy as np
 from PIL import Image
 
 from impasto.errors import PictureError, in_memory, reason
+from impasto.images.codecs import icc
 from impasto.images.codecs.color import split, to_srgb
 from impasto.images.codecs.formats import decoder
-from impasto.images.codecs.metadata import extract
+from impasto.images.codecs.metadata import extract, has_adobe_rgb
 from impasto.images.codecs.reading import Reading
 from impasto.images.raster import AnyRaster, Raster, Size
 
@@ -118,7 +119,10 @@ def to_picture(loaded: Loaded, reading: Reading) -> Raster:
     metadata, orientation = extract(loaded.header or image, reading)
     color, alpha = split(image)
     alpha = loaded.alpha or alpha
-    color = to_srgb(color, image.info.get("icc_profile"), reading.notes)
+    profile = image.info.get("icc_profile")
+    if not profile and has_adobe_rgb(loaded.header or image):
+        profile = icc.profile(icc.ADOBE_RGB, icc.ADOBE_CURVE)
+    color = to_srgb(color, profile, reading.notes)
     turn = _TURNS.get(loaded.orientation or orientation)
     if turn is not None:
         color = color.transpose(turn)
