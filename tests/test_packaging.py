@@ -58,6 +58,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
         assert f"impasto/assets/styles/{style}/card.json" in names
     for name in ("any.onnx", "style.onnx", "card.json"):
         assert f"impasto/assets/any/{name}" in names
+    assert len([name for name in names if name.startswith("impasto/assets/photographs/")]) == 15
     assert {name.split("/")[0].split("-")[0] for name in names} == {"impasto"}
     kept = [name for name in names if "training" in name and not name.endswith(".py")]
     assert not [*kept, *(name for name in names if "__pycache__" in name)]

@@ -8,6 +8,9 @@ STYLES = Path(__file__).parent / "styles"
 ANY = Path(__file__).parent / "any"
 """The hypernetwork, which makes a style of any painting."""
 
+PHOTOGRAPHS = Path(__file__).parent / "photographs"
+"""Small photographs to learn with."""
+
 
 def demo_photo() -> Path:
     """The photograph of ``impasto demo`` and of the styles' previews."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -28,8 +28,8 @@ from impasto.inference.onnx_proto import SINGLE, Network, Port
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Weights = Mapping[str, NDArray[np.float32]]
-    """Of a network, by the names that its parameters have."""
+Weights: TypeAlias = "Mapping[str, NDArray[np.float32]]"
+"""Of a network, by the names that its parameters have."""
 
 _MOST = 1_000_000
 """Bytes of a card; one has a few thousand."""
@@ -111,8 +111,16 @@ class Hypernetwork:
             StyleError: as :meth:`weights`.
         """
         weights = self.weights(embedding)
-        template = verify.load(self.folder / self.card.template.file, self.card.template.sha256)
-        return filled(template, weights).encoded()
+        return filled(self.template(), weights).encoded()
+
+    def template(self) -> Network:
+        """The network that weights are put into.
+
+        Raises:
+            StyleError: its file is missing or damaged.
+        """
+        template = self.card.template
+        return verify.load(self.folder / template.file, template.sha256)
 
     def _run(
         self,

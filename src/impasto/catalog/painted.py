@@ -15,10 +15,10 @@ import numpy as np
 from impasto import images
 from impasto.catalog import hypernetwork
 from impasto.catalog.card import Artwork, Card, Prediction
-from impasto.catalog.hypernetwork import Hypernetwork
+from impasto.catalog.hypernetwork import Hypernetwork, Weights
 from impasto.catalog.part import LONGEST
 from impasto.catalog.style import Shares, Style
-from impasto.errors import PictureError
+from impasto.errors import OptionError, PictureError
 from impasto.images import operations
 from impasto.images.crop import cropped
 from impasto.options import StyleOptions
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from impasto.images.picture import Picture
     from impasto.images.raster import PictureSource, Size
+    from impasto.inference.onnx_proto import Network
 
 _SMALLEST = 32
 """Pixels that each side of a painting has at least."""
@@ -133,6 +134,26 @@ def mixed(card: Card, shares: Shares) -> Style | None:
     embedding = np.average([each.embedding for each in made], 0, parts)
     boldness = float(np.average([each.boldness for each in made], 0, parts))
     return _style(maker, card, _prediction(maker, boldness, embedding))
+
+
+def weights(style: Style) -> Weights:
+    """The weights that a hypernetwork made of a painting.
+
+    Raises:
+        OptionError: another, or none, made the style.
+        StyleError: the hypernetwork is damaged.
+    """
+    made_by, prediction = _maker_of(style), style.card.prediction
+    if made_by is None or prediction is None:
+        raise OptionError(
+            f"{style.name} was not made of a painting at once", hint="give a painting's file"
+        )
+    return made_by.weights(prediction.embedding)
+
+
+def template(style: Style) -> Network:
+    """The network, without weights, of a style that is in no folder."""
+    return hypernetwork.read(style.folder).template()
 
 
 def maker(style: Style) -> str:

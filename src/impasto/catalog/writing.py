@@ -36,9 +36,14 @@ _MARKED = re.compile(r"style(-[0-9a-f]{8})\.onnx")
 
 
 def save(
-    style: Style, output: str | Path, artwork: Artwork | None = None, *, overwrite: bool = False
+    style: Style,
+    output: str | Path,
+    artwork: Artwork | None = None,
+    *,
+    overwrite: bool = False,
+    learnable: bytes | None = None,
 ) -> Path:
-    """See :meth:`impasto.catalog.Style.save`."""
+    """See :meth:`impasto.catalog.Style.save`, and for ``learnable`` :func:`write_folder`."""
     folder = place(output)
     if style.network is None and not style.parts:
         raise OptionError(f"{style.name} is in a folder already: {style.folder}")
@@ -51,7 +56,7 @@ def save(
     file = Model(_FILE, hashlib.sha256(model).hexdigest(), len(model), style.card.model.opset)
     about = replace(style.card, title=artwork.title, artwork=artwork)
     card = replace(about, name=name, preview=f"{name}.jpg", model=file)
-    return write_folder(folder, model, [card])
+    return write_folder(folder, model, [card], learnable)
 
 
 def write_folder(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,9 +17,14 @@ from impasto.cli.flags import Json, Threads
 from impasto.distribution import need
 from impasto.errors import OptionError
 from impasto.images.raster import Size
-from impasto.options import NetworkOptions
+from impasto.options import NetworkOptions, PolishOptions, StyleOptions
 from impasto.progress import CancelToken, Progress
 from impasto.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from impasto.studio.training.polish import Polished
 
 
 def networks(
@@ -81,6 +86,34 @@ def network_of(start: str) -> NetworkOptions:
     path = studio_file("training.checkpoints").find(start)
     network: NetworkOptions = studio_file("training.checkpoint_file").read(path).network
     return network
+
+
+def polished(
+    painting: str,
+    folder: Path,
+    style: StyleOptions,
+    options: PolishOptions,
+    terminal: Terminal,
+    *,
+    more: Sequence[Path] = (),
+    restart: bool = False,
+) -> Polished:
+    """A painting's style, learnt on; what came of it is said."""
+    cancel = CancelToken()
+    with (
+        terminal.bar("learning") as move,
+        stop_gently(cancel, terminal, "the best so far is kept"),
+    ):
+        result: Polished = studio_file("training.polish").polish(
+            painting, folder, options, style=style, more=more, restart=restart,
+            on_progress=move, cancel=cancel,
+        )  # fmt: skip
+    if result.before is not None:
+        terminal.say(
+            f"{result.style.name}: loss {result.before:.2f} at once, {result.after:.2f} "
+            f"after {result.checkpoint.step} steps"
+        )
+    return result
 
 
 def studio_file(module: str) -> ModuleType:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from impasto.errors import OptionError
 from impasto.options.fields import Checked, knob
 from impasto.options.losses import LossOptions, torch_device
 from impasto.options.painting import StylizeOptions
+
+_AMOUNT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*(s|m|min|h)?")
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +113,36 @@ class TrainOptions(LearningOptions):
         "What is made small.",
     )
     network: NetworkOptions = knob(NetworkOptions(), "Shape of the network.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolishOptions(Checked):
+    """How the style of a painting is learnt on, from what it is at once."""
+
+    polish: str = knob("", "Learn on for a time such as 60s or 5m, or for so many steps.")
+    photos: str | None = knob(
+        None, "Folder of photographs to learn with, beside those that came with impasto."
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.polish:
+            self.amount()
+
+    def amount(self) -> tuple[int, float]:
+        """Steps, or else seconds, to learn for.
+
+        Raises:
+            OptionError: it is neither, or nothing.
+        """
+        match = _AMOUNT.fullmatch(self.polish.strip())
+        value, unit = (float(match[1]), match[2]) if match else (0.0, None)
+        if not value or (not unit and not value.is_integer()):
+            raise OptionError(
+                f"{self.polish!r} is no time, and no number of steps",
+                hint="use --polish 60s, 5m, or 200",
+            )
+        return (0, value * _SECONDS[unit]) if unit else (int(value), 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)

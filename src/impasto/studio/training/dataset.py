@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -35,7 +36,8 @@ class Photos:
     ``batch(number)`` gives ``(N, 3, crop, crop)`` sRGB, 0..1: random crops, zoomed and
     mirrored. ``held_out`` photographs, a tenth at most, are in no batch: :meth:`validation`
     gives their middles. A photograph that cannot be read is left out from then on and
-    listed in ``skipped``. What lies in the folder ``without`` does not count.
+    listed in ``skipped``. What lies in the folder ``without`` does not count; ``more`` are files
+    that do.
 
     Raises:
         TrainingError: it is no folder, there is no photograph in it, or more than half turn out
@@ -51,9 +53,10 @@ class Photos:
         seed: int,
         held_out: int = 0,
         without: Path | None = None,
+        more: Sequence[Path] = (),
     ) -> None:
         require_folder(folder)
-        inside = paths.pictures(folder)
+        inside = [*paths.pictures(folder), *more]
         if without:
             apart_from = _real(without)
             inside = [path for path in inside if apart_from not in _real(path).parents]
