@@ -126,7 +126,7 @@ def in_memory(
         if any("start new thread" in str(each) for each in _chain(error)):
             raise kind(
                 f"no thread can be started for {what}: too many run here",
-                hint="allow more (ulimit -u), or use fewer",
+                hint="allow more (ulimit -u), or more memory (ulimit -v), or use fewer",
             ) from error
         if not any(is_of_memory(each) for each in _chain(error)):
             raise

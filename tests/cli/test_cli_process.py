@@ -144,3 +144,22 @@ def test_version_help_and_completion():
         check=False,
     )
     assert b"great-wave" in done.stdout
+
+
+def test_too_little_memory_for_its_parts_is_a_sentence():
+    """What the loader says of numpy's libraries where the address space is limited."""
+    code = """
+import sys
+
+class Finder:
+    def find_spec(name, *_):
+        if name == "numpy":
+            raise ImportError("libopenblas.so: failed to map segment from shared object")
+
+sys.meta_path.insert(0, Finder)
+from impasto.cli import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code, "styles"], capture_output=True, check=False)
+    said = b"impasto does not fit into memory - allow more (ulimit -v)\n"
+    assert (done.returncode, done.stderr) == (1, said)

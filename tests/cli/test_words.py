@@ -56,7 +56,9 @@ def test_without_a_style_there_is_the_list_of_them(line, folder):
         "there are: cafe-terrace, composition-vii, great-wave, "
     )
     assert "tiny" not in done.stderr
-    assert done.stderr.strip().endswith("; impasto sheet a.jpg paints all of them on one sheet")
+    assert done.stderr.strip().endswith(
+        ", or a painting's file; impasto sheet a.jpg paints all of them on one sheet"
+    )
 
 
 def test_without_anything_there_is_the_help():

@@ -155,3 +155,16 @@ def test_a_painter_without_memory_says_so_and_lives_on(tmp_path, jpeg, monkeypat
         assert told["detail"] == "the picture does not fit into memory"
         assert told["hint"] == "give a smaller size"
         assert multiprocessing.active_children() == [before]
+
+
+def blocked(pipe):
+    pipe.send(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+
+
+def test_a_process_does_not_hear_ctrl_c_from_its_first_moment_on():
+    ours, theirs = multiprocessing.Pipe()
+    process = processes.processes().Process(target=blocked, args=(theirs,), daemon=True)
+    processes.start(process)
+    assert signal.SIGINT in ours.recv()
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    process.join()

@@ -20,7 +20,11 @@ def main() -> NoReturn:
     with Signals() as signals:
         try:
             from impasto.cli import commands
-        except MemoryError:
+        except Exception as error:
+            from impasto.errors import is_of_memory
+
+            if not is_of_memory(error):
+                raise
             raise SystemExit("impasto does not fit into memory - allow more (ulimit -v)") from None
         signals.interrupt()
         commands.run()
