@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 CARD = "card.json"
-ESCAPES = "\x1b[31mRed\x1b]0;owned\x07\u202egpj.\u2028\x00"
+ESCAPES = "\x1b[31mRed\x1b]0;owned\x07\u202egpj.\u2028"
 """Colours a terminal, names its window, turns letters round, ends lines."""
 
 
@@ -96,6 +96,8 @@ CARDS: dict[str, tuple[Callable[[Path], None], str]] = {
     "climbs": (written(lambda d: d["model"].update(file="../x.onnx")), "not a plain file name"),
     "root": (written(lambda d: d.update(preview="/etc/passwd")), "not a plain file name"),
     "styles": (written(lambda d: d.update(styles={})), "styles is not a list"),
+    "null": (written(lambda d: d["model"].update(file="a\0b")), "has a zero"),
+    "null-title": (written(lambda d: d.update(title="a\0b")), "has a zero"),
     "digits": (written(lambda d: d.update(name="१२३")), "cannot be the name"),
 }
 """What is done to a style's folder, and a pattern of what is said when it is read."""
@@ -119,7 +121,6 @@ NETWORKS: dict[str, tuple[Callable[[Path], None], str]] = {
     "changed": (network(lambda path: path.write_bytes(b"x" * 1000)), "damaged"),
     "card": (named(CARD), "damaged"),
     "parent": (named(".."), "cannot be read"),
-    "null": (named("a\0b"), "cannot be read"),
     "long": (named("a" * 1000), "cannot be read"),
 }
 """What is done to a style whose card is sound, and what is said when it shall paint."""

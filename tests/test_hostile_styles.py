@@ -150,7 +150,7 @@ def test_a_title_says_nothing_to_a_terminal(copy, user_styles):
     for arguments in (("styles",), ("styles", "show", "my-wave")):
         done = run(*arguments, text=True)
         assert done.returncode == 0
-        assert r"\x1b[31mRed\x1b]0;owned\x07\u202egpj.\u2028\x00" in done.stdout
+        assert r"\x1b[31mRed\x1b]0;owned\x07\u202egpj.\u2028" in done.stdout
         assert not {"\x1b", "\x07", "\u202e", "\u2028", "\0"} & set(done.stdout + done.stderr)
     told = json.loads(run("styles", "show", "my-wave", "--json", text=True).stdout)
     assert told["title"] == ESCAPES
