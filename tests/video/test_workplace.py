@@ -24,7 +24,14 @@ from filming import (
     stopped_after,
     times_of,
 )
-from impasto.errors import Cancelled, OutputError, PictureError, PictureLimitError, StyleError
+from impasto.errors import (
+    Cancelled,
+    DeviceError,
+    OutputError,
+    PictureError,
+    PictureLimitError,
+    StyleError,
+)
 from impasto.paths import Task, sha256
 from impasto.progress import CancelToken
 from impasto.stylization import batch
@@ -129,7 +136,7 @@ def test_a_killed_painting_loses_no_finished_part(clip, tmp_path):
 
 
 def test_ctrl_c_leaves_a_film_and_exits_with_130(tmp_path):
-    clip = make(tmp_path / "clip.mp4", frames=400)
+    clip = make(tmp_path / "clip.mp4", frames=400, size=(96, 64))
     target = tmp_path / "clip.great-wave.mp4"
     command = [sys.executable, "-m", "impasto", "stylize", str(clip), "-s", "great-wave"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -423,7 +430,8 @@ def test_what_fails_leaves_nothing(stopped, tmp_path, monkeypatch):
     assert not left(StyleError, on_progress=raising(StyleError("no"), 12))
     assert not left(PictureLimitError, on_progress=raising(PictureLimitError("no"), 12))
     assert not left(KeyboardInterrupt, on_progress=raising(KeyboardInterrupt, 3))
-    # Here there is something to go on with.
+    # Here there is something to go on with, on another device, or with more memory.
+    assert left(DeviceError, on_progress=raising(DeviceError("no"), 12))
     assert left(KeyboardInterrupt, on_progress=raising(KeyboardInterrupt, 12))
     assert paint(stopped, tmp_path / "out.mp4", as_it_is()).frames == 20
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from impasto import atomic
-from impasto.errors import ImpastoError, OutputError, PictureError, reason
+from impasto.errors import ImpastoError, OutputError, PictureError, StyleError, reason
 from impasto.options import ReadOptions
 from impasto.progress import CancelToken, OnProgress, silent
 from impasto.video.cargo import cargo
@@ -130,7 +130,7 @@ def _given_up(work: Work) -> Iterator[None]:
         if work.keeps:
             error.hint = f"{error.hint}; then the same command goes on".removeprefix("; then ")
         raise
-    except ImpastoError:
+    except (PictureError, StyleError):
         work.give_up()
         raise
 
