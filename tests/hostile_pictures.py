@@ -109,7 +109,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "large-webp": (large_webp, "too large|the limit is"),
     "tiff-of-strips": (
-        lambda: tiff(BLACK, RGB, tags=[(324, 4, [8] * 70_000)]),
+        lambda: tiff(BLACK, RGB, tags=[(322, 3, [16]), (323, 3, [16]), (324, 4, [8] * 70_000)]),
         "70000 parts; it would take very long",
     ),
     "tiff-of-numbers": (

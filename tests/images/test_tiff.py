@@ -261,8 +261,28 @@ def test_cut_ones_are_damaged(levels):
                 images.read(data[: int(len(data) * part)])
 
 
+@pytest.mark.parametrize("layout", [{}, {"rows": 8}, {"tile": (16, 16)}])
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("planar", [False, True])
+def test_one_that_lacks_strips_is_damaged_and_not_black(levels, layout, bits, planar):
+    data = tiff(deep(levels[..., :3], bits), RGB, planar=planar, **layout)
+
+    def entry(tag, number):
+        return struct.pack("<HHII", tag, 4, 1, number)
+
+    taller = data.replace(entry(257, HEIGHT), entry(257, 99))
+    if not layout:  # so many rows are in its strip
+        taller = taller.replace(entry(278, HEIGHT), entry(278, 9))
+    assert taller != data
+    with pytest.raises(PictureError, match=r"is damaged: of \d+ parts, \d+ are missing"):
+        images.read(taller)
+
+
 @pytest.mark.parametrize("make", [
-    lambda: tiff(np.zeros((4, 4, 3), np.uint8), RGB, tags=[(324, 4, [8] * 70_000)]),
+    lambda: tiff(
+        np.zeros((4, 4, 3), np.uint8), RGB,
+        tags=[(322, 3, [16]), (323, 3, [16]), (324, 4, [8] * 70_000)],
+    ),
     lambda: tiff(np.zeros((4, 4, 1), np.uint8), GREY, tags=[(60_000, 4, [8] * 1_100_000)]),
     lambda: b"II*\0\x08\0\0\0" + struct.pack("<H", 50_000) + bytes(12 * 50_000),
 ])  # fmt: skip

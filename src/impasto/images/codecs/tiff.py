@@ -69,7 +69,7 @@ def load(file: IO[bytes], reading: Reading) -> Loaded:
         raise reading.unread(RAW)
     layout = _layout(directory, reading)
     reading.require_size(layout.width, layout.height)
-    _require_few_parts(directory, layout, reading)
+    _require_parts(directory, layout, reading)
     if directory.following:
         reading.notes.append("only its first frame is used")
     if not _common(layout) or directory.big:
@@ -111,11 +111,24 @@ def _layout(directory: Directory, reading: Reading) -> _Layout:
     )
 
 
-def _require_few_parts(directory: Directory, layout: _Layout, reading: Reading) -> None:
-    """Raises: PictureError: more strips or tiles than there can be."""
-    parts = max(len(directory.numbers(each)) for each in (tags.STRIPS, tags.TILES))
-    if parts > (layout.height + 1024) * max(1, layout.planes):
-        raise reading.endless(f"{parts} parts")
+def _require_parts(directory: Directory, layout: _Layout, reading: Reading) -> None:
+    """Raises: PictureError, ValueError: more strips or tiles than there can be, or too few."""
+    if tags.TILES in directory.entries:
+        found = len(directory.numbers(tags.TILES))
+        across, down = directory.number(tags.TILE_WIDTH), directory.number(tags.TILE_HEIGHT)
+    else:
+        found = len(directory.numbers(tags.STRIPS))
+        across, down = layout.width, directory.number(tags.ROWS, layout.height)
+    if across < 1 or down < 1:
+        raise ValueError("parts without a size")
+    needed = -(-layout.width // across) * -(-layout.height // down) * layout.planes
+    if found > needed + _MORE_PARTS:
+        raise reading.endless(f"{found} parts")
+    if found < needed:
+        raise ValueError(f"of {needed} parts, {needed - found} are missing")
+
+
+_MORE_PARTS = 1024
 
 
 def _common(layout: _Layout) -> bool:
@@ -185,8 +198,6 @@ def _as_bytes(directory: Directory, layout: _Layout, plane: int) -> tuple[bytes,
     tiled = tags.TILES in directory.entries
     across = directory.number(tags.TILE_WIDTH) if tiled else layout.width
     down = directory.number(tags.TILE_HEIGHT) if tiled else layout.height
-    if across < 1 or down < 1:
-        raise ValueError("tiles without a size")
     width = -(-across * layout.together * layout.bits // 8)
     columns, lines = -(-layout.width // across), -(-layout.height // down)
     offsets = directory.numbers(tags.TILES if tiled else tags.STRIPS)
