@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     from impasto.studio.training.paintings import Recipe
 
 
+_ANY = "any"
+"""Of ``--start``: what the hypernetwork makes of the paintings, which is of the default network."""
+
+
 def _train_base(others: Values) -> TrainOptions:
     recipe, tier, start = others["recipe"], others["tier"], others["start"]
     options = studio_file("training.paintings").read(recipe).options if recipe else TrainOptions()
     if tier:
         return replace(options, network=studio_file("networks").preset(tier))
-    if start and not recipe:
+    if start and not recipe and start != _ANY:
         return replace(options, network=network_of(start))
     return options
 
@@ -53,7 +57,10 @@ _Tier = Annotated[
     ),
 ]
 _Start = Annotated[
-    str | None, typer.Option("--start", help="Style, or checkpoint of one, to learn on from.")
+    str | None,
+    typer.Option(
+        "--start", help="Style, or checkpoint of one, to learn on from; any: what is made at once."
+    ),
 ]
 
 

@@ -3,12 +3,15 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import impasto
 from impasto import catalog, images
+from impasto.catalog import hypernetwork
 from impasto.errors import OptionError, OutputError, PictureError, TrainingError
 from impasto.options import NetworkOptions, TrainOptions
+from impasto.studio.training import checkpoint_file, checkpoints
 from impasto.studio.training.paintings import Painting
 from impasto.studio.training.train import train
 from learning import TINY, same, steps, weights
@@ -102,6 +105,21 @@ def test_learning_can_start_from_another_style(trained, tmp_path, painting, phot
     assert not (tmp_path / "t").exists()
     with pytest.raises(TrainingError, match="is not a whole checkpoint"):
         train(painting, photos, tmp_path / "u", options=TINY, start=painting)
+
+
+def test_learning_can_start_from_what_is_made_of_the_painting_at_once(
+    tmp_path, painting, photos, unpublished
+):
+    options = TrainOptions(steps=1, crop=64, style_size=64, held_out=0, learning_rate=1e-6)
+    train(painting, photos, tmp_path / "s", options=options, start="any")
+    made = catalog.find(painting)
+    wanted = hypernetwork.bundled().weights(made.card.prediction.embedding)
+    learnt = checkpoint_file.read(checkpoints.paths(tmp_path / "s" / "training")[-1])
+    for name, each in learnt.built().state_dict().items():
+        assert torch.allclose(each, torch.from_numpy(np.array(wanted[name])), atol=1e-4)
+    assert learnt.training.sources["start"].startswith("any (")
+    with pytest.raises(OptionError, match="network of --start has width 16, not 4"):
+        train(painting, photos, tmp_path / "t", options=TINY, start="any")
 
 
 def test_what_cannot_work_is_said_before_any_work(tmp_path, painting, photos):

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from impasto import catalog, paths
-from impasto.catalog import Entry, TrainingRecord
+from impasto.catalog import Entry, TrainingRecord, hypernetwork, painted
 from impasto.errors import OptionError, OutputError, TrainingError
-from impasto.options import TrainOptions
+from impasto.options import StyleOptions, TrainOptions
 from impasto.progress import OnProgress, Progress
 from impasto.studio import networks
 from impasto.studio.networks import TransformNetwork
 from impasto.studio.training import checkpoints
-from impasto.studio.training.checkpoint import Checkpoint
+from impasto.studio.training.checkpoint import Checkpoint, Training
 from impasto.studio.training.checkpoints import WORK
 from impasto.studio.training.dataset import Photos
 from impasto.untrusted import whole
@@ -27,9 +28,35 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from impasto.studio.training.loop import Batch, Course
+    from impasto.studio.training.paintings import Painting
 
 _ORIGIN = "start.safetensors"
 """In it: the checkpoint of a training that was begun anew from there."""
+
+
+ANY = "any"
+"""Stands for what the hypernetwork makes of the paintings."""
+
+
+def predicted(paintings: Sequence[Painting], crop: str) -> Checkpoint:
+    """What the hypernetwork makes of paintings, of several the mean, as a training of no steps.
+
+    Raises:
+        PictureError: there is no style in one of them.
+        StyleError: the hypernetwork is missing or damaged.
+    """
+    made = [
+        painted.style_of(each.path, StyleOptions(style_crop=each.style_crop or crop))
+        for each in paintings
+    ]
+    embeddings = [each.card.prediction.embedding for each in made if each.card.prediction]
+    weights = hypernetwork.bundled().weights(np.mean(embeddings, 0).tolist())
+    options = TrainOptions()
+    tensors = {
+        f"network.{name}": torch.from_numpy(np.array(weights[name]))
+        for name in networks.build(options.network).state_dict()
+    }
+    return Checkpoint(0, tensors, Training(asdict(options), [paintings[0].entry()]), strength=False)
 
 
 def find(start: str | Path | None, work: Path, restart: bool) -> Path | None:
@@ -62,6 +89,8 @@ def sources(
     """What a training learns from, in words that are others for another start, or others
     photographs."""
     began = "none" if origin is None else f"{name(start)} ({paths.sha256(origin)[:12]})"
+    if start == ANY:
+        began = f"{ANY} ({hypernetwork.bundled().card.model.sha256[:12]})"
     return {"start": began, "photographs": dataset.digest(), "processes": str(processes)}
 
 

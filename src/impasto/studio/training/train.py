@@ -63,7 +63,8 @@ def train(
         options: see :class:`~impasto.TrainOptions`.
         start: a style, or a checkpoint, to learn on from: several times faster than from
             nothing. With ``options.tune`` ``"norms"`` its network stays as it is, its
-            styles with it, and only the norms of the new ones are learnt.
+            styles with it, and only the norms of the new ones are learnt. ``"any"`` is what
+            the hypernetwork makes of the paintings.
         restart: begin anew where an interrupted training of this style would go on.
         on_progress: called after every step with the losses.
         cancel: stops the training after the step at hand, with a checkpoint.
@@ -83,8 +84,11 @@ def train(
     folder = catalog.place(output)
     wanted = wanted_of(paintings, folder.name)
     catalog.require_free([each.name for each in wanted], folder)
-    origin = init_from.find(start, folder / WORK, restart)
+    predicted = start == init_from.ANY
+    origin = None if predicted else init_from.find(start, folder / WORK, restart)
     trunk = checkpoint_file.read(origin) if origin else None
+    if predicted:
+        trunk = init_from.predicted(wanted, (options or TrainOptions()).style_crop)
     options, kept = init_from.with_trunk(options or TrainOptions(), trunk)
     dataset = Photos.of(photos, options, without=folder)
     pictures = [each.picture(options.style_size, options.style_crop) for each in wanted]
