@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 
@@ -104,6 +105,14 @@ def test_what_a_shell_has_put_into_the_background_hears_no_ctrl_c(signals):
     with signals:
         signals.interrupt()
         signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("half", [None, ModuleType("impasto.atomic")])
+def test_a_module_that_is_half_imported_is_no_trouble(half, signals, ended, monkeypatch):
+    monkeypatch.setitem(sys.modules, "impasto.atomic", half)
+    with signals:
+        signal.raise_signal(signal.SIGINT)
+    assert ended == [130]
 
 
 def test_of_a_file_that_is_half_written_nothing_is_left(signals, ended, tmp_path):

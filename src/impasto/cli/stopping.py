@@ -80,6 +80,8 @@ def _leave(number: int, _: FrameType | None) -> NoReturn:
 
 def _end(code: int) -> NoReturn:
     """End now; of files that are half written, nothing is left."""
-    if atomic := sys.modules.get("impasto.atomic"):
-        atomic.abandon()
-    os._exit(code)
+    try:
+        # It may be half imported, or not at all.
+        getattr(sys.modules.get("impasto.atomic"), "abandon", lambda: None)()
+    finally:
+        os._exit(code)
