@@ -7,6 +7,7 @@ asks for megabytes and reads nothing is cut off, and what waits for it is droppe
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import logging
 import socket
@@ -43,6 +44,7 @@ class Limits:
         self._total = min(options.connections, _files() // 2)
         self._each = min(options.per_client, self._total)
         self._open: Counter[str] = Counter()
+        self._tidying = False
 
     def enter(self, client: str) -> Refusal | None:
         """Count a connection of a client, and say why it is one too many, if it is.
@@ -64,6 +66,17 @@ class Limits:
         self._open[client] -= 1
         if not self._open[client]:  # nobody is remembered
             del self._open[client]
+
+    def tidy(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Collect soon what connections that were given up have held: they refer to themselves in
+        circles, and too seldom to be collected by themselves."""
+        if not self._tidying:
+            self._tidying = True
+            loop.call_later(self.idle / _LOOKS, self._collect)
+
+    def _collect(self) -> None:
+        self._tidying = False
+        gc.collect()
 
 
 def _refusal(status: HTTPStatus, message: str) -> Refusal:
@@ -136,6 +149,7 @@ class Connection(H11Protocol):
         if pending and (late or now - self._moved >= idle):
             _log.info("a client that does not read is given up, %d bytes before its end", pending)
             self.transport.abort()
+            self._limits.tidy(self.loop)
         elif now - self._moved >= idle:
             self.transport.close()
         self.loop.call_later(idle / _LOOKS, self._look)
