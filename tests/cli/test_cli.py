@@ -157,6 +157,10 @@ def test_pipes(folder):
     assert run(*args, stdin=data).returncode == 0
     assert images.read(folder / "x.png").format == "PNG"
     assert run("stylize", "-", "-s", "great-wave", stdin=b"junk").returncode == 1
+    cut = (folder / "a.jpg").read_bytes()[:-2]
+    done = run("stylize", "-", "-s", "great-wave", stdin=cut)
+    assert b"-: its end marker is missing; the picture is whole" in done.stderr
+    assert images.read(done.stdout).format == "JPEG"
     assert run("stylize", "-", "a.jpg", "-s", "great-wave", stdin=data).returncode == 2
     both = run("stylize", "-", "-s", "great-wave", "--json", stdin=data)
     assert both.returncode == 2

@@ -182,6 +182,19 @@ def test_a_painting_is_not_taken_for_a_live_photo():
         assert b"Camera" in camera(1, "R98", broken).metadata["exif"]
 
 
+def test_flags_of_films_in_exif_are_left_out():
+    def read(**details):
+        exif = Image.Exif()
+        exif[0x8769] = {0x829A: 0.5, **{int(tag[1:], 16): each for tag, each in details.items()}}
+        kept = images.read(encoded(noise(), "JPEG", exif=exif)).encode("JPEG")
+        return set(Image.open(io.BytesIO(kept)).getexif().get_ifd(0x8769))
+
+    assert read(x8897=b"\1") == {0x829A}
+    assert read(x9286=b"ASCII\0\0\0oplus_8388608") == {0x829A}
+    assert read(x9286=b"Oplus_1") == {0x829A}
+    assert read(x9286=b"ASCII\0\0\0of the opus") == {0x829A, 0x9286}
+
+
 # XMP
 
 SPACES = """

@@ -91,7 +91,7 @@ def stylize(
     if "-" in inputs or out == "-":
         if as_json:
             raise OptionError("--json tells of files, and - is none", hint="leave one of them out")
-        _pipe(inputs, list(chosen.values()), out, format, settings)
+        _pipe(inputs, list(chosen.values()), out, format, settings, terminal)
         return
     found = paths.survey(inputs)
     tasks = paths.plan(found.files, list(chosen), out, format=format, known=catalog.styles())
@@ -179,7 +179,12 @@ def _run(
 
 
 def _pipe(
-    inputs: list[str], styles: list[Style], out: str | None, format: str | None, settings: Settings
+    inputs: list[str],
+    styles: list[Style],
+    out: str | None,
+    format: str | None,
+    settings: Settings,
+    terminal: Terminal,
 ) -> None:
     """One picture from standard input, to standard output, or both."""
     from impasto import atomic, images, paths
@@ -188,7 +193,7 @@ def _pipe(
     if len(inputs) > 1 or len(styles) > 1:
         raise OptionError("- takes one picture and one style")
     target = None if out in (None, "-") else Path(str(out))
-    wanted = paths.valid_format(format) if format else None
+    wanted = None if format is None else paths.valid_format(format)
     if (inputs[0] == "-" and sys.stdin is None) or (target is None and sys.stdout is None):
         raise OptionError("- is standard input or output, and that is closed")
     if target is None and sys.stdout.isatty():
@@ -199,6 +204,8 @@ def _pipe(
     photo = images.read(source, settings.read)
     stylizer = Stylizer(styles[0], device=settings.device, threads=settings.threads)
     painting = stylizer(photo, **asdict(settings.stylize))
+    for note in painting.notes:
+        terminal.say(f"  {inputs[0]}: {note}")
     own = photo.format if photo.format and photo.format != "GIF" else "PNG"
     kind = paths.format_of(target) if target else wanted or own
     data = images.encode(painting, kind, settings.write)

@@ -21,6 +21,7 @@ _ASCII = b"ASCII\0\0\0"  # how the comment says what it is written in
 _THUMBNAIL_IFD = 1
 _COLOR_SPACE, _SRGB, _INTEROP = 0xA001, 1, 0xA005
 _MAKER_NOTE, _APPLE, _LIVE_PHOTO = 0x927C, b"Apple iOS\0\0\1MM", 0x0011
+_XIAOMI_FILM = 0x8897
 _SIZE = 0xA002, 0xA003  # turning and --size change it
 _IRB, _IRB_IPTC, _IRB_HEAD = b"8BIM", 0x0404, 12
 TIFF_IPTC = 33723
@@ -129,7 +130,11 @@ def _upright(exif: Image.Exif) -> bytes:
 
 
 def _unpair(details: dict[int, object]) -> None:
-    """Without the number that Apple's note shares with the film of a live photo."""
+    """Without what makes galleries look for a film or a gain map: Xiaomi's tag, Oppo's flags in
+    the comment, and the number that Apple's note shares with the film of a live photo."""
+    details.pop(_XIAOMI_FILM, None)
+    if re.search(rb"oplus_\d", str(details.get(_USER_COMMENT)).encode(), re.IGNORECASE):
+        del details[_USER_COMMENT]
     note = details.get(_MAKER_NOTE)
     if not isinstance(note, bytes) or not note.startswith(_APPLE):
         return
