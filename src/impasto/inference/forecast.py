@@ -18,7 +18,7 @@ from impasto.inference.tensors import Inputs, Tensor, given
 _BYTES_PER_PIXEL = 8000
 """Of all tensors that are needed at once, for each pixel of the photograph. Networks that impasto
 can be asked to train take 3,000 at most, bundled ones a hundredth of that."""
-_SUMS_PER_PIXEL = 40_000_000
+_SUMS_PER_PIXEL = 15_000_000
 """Products that are added up for each pixel. The largest network that can be asked for takes 11
 million, bundled ones 20,000."""
 _MORE_THAN_WEIGHTS = 12
