@@ -87,16 +87,15 @@ def _film(path):
 
 
 @offline.needed
-def test_the_runtimes_and_their_tools_keep_and_send_nothing(env, tmp_path, style):
+def test_the_runtimes_and_their_tools_keep_and_send_nothing(env, tmp_path):
     """What trainings, quantizing and OpenVINO import."""
     pytest.importorskip("onnx")
     pytest.importorskip("openvino")
-    model = style.folder / style.card.model.file
-    code = f"""
-from pathlib import Path
+    code = """
+from impasto import catalog
 from impasto.inference import runtimes
 runtimes.quantization()
-runtimes.start(Path({str(model)!r}).read_bytes(), "openvino")
+runtimes.start(catalog.find("great-wave").model(), "openvino")
 """
     done = guarded("-c", code, env=env, cwd=tmp_path)
     assert (done.returncode, left(env)) == (0, []), done.stderr
