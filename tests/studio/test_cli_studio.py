@@ -264,7 +264,7 @@ def test_networks_are_listed_with_their_speed(folder):
     (record,) = json.loads(done.stdout)
     assert record["name"] == "tiny"
     assert record["ms"] > 0
-    for size in ("large", "1" * 5000 + "x16", "१६x१६", "16x²", "8x8", "-16x16"):
+    for size in ("large", "1" * 5000 + "x16", "१६x१६", "16x²", "8x8", "-16x16", "99999x64"):
         wrong = run("networks", "tiny", "--size", size, cwd=folder)
         assert wrong.returncode == 2
         assert "use --size 1920x1080" in wrong.stderr

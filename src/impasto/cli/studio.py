@@ -17,7 +17,7 @@ from impasto.cli.flags import Json, Threads
 from impasto.distribution import need
 from impasto.errors import OptionError
 from impasto.images.raster import Size
-from impasto.options import NetworkOptions, PolishOptions, StyleOptions
+from impasto.options import NetworkOptions, PolishOptions, ReadOptions, StyleOptions
 from impasto.progress import CancelToken, Progress
 from impasto.terminal import Terminal
 
@@ -56,14 +56,20 @@ _SIZE = re.compile(r"\s*([0-9]{1,6})\s*[xX]\s*([0-9]{1,6})\s*")
 def _size(text: str) -> Size:
     """Height and width of what people write as 1920x1080."""
     sides = _SIZE.fullmatch(text)
-    if not sides or min(width := int(sides[1]), height := int(sides[2])) < 16:
-        raise OptionError(f"{text[:40]!r} is no size", hint="use --size 1920x1080, at least 16x16")
+    height, width = (int(sides[2]), int(sides[1])) if sides else (0, 0)
+    if not 16 <= min(height, width) <= max(height, width) <= ReadOptions.max_side:
+        raise OptionError(
+            f"{text[:40]!r} is no size",
+            hint=f"use --size 1920x1080, from 16 to {ReadOptions.max_side} pixels",
+        )
     return height, width
 
 
 def layers(
     network: Annotated[str, typer.Argument(help="A loss network, such as vgg19.")] = "vgg19",
-    size: Annotated[int, typer.Option(min=32, help="Side of the picture in pixels.")] = 256,
+    size: Annotated[
+        int, typer.Option(min=32, max=ReadOptions.max_side, help="Side of the picture in pixels.")
+    ] = 256,
     weights: Annotated[Path | None, typer.Option(help="File with its weights.")] = None,
     as_json: Json = False,
 ) -> None:

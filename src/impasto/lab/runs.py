@@ -90,10 +90,12 @@ def run(
             what was not finished is left out.
 
     Raises:
+        OutputError: ``folder`` takes no files.
         PictureError: a picture of a trial cannot be read.
         MissingExtraError: ``ray`` without the package.
     """
     cancel = cancel or CancelToken()
+    atomic.require_places([folder / RUNS / "any.png"], [], overwrite=True)
     keyed = [(trial.key, trial) for trial in trials]
     done = {key: kept for key, trial in keyed if (kept := _read(key, trial, folder))}
     left = {key: trial for key, trial in keyed if key not in done}

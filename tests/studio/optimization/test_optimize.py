@@ -203,3 +203,12 @@ def test_every_format_carries_the_recipe(format, photo, style, network):
     record = recipe.read(images.read(painted.encode(format)))
     assert recipe.options(record) == changed(steps=1)
     assert record["styles"][0]["path"] is None
+
+
+@pytest.mark.parametrize("weight", ["content_weight", "style_weight", "tv_weight"])
+@pytest.mark.parametrize("value", [1e30, 1e38])
+def test_weights_that_numbers_do_not_hold_are_said(weight, value, photo, style, network):
+    """The photograph itself would be the painting, and nothing said."""
+    options = changed(loss=dataclasses.replace(LOSS, **{weight: value}), steps=3)
+    with pytest.raises(TrainingError, match="stopped being a number - use smaller weights"):
+        optimize(photo, style, options=options, network=network)

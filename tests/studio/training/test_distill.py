@@ -127,6 +127,18 @@ def test_a_stopped_one_goes_on_and_learns_the_same(photos, tmp_path):
     assert all(torch.equal(tensor, tensors[name]) for name, tensor in load_file(one).items())
 
 
+@pytest.mark.usefixtures("unpublished")
+def test_more_steps_go_on_from_the_end(photos, tmp_path):
+    options, told = dataclasses.replace(QUICK, steps=2), []
+    distill("udnie", photos, tmp_path / "one", options=options)
+    (tmp_path / "one" / "card.json").write_text("{}")  # as a finished style has one
+    more = dataclasses.replace(options, steps=4)
+    distill("udnie", photos, tmp_path / "one", options=more, on_progress=told.append)
+    assert [each.step for each in told] == [3, 4]
+    with pytest.raises(OutputError, match="there already"):
+        distill("udnie", photos, tmp_path / "one", options=more)
+
+
 def test_a_stopped_one_of_another_style_is_not_gone_on_with(photos, tmp_path):
     options = dataclasses.replace(QUICK, steps=3)
     stopped(photos, tmp_path / "one", 1, options=options)

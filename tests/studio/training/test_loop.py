@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from impasto.errors import Cancelled, TrainingError
+from impasto.errors import Cancelled, MissingExtraError, TrainingError
 from impasto.progress import CancelToken
 from impasto.studio.perceptual.losses import TOTAL_VARIATIONS
 from impasto.studio.training import checkpoints
@@ -118,3 +118,12 @@ def test_ctrl_c_while_the_style_is_written_ends_with_130(tmp_path, painting, pho
     assert "learning 1 of 2  total " in done.stderr
     assert "learning 2 of 2  total " in done.stderr
     assert "the same command goes on from here" in done.stderr
+
+
+def test_without_tensorboard_the_extra_is_named(tmp_path, painting, photos, monkeypatch):
+    for name in ("tensorboard", "tensorboardX"):
+        monkeypatch.setitem(sys.modules, name, None)
+    options = dataclasses.replace(TINY, tensorboard=True)
+    with pytest.raises(MissingExtraError, match=r"impasto\[tensorboard\]"):
+        train(painting, photos, tmp_path / "s", options=options)
+    assert not (tmp_path / "s").exists()

@@ -244,7 +244,8 @@ def _evaluate(objective: Objective, target: Features, x: Tensor) -> _Evaluated:
     (gradient,) = torch.autograd.grad(losses.total, point)
     numbers = losses.numbers()
     bad = [name for name in KINDS if not math.isfinite(numbers[name])]
-    if bad or not torch.isfinite(gradient).all():
+    # Solvers square it: one whose squares are no numbers would move nothing, and say nothing.
+    if bad or not gradient.square().sum().isfinite():
         raise TrainingError(
             f"the {' and '.join(bad) or 'gradient'} stopped being a number",
             hint="use smaller weights, or --optimizer adam with a lower --learning-rate",
