@@ -95,7 +95,7 @@ def test_the_runtimes_and_their_tools_keep_and_send_nothing(env, tmp_path):
 from impasto import catalog
 from impasto.inference import runtimes
 runtimes.quantization()
-runtimes.start(catalog.find("great-wave").model(), "openvino")
+runtimes.start(catalog.find("great-wave").loaded(), "openvino")
 """
     done = guarded("-c", code, env=env, cwd=tmp_path)
     assert (done.returncode, left(env)) == (0, []), done.stderr

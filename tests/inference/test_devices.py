@@ -114,6 +114,6 @@ def test_far_too_many_threads_are_refused(monkeypatch, style):
         with pytest.raises(OptionError, match=f"threads is {number} - it must be from 1 to 64"):
             devices.valid_threads(number)
     with pytest.raises(OptionError, match="threads is 20000"):
-        runtimes.start(style.model(), "cpu", 20_000)
+        runtimes.start(style.loaded(), "cpu", 20_000)
     monkeypatch.setattr(os, "cpu_count", lambda: 96)
     assert devices.valid_threads(384) == 384
