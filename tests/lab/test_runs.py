@@ -19,6 +19,7 @@ from impasto import images
 from impasto.errors import PictureError, TrainingError
 from impasto.inference import devices
 from impasto.lab import runs
+from impasto.lab.remembering import Remembering
 from impasto.progress import CancelToken
 from impasto.studio.optimization.optimize import optimize
 from impasto.studio.perceptual import loading
@@ -218,7 +219,7 @@ def test_a_killed_lab_goes_on_where_it_was(recipe, pictures, tmp_path):
 
 def test_a_network_remembers_photographs_and_not_paintings():
     network = copy.deepcopy(loading.load("vgg19"))  # others take no notice of the hook
-    remembering = runs.Remembering(network)
+    remembering = Remembering(network)
     calls = []
     network.register_forward_pre_hook(lambda _, given: calls.append(list(given[1])))
     picture = torch.rand(1, 3, 32, 32)
@@ -237,8 +238,8 @@ def test_a_network_remembers_photographs_and_not_paintings():
 
 
 def test_what_is_remembered_is_bounded(monkeypatch):
-    remembering = runs.Remembering(loading.load("vgg19"))
-    monkeypatch.setattr(runs, "_KEPT_BYTES", 3 * 64 * 32 * 32 * 4)
+    remembering = Remembering(loading.load("vgg19"))
+    monkeypatch.setattr("impasto.lab.remembering._KEPT_BYTES", 3 * 64 * 32 * 32 * 4)
     with torch.no_grad():
         for shade in np.linspace(0, 1, 8):
             remembering(torch.full((1, 3, 32, 32), float(shade)), ["conv1_1"])

@@ -8,13 +8,11 @@ on, and one whose axes changed does only what is new.
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import signal
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -25,7 +23,6 @@ from typing import Any
 
 import psutil
 import torch
-from torch import Tensor
 
 from impasto import atomic, images, untrusted
 from impasto.distribution import need
@@ -33,10 +30,11 @@ from impasto.errors import ImpastoError, TrainingError, in_memory
 from impasto.images.picture import Picture
 from impasto.inference import devices
 from impasto.lab.experiment import Trial
+from impasto.lab.remembering import Remembering
 from impasto.options import OptimizeOptions
 from impasto.progress import CancelToken, OnProgress, Progress, silent
 from impasto.studio.optimization.optimize import Step, optimize
-from impasto.studio.perceptual import backbone, loading
+from impasto.studio.perceptual import loading
 from impasto.studio.perceptual.objective import KINDS
 from impasto.untrusted import Json
 
@@ -44,7 +42,6 @@ RUNS = "runs"
 
 _MOST_BYTES = 1 << 28
 """Of a record: a hundred thousand evaluations with the losses of dozens of layers."""
-_KEPT_BYTES = 512 * 2**20
 _SAMPLE_SECONDS = 0.02
 
 
@@ -257,44 +254,6 @@ def _shared(name: str, pooling: str, padding: str, weights: str) -> Remembering:
     return Remembering(
         loading.load(name, pooling=pooling, padding=padding, weights=weights or None)
     )
-
-
-class Remembering(backbone.LossNetwork):
-    """A loss network that keeps what it was asked for without gradients.
-
-    That is photographs and style pictures, the same in run after run; paintings change.
-    """
-
-    def __init__(self, network: backbone.LossNetwork) -> None:
-        super().__init__(
-            network.name, network.layers, network.content_layers, network.style_layers,
-            network.mean.flatten().tolist(), network.std.flatten().tolist(),
-        )  # fmt: skip
-        self.network = network
-        self.can_be_frugal = network.can_be_frugal
-        self._kept: OrderedDict[tuple[str, str], Tensor] = OrderedDict()
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "frugal":
-            self.network.frugal = value
-        super().__setattr__(name, value)
-
-    def forward(self, pictures: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-        wanted = list(layers)
-        if torch.is_grad_enabled() or type(pictures) is not Tensor:  # or of no more than a shape
-            return self.network(pictures, wanted)
-        self.require(wanted)
-        picture = hashlib.sha256(pictures.cpu().numpy().tobytes()).hexdigest()
-        picture += f"{tuple(pictures.shape)}{pictures.device}"
-        if missing := [layer for layer in wanted if (picture, layer) not in self._kept]:
-            for layer, maps in self.network(pictures, missing).items():
-                self._kept[picture, layer] = maps
-        for layer in wanted:
-            self._kept.move_to_end((picture, layer))
-        features = {layer: self._kept[picture, layer] for layer in wanted}
-        while sum(each.nbytes for each in self._kept.values()) > _KEPT_BYTES:
-            self._kept.popitem(last=False)
-        return features
 
 
 def _write(key: str, trial: Trial, result: _Outcome, folder: Path) -> Done:
