@@ -89,16 +89,16 @@ def test_a_picture_that_would_take_too_much_memory_is_painted_in_bands(
 def test_where_memory_ends_after_all_ever_smaller_parts_are_tried(style, photo, monkeypatch):
     painter = OnnxEngine(style.model(), device="cpu")
     pixels = np.tile(photo.pixels, (4, 1, 1))
-    expected, real = painter.paint(pixels), engine._outputs
+    expected, real = painter.paint(pixels), Running.__call__
     most, refused = [pixels.size / 4], []
 
-    def outputs(session, photo, others, **kwargs):
+    def outputs(running, photo, others, **kwargs):
         if photo.size > most[0]:
             refused.append(photo.shape)
             raise runtimes.OutOfMemoryError("Failed to allocate memory for requested buffer")
-        return real(session, photo, others, **kwargs)
+        return real(running, photo, others, **kwargs)
 
-    monkeypatch.setattr(engine, "_outputs", outputs)
+    monkeypatch.setattr(Running, "__call__", outputs)
     assert np.abs(painter.paint(pixels).astype(int) - expected).max() <= 1
     assert refused[0][1] == len(pixels)
     assert len({shape[1] for shape in refused}) > 1
