@@ -2,15 +2,16 @@
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from onnx import helper, numpy_helper
 
-from impasto import assets, catalog
+from impasto import assets
 from impasto.catalog import hypernetwork as at_hand
 from impasto.catalog.painted import seen
 from impasto.errors import TrainingError
-from impasto.inference import onnx_proto, runtimes
+from impasto.inference import onnx_proto
 from impasto.inference.engine import OnnxEngine
 from impasto.options import NetworkOptions
 from impasto.studio import networks
@@ -18,7 +19,7 @@ from impasto.studio.export import hypernetwork as export
 from impasto.studio.export.onnx import reference
 from impasto.studio.hypernetwork import LAYERS, one
 from impasto.studio.perceptual import loading
-from impasto.studio.training import checkpoint
+from impasto.studio.training import checkpoint_file, checkpoints
 
 
 def with_constant(values):
@@ -35,7 +36,8 @@ def with_constant(values):
 
 
 def given(model):
-    return runtimes.start(model, "cpu").run({})["out"]
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    return session.run(None, {})[0]
 
 
 def test_a_codebook_stays_what_it_is(rng):
@@ -72,12 +74,11 @@ def bundled():
 
 
 def test_the_template_with_the_weights_of_a_network_paints_as_it_does(bundled, photo):
-    style = catalog.find("starry-night")
-    learnt = checkpoint.read(style.folder / checkpoint.NETWORK).built()
+    learnt = checkpoint_file.read(checkpoints.find("starry-night")).built()
     state = {name: each.detach() for name, each in learnt.state_dict().items()}
     weights = {name: np.asarray(each) for name, each in (state | export.exported(state)).items()}
-    template = (bundled.folder / bundled.card.template.file).read_bytes()
-    engine = OnnxEngine(at_hand.filled(template, weights), device="cpu")
+    filled = at_hand.filled(bundled.template(), weights)
+    engine = OnnxEngine(filled.encoded(), device="cpu")
     exact = reference(learnt, photo.pixels) * 255
     assert np.abs(engine.paint(photo.pixels) - exact).max() < 1
     assert exact.std() > 20
