@@ -1,5 +1,6 @@
 """What all tests share: a bundled style, a photograph, a folder for the user's styles."""
 
+import importlib
 import os
 import signal
 from pathlib import Path
@@ -90,3 +91,14 @@ def shared() -> Path:
     if not (folder / "data" / "photos").is_dir():
         pytest.skip(f"needs training photographs in {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def exporter():
+    """What stands for torch's exporter, from the first test that asks for it on."""
+    torch = pytest.importorskip("torch")
+    exporting = importlib.import_module("exporting")
+    with pytest.MonkeyPatch.context() as patch:
+        stand_in = exporting.Exporter(torch.onnx.export)
+        patch.setattr(torch.onnx, "export", stand_in)
+        yield stand_in

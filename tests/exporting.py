@@ -3,59 +3,126 @@
 It takes ten seconds for any network, nearly all of them to reason about heights and widths, which
 have nothing to do with the weights. So a network of a shape that was exported before gets that
 graph with its own weights; ``to_onnx`` compares it with the network as it compares any other.
+
+``exported/`` keeps the graphs, without weights, of the shapes that the tests use. A graph counts
+for the code of the network, and for the versions of the exporter, that it was made with. After a
+change of either, ``KEEP_EXPORTS=1 make test`` keeps new ones.
 """
 
+import copy
+import hashlib
+import importlib.metadata
+import inspect
+import os
+import sys
+from functools import cache
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import onnx
+import torch
 from onnx import numpy_helper
+
+FOLDER = Path(__file__).with_name("exported")
+_KEEPS = bool(os.environ.get("KEEP_EXPORTS"))
+_SOURCE = "source"
 
 
 class Exporter:
     """Stands for ``torch.onnx.export``, which it calls as ``real``."""
 
-    def __init__(self, real):
-        self.real, self._known = real, {}
+    def __init__(self, real, folder=FOLDER):
+        self.real, self.folder, self._known = real, folder, {}
 
     def __call__(self, graph, args, **options):
-        state = {name: weight.numpy() for name, weight in graph.state_dict().items()}
-        shapes = [(name, value.shape) for name, value in state.items()]
-        key = repr((type(graph), graph.network.options, shapes, [each.shape for each in args]))
-        if key in self._known:
-            return _filled(*self._known[key], state)
-        program = self.real(graph, args, **options)
-        model = program.model_proto
-        sources = _sources(model, state)
-        if sources is not None:
-            self._known[key] = model, sources
-        return program
+        if not hasattr(graph, "network"):
+            return self.real(graph, args, **options)
+        name = _name(graph, args, options)
+        if name not in self._known:
+            self._known[name] = self._template(graph, args, options, name)
+        template = self._known[name]
+        if template is None:
+            return self.real(graph, args, **options)
+        filled = _filled(template, _state(graph))
+        return SimpleNamespace(model=SimpleNamespace(graph=()), model_proto=filled)
+
+    def _template(self, graph, args, options, name):
+        """The graph that tells which weight each of its constants holds; None where that cannot
+        be told, as where the exporter multiplies weights."""
+        path = self.folder / f"{name}.onnx"
+        if path.exists():
+            return onnx.load(path)
+        probe = _probe(graph)
+        template = _told(self.real(probe, args, **options).model_proto, _state(probe))
+        if template and _KEEPS:
+            template.doc_string = code(graph)
+            path.parent.mkdir(exist_ok=True)
+            onnx.save(template, path)
+        return template
 
 
-def _sources(model, state):
-    """Which weight each constant of the graph holds; None if that cannot be told, as where the
-    exporter has multiplied weights, or where several of them are equal."""
-    holds = {}
-    for tensor in model.graph.initializer:
+def code(graph):
+    """The modules of impasto that a network is written in, and what they are, as a hash."""
+    kinds = (kind for part in graph.modules() for kind in type(part).__mro__)
+    names = sorted({kind.__module__ for kind in kinds if kind.__module__.startswith("impasto.")})
+    return f"{' '.join(names)} {hashed(tuple(names))}"
+
+
+@cache
+def hashed(names):
+    sources = (inspect.getsource(sys.modules[name]) for name in names)
+    return hashlib.sha256("\0".join(sources).encode()).hexdigest()[:16]
+
+
+def _name(graph, args, options):
+    shapes = [(name, value.shape, str(value.dtype)) for name, value in _state(graph).items()]
+    inputs = [each.shape for each in args], options["opset_version"], options["input_names"]
+    versions = [importlib.metadata.version(each).split("+")[0] for each in _EXPORTERS]
+    about = type(graph).__name__, graph.network.options, shapes, inputs, versions, code(graph)
+    return hashlib.sha256(repr(about).encode()).hexdigest()[:16]
+
+
+_EXPORTERS = "torch", "onnxscript"
+
+
+def _state(graph):
+    return {name: weight.numpy() for name, weight in graph.state_dict().items()}
+
+
+def _probe(graph):
+    """The same network with weights that can be told from each other."""
+    probe, chance = copy.deepcopy(graph), torch.Generator().manual_seed(0)
+    for weight in probe.state_dict().values():
+        if weight.dtype.is_floating_point:
+            weight.uniform_(0.5, 1.5, generator=chance)
+    return probe
+
+
+def _told(model, state):
+    """The graph with the names of weights in place of them."""
+    told = onnx.ModelProto.FromString(model.SerializeToString())
+    for node in told.graph.node:
+        node.ClearField("metadata_props")
+    for tensor in told.graph.initializer:
         value = numpy_helper.to_array(tensor)
+        equal = [n for n, each in state.items() if np.array_equal(each.ravel(), value.ravel())]
         if tensor.name in state:
-            equal = [tensor.name] if np.array_equal(value, state[tensor.name]) else []
-        else:
-            equal = [n for n, each in state.items() if np.array_equal(each.ravel(), value.ravel())]
-            if not equal and (value.size <= 4 or value.dtype != np.float32):
-                continue  # a size or a step of the graph
+            equal = [name for name in equal if name == tensor.name]
+        elif not equal and (value.size <= 4 or value.dtype != np.float32):
+            continue  # a size or a step of the graph
         if len(equal) != 1:
             return None
-        holds[tensor.name] = equal[0]
-    return holds
+        tensor.ClearField("raw_data")
+        tensor.metadata_props.add(key=_SOURCE, value=equal[0])
+    return told
 
 
-def _filled(model, sources, state):
-    """The graph with these weights, as much of torch's program as ``to_onnx`` looks at."""
-    filled = onnx.ModelProto.FromString(model.SerializeToString())
-    for node in filled.graph.node:
-        node.ClearField("metadata_props")
+def _filled(template, state):
+    filled = onnx.ModelProto.FromString(template.SerializeToString())
+    filled.ClearField("doc_string")
     for tensor in filled.graph.initializer:
-        if tensor.name in sources:
-            tensor.raw_data = state[sources[tensor.name]].tobytes()
-    return SimpleNamespace(model=SimpleNamespace(graph=()), model_proto=filled)
+        if tensor.metadata_props:
+            tensor.raw_data = state[tensor.metadata_props[0].value].tobytes()
+            tensor.ClearField("metadata_props")
+    return filled

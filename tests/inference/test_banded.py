@@ -60,6 +60,7 @@ _JOHNSON = replace(NETWORKS["johnson"], width=8, blocks=2)
         (replace(_JOHNSON, upsampling="nearest", pad="replicate", norm="batch"), 1),
     ],
 )
+@pytest.mark.usefixtures("exporter")
 def test_every_network_can_be_painted_in_bands(options, styles, rng):
     torch.manual_seed(0)
     network = networks.build(options, styles).eval()

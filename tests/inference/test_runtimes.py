@@ -97,6 +97,7 @@ def test_large_pictures_leave_nothing_behind(vino, photo, monkeypatch):
     assert not vino._whole.session._compiled
 
 
+@pytest.mark.usefixtures("exporter")
 def test_openvino_takes_style_weights_and_8_bits(photo):
     torch.manual_seed(0)
     network = networks.build(NetworkOptions(width=8, blocks=2), 2, strength=True)

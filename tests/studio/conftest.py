@@ -8,20 +8,13 @@ import pytest
 import torch
 from PIL import Image
 
-from exporting import Exporter
-
 torch.manual_seed(0)
 
 
-_exporter = Exporter(torch.onnx.export)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def exporter():
+@pytest.fixture(autouse=True, scope="session")
+def exported(exporter):
     """torch's exporter traces each shape of network once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.onnx, "export", _exporter)
-        yield _exporter
+    return exporter
 
 
 @pytest.fixture(scope="session")

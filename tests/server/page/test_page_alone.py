@@ -95,6 +95,7 @@ def test_the_browser_blends_keeps_colours_lays_grain_and_stops(browser, alone):
             choose(page, "mondrian")
 
 
+@pytest.mark.usefixtures("exporter")
 def test_a_style_of_a_network_of_several_is_painted(browser, tmp_path, photo):
     pytest.importorskip("torch", reason="needs impasto[train]")
     from impasto.options import NetworkOptions

@@ -26,12 +26,12 @@ def test_the_forecast_is_near_what_is_really_taken(frugal, network, tmp_path):
     objective = Objective(LossOptions(), [StylePicture(torch.rand(1, 3, 64, 64))], network)
 
     def evaluate():
-        picture = torch.rand(1, 3, 640, 640)
+        picture = torch.rand(1, 3, 320, 320)
         content = objective.content(picture)
         loss = objective(picture.requires_grad_(True), content).total
         torch.autograd.grad(loss, picture)
 
-    said = memory.forecast(network, objective.layers, (640, 640), history=0)
+    said = memory.forecast(network, objective.layers, (320, 320), history=0)
     assert 0.95 < said / _taken(evaluate, tmp_path) < 1.4
 
 
@@ -41,9 +41,9 @@ def test_what_a_style_picture_takes_is_forecast_too(layers, network, tmp_path):
     objective = Objective(loss, [StylePicture(torch.rand(1, 3, 64, 64))], network)
 
     def measure():
-        objective.towards([StylePicture(torch.rand(1, 3, 640, 640))])
+        objective.towards([StylePicture(torch.rand(1, 3, 320, 320))])
 
-    said = memory.style_forecast(network, objective.style_layers, (640, 640))
+    said = memory.style_forecast(network, objective.style_layers, (320, 320))
     assert 0.95 < said / _taken(measure, tmp_path) < 1.4
 
 
