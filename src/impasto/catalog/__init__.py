@@ -14,14 +14,13 @@ from impasto.catalog.finding import (
     find,
     none_given,
     of_one_network,
-    place,
-    require_free,
     require_other,
     styles,
     unknown,
 )
 from impasto.catalog.layout import CARD, FORMAT
 from impasto.catalog.meant import TINY, looks
+from impasto.catalog.placing import place, require_free
 from impasto.catalog.style import Style, read
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from impasto import addresses, assets, images, paths, places
 from impasto.catalog import meant, painted, verify
 from impasto.catalog.blend import blend
-from impasto.catalog.card import NAME, valid_name
+from impasto.catalog.card import NAME
 from impasto.catalog.layout import CARD
 from impasto.catalog.style import Style, read
 from impasto.errors import OptionError, StyleError
@@ -23,34 +23,6 @@ if TYPE_CHECKING:
     from impasto.images.raster import PictureSource
 
 _SHARE = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
-
-
-def place(output: str | Path) -> Path:
-    """The folder of a new style: ``output`` itself, or, for a bare name, of that name in the
-    user's styles.
-
-    Raises:
-        OptionError: its last part cannot be the name of a style, a bundled one has the name, or
-            the user has no place for styles.
-    """
-    path = Path(output)
-    valid_name(path.name)
-    if str(output) != path.name:
-        return path
-    folder = places.require_styles_folder() / path
-    require_free([path.name], folder)
-    return folder
-
-
-def require_free(names: Iterable[str], folder: Path) -> None:
-    """Raises: OptionError: in ``folder``, styles of these names would be hidden by bundled ones."""
-    if folder.parent != places.styles_folder():
-        return
-    for name in names:
-        if name in bundled():
-            raise OptionError(
-                f"{name} is the name of a bundled style", hint="give another, or a folder"
-            )
 
 
 def require_other(folder: Path, style: Style) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
 
+from impasto import untrusted
 from impasto.catalog.card import Card, Entry
+from impasto.catalog.content import content
 from impasto.catalog.part import Part
+from impasto.errors import StyleError
 from impasto.options.fields import Json
 
 CARD = "card.json"
-
+_LARGEST = 2**20
 
 FORMAT = 1
 """Version of the card's layout; a newer one is refused with a sentence."""
@@ -24,6 +29,28 @@ class Layout(Part):
 
 
 _OF_ONE_STYLE = {each.name for each in fields(Entry)} | {"preview"}
+
+
+def cards(folder: Path) -> list[Card]:
+    """The cards of the styles in ``folder``.
+
+    Raises:
+        StyleError: the file is missing, damaged or from a newer version.
+    """
+    path = folder / CARD
+    data = content(path, _LARGEST)
+    try:
+        return _cards(data)
+    except KeyError as error:
+        raise StyleError(f"{path} is not a style's card: it lacks {error}") from error
+    except (ValueError, TypeError) as error:
+        raise StyleError(f"{path} is not a style's card: {error}") from error
+
+
+@lru_cache(maxsize=64)
+def _cards(data: bytes) -> list[Card]:
+    """Kept, because a service lists its styles with every request."""
+    return parse(untrusted.parse_json(data))
 
 
 def parse(source: Json) -> list[Card]:

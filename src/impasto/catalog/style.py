@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from impasto import untrusted
-from impasto.catalog import verify
+from impasto.catalog import layout, placing, verify, writing
 from impasto.catalog.card import Artwork, Card
-from impasto.catalog.content import content
-from impasto.catalog.layout import CARD, parse
-from impasto.errors import OptionError, StyleError
+from impasto.errors import OptionError, OutputError
 from impasto.inference import interpolation, network
 from impasto.inference.onnx_proto import Network
 from impasto.options.fields import Json
 
-_LARGEST_CARD = 2**20
 _OF_BLENDS = "name", "title", "artwork", "licence", "blend"
 
 
@@ -69,21 +64,31 @@ class Style:
         return self.loaded().encoded()
 
     def save(
-        self, folder: str | Path, *, artwork: Artwork | None = None, overwrite: bool = False
+        self,
+        folder: str | Path,
+        *,
+        artwork: Artwork | None = None,
+        overwrite: bool = False,
+        learnable: bytes | None = None,
     ) -> Path:
         """Keep a style that is in no folder, of a painting or of a blend, in one; a plain name
         goes to the user's styles, where ``-s NAME`` finds it.
 
         The folder's last part is the style's name; ``artwork`` is what the card says of the
-        painting.
+        painting; ``learnable`` is the file that a training learns on from.
 
         Raises:
             OptionError: it is in a folder already, or the name cannot be one of a style.
             OutputError: there is a style in ``folder``, and ``overwrite`` is off.
         """
-        from impasto.catalog import writing  # which reads styles
-
-        return writing.save(self, folder, artwork, overwrite=overwrite)
+        target = placing.place(folder)
+        if self.network is None and not self.parts:
+            raise OptionError(f"{self.name} is in a folder already: {self.folder}")
+        if not overwrite and (target / layout.CARD).exists():
+            raise OutputError(f"{target} is a style already", hint="--overwrite replaces it")
+        artwork = artwork or self.card.artwork
+        card = replace(self.card, name=target.name, title=artwork.title, artwork=artwork)
+        return writing.write_network(target, self.model(), card, learnable)
 
 
 Shares = Sequence[tuple[Style, float]]
@@ -107,22 +112,7 @@ def read(folder: Path) -> tuple[Style, ...]:
     Raises:
         StyleError: the card is damaged or from a newer version.
     """
-    path = folder / CARD
-    data = content(path, _LARGEST_CARD)
-    try:
-        cards = _cards(data)
-    except KeyError as error:
-        raise StyleError(f"{path} is not a style's card: it lacks {error}") from error
-    except (ValueError, TypeError) as error:
-        raise StyleError(f"{path} is not a style's card: {error}") from error
-    count = len(cards)
+    cards = layout.cards(folder)
     return tuple(
-        Style(card, folder, tuple(float(i == index) for i in range(count)))
-        for index, card in enumerate(cards)
+        Style(card, folder, tuple(float(card is other) for other in cards)) for card in cards
     )
-
-
-@lru_cache(maxsize=64)
-def _cards(data: bytes) -> list[Card]:
-    """The cards in a file. Kept, because a service lists its styles with every request."""
-    return parse(untrusted.parse_json(data))

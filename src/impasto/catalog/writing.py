@@ -15,11 +15,9 @@ import numpy as np
 from impasto import atomic, images
 from impasto.assets import demo_photo
 from impasto.catalog import layout
-from impasto.catalog.card import Artwork, Card, Model, valid_text
-from impasto.catalog.finding import place
+from impasto.catalog.card import Card, Model, valid_text
 from impasto.catalog.layout import CARD
-from impasto.catalog.style import Style, read
-from impasto.errors import OptionError, OutputError, StyleError
+from impasto.errors import StyleError
 from impasto.images.grain import grained
 from impasto.inference import network
 from impasto.inference.engine import OnnxEngine
@@ -35,28 +33,18 @@ _MARK = 8
 _MARKED = re.compile(r"style(-[0-9a-f]{8})\.onnx")
 
 
-def save(
-    style: Style,
-    output: str | Path,
-    artwork: Artwork | None = None,
-    *,
-    overwrite: bool = False,
-    learnable: bytes | None = None,
-) -> Path:
-    """See :meth:`impasto.catalog.Style.save`, and for ``learnable`` :func:`write_folder`."""
-    folder = place(output)
-    if style.network is None and not style.parts:
-        raise OptionError(f"{style.name} is in a folder already: {style.folder}")
-    if not overwrite and (folder / CARD).exists():
-        raise OutputError(f"{folder} is a style already", hint="--overwrite replaces it")
-    model, name = style.model(), folder.name
-    artwork = artwork or style.card.artwork
+def write_network(folder: Path, model: bytes, card: Card, learnable: bytes | None = None) -> Path:
+    """Write one style, whose card says all but of which file it is; see :func:`write_folder`.
+
+    Raises:
+        OptionError: a text of the artwork cannot be in a card.
+    """
     for what in ("title", "artist", "year", "licence"):
-        valid_text(what, getattr(artwork, what))
-    file = Model(_FILE, hashlib.sha256(model).hexdigest(), len(model), style.card.model.opset)
-    about = replace(style.card, title=artwork.title, artwork=artwork)
-    card = replace(about, name=name, preview=f"{name}.jpg", model=file)
-    return write_folder(folder, model, [card], learnable)
+        valid_text(what, getattr(card.artwork, what))
+    file = Model(_FILE, hashlib.sha256(model).hexdigest(), len(model), card.model.opset)
+    return write_folder(
+        folder, model, [replace(card, preview=f"{card.name}.jpg", model=file)], learnable
+    )
 
 
 def write_folder(
@@ -107,7 +95,7 @@ def beside(model: str) -> str:
 def _there(folder: Path) -> list[Card]:
     """The cards in a folder; none, where no style can be read."""
     try:
-        return [style.card for style in read(folder)]
+        return layout.cards(folder)
     except StyleError:
         return []
 

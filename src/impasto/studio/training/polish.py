@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from impasto import assets, catalog, paths
-from impasto.catalog import Artwork, Entry, Style, TrainingRecord, painted, writing
+from impasto.catalog import Artwork, Entry, Style, TrainingRecord, painted
 from impasto.catalog.hypernetwork import filled
 from impasto.catalog.layout import CARD
 from impasto.errors import Cancelled, OptionError, OutputError
@@ -141,7 +141,7 @@ def save(
     """
     require_place(folder, overwrite=overwrite)
     data = checkpoint_file.encode(polished.checkpoint)
-    return writing.save(polished.style, folder, artwork, overwrite=True, learnable=data)
+    return polished.style.save(folder, artwork=artwork, overwrite=True, learnable=data)
 
 
 def _photographs(options: PolishOptions, more: Sequence[Path]) -> Photos:

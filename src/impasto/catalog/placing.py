@@ -1,0 +1,47 @@
+"""Where new styles go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from impasto import assets, places
+from impasto.catalog import layout
+from impasto.catalog.card import valid_name
+from impasto.errors import OptionError, StyleError
+
+
+def place(output: str | Path) -> Path:
+    """The folder of a new style: ``output`` itself, or, for a bare name, of that name in the
+    user's styles.
+
+    Raises:
+        OptionError: its last part cannot be the name of a style, a bundled one has the name, or
+            the user has no place for styles.
+    """
+    path = Path(output)
+    valid_name(path.name)
+    if str(output) != path.name:
+        return path
+    folder = places.require_styles_folder() / path
+    require_free([path.name], folder)
+    return folder
+
+
+def require_free(names: Iterable[str], folder: Path) -> None:
+    """Raises: OptionError: in ``folder``, styles of these names would be hidden by bundled ones."""
+    if folder.parent != places.styles_folder():
+        return
+    taken = set(_bundled())
+    for name in names:
+        if name in taken:
+            raise OptionError(
+                f"{name} is the name of a bundled style", hint="give another, or a folder"
+            )
+
+
+def _bundled() -> Iterator[str]:
+    for folder in assets.STYLES.iterdir():
+        with suppress(StyleError):
+            yield from (card.name for card in layout.cards(folder))
