@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impasto import catalog, distribution, places, telemetry
+from impasto import catalog, distribution, telemetry
 from impasto.errors import ImpastoError
+from impasto.files import places
 from impasto.images.raster import Size
 from impasto.inference import devices, engine, runtimes
 

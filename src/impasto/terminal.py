@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from impasto import paths
 from impasto.errors import ImpastoError
+from impasto.files import paths
 from impasto.options.fields import flattened
 from impasto.progress import silent
 

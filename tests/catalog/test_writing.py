@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from impasto import atomic, catalog, images
+from impasto import catalog, images
 from impasto.catalog import writing
+from impasto.files import atomic
 
 
 class Killed(BaseException):

@@ -9,8 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from impasto import atomic
 from impasto.cli import stopping
+from impasto.files import atomic
 
 AT_IMPORT = """
 import os, sys
@@ -107,9 +107,9 @@ def test_what_a_shell_has_put_into_the_background_hears_no_ctrl_c(signals):
         signal.raise_signal(signal.SIGINT)
 
 
-@pytest.mark.parametrize("half", [None, ModuleType("impasto.atomic")])
+@pytest.mark.parametrize("half", [None, ModuleType("impasto.files.atomic")])
 def test_a_module_that_is_half_imported_is_no_trouble(half, signals, ended, monkeypatch):
-    monkeypatch.setitem(sys.modules, "impasto.atomic", half)
+    monkeypatch.setitem(sys.modules, "impasto.files.atomic", half)
     with signals:
         signal.raise_signal(signal.SIGINT)
     assert ended == [130]

@@ -10,8 +10,9 @@ from PIL import Image, ImageCms
 
 import hostile
 from hostile import BLUE, GREEN, LOSSLESS, RED, WHITE, colours, corners, encoded, near, noise
-from impasto import images, paths
+from impasto import images
 from impasto.errors import OptionError, OutputError
+from impasto.files import paths
 from impasto.images.picture import Picture
 from impasto.options import ReadOptions, WriteOptions
 

@@ -6,8 +6,8 @@ import sqlite3
 import pytest
 from fastapi.testclient import TestClient
 
-from impasto import atomic
 from impasto.errors import DeviceError, OptionError
+from impasto.files import atomic
 from impasto.inference import runtimes
 from impasto.options import ServeOptions
 from impasto.server.app import create_app

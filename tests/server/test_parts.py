@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from impasto import atomic
 from impasto.errors import OutputError
+from impasto.files import atomic
 from impasto.server import parts as kept
 from impasto.server.parts import Chunks, Folder, FolderError
 

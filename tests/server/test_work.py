@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from impasto import atomic, images
+from impasto import images
+from impasto.files import atomic
 from impasto.options import ServeOptions
 from impasto.server import work
 from impasto.server.jobs import Jobs

@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from impasto import catalog, images, paths
+from impasto import catalog, images
 from impasto.errors import DeviceError, MissingExtraError, PictureLimitError, StyleError
+from impasto.files import paths
 from impasto.inference import runtimes
 from impasto.options import StylizeOptions
 from impasto.progress import CancelToken, silent

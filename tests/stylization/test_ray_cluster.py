@@ -11,9 +11,10 @@ from contextlib import redirect_stdout
 import psutil
 import pytest
 
-from impasto import assets, catalog, errors, images, paths
+from impasto import assets, catalog, errors, images
+from impasto.files import paths
+from impasto.files.paths import Task
 from impasto.inference import runtimes
-from impasto.paths import Task
 from impasto.stylization import batch, ray_cluster
 
 pytest.importorskip("ray")

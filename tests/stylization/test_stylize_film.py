@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 
 from filming import frames_of, make, sound_of
-from impasto import paths
+from impasto.files import paths
 from impasto.stylization import batch
 from impasto.stylization.batch import Settings
 from running import run

@@ -20,8 +20,8 @@ from impasto.errors import (
     PictureError,
     PictureLimitError,
 )
+from impasto.files.paths import Task
 from impasto.options import ReadOptions, StylizeOptions
-from impasto.paths import Task
 from impasto.progress import CancelToken, silent
 from impasto.stylization import batch
 from impasto.stylization.batch import Settings

@@ -9,13 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from impasto import addresses, assets, images, paths, places
+from impasto import assets, images
 from impasto.catalog import meant, painted, verify
 from impasto.catalog.blend import blend
 from impasto.catalog.card import NAME
 from impasto.catalog.layout import CARD
 from impasto.catalog.style import Style, read
 from impasto.errors import OptionError, StyleError
+from impasto.files import addresses, paths, places
 from impasto.options import StyleOptions
 
 if TYPE_CHECKING:

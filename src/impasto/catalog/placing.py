@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from impasto import assets, places
+from impasto import assets
 from impasto.catalog import layout
 from impasto.catalog.card import valid_name
 from impasto.errors import OptionError, StyleError
+from impasto.files import places
 
 
 def place(output: str | Path) -> Path:

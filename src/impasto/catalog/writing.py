@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from impasto import atomic, images
+from impasto import images
 from impasto.assets import demo_photo
 from impasto.catalog import layout
 from impasto.catalog.card import Card, Model, valid_text
 from impasto.catalog.layout import CARD
 from impasto.errors import StyleError
+from impasto.files import atomic
 from impasto.images.grain import grained
 from impasto.inference import network
 from impasto.inference.engine import OnnxEngine

@@ -117,7 +117,7 @@ class _Outputs:
 
     def require(self, inputs: Sequence[str | Path]) -> None:
         """Say before the work what would fail after it."""
-        from impasto import atomic, paths
+        from impasto.files import atomic, paths
 
         paths.format_of(self.out)
         files = [path for path in (self.out, self.log, self.plot) if path]
@@ -133,7 +133,7 @@ class _Outputs:
 
     def save(self, painted: Picture, losses: Sequence[Mapping[str, float]]) -> None:
         """Write the painting, and losses and curves if they are wanted."""
-        from impasto import atomic
+        from impasto.files import atomic
 
         overwrite = self.overwrite or bool(self.preview_every)
         painted.save(self.out, overwrite=overwrite, options=self.write)

@@ -39,8 +39,8 @@ from impasto.terminal import Terminal
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
+    from impasto.files.paths import Task
     from impasto.images.raster import File
-    from impasto.paths import Task
     from impasto.stylization.results import Settings
 
 
@@ -75,7 +75,7 @@ def stylize(
     the others. Films (needs impasto[video]) keep sound and timing; one that was stopped goes on
     with the same command.
     """
-    from impasto import paths
+    from impasto.files import paths
     from impasto.stylization import results
 
     terminal = Terminal(quiet=quiet, verbose=verbose, as_json=as_json)
@@ -107,7 +107,7 @@ def _styles(
     inputs: Sequence[str],
 ) -> Iterator[Style]:
     """Each style; paintings are learnt on if that is wanted, with the pictures to be painted."""
-    from impasto import paths
+    from impasto.files import paths
 
     for name in names:
         style = catalog.find(name, options)
@@ -145,7 +145,7 @@ def _run(
     """Print each result as it comes; end with the exit code that the whole batch earned. A
     ``lone`` file, named itself, is a failure where its result is there already. What was
     ``left_out`` of folders is said at the end."""
-    from impasto import atomic
+    from impasto.files import atomic
     from impasto.stylization import batch
 
     counts = {"done": 0, "skipped": 0, "error": 0}
@@ -187,7 +187,8 @@ def _pipe(
     terminal: Terminal,
 ) -> None:
     """One picture from standard input, to standard output, or both."""
-    from impasto import atomic, images, paths
+    from impasto import images
+    from impasto.files import atomic, paths
     from impasto.stylization.stylizer import Stylizer
 
     if len(inputs) > 1 or len(styles) > 1:
@@ -239,7 +240,8 @@ def sheet(
     quiet: Quiet = False,
 ) -> None:
     """Paint one photograph in all styles, on one labelled sheet."""
-    from impasto import atomic, images
+    from impasto import images
+    from impasto.files import atomic
     from impasto.stylization import contact_sheet
 
     terminal = Terminal(quiet=quiet)
@@ -259,7 +261,8 @@ def demo(
     overwrite: Overwrite = False,
 ) -> None:
     """Paint a bundled photograph in every bundled style, and say where."""
-    from impasto import assets, atomic, paths
+    from impasto import assets
+    from impasto.files import atomic, paths
     from impasto.stylization import contact_sheet, results
 
     terminal = Terminal()

@@ -82,6 +82,6 @@ def _end(code: int) -> NoReturn:
     """End now; of files that are half written, nothing is left."""
     try:
         # It may be half imported, or not at all.
-        getattr(sys.modules.get("impasto.atomic"), "abandon", lambda: None)()
+        getattr(sys.modules.get("impasto.files.atomic"), "abandon", lambda: None)()
     finally:
         os._exit(code)

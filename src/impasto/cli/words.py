@@ -7,8 +7,9 @@ import shlex
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from impasto import addresses, catalog, kinds
+from impasto import catalog
 from impasto.errors import OptionError, did_you_mean
+from impasto.files import addresses, kinds
 
 _INSTEAD = {
     **dict.fromkeys(("help", "usage", "man"), "--help"),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, overload
 
-from impasto import atomic, paths
+from impasto.files import atomic, paths
 from impasto.images.codecs import arrays, encode, pillow, sheet
 from impasto.images.codecs import read as reading
 from impasto.images.raster import Raster

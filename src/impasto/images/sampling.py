@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from impasto import paths
 from impasto.errors import PictureError, TrainingError
+from impasto.files import paths
 from impasto.images.picture import Picture, read
 
 

@@ -7,8 +7,9 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from impasto import atomic, places, untrusted
+from impasto import untrusted
 from impasto.errors import OptionError
+from impasto.files import atomic, places
 
 RUNTIMES = {
     "tensorrt": "TensorrtExecutionProvider",

@@ -36,8 +36,9 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
-from impasto import images, paths
+from impasto import images
 from impasto.errors import OptionError
+from impasto.files import paths
 from impasto.options import OptimizeOptions, tables
 from impasto.options.fields import Json, changed, former
 from impasto.studio.optimization.presets import preset

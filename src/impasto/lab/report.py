@@ -13,9 +13,10 @@ from typing import TypeAlias
 
 import jinja2
 
-from impasto import atomic, images
+from impasto import images
 from impasto.distribution import VERSION
 from impasto.errors import OptionError
+from impasto.files import atomic
 from impasto.images.picture import Picture
 from impasto.lab.experiment import Experiment, Trial
 from impasto.lab.runs import RUNS, Done

@@ -24,9 +24,10 @@ from typing import Any
 import psutil
 import torch
 
-from impasto import atomic, images, untrusted
+from impasto import images, untrusted
 from impasto.distribution import need
 from impasto.errors import ImpastoError, TrainingError, in_memory
+from impasto.files import atomic
 from impasto.images.picture import Picture
 from impasto.inference import devices
 from impasto.lab.experiment import Trial

@@ -26,8 +26,9 @@ import torch
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError  # Optuna's own way to databases
 
-from impasto import atomic, images
+from impasto import images
 from impasto.errors import ImpastoError, OptionError, TrainingError, in_memory
+from impasto.files import atomic
 from impasto.images import metrics
 from impasto.images.picture import Picture
 from impasto.options import LossOptions, OptimizeOptions, SearchOptions, WriteOptions

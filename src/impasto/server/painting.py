@@ -9,8 +9,9 @@ from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from impasto import catalog, images, paths
+from impasto import catalog, images
 from impasto.errors import PictureLimitError, in_memory
+from impasto.files import paths
 from impasto.images.picture import Picture
 from impasto.options import ReadOptions, ServeOptions, StylizeOptions, WriteOptions
 from impasto.stylization.stylizer import Stylizer, largest_side

@@ -18,8 +18,8 @@ from typing import Annotated, Any, BinaryIO, Protocol
 
 from pydantic import Field, TypeAdapter
 
-from impasto import atomic
 from impasto.errors import OutputError
+from impasto.files import atomic
 from impasto.server.problems import Refusal
 
 PIECE = 262_144

@@ -15,8 +15,8 @@ from pathlib import Path
 from huey.exceptions import HueyException
 from huey.storage import BaseStorage, RedisStorage, SqliteStorage
 
-from impasto import places
 from impasto.errors import DeviceError, reason
+from impasto.files import places
 from impasto.options import ServeOptions
 from impasto.server.parts import Chunks, Folder, FolderError, Parts
 from impasto.server.waiting import SortedSet, Table, Waiting

@@ -13,9 +13,10 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.request import urlopen
 
-from impasto import assets, atomic, catalog, places, untrusted
+from impasto import assets, catalog, untrusted
 from impasto.catalog import Style
 from impasto.errors import OptionError, OutputError, reason
+from impasto.files import atomic, places
 
 PAGE = Path(__file__).parent / "page"
 

@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 
-from impasto import atomic, images, paths
+from impasto import images
 from impasto.errors import (
     ImpastoError,
     OptionError,
@@ -28,6 +28,7 @@ from impasto.errors import (
     in_memory,
     reason,
 )
+from impasto.files import atomic, paths
 from impasto.images.codecs.formats import recognise
 from impasto.options import OptimizeOptions, ReadOptions, ServeOptions, StylizeOptions
 from impasto.options.fields import Json, changed

@@ -14,8 +14,9 @@ from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from impasto import atomic, images, paths
+from impasto import images
 from impasto.errors import ImpastoError, PictureLimitError, in_memory
+from impasto.files import atomic, paths
 from impasto.inference import runtimes
 from impasto.options import ReadOptions
 from impasto.progress import CancelToken, OnProgress, silent
@@ -24,8 +25,8 @@ from impasto.stylization.stylizer import Stylizer
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
+    from impasto.files.paths import Task
     from impasto.images.picture import Picture
-    from impasto.paths import Task
     from impasto.video.film import Film
 
 

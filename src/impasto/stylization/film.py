@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from impasto.errors import ImpastoError, OptionError
+from impasto.files.paths import Task
 from impasto.options import ReadOptions, StylizeOptions
-from impasto.paths import Task
 from impasto.progress import CancelToken, OnProgress, silent
 from impasto.stylization.stylizer import Stylizer
 from impasto.video.cargo import kinds_for

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from impasto.catalog import Style
-    from impasto.paths import Task
+    from impasto.files.paths import Task
 
 Row: TypeAlias = dict[str, Any]
 """Of Ray's table: what a worker tells of a task."""

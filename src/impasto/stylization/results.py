@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 
 from impasto.errors import ImpastoError
+from impasto.files.paths import Task
 from impasto.options import ReadOptions, StylizeOptions, WriteOptions
-from impasto.paths import Task
 
 
 @dataclass(frozen=True)

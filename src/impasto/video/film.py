@@ -16,8 +16,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from impasto import atomic
 from impasto.errors import ImpastoError, OutputError, PictureError, StyleError, reason
+from impasto.files import atomic
 from impasto.options import ReadOptions
 from impasto.progress import CancelToken, OnProgress, silent
 from impasto.video.cargo import cargo
@@ -64,7 +64,7 @@ def paint(
     cancel: CancelToken | None = None,
 ) -> Film:
     """Paint a film into a file whose suffix says its kind, one of
-    :data:`impasto.paths.FILMS`; without titles, places and dates if they are to be stripped.
+    :data:`impasto.files.paths.FILMS`; without titles, places and dates if they are to be stripped.
 
     Stopped by ``cancel``, it leaves a film of what there is; called again, it goes on.
 

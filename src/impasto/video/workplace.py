@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impasto import atomic, paths, untrusted
+from impasto import untrusted
 from impasto.distribution import need
 from impasto.errors import OutputError
+from impasto.files import atomic, paths
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

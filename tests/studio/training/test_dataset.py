@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from impasto import paths
 from impasto.errors import OptionError, TrainingError
+from impasto.files import paths
 from impasto.images.grain import grained as over_a_photograph
 from impasto.studio.tensors import grained, to_pixels, to_tensor
 from impasto.studio.training.dataset import Photos

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 import impasto
-from impasto import assets, catalog, images, paths
+from impasto import assets, catalog, images
 from impasto.errors import OptionError, OutputError
+from impasto.files import paths
 from impasto.options import PolishOptions, StyleOptions
 from impasto.progress import CancelToken
 from impasto.studio.perceptual.objective import Losses

@@ -5,8 +5,8 @@ from __future__ import annotations
 from io import SEEK_END
 from typing import IO, TYPE_CHECKING
 
+from impasto.files.kinds import PNG_IT, Unread
 from impasto.images.codecs.pillow import Loaded, opened
-from impasto.kinds import PNG_IT, Unread
 
 if TYPE_CHECKING:
     from impasto.images.codecs.reading import Reading

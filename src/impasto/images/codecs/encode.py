@@ -8,12 +8,12 @@ from typing import IO, TYPE_CHECKING
 from PIL import Image
 
 from impasto.errors import OptionError, OutputError, reason
+from impasto.files.paths import format_of, valid_format
 from impasto.images.codecs import carried
 from impasto.images.codecs.color import srgb_profile
 from impasto.images.codecs.pillow import noted, to_pil
 from impasto.images.raster import Metadata, Raster
 from impasto.options import WriteOptions
-from impasto.paths import format_of, valid_format
 
 if TYPE_CHECKING:
     from impasto.images.codecs.carried import Setting

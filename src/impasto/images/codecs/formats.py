@@ -9,9 +9,9 @@ from pathlib import Path
 
 from PIL import ImageFile
 
-from impasto import kinds
 from impasto.errors import PictureError
-from impasto.kinds import Unread
+from impasto.files import kinds
+from impasto.files.kinds import Unread
 
 _AVIF = rb"....ftyp(avif|avis|(mif1|msf1).{4}(.{4}){0,8}(avif|avis))"
 """Its own brand, or the general one with its own among those that it is compatible with."""

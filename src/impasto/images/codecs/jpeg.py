@@ -17,9 +17,9 @@ from typing import IO
 import numpy as np
 from PIL import Image, ImageChops
 
+from impasto.files.kinds import Unread
 from impasto.images.codecs.pillow import Loaded, opened
 from impasto.images.codecs.reading import Reading
-from impasto.kinds import Unread
 
 _MARKER = re.compile(rb"\xff+([^\x00\xff])")
 _AFTER_CODED_DATA = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # \0 is stuffed, d0..d7 restart

@@ -18,8 +18,8 @@ from typing import IO, TYPE_CHECKING, BinaryIO
 import numpy as np
 from PIL import Image
 
-from impasto import addresses
 from impasto.errors import OptionError, PictureError, PictureLimitError, in_memory, reason
+from impasto.files import addresses
 from impasto.images.codecs import avif, bmp, gif, jpeg, png, tiff
 from impasto.images.codecs.arrays import from_array
 from impasto.images.codecs.formats import recognise

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from impasto.errors import PictureError, PictureLimitError
+from impasto.files.kinds import Unread
 from impasto.images.raster import Text
-from impasto.kinds import Unread
 from impasto.options import ReadOptions
 
 

@@ -15,10 +15,10 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from impasto.files.kinds import RAW, Unread
 from impasto.images.codecs import samples
 from impasto.images.codecs import tiff_directory as tags
 from impasto.images.codecs.pillow import Loaded, opened
-from impasto.kinds import RAW, Unread
 
 if TYPE_CHECKING:
     from impasto.images.codecs.reading import Reading

@@ -11,9 +11,9 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from impasto.files.paths import valid_format
 from impasto.options import StylizeOptions
 from impasto.options.fields import changed
-from impasto.paths import valid_format
 from impasto.server import schema, work
 from impasto.server.fields import MEDIA_TYPES, Stylize, accepted, known_style, split
 from impasto.server.painters import Painters

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impasto import atomic, catalog
+from impasto import catalog
 from impasto.catalog import Card, Style, writing
 from impasto.catalog.card import Closeness, Quantization
 from impasto.errors import OptionError, TrainingError, in_memory
+from impasto.files import atomic
 from impasto.images import sampling
 from impasto.images.metrics import mean_difference, psnr
 from impasto.inference.engine import OnnxEngine

@@ -25,9 +25,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from impasto import paths, places, untrusted
+from impasto import untrusted
 from impasto.distribution import need
 from impasto.errors import OptionError, reason
+from impasto.files import paths, places
 
 _log = logging.getLogger(__name__)
 _TIMEOUT = 30

@@ -11,9 +11,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from impasto import atomic, catalog, places
+from impasto import catalog
 from impasto.catalog.writing import LEARNABLE, beside
 from impasto.errors import StyleError, TrainingError
+from impasto.files import atomic, places
 from impasto.studio.training import checkpoint_file
 from impasto.studio.training.checkpoint import Checkpoint, DamagedError, Training
 

@@ -19,8 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from impasto import images, paths
+from impasto import images
 from impasto.errors import PictureError, TrainingError
+from impasto.files import paths
 from impasto.images.sampling import require_folder
 from impasto.options import DistillOptions, TrainOptions
 from impasto.studio.tensors import to_tensor

@@ -17,10 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto import atomic, catalog
+from impasto import catalog
 from impasto.catalog import Entry, Style, TrainingRecord
 from impasto.catalog.card import Teacher
 from impasto.errors import TrainingError, in_memory
+from impasto.files import atomic
 from impasto.inference.engine import OnnxEngine
 from impasto.options import DistillOptions, TrainOptions
 from impasto.progress import CancelToken, OnProgress, silent

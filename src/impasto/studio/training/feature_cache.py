@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from impasto import atomic, places
+from impasto.files import atomic, places
 from impasto.options import TrainOptions
 from impasto.studio.perceptual import backbone
 from impasto.studio.perceptual.objective import LIGHT, Features, Objective

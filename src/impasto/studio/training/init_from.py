@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from impasto import catalog, paths
+from impasto import catalog
 from impasto.catalog import Entry, TrainingRecord, hypernetwork, painted
 from impasto.errors import OptionError, OutputError, TrainingError
+from impasto.files import paths
 from impasto.options import StyleOptions, TrainOptions
 from impasto.progress import OnProgress, Progress
 from impasto.studio import networks

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from impasto import atomic, untrusted
+from impasto import untrusted
 from impasto.catalog.card import StepTimes
+from impasto.files import atomic
 from impasto.studio.perceptual.objective import KINDS
 
 _ALWAYS = {"step", "total", "seconds", "from_disk"}

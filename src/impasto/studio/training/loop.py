@@ -27,9 +27,9 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.optim import Optimizer
 
-from impasto import atomic
 from impasto.distribution import need
 from impasto.errors import Cancelled, MissingExtraError, TrainingError
+from impasto.files import atomic
 from impasto.images import from_array
 from impasto.progress import CancelToken, OnProgress, Progress
 from impasto.studio import loss_curves

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from impasto import assets, catalog, paths
+from impasto import assets, catalog
 from impasto.catalog import Artwork, Entry, Style, TrainingRecord, painted
 from impasto.catalog.hypernetwork import filled
 from impasto.catalog.layout import CARD
 from impasto.errors import Cancelled, OptionError, OutputError
+from impasto.files import paths
 from impasto.options import NetworkOptions, PolishOptions, StyleOptions, TrainOptions
 from impasto.progress import CancelToken, OnProgress, silent
 from impasto.studio import networks

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from impasto import addresses, kinds
 from impasto.errors import OptionError
+from impasto.files import addresses, kinds
 
 SUFFIXES = kinds.PICTURES
 """Formats that are written, by suffix; GIF is read as well."""

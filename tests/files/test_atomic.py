@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from impasto import atomic
 from impasto.errors import OutputError
+from impasto.files import atomic
 
 
 def leftovers(folder):
@@ -121,7 +121,7 @@ def test_a_folder_that_is_a_file_is_said(tmp_path):
 FOREVER = """
 import sys
 from pathlib import Path
-from impasto import atomic
+from impasto.files import atomic
 path, size = Path(sys.argv[1]), 3_000_000
 for turn in range(10**9):
     atomic.write(path, bytes([turn % 251]) * size, overwrite=True)

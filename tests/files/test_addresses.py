@@ -2,8 +2,9 @@
 
 import pytest
 
-from impasto import addresses, images, paths
+from impasto import images
 from impasto.errors import OptionError
+from impasto.files import addresses, paths
 
 FETCH = "impasto takes only files - download it first, and give the file"
 ADDRESSES = {

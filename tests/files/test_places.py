@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from impasto import catalog, places
+from impasto import catalog
 from impasto.errors import OptionError
+from impasto.files import places
 from impasto.inference import devices
 from running import run
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impasto import atomic, paths
 from impasto.errors import OptionError
-from impasto.paths import Found, Task
+from impasto.files import atomic, paths
+from impasto.files.paths import Found, Task
 
 
 @pytest.fixture
