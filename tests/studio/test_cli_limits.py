@@ -15,7 +15,7 @@ WHERE = {
     "networks": "impasto.studio.evaluation.complexity.measure",
     "evaluate": "impasto.studio.perceptual.loading.load",
     "quantize": "impasto.images.sampling.some",
-    "lab": "impasto.studio.perceptual.loading.load",
+    "lab": "impasto.lab.runs._shared",
     "search": "impasto.studio.perceptual.loading.load",
 }
 ERRORS = {
