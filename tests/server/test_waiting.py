@@ -2,7 +2,6 @@
 
 import io
 import math
-import multiprocessing
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from impasto.options import ServeOptions
+from impasto.server import processes
 from impasto.server.jobs import Jobs
 from impasto.server.problems import Refusal
 from impasto.server.records import Job
@@ -93,10 +93,10 @@ def ask_in_a_process(options, taken, start):
 
 
 def test_the_number_holds_over_several_processes(tmp_path):
-    context = multiprocessing.get_context("forkserver")
+    context = processes.processes()
     options, taken, start = {"state": str(tmp_path)}, context.SimpleQueue(), context.Barrier(2)
     process = context.Process(target=ask_in_a_process, args=(options, taken, start))
-    process.start()
+    processes.start(process)
     ask_in_a_process(options, taken, start)
     assert taken.get() + taken.get() == 16
     process.join(60)
