@@ -36,7 +36,7 @@ class Exporter:
         self.real, self.folder, self._known = real, folder, {}
 
     def __call__(self, graph, args, **options):
-        if not hasattr(graph, "network"):
+        if not hasattr(graph, "network") or _has_batch_norm(graph):
             return self.real(graph, args, **options)
         name = _name(graph, args, options)
         if name not in self._known:
@@ -60,6 +60,11 @@ class Exporter:
             path.parent.mkdir(exist_ok=True)
             onnx.save(template, path)
         return template
+
+
+def _has_batch_norm(graph):
+    """Whether the exporter multiplies weights, which then cannot be told from each other."""
+    return any(isinstance(part, torch.nn.BatchNorm2d) for part in graph.modules())
 
 
 def code(graph):

