@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
+import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Self
 
@@ -60,6 +62,15 @@ class Model(Part):
     bytes: int
     opset: int | None = None
     quantized: Quantization | None = None
+
+    @classmethod
+    def written(cls, file: str, data: builtins.bytes, opset: int | None) -> Self:
+        """A network's file of these bytes."""
+        return cls(file, hashlib.sha256(data).hexdigest(), len(data), opset)
+
+    def holding(self, data: builtins.bytes) -> Self:
+        """The same for a file of other bytes."""
+        return replace(self, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
 
 
 @dataclass(frozen=True)

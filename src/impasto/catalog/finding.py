@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from impasto import assets, images
-from impasto.catalog import meant, painted, verify
+from impasto.catalog import layout, meant, painted, verify
 from impasto.catalog.blend import blend
 from impasto.catalog.card import NAME
 from impasto.catalog.layout import CARD
-from impasto.catalog.style import Style, read
-from impasto.errors import OptionError, StyleError
+from impasto.catalog.style import Style, of_cards, read
+from impasto.errors import OptionError
 from impasto.files import addresses, paths, places
 from impasto.options import StyleOptions
 
@@ -44,15 +43,11 @@ def bundled() -> dict[str, Style]:
 
 
 def _in(place: Path) -> dict[str, Style]:
-    styles: dict[str, Style] = {}
-    try:
-        folders = sorted(place.iterdir())
-    except OSError:  # not there, or not to be looked into
-        return styles
-    for folder in folders:
-        with suppress(StyleError):
-            styles |= {style.name: style for style in read(folder)}
-    return styles
+    return {
+        style.name: style
+        for folder, cards in layout.of_folders(place)
+        for style in of_cards(folder, cards)
+    }
 
 
 StyleSource: TypeAlias = "Style | PictureSource"

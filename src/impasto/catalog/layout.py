@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -45,6 +46,17 @@ def cards(folder: Path) -> list[Card]:
         raise StyleError(f"{path} is not a style's card: it lacks {error}") from error
     except (ValueError, TypeError) as error:
         raise StyleError(f"{path} is not a style's card: {error}") from error
+
+
+def of_folders(place: Path) -> Iterator[tuple[Path, list[Card]]]:
+    """The folders of styles in ``place`` with their cards, by name; damaged ones are left out."""
+    try:
+        folders = sorted(place.iterdir())
+    except OSError:  # not there, or not to be looked into
+        return
+    for folder in folders:
+        with suppress(StyleError):
+            yield folder, cards(folder)
 
 
 @lru_cache(maxsize=64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from dataclasses import replace
@@ -192,8 +191,7 @@ def _prediction(
 def _style(maker: Hypernetwork, card: Card, prediction: Prediction) -> Style:
     """The style of an embedding, of which ``card`` says the rest."""
     network = _network(maker, prediction.embedding)
-    digest = hashlib.sha256(network).hexdigest()
-    model = replace(maker.card.template, sha256=digest, bytes=len(network))
+    model = maker.card.template.holding(network)
     return Style(replace(card, model=model, prediction=prediction), maker.folder, network=network)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable
 from pathlib import Path
 
 from impasto import assets
 from impasto.catalog import layout
 from impasto.catalog.card import valid_name
-from impasto.errors import OptionError, StyleError
+from impasto.errors import OptionError
 from impasto.files import places
 
 
@@ -34,15 +33,9 @@ def require_free(names: Iterable[str], folder: Path) -> None:
     """Raises: OptionError: in ``folder``, styles of these names would be hidden by bundled ones."""
     if folder.parent != places.styles_folder():
         return
-    taken = set(_bundled())
+    taken = {card.name for _, cards in layout.of_folders(assets.STYLES) for card in cards}
     for name in names:
         if name in taken:
             raise OptionError(
                 f"{name} is the name of a bundled style", hint="give another, or a folder"
             )
-
-
-def _bundled() -> Iterator[str]:
-    for folder in assets.STYLES.iterdir():
-        with suppress(StyleError):
-            yield from (card.name for card in layout.cards(folder))

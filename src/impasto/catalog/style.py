@@ -112,7 +112,11 @@ def read(folder: Path) -> tuple[Style, ...]:
     Raises:
         StyleError: the card is damaged or from a newer version.
     """
-    cards = layout.cards(folder)
+    return of_cards(folder, layout.cards(folder))
+
+
+def of_cards(folder: Path, cards: Sequence[Card]) -> tuple[Style, ...]:
+    """The styles that the cards in ``folder`` tell of."""
     return tuple(
         Style(card, folder, tuple(float(card is other) for other in cards)) for card in cards
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -24,7 +23,7 @@ from impasto.inference import network
 from impasto.inference.engine import OnnxEngine
 from impasto.options import StylizeOptions, WriteOptions
 
-_FILE = "style.onnx"
+FILE = "style.onnx"
 LEARNABLE = "network.safetensors"
 """Beside it, in a style that was trained: the network as it was learnt, to learn on from."""
 _PREVIEW_SIDE = 384
@@ -42,7 +41,7 @@ def write_network(folder: Path, model: bytes, card: Card, learnable: bytes | Non
     """
     for what in ("title", "artist", "year", "licence"):
         valid_text(what, getattr(card.artwork, what))
-    file = Model(_FILE, hashlib.sha256(model).hexdigest(), len(model), card.model.opset)
+    file = Model.written(FILE, model, card.model.opset)
     return write_folder(
         folder, model, [replace(card, preview=f"{card.name}.jpg", model=file)], learnable
     )

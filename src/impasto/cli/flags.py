@@ -49,6 +49,10 @@ Threads = Annotated[
 Restart = Annotated[
     bool, typer.Option("--restart", help="Begin anew where a stopped training would go on.")
 ]
+Title = Annotated[str | None, typer.Option(help="The artwork's title, for the card.")]
+Artist = Annotated[str | None, typer.Option(help="Its artist.")]
+Year = Annotated[str | None, typer.Option(help="Its year.")]
+Licence = Annotated[str | None, typer.Option(help="Its licence, such as public domain.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

@@ -8,7 +8,17 @@ import typer
 
 from impasto import catalog
 from impasto.catalog import Artwork
-from impasto.cli.flags import STYLE_HELP, Overwrite, Quiet, style_names, with_options
+from impasto.cli.flags import (
+    STYLE_HELP,
+    Artist,
+    Licence,
+    Overwrite,
+    Quiet,
+    Title,
+    Year,
+    style_names,
+    with_options,
+)
 from impasto.cli.flags import Json as AsJson
 from impasto.cli.studio import polished, studio_file
 from impasto.options import PolishOptions, StyleOptions
@@ -51,10 +61,10 @@ def style(
         typer.Option("--out", "-o", help="The style's name, or a folder that ends in it."),
     ],
     *,
-    title: Annotated[str | None, typer.Option(help="The artwork's title, for the card.")] = None,
-    artist: Annotated[str | None, typer.Option(help="Its artist.")] = None,
-    year: Annotated[str | None, typer.Option(help="Its year.")] = None,
-    licence: Annotated[str | None, typer.Option(help="Its licence, such as public domain.")] = None,
+    title: Title = None,
+    artist: Artist = None,
+    year: Year = None,
+    licence: Licence = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     options: StyleOptions,

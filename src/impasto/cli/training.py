@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from impasto import catalog
-from impasto.cli.flags import Quiet, Restart, Taken, Values, with_options
+from impasto.cli.flags import (
+    Artist,
+    Licence,
+    Quiet,
+    Restart,
+    Taken,
+    Title,
+    Values,
+    Year,
+    with_options,
+)
 from impasto.cli.studio import end_if_cancelled, network_of, stop_gently, studio_file
 from impasto.errors import OptionError
 from impasto.options import TrainOptions
@@ -71,10 +81,10 @@ def train(
     *,
     recipe: _RecipeFile = None,
     tier: _Tier = None,  # noqa: ARG001 - it has become options
-    title: Annotated[str | None, typer.Option(help="The artwork's title, for the card.")] = None,
-    artist: Annotated[str | None, typer.Option(help="Its artist.")] = None,
-    year: Annotated[str | None, typer.Option(help="Its year.")] = None,
-    licence: Annotated[str | None, typer.Option(help="Its licence, such as public domain.")] = None,
+    title: Title = None,
+    artist: Artist = None,
+    year: Year = None,
+    licence: Licence = None,
     start: _Start = None,
     restart: Restart = False,
     quiet: Quiet = False,

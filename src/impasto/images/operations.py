@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
 
 _BAND = 256
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as JPEG's Y
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as JPEG's Y
 
 
 def blend(photo: Pixels, painting: Pixels, strength: float) -> Pixels:
@@ -45,7 +45,7 @@ def keep_colors(photo: Pixels, painting: Pixels) -> Pixels:
     result = np.empty_like(photo)
     for band in _bands(photo):
         below, above = photo[band].astype(np.float32), painting[band].astype(np.float32)
-        rise = (above - below) @ _LUMA
+        rise = (above - below) @ LUMA
         result[band] = _to_bytes(below + rise[..., None])
     return result
 

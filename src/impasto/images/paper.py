@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from impasto.images.operations import LUMA
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
     Cells = NDArray[np.float32]
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as JPEG's Y
 _BAND = 256
 _CELLS = 48
 """Along each side; what is in one is paper or not."""
@@ -43,7 +44,7 @@ def kept(photo: Pixels, painting: Pixels) -> Pixels:
     the middles of cells; so brush marks and colours stay, and nothing has an edge.
     """
     rows, columns = (_cells(side) for side in photo.shape[:2])
-    apart = (_means(photo, rows, columns) - _means(painting, rows, columns)) @ _LUMA
+    apart = (_means(photo, rows, columns) - _means(painting, rows, columns)) @ LUMA
     rise = (apart * np.clip((_paper(photo) - 0.5) / (_FULL - 0.5), 0, 1)).astype(np.float32)
     across = _between(rise.T, columns, photo.shape[1]).T
     change = _between(across, rows, photo.shape[0])

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from impasto.catalog.card import Entry, Model, NetworkShape, Teacher, TrainingRecord
-from impasto.catalog.writing import write_folder
+from impasto.catalog.writing import FILE, write_folder
 from impasto.studio.export.fp16 import halved
 from impasto.studio.export.onnx import OPSET, to_onnx
 from impasto.studio.networks import TransformNetwork
 
-FILE = "style.onnx"
 _LICENCE = "MIT"
 """Of what is exported."""
 
@@ -34,7 +32,7 @@ def write_style(
         TrainingError: the exported graph does not paint what the network paints.
     """
     model = halved(to_onnx(network))
-    file, shape = Model(FILE, hashlib.sha256(model).hexdigest(), len(model), OPSET), _shape(network)
+    file, shape = Model.written(FILE, model, OPSET), _shape(network)
     cards = [style.card(file, shape, _LICENCE, training, distilled) for style in styles]
     return write_folder(folder, model, cards, learnable)
 

@@ -6,7 +6,6 @@ floats on other photographs, and, where it differs too much, tried again with le
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -26,7 +25,6 @@ from impasto.images.metrics import mean_difference, psnr
 from impasto.inference.engine import OnnxEngine
 from impasto.options import QuantizeOptions
 from impasto.progress import OnProgress, Progress, silent
-from impasto.studio.export import publish
 from impasto.studio.export.int8 import Input, large, to_int8
 
 if TYPE_CHECKING:
@@ -224,16 +222,11 @@ def difference_of(pairs: Sequence[Pair]) -> Difference:
 
 def _cards(folder: Path, name: str, model: bytes, record: Quantization) -> list[Card]:
     """The cards of the styles that it came from, with other names and another network."""
-    cards, sha256 = (
-        [style.card for style in catalog.read(folder)],
-        hashlib.sha256(model).hexdigest(),
-    )
+    cards = [style.card for style in catalog.read(folder)]
     renamed = []
     for card in cards:
         own = name if len(cards) == 1 else f"{name}-{card.name}"
-        file = replace(
-            card.model, file=publish.FILE, sha256=sha256, bytes=len(model), quantized=record
-        )
+        file = replace(card.model.holding(model), file=writing.FILE, quantized=record)
         renamed.append(replace(card, name=own, preview=f"{own}.jpg", model=file))
     return renamed
 

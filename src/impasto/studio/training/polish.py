@@ -8,7 +8,6 @@ impasto. The network is written into the hypernetwork's template, so nothing is 
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -215,6 +214,6 @@ def _style(made: Style, learnt: Checkpoint, training: TrainingRecord) -> Style:
     state = learnt.built().state_dict()
     weights = {name: np.asarray(each) for name, each in (state | exported(state)).items()}
     network = filled(painted.template(made), weights).encoded()
-    model = replace(made.card.model, sha256=hashlib.sha256(network).hexdigest(), bytes=len(network))
+    model = made.card.model.holding(network)
     card = replace(made.card, model=model, training=training, style_size=training.style_size)
     return replace(made, card=card, network=network)
