@@ -103,6 +103,10 @@ class Survey:
     files: list[Found]
     left_out: list[Path]
 
+    @property
+    def paths(self) -> list[Path]:
+        return [each.path for each in self.files]
+
 
 def find(inputs: Iterable[str | Path]) -> list[Found]:
     """The files that ``inputs`` mean: files, folders with all in them, and globs.
@@ -186,16 +190,17 @@ def _line(kind: str, remedy: str, names: Sequence[str]) -> str:
     return f"left out {files} ({kind}): {shown}{remedy and f' - {remedy}'}"
 
 
-def pictures(folder: str | Path) -> list[Path]:
-    """What :func:`find` finds, without the films.
+def pictures(folder: str | Path) -> Survey:
+    """What :func:`survey` finds, without the films.
 
     Raises:
         OptionError: there are no pictures.
     """
-    files = [each.path for each in find([folder]) if each.path.suffix.lower() not in _NO_PICTURES]
+    found = survey([folder])
+    files = [each for each in found.files if each.path.suffix.lower() not in _NO_PICTURES]
     if not files:
         raise OptionError(f"there are no pictures in {folder}")
-    return files
+    return replace(found, files=files)
 
 
 def _place(path: Path) -> tuple[str, str]:

@@ -23,7 +23,7 @@ def some(folder: Path, count: int, size: int) -> dict[Path, Picture]:
         TrainingError: none of them can be read.
     """
     require_folder(folder)
-    inside = paths.pictures(folder)
+    inside = paths.pictures(folder).paths
     photographs: dict[Path, Picture] = {}
     for index in np.random.default_rng(0).permutation(len(inside)):
         if len(photographs) == count:

@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from impasto import untrusted
-from impasto.distribution import need
 from impasto.errors import OutputError
-from impasto.files import atomic, paths
+from impasto.files import atomic, locks, paths
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -123,7 +122,7 @@ class Work:
 
     def __init__(self, target: Path, key: str) -> None:
         self.target, self.folder = target, _folder(target)
-        self._lock: Any = None
+        self._lock: locks.Lock | None = None
         self._key, self._list = key, _List.read(self.folder)
         self.begun = self._list.key == key
         """Whether there is something to go on with."""
@@ -184,20 +183,16 @@ class Work:
 
     def _take(self) -> None:
         """Raises: OutputError: another process has it, or something else is called like it."""
-        filelock = need("filelock", "video", "filelock, which keeps two processes apart,")
         self.target.parent.mkdir(parents=True, exist_ok=True)
         if os.path.lexists(self.folder) and not stat.S_ISDIR(self.folder.lstat().st_mode):
             raise OutputError(f"{self.folder} is in the way", hint="remove it, or rename it")
         self.folder.mkdir(exist_ok=True)
-        lock = filelock.FileLock(self.folder / "lock")
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout as error:
+        self._lock = locks.taken(self.folder / "lock", "video")
+        if self._lock is None:
             raise OutputError(
                 f"{self.target} is being painted by another process",
                 hint="wait for that one, or name another file with -o",
-            ) from error
-        self._lock = lock
+            )
 
     def _tidy(self) -> None:
         """Remove all that the list does not tell of."""
@@ -251,7 +246,8 @@ class Work:
         # While it is locked: once it is not, the folder may be another process's. Windows alone
         # removes no file that is open.
         shutil.rmtree(self.folder, ignore_errors=True)
-        self._lock.release()
+        if self._lock:
+            self._lock.release()
         self._lock = None
         if os.name == "nt":
             shutil.rmtree(self.folder, ignore_errors=True)

@@ -39,6 +39,18 @@ def test_bad_files_are_left_out_and_listed(photos, tmp_path):
     assert "not a picture" in source.skipped[folder / "00.jpg"]
 
 
+def test_kinds_that_are_not_read_are_said_at_the_beginning(photos, tmp_path):
+    folder = shutil.copytree(photos, tmp_path / "photos")
+    for name in ("IMG_1.heic", "IMG_2.HEIC", "notes.txt"):
+        (folder / name).touch()
+    told = []
+    Photos(folder, batch=1, crop=64, seed=0).tell(told.append, 10)
+    assert [each.note for each in told] == [
+        "left out 2 files (HEIC): IMG_1.heic, IMG_2.HEIC - export it as JPEG",
+        "left out 1 file (no picture by its name): notes.txt",
+    ]
+
+
 def test_what_is_left_out_depends_on_no_earlier_batch(photos, tmp_path):
     """One that goes on knows of no bad file yet, and draws what one that knows would."""
     folder = shutil.copytree(photos, tmp_path / "photos")

@@ -54,6 +54,22 @@ def test_divisors_of_a_balance_are_the_same_when_it_goes_on(tmp_path, painting, 
     assert steps(broken)[-1]["total"] == steps(unbroken)[-1]["total"]
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_two_do_not_learn_in_one_folder(restart, trained, tmp_path, painting, photos):
+    folder = shutil.copytree(trained, tmp_path / "strokes")
+    before = {path: path.read_bytes() for path in (folder / "training").iterdir()}
+    longer = dataclasses.replace(TINY, steps=8)
+    with (
+        checkpoints.alone(folder / "training"),
+        pytest.raises(TrainingError, match="another process is learning in") as raised,
+    ):
+        train(painting, photos, folder, options=longer, restart=restart)
+    assert raised.value.hint == "wait for that one, or name another style with -o"
+    assert {path: path.read_bytes() for path in (folder / "training").iterdir()} == before
+    train(painting, photos, folder, options=longer, restart=restart)
+    assert steps(folder)[-1]["step"] == 8
+
+
 KILLED = """
 import sys, torch
 torch.set_num_threads(1)

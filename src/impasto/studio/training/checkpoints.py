@@ -8,21 +8,45 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from impasto import catalog
 from impasto.catalog.writing import LEARNABLE, beside
 from impasto.errors import StyleError, TrainingError
-from impasto.files import atomic, places
+from impasto.files import atomic, locks, places
 from impasto.studio.training import checkpoint_file
 from impasto.studio.training.checkpoint import Checkpoint, DamagedError, Training
 
 WORK = "training"
 """In a style's folder: all that a training keeps to go on."""
 
+LOCK = "lock"
+"""In it: a file that is locked while a process learns."""
+
 _KEEP = 2
 _NAME = re.compile(r"step-([0-9]{7,9})\.safetensors")
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """No other process learns in ``folder`` meanwhile.
+
+    Raises:
+        TrainingError: one does already.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = locks.taken(folder / LOCK, "train")
+    if lock is None:
+        raise TrainingError(
+            f"another process is learning in {folder}",
+            hint="wait for that one, or name another style with -o",
+        )
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @dataclass(frozen=True)

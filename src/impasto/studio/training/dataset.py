@@ -24,6 +24,7 @@ from impasto.errors import PictureError, TrainingError
 from impasto.files import paths
 from impasto.images.sampling import require_folder
 from impasto.options import DistillOptions, TrainOptions
+from impasto.progress import OnProgress, Progress
 from impasto.studio.tensors import to_tensor
 
 _ZOOM = (0.6, 2.0)
@@ -57,7 +58,9 @@ class Photos:
         more: Sequence[Path] = (),
     ) -> None:
         require_folder(folder)
-        inside = [*paths.pictures(folder), *more]
+        survey = paths.pictures(folder)
+        self._left_out = survey.left_out
+        inside = [*survey.paths, *more]
         if without:
             apart_from = _real(without)
             inside = [path for path in inside if apart_from not in _real(path).parents]
@@ -84,6 +87,11 @@ class Photos:
             held_out=options.held_out,
             without=without,
         )
+
+    def tell(self, on_progress: OnProgress, steps: int) -> None:
+        """Say what was left out of the folder, and why."""
+        for line in paths.left_out_in_words(self._left_out):
+            on_progress(Progress(0, steps, note=line))
 
     def __len__(self) -> int:
         return len(self._paths)

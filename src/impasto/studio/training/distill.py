@@ -106,6 +106,7 @@ def distill(
     catalog.require_other(target, teacher)
     restart = restart or _replaces(target, options, overwrite=overwrite)
     dataset = Photos.of(photos, options, without=target)
+    dataset.tell(on_progress, options.steps)
     if start is None and options.network == networks.preset("tiny"):
         start = START
     origin = init_from.find(start, target / WORK, restart)

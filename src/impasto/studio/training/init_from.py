@@ -107,7 +107,8 @@ def resumed(
     to ``restart``, anew. ``on_progress`` is told of checkpoints that are damaged.
 
     Raises:
-        TrainingError: the stopped one was another training, or has taken more steps.
+        TrainingError: the stopped one was another training, or has taken more steps; another
+            process learns there.
     """
     accelerator.wait_for_everyone()  # all have read what is dropped now
     if restart and accelerator.is_main_process:
@@ -138,13 +139,19 @@ def require_no_style(folder: Path, resumed: Checkpoint | None, *, restart: bool)
 
 
 def empty(work: Path, origin: Path | None) -> None:
-    """Drop what a training left, and keep the checkpoint that is learnt on from, if it is there."""
+    """Drop what a training left, and keep the checkpoint that is learnt on from, if it is there.
+
+    Raises:
+        TrainingError: another process learns there.
+    """
     own = origin if origin and _same(origin.parent, work) else None
-    for old in work.glob("*"):
-        if old.is_file() and not (own and old.name == own.name):
-            old.unlink()
-    if own:
-        own.replace(work / _ORIGIN)
+    kept = {checkpoints.LOCK, *([own.name] if own else [])}
+    with checkpoints.alone(work):
+        for old in work.glob("*"):
+            if old.is_file() and old.name not in kept:
+                old.unlink()
+        if own:
+            own.replace(work / _ORIGIN)
 
 
 def _same(one: Path, other: Path) -> bool:

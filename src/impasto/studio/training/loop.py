@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -101,7 +101,8 @@ def learn(
     """Take all steps of a course, from its beginning or from ``resumed`` on.
 
     Raises:
-        TrainingError: a loss that is not a number; what had been learnt stays on disk.
+        TrainingError: a loss that is not a number; what had been learnt stays on disk. Or another
+            process learns in the same folder.
         Cancelled: stopped by ``cancel``, after a checkpoint.
     """
     lesson, steps, cancel = course.lesson, course.steps, cancel or CancelToken()
@@ -111,7 +112,10 @@ def learn(
         first = resumed.restore(network, optimiser)
     paint, stepper = accelerator.prepare(network, optimiser)
     log = Log(course.work / "losses.jsonl", first, accelerator.is_main_process)
-    with closing(prefetched(lesson.fetch, _numbers(first, steps, accelerator))) as batches:
+    with (
+        checkpoints.alone(course.work) if accelerator.is_main_process else nullcontext(),
+        closing(prefetched(lesson.fetch, _numbers(first, steps, accelerator))) as batches,
+    ):
         for done, batch in enumerate(batches, first + 1):
             began = time.monotonic()
             losses = lesson.losses(paint, batch)

@@ -145,7 +145,7 @@ def save(
 
 
 def _photographs(options: PolishOptions, more: Sequence[Path]) -> Photos:
-    own = paths.pictures(options.photos) if options.photos else []
+    own = paths.pictures(options.photos).paths if options.photos else []
     return Photos(
         assets.PHOTOGRAPHS,
         more=[*own, *more],

@@ -91,6 +91,7 @@ def train(
         trunk = init_from.predicted(wanted, (options or TrainOptions()).style_crop)
     options, kept = init_from.with_trunk(options or TrainOptions(), trunk)
     dataset = Photos.of(photos, options, without=folder)
+    dataset.tell(on_progress, options.steps)
     pictures = [each.picture(options.style_size, options.style_crop) for each in wanted]
     styles = kept + entries(wanted, pictures, kept)
     accelerator = loop.accelerator(options.device, folder / WORK, tensorboard=options.tensorboard)
