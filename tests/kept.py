@@ -19,17 +19,19 @@ def keep(jobs, job, data, name="result"):
 
 def kept(jobs, job):
     """What is kept of a job, and is large."""
-    return {name for name in ("image", "painting", "result") if jobs._parts.find(job.id, name)}
+    return {
+        name for name in ("image", "painting", "style1", "result") if jobs._parts.find(job.id, name)
+    }
 
 
 def done(client, folder):
     """The next job of a service in this process, done here; the job as clients see it."""
-    from impasto.server import work
+    from impasto.server import making
 
     app = client.app
     jobs, options = app.state.jobs, app.state.options
     job = jobs.take()
-    outcome = work._made(options, job, jobs, folder)
+    outcome = making.made(options, job, jobs, folder)
     return jobs.status(jobs.end(job, outcome.pop("state"), **outcome))
 
 

@@ -207,7 +207,8 @@ def test_what_had_to_be_decided_is_told(asking, jpeg):
 def test_the_answer_says_how_it_was_made(service, jpeg):
     headers = service.post(jpeg, style="great-wave").headers
     assert re.fullmatch(
-        r"read;dur=[\d.]+, paint;dur=[\d.]+, encode;dur=[\d.]+", headers["server-timing"]
+        r"read;dur=[\d.]+, style;dur=[\d.]+, paint;dur=[\d.]+, encode;dur=[\d.]+",
+        headers["server-timing"],
     )
     assert headers["x-impasto-style"] == "great-wave"
     assert headers["x-impasto-device"] == "cpu"

@@ -114,17 +114,19 @@ def read(
     options: ReadOptions | None = None,
     *,
     enough: int | None = None,
+    name: str = "the picture",
 ) -> Picture:
     """Decode a picture: upright, sRGB, 8 bits; alpha and metadata kept apart.
 
     One that is much larger than a long side of ``enough`` pixels, or above the limits, is read
-    smaller, where its codec can and no less than that is left.
+    smaller, where its codec can and no less than that is left. ``name`` is what errors call one
+    that is no file of the disk.
 
     Raises:
         PictureLimitError: too many pixels or bytes; said from the header alone.
         PictureError: not a picture, one of another format, damaged, or not a file.
     """
-    return _picture(reading.read(source, options, enough=enough))
+    return _picture(reading.read(source, options, enough=enough, name=name))
 
 
 def from_array(array: Array) -> Picture:

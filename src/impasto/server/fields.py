@@ -11,10 +11,9 @@ from typing import Annotated, Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.config import JsonDict
 
-from impasto import catalog
-from impasto.errors import OptionError
-from impasto.options import OptimizeOptions, StylizeOptions, WriteOptions
-from impasto.options.fields import Checked, Side, changed, current
+from impasto.options import OptimizeOptions, StyleOptions, StylizeOptions, WriteOptions
+from impasto.options.fields import Checked, Options, Side, changed, current
+from impasto.server.styles import NAMED, SHARES
 
 MEDIA_TYPES = {
     "JPEG": "image/jpeg",
@@ -34,10 +33,14 @@ FILM_TYPES = {
 """By suffix; a film of a job that names none is the first one that holds its sound."""
 SUFFIXES = {media_type: suffix for suffix, media_type in FILM_TYPES.items()}
 
-_SHARE = r"[0-9]{0,6}\.?[0-9]{1,6}"
-_STYLE = re.compile(rf"[a-z0-9-]{{1,64}}(:{_SHARE})?(,[a-z0-9-]{{1,64}}:{_SHARE}){{0,7}}")
 _QUALITY = re.compile(r"q=([01](\.[0-9]{0,3})?)")
-_STYLE_DOC = "A style's name, or a blend such as great-wave:0.7,udnie:0.3."
+_STYLE_DOC = (
+    "A style's name, or a blend such as great-wave:0.7,udnie:0.3; or a painting, as a file."
+)
+_SHARES_DOC = (
+    "Of several styles, how much of each: of the paintings in their order, and last of the style "
+    "that is named."
+)
 
 
 _PLAIN = (int, float, bool, int | None, float | None)
@@ -78,8 +81,12 @@ def _model(name: str, *options: Checked, **more: Any) -> type[BaseModel]:
 _style = (
     Annotated[
         str | None,
-        Field(description=_STYLE_DOC, examples=["great-wave"], pattern=f"^{_STYLE.pattern}$"),
+        Field(description=_STYLE_DOC, examples=["great-wave"], pattern=f"^{NAMED.pattern}$"),
     ],
+    None,
+)
+_shares = (
+    Annotated[str | None, Field(description=_SHARES_DOC, pattern=f"^{SHARES.pattern}$")],
     None,
 )
 _format = (
@@ -90,18 +97,20 @@ _format = (
 WRITTEN = WriteOptions(strip=True)
 """How results are written, where a client says nothing: without what tells of people and places."""
 
-Stylize = _model("Stylize", StylizeOptions(), WRITTEN, style=_style, format=_format)
+Stylize = _model(
+    "Stylize", StylizeOptions(), StyleOptions(), WRITTEN,
+    style=_style, shares=_shares, format=_format,
+)  # fmt: skip
 """What ``POST /v1/stylize`` takes beside the picture, and a job with a style."""
 
 Optimize = _model("Optimize", OptimizeOptions(), WRITTEN, format=_format)
 """What a job with a painting takes."""
 
 
-def split(wanted: Mapping[str, Any]) -> tuple[dict[str, Any], WriteOptions]:
-    """What a client wants of the painting, and of its file."""
-    of_file = vars(WRITTEN).keys() & wanted.keys()
-    painted = {name: value for name, value in wanted.items() if name not in of_file}
-    return painted, changed(WRITTEN, {name: wanted[name] for name in of_file})
+def taken(options: Options, wanted: dict[str, Any]) -> Options:
+    """``options`` as a client wants them; what it says of them is no longer in ``wanted``."""
+    names = vars(options).keys() & wanted.keys()
+    return changed(options, {name: wanted.pop(name) for name in names})
 
 
 def renamed(fields: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -122,24 +131,6 @@ def renamed(fields: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]
 
 _TAKEN = {*Optimize.model_fields, *(about["was"] for *_, about in _knobs(OptimizeOptions()))}
 """Fields of an optimisation by any name. What names files has none, neither old nor new."""
-
-
-def known_style(style: str | None) -> str:
-    """A style that the catalogue lists, or a blend of such; never a path.
-
-    Raises:
-        OptionError: none was given, or there is none of that name.
-    """
-    if not style:
-        raise OptionError("no style was given", hint=f"style={next(iter(catalog.styles()))}")
-    if not _STYLE.fullmatch(style):
-        raise OptionError(f"{style!r} is not the name of a style", hint="see GET /v1/styles")
-    at_hand = catalog.styles()
-    for part in style.split(","):
-        if (name := part.partition(":")[0]) not in at_hand:
-            raise catalog.unknown(name)
-    catalog.find(style)
-    return style
 
 
 def accepted(header: str | None, known: Sequence[str], own: str) -> list[str]:

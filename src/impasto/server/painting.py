@@ -9,11 +9,12 @@ from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from impasto import catalog, images
+from impasto import images
 from impasto.errors import PictureLimitError, in_memory
 from impasto.files import paths
 from impasto.images.picture import Picture
-from impasto.options import ReadOptions, ServeOptions, StylizeOptions, WriteOptions
+from impasto.options import ReadOptions, ServeOptions, StyleOptions, StylizeOptions, WriteOptions
+from impasto.server import styles
 from impasto.stylization.stylizer import Stylizer, largest_side
 
 if TYPE_CHECKING:
@@ -31,9 +32,13 @@ class Order:
 
     data: bytes
     style: str
+    """As :mod:`impasto.server.styles` writes it."""
     options: StylizeOptions = StylizeOptions()
     formats: Sequence[str] = (OWN,)
     write: WriteOptions = WriteOptions(strip=True)
+    paintings: Sequence[bytes] = ()
+    """That were sent for the style."""
+    style_options: StyleOptions = StyleOptions()
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,10 @@ def painted(order: Order, options: ServeOptions, threads: int | None = None) -> 
             hint="give a smaller size or a larger stroke, or use POST /v1/jobs",
         )
     clock("read")
-    stylizer = _loaded(catalog.find(order.style), options.device, threads)
+    style = styles.made(order.style, order.paintings, order.style_options, read_options(options))
+    loaded = _loaded_own if order.paintings else _loaded
+    stylizer = loaded(style, options.device, threads)
+    clock("style")
     painting = stylizer(photo, **asdict(order.options))
     clock("paint")
     format = next(iter(order.formats), OWN)
@@ -91,6 +99,13 @@ def own_format(photo: Picture) -> str:
 
 @lru_cache(maxsize=8)
 def _loaded(style: Style, device: str, threads: int | None) -> Stylizer:
+    return Stylizer(style, device=device, threads=threads)
+
+
+@lru_cache(maxsize=2)
+def _loaded_own(style: Style, device: str, threads: int | None) -> Stylizer:
+    """Of paintings that were sent. They have a cache of their own: however many come, the styles
+    of the catalogue stay loaded."""
     return Stylizer(style, device=device, threads=threads)
 
 

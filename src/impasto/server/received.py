@@ -13,9 +13,12 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from impasto.errors import OptionError
+from impasto.server import styles
 from impasto.server.problems import Refusal, from_validation
 
 _HEAD = 1024
+_STYLE = "style"
+_FILES = styles.MOST + 1
 
 Fields: TypeAlias = dict[str, Any]
 """Of a request, by name: as they were sent, or of the kinds that a model says."""
@@ -27,7 +30,8 @@ async def received(
 ) -> AsyncIterator[tuple[dict[str, BinaryIO], Fields]]:
     """The files of a request, of which it takes these ``names`` and needs ``image``; and its
     fields as they were sent, by their names with ``_``. Fields may stand ``in_address``, and then
-    the body may be the picture itself.
+    the body may be the picture itself. Paintings, which are files called ``style``, get the names
+    that :func:`impasto.server.styles.part` gives.
 
     What is large lies on the disk while it is looked at, not in memory.
 
@@ -39,17 +43,15 @@ async def received(
         raise OptionError(
             f"{name!r} stands in the address", hint="send the fields of a job in its form"
         )
-    fields = _named(request.query_params.multi_items())
+    _, fields = _named(request.query_params.multi_items())
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         async with _form(request) as form:
-            sent = _named(form.multi_items())
-            files = {name: each.file for name, each in sent.items() if isinstance(each, UploadFile)}
-            others = {name: each for name, each in sent.items() if name not in files}
-            yield _checked(files, names), fields | others
+            files, others = _named(form.multi_items(), names)
+            yield _with_image(files), fields | others
     elif in_address and kind != "application/json":
         # Whatever else it says: curl --data-binary says that a picture is a form.
-        yield _checked({"image": BytesIO(await request.body())}, names), fields
+        yield _with_image({"image": BytesIO(await request.body())}), fields
     else:
         raise Refusal(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -61,7 +63,7 @@ async def received(
 @asynccontextmanager
 async def _form(request: Request) -> AsyncIterator[FormData]:
     try:
-        form = await request.form(max_files=2, max_fields=64, max_part_size=4096)
+        form = await request.form(max_files=_FILES, max_fields=64, max_part_size=4096)
     except UnicodeError as error:  # of a charset that the client names
         raise OptionError("the form's letters cannot be read", hint="send UTF-8") from error
     try:
@@ -70,20 +72,29 @@ async def _form(request: Request) -> AsyncIterator[FormData]:
         await form.close()
 
 
-def _named(pairs: Iterable[tuple[str, Any]]) -> Fields:
-    """Fields by name; the command line's, with ``-``, are taken as well."""
+def _named(
+    pairs: Iterable[tuple[str, Any]], names: Collection[str] = ()
+) -> tuple[dict[str, BinaryIO], Fields]:
+    """Files, which may have these names, and fields, by name; the command line's names, with
+    ``-``, are taken as well."""
+    files: dict[str, BinaryIO] = {}
     fields: Fields = {}
     for spelt, value in pairs:
-        name = spelt.replace("-", "_")
-        if name in fields:
+        name, is_file = spelt.replace("-", "_"), isinstance(value, UploadFile)
+        if is_file and name not in names:
+            raise OptionError(f"there is no field {name!r} for a file", hint="its name is image")
+        if is_file and name == _STYLE:
+            name = styles.part(len(styles.paintings(files)) + 1)
+        if name in files or name in fields:
             raise OptionError(f"{name!r} is given twice", hint="give it once")
-        fields[name] = value
-    return fields
+        if is_file:
+            files[name] = value.file
+        else:
+            fields[name] = value
+    return files, fields
 
 
-def _checked(files: dict[str, BinaryIO], names: Collection[str]) -> dict[str, BinaryIO]:
-    for name in files.keys() - names:
-        raise OptionError(f"there is no field {name!r} for a file", hint="its name is image")
+def _with_image(files: dict[str, BinaryIO]) -> dict[str, BinaryIO]:
     if "image" not in files or not head(files["image"]):
         raise OptionError("no picture was sent", hint="send it as the file image of a form")
     return files

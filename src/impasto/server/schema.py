@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
 from impasto.options import ServeOptions
+from impasto.server import styles
 from impasto.server.fields import FILM_TYPES, MEDIA_TYPES
 from impasto.server.problems import MEDIA_TYPE
 
@@ -108,6 +109,9 @@ def body(*models: type[BaseModel], raw: bool = False, **files: str) -> JsonObjec
     }
     for model in models:
         fields = model.model_json_schema()["properties"] | fields
+    several = {"type": "array", "items": _BINARY, "maxItems": styles.MOST}
+    kinds = [*fields["style"]["anyOf"], _BINARY, several]
+    fields["style"] = fields["style"] | {"anyOf": kinds}
     form = {
         "schema": {
             "type": "object",

@@ -4,46 +4,26 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 import re
 import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from http import HTTPStatus
 from importlib.util import find_spec
-from io import BytesIO
 from pathlib import Path
 
-from impasto import images
-from impasto.errors import (
-    ImpastoError,
-    OptionError,
-    PictureError,
-    PictureLimitError,
-    in_memory,
-    reason,
-)
+from impasto.errors import ImpastoError, OptionError, PictureError, in_memory, reason
 from impasto.files import atomic, paths
 from impasto.images.codecs.formats import recognise
-from impasto.options import OptimizeOptions, ReadOptions, ServeOptions, StylizeOptions
-from impasto.options.fields import Json, changed
-from impasto.progress import OnProgress, Progress
-from impasto.server.fields import FILM_TYPES, MEDIA_TYPES, split
+from impasto.options import ServeOptions
+from impasto.server import making, styles
+from impasto.server.fields import FILM_TYPES
 from impasto.server.jobs import Jobs
-from impasto.server.painting import (
-    OWN,
-    SMALLER,
-    Order,
-    PaintedFile,
-    own_format,
-    painted,
-    read_options,
-)
+from impasto.server.painting import SMALLER
 from impasto.server.problems import Refusal, problem
 from impasto.server.processes import end_with_parent, processes, start
 from impasto.server.records import Job, Kind
@@ -52,13 +32,8 @@ _log = logging.getLogger("impasto.server")
 
 _POLL = 0.2
 _OUTCOME = "outcome.json"
-_SENT = "the film"
 _FAILED = 1
 """Python's exit code for what nobody expected: the place of the jobs is away, the disk is full."""
-_TELL = 0.25
-_SHOW = 3.0
-"""Seconds between two writings of a job's progress, and of its picture so far."""
-
 _FILM = re.compile(
     rb"....(ftyp|moov|mdat|wide|free|skip)|\x1a\x45\xdf\xa3|RIFF....AVI |\x00\x00\x01[\xb3\xba]"
     rb"|OggS|FLV\x01|\x30\x26\xb2\x75\x8e\x66\xcf\x11|\x47.{187}\x47|....\x47.{191}\x47",
@@ -98,7 +73,7 @@ def kind_of(image: bytes, painting: bytes | None, format: str | None) -> Kind:
     if not film:
         recognise(head, "the picture")
     if painting is not None:
-        recognise(painting[:1024], "the painting")
+        recognise(painting[:1024], styles.WHAT)
     kind: Kind = "film" if film else "stylize" if painting is None else "optimize"
     if kind not in kinds():
         raise OptionError(f"this service does no {kind} jobs", hint=f"it does {', '.join(kinds())}")
@@ -219,109 +194,10 @@ def _perform(options: ServeOptions, job: Job, folder: str) -> None:
         os.nice(5)  # clients that wait come first
     jobs = Jobs(options)
     try:
-        what = _SENT if job.kind == "film" else "the picture"
+        what = making.SENT if job.kind == "film" else "the picture"
         with in_memory(what, hint=SMALLER):
-            outcome = _made(options, job, jobs, Path(folder))
+            outcome = making.made(options, job, jobs, Path(folder))
     except ImpastoError as error:
         outcome = {"state": "failed", "error": problem(error)}
     jobs.close()
     atomic.write(Path(folder) / _OUTCOME, json.dumps(outcome).encode())
-
-
-def _made(options: ServeOptions, job: Job, jobs: Jobs, folder: Path) -> dict[str, Json]:
-    """Do it, keep the result, and say how the job ended."""
-    image, tell = jobs.part(job.id, "image"), _teller(jobs, job.id)
-    if job.kind == "film":
-        image.save(folder / _SENT)
-        target, notes = _film(options, job, folder, tell)
-        media_type = FILM_TYPES[target.suffix[1:]]
-        with target.open("rb") as file:
-            size = jobs.keep(job.id, "result", file)
-    else:
-        if job.kind == "stylize":
-            made = _stylized(options, job, image.read())
-        else:
-            painting = jobs.part(job.id, "painting").read()
-            made = _optimized(options, job, image.read(), painting, tell)
-        media_type, notes = MEDIA_TYPES[made.format], made.notes
-        size = jobs.keep(job.id, "result", BytesIO(made.data))
-    return {"state": "done", "media_type": media_type, "bytes": size, "notes": list(notes)}
-
-
-def _stylized(options: ServeOptions, job: Job, image: bytes) -> PaintedFile:
-    wanted, write = split(job.options)
-    formats = (job.format or OWN,)
-    order = Order(image, job.style, changed(StylizeOptions(), wanted), formats, write)
-    return painted(order, replace(options, stylize_side=options.job_side))
-
-
-def _film(
-    options: ServeOptions, job: Job, folder: Path, tell: OnProgress
-) -> tuple[Path, Sequence[str]]:
-    """The painted film of the one that was sent, and what had to be decided."""
-    from impasto.stylization.film import fitting, stylize_film
-    from impasto.stylization.stylizer import Stylizer
-
-    target = folder / f"painted.{job.format or 'mp4'}"
-    task = paths.Task(folder / _SENT, job.style, target, free=not job.format)
-    task = fitting(task) if task.free else task
-    wanted, write = split(job.options)
-
-    def on_progress(progress: Progress) -> None:
-        if progress.total > options.film_frames:
-            raise PictureLimitError(
-                f"the film has {progress.total} frames; the limit is {options.film_frames}",
-                hint="send a shorter one",
-            )
-        tell(progress)
-
-    film = stylize_film(
-        task.input,
-        task.output,
-        Stylizer(job.style, device=options.device, steady=True),
-        changed(StylizeOptions(), wanted),
-        read=ReadOptions(max_pixels=options.max_pixels, max_side=options.job_side),
-        strip=write.strip,
-        on_progress=on_progress,
-    )
-    return task.output, (*film.notes, *filter(None, [task.note]))
-
-
-def _optimized(
-    options: ServeOptions, job: Job, image: bytes, painting: bytes, tell: OnProgress
-) -> PaintedFile:
-    from impasto.studio.optimization.optimize import optimize
-
-    read, (knobs, write) = read_options(options), split(job.options)
-    wanted = changed(OptimizeOptions(), knobs)
-    photo = images.read(image, read, enough=wanted.size)
-    style_size = wanted.style_size or math.ceil(wanted.size * wanted.style_scale)
-    style = images.read(painting, read, enough=style_size)
-    painted = optimize(photo, style, options=wanted, on_step=tell)
-    format = job.format or own_format(photo)
-    data = images.encode(painted, format, write)
-    return PaintedFile(data, format, wanted.device, {}, [*photo.notes, *style.notes])
-
-
-def _teller(jobs: Jobs, id: str) -> OnProgress:
-    """Writes progress where clients see it, not more often than they look; now and then with
-    the picture so far, where a step has one."""
-    marked = pictured = time.monotonic()
-    shown = 0
-
-    def tell(progress: Progress) -> None:
-        nonlocal marked, pictured, shown
-        now = time.monotonic()
-        if now - marked < _TELL and progress.step < progress.total:
-            return
-        marked = now
-        picture = getattr(progress, "picture", None)
-        if picture and now - pictured > _SHOW:
-            jobs.mark(id, "preview", picture().encode("JPEG"))
-            pictured, shown = now, progress.step
-        values = {name: float(value) for name, value in progress.losses.items()}
-        losses = {name: round(each, 6) for name, each in values.items() if math.isfinite(each)}
-        about = {"step": progress.step, "total": progress.total, "losses": losses, "shown": shown}
-        jobs.mark(id, "progress", json.dumps(about).encode())
-
-    return tell

@@ -66,11 +66,13 @@ def read(
     options: ReadOptions | None = None,
     *,
     enough: int | None = None,
+    name: str = "the picture",
 ) -> Raster:
     """Decode a picture: upright, sRGB, 8 bits; alpha and metadata kept apart.
 
     One that is much larger than a long side of ``enough`` pixels, or above the limits, is read
-    smaller, where its codec can and no less than that is left.
+    smaller, where its codec can and no less than that is left. ``name`` is what errors call one
+    that is no file of the disk.
 
     Raises:
         OptionError: a file that is open as text.
@@ -79,11 +81,10 @@ def read(
     """
     options = options or ReadOptions()
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _decode(io.BytesIO(source), Reading("the picture", options, enough))
+        return _decode(io.BytesIO(source), Reading(name, options, enough))
     if not isinstance(source, (str, os.PathLike)):
-        return _decode(
-            io.BytesIO(_bounded(source, options)), Reading("the picture", options, enough)
-        )
+        data = _bounded(source, options, name)
+        return _decode(io.BytesIO(data), Reading(name, options, enough))
     path = Path(source)
     with _open_file(path, options) as file:
         return _decode(file, Reading(str(path), options, enough))
@@ -107,7 +108,7 @@ def _open_file(path: Path, options: ReadOptions) -> IO[bytes]:
     return os.fdopen(handle, "rb")
 
 
-def _bounded(stream: BinaryIO, options: ReadOptions) -> bytes:
+def _bounded(stream: BinaryIO, options: ReadOptions, name: str) -> bytes:
     text = OptionError("the file is open as text", hint='open it with "rb"')
     if isinstance(stream, io.TextIOBase):
         raise text
@@ -118,7 +119,7 @@ def _bounded(stream: BinaryIO, options: ReadOptions) -> bytes:
     if not isinstance(data, bytes | bytearray):
         raise text
     if len(data) > options.max_bytes:
-        raise _too_many_bytes("the picture", options)
+        raise _too_many_bytes(name, options)
     return data
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from functools import partial
 from http import HTTPStatus
@@ -12,10 +13,10 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from impasto.errors import PictureLimitError
-from impasto.options import OptimizeOptions, ServeOptions, StylizeOptions
-from impasto.options.fields import changed
-from impasto.server import schema, work
-from impasto.server.fields import SUFFIXES, Optimize, Stylize, known_style, renamed, split
+from impasto.images.codecs.formats import recognise
+from impasto.options import ServeOptions
+from impasto.server import making, schema, styles, work
+from impasto.server.fields import SUFFIXES, Optimize, Stylize, renamed
 from impasto.server.painting import SMALLER
 from impasto.server.problems import Refusal
 from impasto.server.ranges import ranged
@@ -48,10 +49,10 @@ async def submit(
 ) -> schema.JsonObject:
     """Queue what takes long: a film, a very large picture, or one that is optimised.
 
-    Fields are those of one of three kinds: a picture or a film with `style`, or a picture
-    with `painting`.
+    Fields are those of one of three kinds: a picture or a film with `style`, which may be the
+    file of a painting, or a picture with `painting`.
     """
-    async with received(request, ("image", "painting")) as (files, fields):
+    async with received(request, ("image", "painting", "style")) as (files, fields):
         job = _ordered({name: head(file) for name, file in files.items()}, fields, options)
         job = await run_in_threadpool(partial(jobs.submit, job, **files))
     response.headers["Location"] = f"/v1/jobs/{job.id}"
@@ -69,26 +70,36 @@ def _ordered(heads: dict[str, bytes], fields: Fields, options: ServeOptions) -> 
         wanted = checked(Optimize, fields)
     else:
         wanted = checked(Stylize, fields)
-        style = known_style(wanted.pop("style"))
+        style = _style(heads, wanted.pop("style"), wanted.pop("shares"))
     format = work.format_of(kind, wanted.pop("format"))
-    painted, _ = split(wanted)
-    _check_size(kind, painted, options)
-    return Job("", kind, style, format, wanted, notes=notes)
+    job = Job("", kind, style, format, wanted, notes=notes)
+    _check_size(job, options)
+    return job
 
 
-def _check_size(kind: str, wanted: Fields, options: ServeOptions) -> None:
+def _style(heads: dict[str, bytes], named: str | None, shares: str | None) -> str:
+    """The text of a job's style, whose paintings begin with what are ``heads``."""
+    sent = styles.paintings(heads)
+    for each in sent:
+        recognise(each, styles.WHAT)
+    return styles.chosen(named, len(sent), shares)
+
+
+def _check_size(job: Job, options: ServeOptions) -> None:
     """Refuse what would take more memory than the service means to give."""
-    if kind == "optimize":
-        limit, size = options.optimize_side, wanted["size"]
-        side = max(size, wanted["style_size"] or round(size * wanted["style_scale"]))
+    if job.kind == "optimize":
+        limit, (of_pixels, _) = options.optimize_side, making.optimization(job)
+        style_side = of_pixels.style_size or round(of_pixels.size * of_pixels.style_scale)
+        side = max(of_pixels.size, style_side)
     else:
-        limit, side = options.job_side, largest_side(wanted["size"] or 0, wanted["stroke"])
+        painted = making.wanted(job).painted
+        size = painted.size if isinstance(painted.size, int) else 0
+        limit, side = options.job_side, largest_side(size, painted.stroke)
     if side > limit:
         raise PictureLimitError(
             f"it would be painted at {side} pixels a side; the limit is {limit}",
             hint=SMALLER,
         )
-    changed(OptimizeOptions() if kind == "optimize" else StylizeOptions(), wanted)
 
 
 @router.get("/jobs/{id}", tags=["jobs"], response_model=schema.JobStatus)
@@ -132,6 +143,6 @@ def so_far(job: OneJob, jobs: AllJobs) -> Response:
 def result(request: Request, job: OneJob, jobs: AllJobs) -> Response:
     """What a job has made, whole or in ranges; kept for a while, see `expires` of the limits."""
     ending = SUFFIXES.get(job.media_type) or job.media_type.partition("/")[2]
-    name = f"{job.style.replace(':', '-').replace(',', '-') or 'painting'}.{ending}"
+    name = f"{re.sub('[:,]', '-', styles.shown(job.style)) or 'painting'}.{ending}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return ranged(request, jobs.result(job), job.ended, job.media_type, headers)

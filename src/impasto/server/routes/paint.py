@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Sequence
 from http import HTTPStatus
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from impasto.files.paths import valid_format
-from impasto.options import StylizeOptions
+from impasto.options import StyleOptions, StylizeOptions
 from impasto.options.fields import changed
-from impasto.server import schema, work
-from impasto.server.fields import MEDIA_TYPES, Stylize, accepted, known_style, split
+from impasto.server import schema, styles, work
+from impasto.server.fields import MEDIA_TYPES, WRITTEN, Stylize, accepted, taken
 from impasto.server.painters import Painters
 from impasto.server.painting import OWN, Order, PaintedFile
 from impasto.server.problems import Refusal
@@ -39,19 +39,28 @@ async def stylize(request: Request) -> Response:
     The picture is the body, or the field `image` of a form; options are in the address or in
     the form. `format`, or else `Accept`, chooses the format; without them it is that of the
     picture. Metadata of the picture is dropped, unless `strip` is false.
+
+    A painting of your own is a style, too: send it as the file `style` of the form. Several
+    paintings, or one and the name of a style, are blended as `shares` says.
     """
-    async with received(request, in_address=True) as (files, fields):
-        painted, written = split(checked(Stylize, fields))
+    async with received(request, ("image", "style"), in_address=True) as (files, fields):
+        wanted, sent = checked(Stylize, fields), styles.paintings(files)
         work.require_no_film(head(files["image"]))
-        style, format = known_style(painted.pop("style")), painted.pop("format")
-        formats = _formats(format, request.headers.get("accept"))
-        data = await run_in_threadpool(files["image"].read)
-    order = Order(data, style, changed(StylizeOptions(), painted), formats, written)
+        style = styles.chosen(wanted.pop("style"), len(sent), wanted.pop("shares"))
+        formats = _formats(wanted.pop("format"), request.headers.get("accept"))
+        data, *paintings = await run_in_threadpool(_contents, files["image"], *sent)
+    written, of_style = taken(WRITTEN, wanted), taken(StyleOptions(), wanted)
+    options = changed(StylizeOptions(), wanted)
+    order = Order(data, style, options, formats, written, paintings, of_style)
     painters: Painters = request.app.state.painters
     painting = await _unless_gone(request, painters.paint(order))
     return Response(
         painting.data, media_type=MEDIA_TYPES[painting.format], headers=_about(painting, style)
     )
+
+
+def _contents(*files: BinaryIO) -> list[bytes]:
+    return [file.read() for file in files]
 
 
 def _formats(format: str | None, accept: str | None) -> Sequence[str]:
@@ -89,7 +98,7 @@ def _about(painting: PaintedFile, style: str) -> dict[str, str]:
         "Server-Timing": timing,
         "Vary": "Accept",
         "X-Impasto-Device": painting.device,
-        "X-Impasto-Style": style,
+        "X-Impasto-Style": styles.shown(style),
     }
     if painting.notes:  # headers hold nothing but ASCII safely
         note = "; ".join(painting.notes).encode("ascii", "replace").decode()
