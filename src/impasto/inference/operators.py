@@ -1,7 +1,8 @@
 """The operators that networks may use, with their inputs and attributes.
 
-They are those that impasto's own export writes, of styles and of hypernetworks. An operator that is
-not here could read files, loop, or ask a runtime for what this program knows nothing of.
+They are those that impasto's own export writes: of styles, of hypernetworks, and of the steps of a
+training. An operator that is not here could read files, loop, or ask a runtime for what this
+program knows nothing of.
 """
 
 from __future__ import annotations
@@ -118,6 +119,13 @@ OF_HYPERNETWORKS = OPERATORS | {
     "Split": Operator(2, 2, {"axis": _AXIS}, results=256),
 }
 """And those of a network that makes the weights of others."""
+
+_COARSE = _PAIR | {"strides": _wholes(1, 16, 2)}
+OF_STEPS = OF_HYPERNETWORKS | {
+    "Conv": Operator(2, 3, _COARSE),
+    "ConvTranspose": Operator(2, 3, {**_COARSE, "output_padding": _wholes(0, 8, 2)}),
+}
+"""And those of a step of a training, which looks at light and shade at a sixteenth of the size."""
 
 
 def require_known(network: Network, known: Mapping[str, Operator]) -> None:
