@@ -7,6 +7,9 @@ graph with its own weights; ``to_onnx`` compares it with the network as it compa
 ``exported/`` keeps the graphs, without weights, of the shapes that the tests use. A graph counts
 for the code of the network, and for the versions of the exporter, that it was made with. After a
 change of either, ``KEEP_EXPORTS=1 make test`` keeps new ones.
+
+The exporter multiplies the weights of batch normalisations, which cannot be told from each other
+then. Such a network is kept with its weights, and counts for these weights alone.
 """
 
 import copy
@@ -36,9 +39,11 @@ class Exporter:
         self.real, self.folder, self._known = real, folder, {}
 
     def __call__(self, graph, args, **options):
-        if not hasattr(graph, "network") or _has_batch_norm(graph):
+        if not hasattr(graph, "network"):
             return self.real(graph, args, **options)
         name = _name(graph, args, options)
+        if _has_batch_norm(graph):
+            return self._whole(graph, args, options, f"{name}-{_digest(graph)}")
         if name not in self._known:
             self._known[name] = self._template(graph, args, options, name)
         template = self._known[name]
@@ -46,6 +51,16 @@ class Exporter:
             return self.real(graph, args, **options)
         filled = _filled(template, _state(graph))
         return SimpleNamespace(model=SimpleNamespace(graph=()), model_proto=filled)
+
+    def _whole(self, graph, args, options, name):
+        """What the exporter makes of a network with exactly these weights."""
+        path = self.folder / f"{name}.onnx"
+        if not path.exists():
+            exported = self.real(graph, args, **options)
+            if not _KEEPS:
+                return exported
+            _keep(path, exported.model_proto, graph)
+        return SimpleNamespace(model=SimpleNamespace(graph=()), model_proto=_plain(onnx.load(path)))
 
     def _template(self, graph, args, options, name):
         """The graph that tells which weight each of its constants holds; None where that cannot
@@ -56,10 +71,29 @@ class Exporter:
         probe = _probe(graph)
         template = _told(self.real(probe, args, **options).model_proto, _state(probe))
         if template and _KEEPS:
-            template.doc_string = code(graph)
-            path.parent.mkdir(exist_ok=True)
-            onnx.save(template, path)
+            _keep(path, template, graph)
         return template
+
+
+def _keep(path, model, graph):
+    kept = _plain(model)
+    kept.doc_string = code(graph)
+    path.parent.mkdir(exist_ok=True)
+    onnx.save(kept, path)
+
+
+def _plain(model):
+    """A copy without what the exporter says of itself."""
+    plain = onnx.ModelProto.FromString(model.SerializeToString())
+    plain.ClearField("doc_string")
+    for node in plain.graph.node:
+        node.ClearField("metadata_props")
+    return plain
+
+
+def _digest(graph):
+    weights = (np.ascontiguousarray(each).tobytes() for each in _state(graph).values())
+    return hashlib.sha256(b"".join(weights)).hexdigest()[:16]
 
 
 def _has_batch_norm(graph):
@@ -106,9 +140,7 @@ def _probe(graph):
 
 def _told(model, state):
     """The graph with the names of weights in place of them."""
-    told = onnx.ModelProto.FromString(model.SerializeToString())
-    for node in told.graph.node:
-        node.ClearField("metadata_props")
+    told = _plain(model)
     for tensor in told.graph.initializer:
         value = numpy_helper.to_array(tensor)
         equal = [n for n, each in state.items() if np.array_equal(each.ravel(), value.ravel())]
@@ -124,8 +156,7 @@ def _told(model, state):
 
 
 def _filled(template, state):
-    filled = onnx.ModelProto.FromString(template.SerializeToString())
-    filled.ClearField("doc_string")
+    filled = _plain(template)
     for tensor in filled.graph.initializer:
         if tensor.metadata_props:
             tensor.raw_data = state[tensor.metadata_props[0].value].tobytes()

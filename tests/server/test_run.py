@@ -21,7 +21,7 @@ def test_a_restart_forgets_nothing(tmp_path, jpeg, number):
     with serving(tmp_path) as service:
         done = service.submit(jpeg, style="udnie", size="64").headers["location"]
         assert service.ended(done)["state"] == "done"
-        running = service.submit(jpeg, jpeg, size="64", steps="60").headers["location"]
+        running = service.submit(jpeg, jpeg, size="64", steps="25").headers["location"]
         waiting = service.submit(jpeg, style="great-wave", size="64").headers["location"]
         until(lambda: service.job(running)["step"] > 0, 120)
         service.stop(number)
@@ -37,7 +37,7 @@ def test_workers_of_a_redis_do_all_jobs_though_one_is_killed(redis, tmp_path, jp
         workers = [worker(redis), worker(redis)]
         try:
             long = [
-                service.submit(jpeg, jpeg, size="64", steps="80").headers["location"]
+                service.submit(jpeg, jpeg, size="64", steps="30").headers["location"]
                 for _ in range(2)
             ]
             short = [

@@ -112,12 +112,14 @@ def test_a_bundled_style_is_there_to_learn_on_from(painting, photos, tmp_path):
         impasto.stylize(photo, f"{folder}:0.5,{name}:0.5")
 
 
+@pytest.mark.usefixtures("unpublished")
 def test_the_statistics_of_a_trunk_stay_as_well(tmp_path, painting, dots, photos):
     options = replace(TINY, steps=2, network=replace(TINY.network, norm="batch"))
-    trunk = train(painting, photos, tmp_path / "trunk", options=options)
+    train(painting, photos, tmp_path / "trunk", options=options)
+    trunk = tmp_path / "trunk" / "training" / "step-0000002.safetensors"
     options = replace(options, tune="norms")
     folder = train(dots, photos, tmp_path / "dots", options=options, start=trunk)
-    before, after = (load_file(each / "network.safetensors") for each in (trunk, folder))
+    before, after = (load_file(each) for each in (trunk, folder / "training" / trunk.name))
     running = [name for name in before if "running" in name]
     assert running
     assert all(torch.equal(before[name], after[name]) for name in running)
@@ -137,6 +139,7 @@ def test_a_network_of_several_is_found_by_its_name(both, user_styles, tmp_path, 
     assert (kept.style_size, kept.style_crop) == (64, "whole")
 
 
+@pytest.mark.usefixtures("unpublished")
 def test_a_bundled_style_would_hide_one_of_several(tmp_path, painting, dots, photos, user_styles):
     pair = [Painting(painting, name="udnie"), dots]
     with pytest.raises(OptionError, match="udnie is the name of a bundled style"):
