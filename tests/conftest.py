@@ -10,6 +10,7 @@ import pytest
 
 from impasto import assets, catalog, images
 from impasto.inference import devices
+from impasto.options import painting
 
 
 def pytest_configure():
@@ -53,6 +54,19 @@ def style():
 def photo():
     """The bundled photograph, small."""
     return images.read(assets.demo_photo()).resized(160)
+
+
+@pytest.fixture(autouse=True)
+def marks_of_small_pictures(monkeypatch):
+    """Brush marks have their usual size in pictures as small as the photograph of the tests, which
+    would be painted much larger else: what is not about sizes is tested in a tenth of the time."""
+    monkeypatch.setattr(painting, "MARKS_SIDE", 160)
+
+
+@pytest.fixture
+def marks_as_they_are(monkeypatch):
+    """Those of everybody else, for tests that are about them."""
+    monkeypatch.setattr(painting, "MARKS_SIDE", 1024)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ off, 0.2 and more.
 def painted(style, device="cpu", **options):
     """The bundled photograph, small, as the whole pipeline paints it."""
     photo = images.read(assets.demo_photo()).resized(160)
-    return Stylizer(style, device=device, threads=1)(photo, **options).pixels
+    return Stylizer(style, device=device, threads=1)(photo, **{"stroke": None} | options).pixels
 
 
 def kept(name):

@@ -44,9 +44,10 @@ class Service:
         return until(lambda: self.http.get("/readyz").status_code == 200)
 
     def post(self, image, **query):
-        return self.http.post("/v1/stylize", params=query, content=image)
+        return self.http.post("/v1/stylize", params=_quick(query), content=image)
 
     def submit(self, image, painting=None, **fields):
+        fields = _quick(fields) if "style" in fields else fields
         files = {"image": image} | ({"painting": painting} if painting else {})
         return self.http.post("/v1/jobs", files=files, data=fields)
 
@@ -66,6 +67,11 @@ class Service:
         self._reader.join(5)
         self.process.stdout.close()
         return code
+
+
+def _quick(wanted):
+    """Small pictures are painted in a tenth of the time where marks are fixed in pixels."""
+    return {"stroke": "pixels"} | wanted
 
 
 def command(*arguments, env=()):

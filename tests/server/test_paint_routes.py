@@ -15,8 +15,9 @@ from problems import UNPROCESSABLE, assert_problem
 from serving import serving, until
 
 
+@pytest.mark.usefixtures("marks_as_they_are")
 def test_a_picture_as_the_body_comes_back_painted(service, jpeg):
-    found = service.post(jpeg, style="great-wave")
+    found = service.http.post("/v1/stylize?style=great-wave", content=jpeg)
     assert found.status_code == 200
     assert found.headers["content-type"] == "image/jpeg"
     painted = images.read(found.content)
@@ -174,20 +175,20 @@ def test_a_large_jpeg_is_painted_where_the_size_makes_it_small(asking, jpeg, mon
     client = asking(max_pixels=10_000, stylize_side=2048)
     photo = images.read(jpeg).resized(220).pil()
     assert photo.width * photo.height > 3 * 10_000
-    found = painted(client, file_of(photo, "JPEG"), size="90", format="png")
-    large = painted(asking(), file_of(photo, "JPEG"), size="90", format="png")
+    found = painted(client, file_of(photo, "JPEG"), size="90", stroke="pixels", format="png")
+    large = painted(asking(), file_of(photo, "JPEG"), size="90", stroke="pixels", format="png")
     pixels = [images.read(each.content).pixels.astype(int) for each in (found, large)]
     assert pixels[0].shape == pixels[1].shape
     assert abs(pixels[0] - pixels[1]).mean() < 8
     for query in ({}, {"size": "200"}):
-        wanted = {"style": "udnie", **query}
+        wanted = {"style": "udnie", "stroke": "pixels", **query}
         refused = client.post("/v1/stylize", params=wanted, content=file_of(photo, "JPEG"))
         assert_problem(refused, 413, "PictureLimitError", f"{photo.width}x{photo.height}")
     for other in (file_of(photo, "PNG"), file_of(photo, "JPEG", progressive=True)):
-        refused = client.post("/v1/stylize?style=udnie&size=90", content=other)
+        refused = client.post("/v1/stylize?style=udnie&size=90&stroke=pixels", content=other)
         assert_problem(refused, 413, "PictureLimitError", "limit")
     huge = file_of(photo.resize((600, 400)), "JPEG")
-    refused = client.post("/v1/stylize?style=udnie&size=90", content=huge)
+    refused = client.post("/v1/stylize?style=udnie&size=90&stroke=pixels", content=huge)
     assert_problem(refused, 413, "PictureLimitError", "600x400")
 
 
@@ -243,6 +244,8 @@ def test_metadata_of_the_photograph_is_dropped_but_where_it_is_asked_for(asking,
         ({"style": "great-wave", "strenght": 1}, 422, UNPROCESSABLE, "strenght"),
         ({"style": "great-wave", "size": 4000}, 413, "PictureLimitError", "POST /v1/jobs"),
         ({"style": "great-wave", "stroke": 0.1}, 413, "PictureLimitError", "10240 pixels"),
+        ({"style": "great-wave", "stroke": 11}, 422, UNPROCESSABLE, "less than or equal to 10"),
+        ({"style": "great-wave", "stroke": "large"}, 422, UNPROCESSABLE, "should be 'pixels'"),
         ({"style": "great-wave:0,udnie:0"}, 422, "OptionError", "blend"),
     ],
 )

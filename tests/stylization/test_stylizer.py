@@ -63,24 +63,36 @@ def likeness(one, other):
     return np.corrcoef(*small)[0, 1]
 
 
-def test_with_a_stroke_a_preview_and_the_final_picture_look_alike(paint):
+@pytest.mark.usefixtures("marks_as_they_are")
+def test_a_preview_and_the_final_picture_look_alike(paint):
     photo = images.read(assets.demo_photo()).resized(1200)
-    with_stroke = [paint(photo, size=size, stroke=4) for size in (300, 1200)]
-    assert [picture.width for picture in with_stroke] == [300, 1200]
-    without = [paint(photo, size=size) for size in (300, 1200)]
-    assert likeness(*with_stroke) > 0.98
-    assert likeness(*without) < likeness(*with_stroke) - 0.03
+    relative = [paint(photo, size=size, stroke=4) for size in (300, 1200)]
+    assert [picture.width for picture in relative] == [300, 1200]
+    in_pixels = [paint(photo, size=size, stroke="pixels") for size in (300, 1200)]
+    assert likeness(*relative) > 0.98
+    assert likeness(*in_pixels) < likeness(*relative) - 0.03
 
 
-def test_a_stroke_of_the_pictures_own_marks_changes_nothing(paint, photo):
+@pytest.mark.usefixtures("marks_as_they_are")
+def test_marks_that_the_picture_has_anyway_change_nothing(paint, photo):
     own = 1024 / max(photo.width, photo.height)
-    assert np.array_equal(paint(photo, stroke=own).pixels, paint(photo).pixels)
+    in_pixels = paint(photo, stroke=None).pixels
+    assert np.array_equal(paint(photo, stroke=own).pixels, in_pixels)
+    assert np.array_equal(paint(photo, stroke="pixels").pixels, in_pixels)
     large = images.read(assets.demo_photo()).resized(600)  # of fewer pixels, marks are a large part
     slightly_larger = paint(large, stroke=1024 / 600 * 1.05)
-    assert likeness(slightly_larger, paint(large)) > 0.95
+    assert likeness(slightly_larger, paint(large, stroke=None)) > 0.95
 
 
-@pytest.mark.parametrize("stroke", [None, 2])
+@pytest.mark.usefixtures("marks_as_they_are")
+def test_small_pictures_are_painted_larger_and_reduced_by_default(paint, photo):
+    larger = paint(images.resize_to(photo, (685, 1024)), stroke=None)
+    reduced = images.resize_to(larger, (photo.height, photo.width)).pixels.astype(int)
+    assert np.abs(paint(photo).pixels - reduced).mean() < 2  # grain is laid on before
+
+
+@pytest.mark.usefixtures("marks_as_they_are")
+@pytest.mark.parametrize("stroke", ["pixels", 2])
 def test_with_grain_a_clear_sky_has_brush_marks(paint, stroke):
     light = np.linspace(150, 210, 400).astype(np.uint8)
     sky = np.stack([light // 2, light - 30, light], 1)[:, None].repeat(600, 1)
@@ -97,6 +109,7 @@ def test_grain_stays_out_of_the_photographs_own_colours(paint, photo):
     assert np.array_equal(smooth, grained)
 
 
+@pytest.mark.usefixtures("marks_as_they_are")
 def test_crisp_brings_fine_marks_and_leaves_the_look(paint):
     """What is fine is what a picture loses when it is seen small."""
     photo = images.read(assets.demo_photo()).resized(800)
@@ -110,6 +123,21 @@ def test_crisp_brings_fine_marks_and_leaves_the_look(paint):
     assert fine(crisp) > 1.3 * fine(blurred)
 
 
+@pytest.mark.usefixtures("marks_as_they_are")
+def test_without_fine_marks_only_the_coarse_ones_are_painted(style, photo, monkeypatch):
+    painter, painted = Stylizer(style), []
+    paint = painter.engine.paint
+    monkeypatch.setattr(
+        painter.engine,
+        "paint",
+        lambda pixels, mix: painted.append(pixels.shape) or paint(pixels, mix),
+    )
+    result = painter(images.resize_to(photo, (600, 900)), stroke=10, crisp=0)
+    assert (result.height, result.width) == (600, 900)
+    assert painted == [(68, 102, 3)]
+
+
+@pytest.mark.usefixtures("marks_as_they_are")
 def test_larger_strokes_are_larger(paint):
     """The share of the picture's contrast that is left when it is seen small."""
     photo = images.read(assets.demo_photo()).resized(800)
@@ -165,7 +193,7 @@ def test_uniform_pictures_work(paint, value):
 @pytest.mark.parametrize(
     "options",
     [{"strength": -1}, {"strength": 2}, {"strength": float("nan")}, {"strength": "much"},
-     {"size": 0}, {"size": 10**6}],
+     {"size": 0}, {"size": 10**6}, {"stroke": 0}, {"stroke": "large"}, {"stroke": float("nan")}],
 )  # fmt: skip
 def test_values_out_of_range_are_refused(photo, options):
     with pytest.raises(OptionError):
@@ -277,10 +305,10 @@ def test_a_film_goes_on_in_its_own_blend_only(blend, style):
 
 def test_frames_are_painted_with_the_options_of_pictures(style, photo):
     frames = [photo.pixels, np.roll(photo.pixels, 5, 1)]
-    options = StylizeOptions(strength=0.5, keep_colors=True, size=100)
+    options = StylizeOptions(strength=0.5, keep_colors=True, size=100, stroke="pixels")
     film = list(Stylizer(style, steady=True).film(frames, options))
     assert [max(frame.width, frame.height) for frame in film] == [100, 100]
-    one = Stylizer(style)(photo, strength=0.5, keep_colors=True, size=100, grain=0)
+    one = Stylizer(style)(photo, strength=0.5, keep_colors=True, size=100, stroke=None, grain=0)
     assert np.abs(film[0].pixels.astype(int) - one.pixels).max() <= 1
     with pytest.raises(OptionError, match="only a steady Stylizer paints films"):
         next(Stylizer(style).film(frames))
@@ -314,7 +342,7 @@ def test_golden_pictures(name):
     style = impasto.styles()[name]
     preview = images.read(style.preview)
     photo = images.read(assets.demo_photo()).resized(max(preview.width, preview.height))
-    painting = impasto.stylize(photo, style)
+    painting = impasto.stylize(photo, style, stroke=None)
     difference = np.abs(painting.pixels.astype(int) - preview.pixels)
     assert difference.mean() < 6  # what JPEG at quality 85 takes
     assert StylizeOptions().strength == 1

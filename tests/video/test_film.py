@@ -131,8 +131,6 @@ def test_what_is_no_film_is_an_error_that_says_so(painter, tmp_path, clip):
         stylize_film(tmp_path / "missing.mp4", tmp_path / "painted.mp4", painter)
     with pytest.raises(PictureLimitError, match="160x112"):
         stylize_film(clip, tmp_path / "painted.mp4", painter, read=ReadOptions(max_pixels=1000))
-    with pytest.raises(OptionError, match="without stroke"):
-        stylize_film(clip, tmp_path / "painted.mp4", painter, StylizeOptions(stroke=1))
     with pytest.raises(OptionError, match=r"webm cannot hold .* \(aac\) - write a .mp4 instead"):
         stylize_film(clip, tmp_path / "painted.webm", painter)
     assert [entry.name for entry in tmp_path.iterdir()] == ["text.mp4"]

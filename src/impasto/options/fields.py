@@ -24,6 +24,8 @@ _MOST = 1 << 63
 
 Side: TypeAlias = int | str
 """A side of a picture, in pixels or as a share such as ``50%``."""
+Stroke: TypeAlias = float | str
+"""A size of brush marks in proportion to the picture, or ``pixels``: fixed in those."""
 
 Value = TypeVar("Value")
 Options = TypeVar("Options", bound="Checked")
@@ -38,7 +40,7 @@ def knob(
     choices: tuple[str, ...] | None = None,
     was: str = "",
     added: bool = False,
-    parse: Callable[[str], Value] | None = None,
+    parse: Callable[[str], Value] | Callable[[str], float | str] | None = None,
 ) -> Value:
     """A field of options: its default, what it does in one line, what it may be, what it ``was``
     called, whether it was ``added`` later: at its default, all is as it was before; and how a
@@ -68,7 +70,7 @@ class Checked:
                 raise OptionError(
                     f"{name} is {_shown(value)}", hint=f"it must be {_either(choices)}"
                 )
-            if low is high is None or value is each.default is None or isinstance(value, str):
+            if low is high is None or value is None or isinstance(value, str):
                 continue
             inside = (low is None or value >= low) and (high is None or value <= high)
             if not inside:  # nor is what is no number
@@ -115,6 +117,7 @@ _KNOWN: dict[object, _Kind] = {
     str: _Kind("a text", (str, PathLike)),
     tuple[str, ...]: _Kind("a list of texts", (tuple,)),
     Side: _Kind("a whole number, or a share such as 50%", (Integral, str)),
+    Stroke: _Kind("a number, or pixels", (Real, str)),
 }
 
 

@@ -6,7 +6,12 @@ import re
 from dataclasses import dataclass
 
 from impasto.errors import OptionError
-from impasto.options.fields import Checked, Side, knob
+from impasto.options.fields import Checked, Side, Stroke, knob
+
+MARKS_SIDE = 1024
+"""Long side of a picture in which brush marks have the size 1."""
+IN_PIXELS = "pixels"
+"""In place of a size of brush marks: as large as the network makes them, whatever the picture's."""
 
 _LONGEST_SIDE = 65_500
 _PIXELS = re.compile(r"\s*([0-9]{1,9})\s*(?:px)?\s*")
@@ -18,6 +23,14 @@ def size(text: str) -> Side:
     options are made of it."""
     pixels = _PIXELS.fullmatch(text)
     return int(pixels[1]) if pixels else text
+
+
+def stroke(text: str) -> Stroke:
+    """A size of brush marks as people write it: ``0.5`` or ``pixels``; refused as sizes are."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +46,16 @@ class StylizeOptions(Checked):
         high=_LONGEST_SIDE,
         parse=size,
     )
-    stroke: float | None = knob(
-        None,
-        "Brush size in proportion to the picture, 1 as at 1024 pixels; else fixed in pixels.",
+    stroke: Stroke | None = knob(
+        1.0,
+        "Size of brush marks in proportion to the picture; or pixels: fixed in those.",
         low=0.1,
         high=10,
+        parse=stroke,
     )
     crisp: float = knob(
         0.8,
-        "Fine marks of the picture's full size over the larger ones of --stroke: 0 none, 1 all.",
+        "Fine marks of the picture's full size over the larger ones: 0 none, 1 all.",
         low=0,
         high=1,
     )
@@ -62,6 +76,22 @@ class StylizeOptions(Checked):
                 f"size is {self.size[:40]!r}",
                 hint="it is the long side in pixels, such as 1024, or a share, such as 50%",
             )
+        if isinstance(self.stroke, str) and self.stroke != IN_PIXELS:
+            raise OptionError(
+                f"stroke is {self.stroke[:40]!r}",
+                hint=f"it is a number from 0.1 to 10, such as 1, or {IN_PIXELS}",
+            )
+
+    @property
+    def marks_side(self) -> int | None:
+        """Long side at which brush marks have their share of a picture; None if that is not
+        wanted."""
+        relative = self.stroke if not isinstance(self.stroke, str) else None
+        return round(MARKS_SIDE / relative) if relative else None
+
+    def largest_side(self, side: int) -> int:
+        """Longest side at which a network works on a picture of this side: fine marks need more."""
+        return max(side, self.marks_side or 0)
 
     def side(self, width: int, height: int) -> int:
         """Long side of what becomes of a picture, in pixels.

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from itertools import chain
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.config import JsonDict
 
 from impasto.options import OptimizeOptions, StyleOptions, StylizeOptions, WriteOptions
-from impasto.options.fields import Checked, Options, Side, changed, current
+from impasto.options.fields import Checked, Options, Side, Stroke, changed, current
+from impasto.options.painting import IN_PIXELS
 from impasto.server.styles import NAMED, SHARES
 
 MEDIA_TYPES = {
@@ -44,8 +45,11 @@ _SHARES_DOC = (
 
 
 _PLAIN = (int, float, bool, int | None, float | None)
-_IN_PIXELS = {Side | None: int | None}
-"""Limits of the service are in pixels, and so is what a client asks for."""
+_NUMBERS = {Side | None: int | None, Stroke | None: float | None}
+"""Of what may be a text as well. Limits of the service are in pixels, and so are sizes that a
+client asks for."""
+_WORDS = {Stroke | None: Literal[IN_PIXELS]}
+"""What may stand for a number."""
 
 
 def _knobs(options: Checked) -> Iterator[tuple[str, type, object, Mapping[str, Any]]]:
@@ -59,8 +63,9 @@ def _knobs(options: Checked) -> Iterator[tuple[str, type, object, Mapping[str, A
         if isinstance(value, Checked):
             yield from _knobs(value)
             continue
-        kind = _IN_PIXELS.get(kinds[each.name], kinds[each.name])
-        if each.name != "device" and (kind in _PLAIN or each.metadata["choices"]):
+        kind = kinds[each.name]
+        plain = _NUMBERS.get(kind, kind) in _PLAIN
+        if each.name != "device" and (plain or each.metadata["choices"]):
             yield each.name, kind, value, each.metadata
 
 
@@ -68,10 +73,12 @@ def _model(name: str, *options: Checked, **more: Any) -> type[BaseModel]:
     knobs: dict[str, Any] = dict(more)
     for knob, kind, default, about in chain.from_iterable(map(_knobs, options)):
         schema: JsonDict | None = {"enum": list(about["choices"])} if about["choices"] else None
-        limits = Field(
-            description=about["doc"], ge=about["low"], le=about["high"], json_schema_extra=schema
-        )
-        knobs[knob] = (Annotated[kind, limits], default)
+        limits = Field(ge=about["low"], le=about["high"])
+        taken: Any = Annotated[_NUMBERS.get(kind, kind), limits]
+        if word := _WORDS.get(kind):
+            taken = taken | word
+        doc = Field(description=about["doc"], json_schema_extra=schema)
+        knobs[knob] = (Annotated[taken, doc], default)
     model: type[BaseModel] = create_model(
         name, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **knobs
     )

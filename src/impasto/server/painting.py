@@ -15,7 +15,7 @@ from impasto.files import paths
 from impasto.images.picture import Picture
 from impasto.options import ReadOptions, ServeOptions, StyleOptions, StylizeOptions, WriteOptions
 from impasto.server import styles
-from impasto.stylization.stylizer import Stylizer, largest_side
+from impasto.stylization.stylizer import Stylizer
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
@@ -61,10 +61,10 @@ def painted(order: Order, options: ServeOptions, threads: int | None = None) -> 
         ImpastoError: what is wrong with the order.
     """
     clock = _Clock()
-    size, stroke = order.options.size, order.options.stroke
-    enough = largest_side(size, stroke) if isinstance(size, int) else None
+    wanted = order.options
+    enough = wanted.largest_side(wanted.size) if isinstance(wanted.size, int) else None
     photo = images.read(BytesIO(order.data), read_options(options), enough=enough)
-    side = enough or largest_side(order.options.side(photo.width, photo.height), stroke)
+    side = enough or wanted.largest_side(wanted.side(photo.width, photo.height))
     if side > options.stylize_side:
         raise PictureLimitError(
             f"it would be painted at {side} pixels a side; the limit is {options.stylize_side}",
@@ -75,7 +75,7 @@ def painted(order: Order, options: ServeOptions, threads: int | None = None) -> 
     loaded = _loaded_own if order.paintings else _loaded
     stylizer = loaded(style, options.device, threads)
     clock("style")
-    painting = stylizer(photo, **asdict(order.options))
+    painting = stylizer(photo, **asdict(wanted))
     clock("paint")
     format = next(iter(order.formats), OWN)
     if format == OWN:

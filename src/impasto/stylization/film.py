@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-from impasto.errors import ImpastoError, OptionError
+from impasto.errors import ImpastoError
 from impasto.files.paths import Task
 from impasto.options import ReadOptions, StylizeOptions
 from impasto.progress import CancelToken, OnProgress, silent
@@ -38,13 +38,10 @@ def stylize_film(
     See :func:`impasto.video.film.paint` for the rest, and for the errors.
 
     Raises:
-        OptionError: ``stroke`` is given, which is for pictures, or the stylizer is not steady.
+        OptionError: the stylizer is not steady.
     """
-    options = options or StylizeOptions()
-    if options.stroke:
-        raise OptionError("films are painted without stroke")
     return paint(
-        source, target, look(stylizer, options),
+        source, target, look(stylizer, options or StylizeOptions()),
         read=read, overwrite=overwrite, strip=strip, on_progress=on_progress, cancel=cancel,
     )  # fmt: skip
 

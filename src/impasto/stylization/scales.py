@@ -44,25 +44,42 @@ def sizes(size: Size, side: float) -> list[Size]:
     return [*coarser, size] if coarser else [_scaled(size, 1 / growth)]
 
 
+def enlarged(coarse: Pixels, size: Size) -> Pixels:
+    """A painting ``(H, W, 3)`` at a larger size, without the stairs that its pixels would show."""
+    return _laid(_blurred(coarse, _SMOOTH * _octaves(coarse, size)), np.empty((*size, 3), np.uint8))
+
+
 def refined(coarse: Pixels, fine: Pixels, crisp: float) -> Pixels:
     """The smaller painting at the larger one's size, with ``crisp`` (0 to 1) of what is finer in
     that; both ``(H, W, 3)`` sRGB. Nearly equal sizes give the smaller one, enlarged."""
-    octaves = min(1.0, math.log2(max(1.0, len(fine) / len(coarse))))
-    share = np.float32(crisp * octaves)
+    size = fine.shape[0], fine.shape[1]
+    octaves = _octaves(coarse, size)
+    share = crisp * octaves
     below = _blurred(coarse, _SMOOTH * octaves)
     if share:
-        below -= share * _blurred(images.resize_pixels(fine, coarse.shape[:2]), _COARSE)
-    enlarged, painting = images.enlarging(below, fine.shape[:2]), np.empty_like(fine)
+        reduced = images.resize_pixels(fine, coarse.shape[:2])
+        below -= np.float32(share) * _blurred(reduced, _COARSE)
+    return _laid(below, fine.copy(), share)
+
+
+def _octaves(coarse: Pixels, size: Size) -> float:
+    """How many octaves larger a size is, up to one: of less, there is less to lay on."""
+    return min(1.0, math.log2(max(1.0, max(size) / max(coarse.shape))))
+
+
+def _laid(below: NDArray[np.float32], painting: Pixels, share: float = 0) -> Pixels:
+    """``below``, enlarged, and a share of the painting, which it replaces."""
+    enlarged = images.enlarging(below, (painting.shape[0], painting.shape[1]))
 
     def lay(rows: slice) -> None:
         band = enlarged(rows)
         if share:
-            band += share * fine[rows]
+            band += np.float32(share) * painting[rows]
         np.rint(band, out=band)
         painting[rows] = np.clip(band, 0, 255, out=band)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for _ in pool.map(lay, _bands(len(fine))):
+        for _ in pool.map(lay, _bands(len(painting))):
             pass
     return painting
 

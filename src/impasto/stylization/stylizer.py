@@ -18,7 +18,7 @@ from impasto.images.grain import grained
 from impasto.images.picture import Picture
 from impasto.inference.engine import Engine, OnnxEngine
 from impasto.options import StylizeOptions
-from impasto.options.fields import Side
+from impasto.options.fields import Side, Stroke
 from impasto.stylization import scales
 from impasto.video.temporal import SteadyEngine
 
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from impasto.catalog import Style, StyleSource
     from impasto.images.raster import PictureSource, Size
 
-
-_STROKE_SIDE = 1024
-"""Long side of a picture in which brush marks have the size 1."""
 
 _PAPER_KEPT = "its paper keeps its tone; --paint-paper, in Python paint_paper=True, paints it"
 _FEW = 64
@@ -97,7 +94,7 @@ class Stylizer:
         strength: float = StylizeOptions.strength,
         keep_colors: bool = StylizeOptions.keep_colors,
         size: Side | None = StylizeOptions.size,
-        stroke: float | None = StylizeOptions.stroke,
+        stroke: Stroke | None = StylizeOptions.stroke,
         crisp: float = StylizeOptions.crisp,
         grain: float = StylizeOptions.grain,
         paint_paper: bool = StylizeOptions.paint_paper,
@@ -106,11 +103,13 @@ class Stylizer:
 
         The result has the photograph's size (or ``size`` as its longer side, in pixels or as
         a share such as ``50%``), its
-        transparency and its metadata. With ``stroke`` it looks the same in every size, and
-        ``crisp``, 0..1, says how much of the finer marks is laid on
-        (:mod:`impasto.stylization.scales`). With ``grain``, 0..64 levels, flat areas have brush
-        marks, too. White paper and black bars that fill a quarter of the picture or more stay
-        light and dark (:mod:`impasto.images.paper`), unless ``paint_paper``.
+        transparency and its metadata. Brush marks have the size ``stroke``, 0.1..10, in
+        proportion to the picture, so that it looks the same in every size, and ``crisp``, 0..1,
+        says how much of the finer marks is laid on (:mod:`impasto.stylization.scales`); with
+        ``stroke="pixels"``, or None, they are fixed in pixels. With ``grain``, 0..64
+        levels, flat areas have brush marks, too. White paper and black bars that fill a quarter
+        of the picture or more stay light and dark (:mod:`impasto.images.paper`), unless
+        ``paint_paper``.
 
         Raises:
             OptionError: a value out of range.
@@ -124,10 +123,10 @@ class Stylizer:
         photo = _sized(images.open_any(source), options)
         pixels = operations.opaque(photo).pixels
         learnt, _ = self._strengths(options.strength)
-        if not options.stroke:
-            painting = self._paint(pixels, learnt, options.grain)
+        if side := options.marks_side:
+            painting = self._at_scales(pixels, learnt, side, options)
         else:
-            painting = self._at_scales(pixels, learnt, options)
+            painting = self._paint(pixels, learnt, options.grain)
         if not options.paint_paper and paper.is_page(pixels):
             painting = paper.kept(pixels, painting)
             photo = replace(photo, notes=(*photo.notes, _PAPER_KEPT))
@@ -185,16 +184,18 @@ class Stylizer:
         return strength, min(1.0, strength / _LEARNT_FROM)
 
     def _at_scales(
-        self, pixels: NDArray[np.uint8], strength: float, options: StylizeOptions
+        self, pixels: NDArray[np.uint8], strength: float, side: int, options: StylizeOptions
     ) -> NDArray[np.uint8]:
         """Painted with marks that have the wanted share of the picture, and finer ones on them."""
         size = pixels.shape[0], pixels.shape[1]
-        coarsest, *finer = scales.sizes(size, largest_side(0, options.stroke))
+        coarsest, *finer = scales.sizes(size, side)
 
         def painted(size: Size) -> NDArray[np.uint8]:
             return self._paint(images.resize_pixels(pixels, size), strength, options.grain)
 
         painting = painted(coarsest)
+        if not options.crisp and finer:
+            return scales.enlarged(painting, size)
         for each in finer:
             painting = scales.refined(painting, painted(each), options.crisp)
         return images.resize_pixels(painting, size)
@@ -229,11 +230,6 @@ def paint(
     return engine.paint(grained(pixels, grain), weights)
 
 
-def largest_side(side: int, stroke: float | None) -> int:
-    """Longest side at which a network works on a picture of this side: fine strokes need more."""
-    return max(side, round(_STROKE_SIDE / stroke)) if stroke else side
-
-
 def stylize(
     source: PictureSource,
     style: StyleSource,
@@ -241,7 +237,7 @@ def stylize(
     strength: float = StylizeOptions.strength,
     keep_colors: bool = StylizeOptions.keep_colors,
     size: Side | None = StylizeOptions.size,
-    stroke: float | None = StylizeOptions.stroke,
+    stroke: Stroke | None = StylizeOptions.stroke,
     crisp: float = StylizeOptions.crisp,
     grain: float = StylizeOptions.grain,
     paint_paper: bool = StylizeOptions.paint_paper,

@@ -72,7 +72,7 @@ function command() {
   const parts = style().own
     ? ['optimize', word(source), word(style().own.name), '-o', word(`${paintedName()}.png`)]
     : ['stylize', word(source), '-s', name];
-  if (!style().own && stroke) parts.push('--stroke', stroke);
+  if (!style().own && stroke && stroke !== 1) parts.push('--stroke', stroke);
   if (!style().own && !photo?.film && !grain.checked) parts.push('--grain', 0);
   if (!style().own && strength.value < 1) parts.push('--strength', strength.value);
   if (keepColors) parts.push(...(style().own ? ['--colors', 'luminance'] : ['--keep-colors']));

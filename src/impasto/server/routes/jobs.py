@@ -23,7 +23,6 @@ from impasto.server.ranges import ranged
 from impasto.server.received import Fields, checked, head, received
 from impasto.server.records import Job
 from impasto.server.routes.given import AllJobs, OneJob, Options
-from impasto.stylization.stylizer import largest_side
 
 _WATCH = 0.25
 """Seconds between two looks at a job whose events somebody reads."""
@@ -94,7 +93,7 @@ def _check_size(job: Job, options: ServeOptions) -> None:
     else:
         painted = making.wanted(job).painted
         size = painted.size if isinstance(painted.size, int) else 0
-        limit, side = options.job_side, largest_side(size, painted.stroke)
+        limit, side = options.job_side, painted.largest_side(size)
     if side > limit:
         raise PictureLimitError(
             f"it would be painted at {side} pixels a side; the limit is {limit}",
