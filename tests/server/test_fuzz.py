@@ -18,9 +18,11 @@ METHODS = [
     ("POST", "/v1/jobs"),
     ("GET", "/v1/jobs/{id}"),
     ("DELETE", "/v1/jobs/{id}"),
+    ("POST", "/v1/jobs/{id}/stop"),
     ("GET", "/v1/jobs/{id}/events"),
     ("GET", "/v1/jobs/{id}/preview"),
     ("GET", "/v1/jobs/{id}/result"),
+    ("GET", "/v1/jobs/{id}/style"),
     ("GET", "/v1/styles"),
     ("GET", "/v1/styles/{name}/preview"),
     ("GET", "/v1/limits"),
@@ -38,7 +40,7 @@ def test_every_route_is_asked(service):
 def test_no_answer_is_a_fault(schema, service, method, path):
     """What the document allows, and, where anything but a name is taken, what it does not."""
     ask(schema[path][method], "POSITIVE", 40)
-    if method == "POST":
+    if method == "POST" and "{" not in path:
         ask(schema[path][method], "NEGATIVE", 60)
     assert service.http.get("/healthz").status_code == 200
 

@@ -62,7 +62,7 @@ def test_forms_take_the_fields_that_are_documented_and_no_others(service, jpeg):
     queried = {each["name"] for each in stylize["parameters"]}
     assert queried == set(fields.Stylize.model_fields)
     assert {*form_of(stylize)["properties"]} == queried | {"image"}
-    jobs = {*fields.Stylize.model_fields, *fields.Optimize.model_fields}
+    jobs = {*fields.Styled.model_fields, *fields.Optimize.model_fields}
     assert {*form_of(submit)["properties"]} == jobs | {"image", "painting"}
     assert "parameters" not in submit
 

@@ -145,7 +145,10 @@ def test_what_is_sent_decides_the_kind(jpeg):
         kind_of(b"hello", None, None)
     with pytest.raises(ValueError, match="the painting is not a picture"):
         kind_of(jpeg, b"hello", None)
-    assert kinds() == ["stylize", "film", "optimize"]
+    assert kinds() == ["stylize", "film", "optimize", "polish"]
+    assert kind_of(jpeg, None, None, polish=True) == "polish"
+    with pytest.raises(ValueError, match="a film is not painted"):
+        kind_of(mp4, None, None, polish=True)
 
 
 def test_formats_of_results_are_those_of_their_kind():

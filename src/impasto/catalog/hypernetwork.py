@@ -34,7 +34,7 @@ Weights: TypeAlias = "Mapping[str, NDArray[np.float32]]"
 _MOST = 1_000_000
 """Bytes of a card; one has a few thousand."""
 
-_HALF = ".half"
+HALF = ".half"
 """Ends the name of a constant of half precision."""
 
 _NOTHING = np.zeros((1, 16, 16, 3), np.uint8)
@@ -145,7 +145,7 @@ def filled(template: Network, weights: Weights) -> Network:
     """
     constants = dict(template.constants)
     for name, zeros in template.constants.items():
-        values = weights.get(name.removesuffix(_HALF))
+        values = weights.get(name.removesuffix(HALF))
         if zeros.dtype.kind != "f" or (values is None and zeros.ndim < 2):
             continue  # a size, or a limit
         if values is None or values.size != zeros.size:

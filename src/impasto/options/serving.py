@@ -23,6 +23,9 @@ class ServeOptions(Checked):
     queue: int = knob(16, "Requests, and jobs, that wait at most; more get 429.", low=0)
     deadline: float = knob(30.0, "Seconds for a picture, its waiting included.", low=0.1)
     job_deadline: float = knob(1800.0, "Seconds for a job, its waiting not included.", low=0.1)
+    polish_deadline: float = knob(
+        600.0, "Seconds that a painting is learnt at most; the best so far is kept.", low=0.1
+    )
     idle: float = knob(10.0, "Seconds without a byte until a client is given up.", low=0.1)
     connections: int = knob(1000, "Connections at a time; more get 503.", low=1)
     per_client: int = knob(

@@ -96,6 +96,13 @@ _shares = (
     Annotated[str | None, Field(description=_SHARES_DOC, pattern=f"^{SHARES.pattern}$")],
     None,
 )
+_polish: Any = (
+    Annotated[
+        str,
+        Field(description="Learn a painting for a time such as 60s, or steps.", max_length=16),
+    ],
+    "",
+)
 _format = (
     Annotated[str | None, Field(description="Format of the result, such as png.", max_length=8)],
     None,
@@ -108,7 +115,10 @@ Stylize = _model(
     "Stylize", StylizeOptions(), StyleOptions(), WRITTEN,
     style=_style, shares=_shares, format=_format,
 )  # fmt: skip
-"""What ``POST /v1/stylize`` takes beside the picture, and a job with a style."""
+"""What ``POST /v1/stylize`` takes beside the picture."""
+
+Styled = create_model("Styled", __base__=Stylize, polish=_polish)
+"""What a job with a style takes."""
 
 Optimize = _model("Optimize", OptimizeOptions(), WRITTEN, format=_format)
 """What a job with a painting takes."""

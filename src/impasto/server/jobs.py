@@ -34,11 +34,13 @@ _log = logging.getLogger("impasto.server")
 LOST = 10.0
 """Seconds without a sign of life after which a job's worker is taken for dead."""
 _ATTEMPTS = 3
+_BETTERED = ("optimize", "polish")
 _STRAY = 600.0
 """Seconds after which what belongs to no job is deleted: whoever wrote it is dead."""
 _SAID = 1000
 """Damaged records that are told of, each once."""
-_MARKS = ("preview", "progress", "beat", "cancel")
+_MARKS = ("preview", "progress", "beat", "cancel", "stop")
+_MADE = ("result", "style")
 
 
 class Jobs:
@@ -118,6 +120,7 @@ class Jobs:
             "error": job.error,
             "preview": f"{path}/preview?step={shown}" if shown and not job.final else None,
             "result": f"{path}/result" if job.state == "done" else None,
+            "style": f"{path}/style" if job.state == "done" and job.kind == "polish" else None,
             "media_type": job.media_type or None,
             "notes": list(job.notes),
         }
@@ -134,12 +137,28 @@ class Jobs:
             self._parts.clear(id)
         return job
 
-    def result(self, job: Job) -> JobPart:
+    def stop(self, id: str) -> Job:
+        """Have a job that gets better and better end with the best so far.
+
+        Raises:
+            Refusal: it is of another kind (409).
+        """
+        job = self.get(id)
+        if job.kind not in _BETTERED:
+            raise Refusal(
+                HTTPStatus.CONFLICT,
+                f"a {job.kind} job has nothing to keep before its end",
+                hint=f"DELETE /v1/jobs/{id} stops it",
+            )
+        self.mark(id, "stop", b"1")
+        return job
+
+    def result(self, job: Job, name: str = "result") -> JobPart:
         """Raises Refusal where the job has none: not yet (409), or not any more (410)."""
         if job.state != "done":
             ended = job.state if job.final else f"still {job.state}"
             raise Refusal(HTTPStatus.CONFLICT, f"the job is {ended}", hint=f"GET /v1/jobs/{job.id}")
-        return self.part(job.id, "result")
+        return self.part(job.id, name)
 
     # What workers do.
 
@@ -158,7 +177,8 @@ class Jobs:
         return None
 
     def part(self, id: str, name: str) -> JobPart:
-        """What is kept of a job: ``image``, ``painting`` or ``result``.
+        """What is kept of a job: ``image``, ``painting``, the paintings of its style, ``result``,
+        and the ``style`` that was learnt.
 
         Raises:
             Refusal: it is not there (410).
@@ -172,7 +192,7 @@ class Jobs:
         return self._parts.put(id, name, file)
 
     def mark(self, id: str, name: str, data: bytes) -> None:
-        """Note something small: ``preview``, ``progress``, ``beat`` or ``cancel``."""
+        """Note something small: ``preview``, ``progress``, ``beat``, ``cancel`` or ``stop``."""
         self._marks.put_data(f"{id}/{name}", data)
 
     def preview(self, id: str) -> bytes:
@@ -188,6 +208,10 @@ class Jobs:
 
     def cancelled(self, id: str) -> bool:
         return bool(self._marks.has_data_for_key(f"{id}/cancel"))
+
+    def stopped(self, id: str) -> bool:
+        """Whether it shall end with the best so far."""
+        return bool(self._marks.has_data_for_key(f"{id}/stop"))
 
     def release(self, job: Job) -> None:
         """Give back what this worker has taken and cannot do."""
@@ -217,7 +241,7 @@ class Jobs:
         error: Mapping[str, JsonValue] | None = None,
         notes: Iterable[str] = (),
     ) -> Job:
-        """Write how a job ended; of what belongs to it, only the result of one that is done
+        """Write how a job ended; of what belongs to it, only what one that is done has made
         stays."""
         job = replace(
             job, state=state, ended=time.time(), media_type=media_type, bytes=bytes, error=error,
@@ -225,7 +249,7 @@ class Jobs:
         )  # fmt: skip
         self._marks.delete_data(f"{job.id}/preview")
         self._put(job)
-        self._parts.clear(job.id, but=("result",) if state == "done" else ())
+        self._parts.clear(job.id, but=_MADE if state == "done" else ())
         return job
 
     def tidy(self) -> None:

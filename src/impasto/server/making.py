@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from impasto import images
 from impasto.errors import PictureLimitError
 from impasto.files import paths
 from impasto.options import (
     OptimizeOptions,
+    PolishOptions,
     ReadOptions,
     ServeOptions,
     StyleOptions,
@@ -22,18 +24,27 @@ from impasto.options import (
     WriteOptions,
 )
 from impasto.options.fields import Json, changed
-from impasto.progress import OnProgress, Progress
-from impasto.server import styles
+from impasto.progress import CancelToken, OnProgress, Progress
+from impasto.server import packing, styles
 from impasto.server.fields import FILM_TYPES, MEDIA_TYPES, WRITTEN, taken
 from impasto.server.jobs import Jobs
 from impasto.server.painting import OWN, Order, PaintedFile, own_format, painted, read_options
-from impasto.server.records import Job
+from impasto.server.records import Job, Told
+from impasto.stylization.stylizer import Stylizer
+
+if TYPE_CHECKING:
+    from impasto.catalog import Style
+    from impasto.images.picture import Picture
 
 SENT = "the film"
 """What errors call it, and its file."""
 _TELL = 0.25
 _SHOW = 3.0
 """Seconds between two writings of a job's progress, and of its picture so far."""
+_SHOWN = 1024
+"""Pixels of its longer side."""
+_MOST = 0.8
+"""Of the time that a job has, that a painting is learnt: the picture is painted afterwards."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +53,16 @@ class Wanted:
 
     painted: StylizeOptions
     style: StyleOptions
+    polish: PolishOptions
     write: WriteOptions
 
 
 def wanted(job: Job) -> Wanted:
     """Raises: OptionError: a value that is not allowed."""
     rest = dict(job.options)
-    style, write = taken(StyleOptions(), rest), taken(WRITTEN, rest)
-    return Wanted(changed(StylizeOptions(), rest), style, write)
+    style, polish = taken(StyleOptions(), rest), taken(PolishOptions(), rest)
+    write = taken(WRITTEN, rest)
+    return Wanted(changed(StylizeOptions(), rest), style, polish, write)
 
 
 def optimization(job: Job) -> tuple[OptimizeOptions, WriteOptions]:
@@ -61,7 +74,7 @@ def optimization(job: Job) -> tuple[OptimizeOptions, WriteOptions]:
 
 def made(options: ServeOptions, job: Job, jobs: Jobs, folder: Path) -> dict[str, Json]:
     """Do a job, keep its result, and say how it ended."""
-    image, tell = jobs.part(job.id, "image"), _teller(jobs, job.id)
+    image, tell = jobs.part(job.id, "image"), _Telling(jobs, job.id)
     sent = [jobs.part(job.id, part).read() for part in styles.parts(job.style)]
     if job.kind == "film":
         image.save(folder / SENT)
@@ -69,15 +82,19 @@ def made(options: ServeOptions, job: Job, jobs: Jobs, folder: Path) -> dict[str,
         media_type = FILM_TYPES[target.suffix[1:]]
         with target.open("rb") as file:
             size = jobs.keep(job.id, "result", file)
+        return {"state": "done", "media_type": media_type, "bytes": size, "notes": list(notes)}
+    size, learnt = 0, ""
+    if job.kind == "optimize":
+        painting = jobs.part(job.id, "painting").read()
+        made = _optimized(options, job, image.read(), painting, tell)
     else:
-        if job.kind == "stylize":
-            made = _stylized(options, job, image.read(), sent)
-        else:
-            painting = jobs.part(job.id, "painting").read()
-            made = _optimized(options, job, image.read(), painting, tell)
-        media_type, notes = MEDIA_TYPES[made.format], made.notes
-        size = jobs.keep(job.id, "result", BytesIO(made.data))
-    return {"state": "done", "media_type": media_type, "bytes": size, "notes": list(notes)}
+        if job.kind == "polish":
+            style, learnt = _polished(options, job, image.read(), sent[0], folder, tell)
+            size, sent = jobs.keep(job.id, "style", BytesIO(style)), [style]
+        made = _stylized(options, job, image.read(), sent)
+    size += jobs.keep(job.id, "result", BytesIO(made.data))
+    notes = list(filter(None, [*made.notes, learnt]))
+    return {"state": "done", "media_type": MEDIA_TYPES[made.format], "bytes": size, "notes": notes}
 
 
 def _stylized(options: ServeOptions, job: Job, image: bytes, sent: list[bytes]) -> PaintedFile:
@@ -91,7 +108,6 @@ def _film(
 ) -> tuple[Path, Sequence[str]]:
     """The painted film of the one that was sent, and what had to be decided."""
     from impasto.stylization.film import fitting, stylize_film
-    from impasto.stylization.stylizer import Stylizer
 
     target = folder / f"painted.{job.format or 'mp4'}"
     name = styles.shown(job.style)
@@ -121,7 +137,7 @@ def _film(
 
 
 def _optimized(
-    options: ServeOptions, job: Job, image: bytes, painting: bytes, tell: OnProgress
+    options: ServeOptions, job: Job, image: bytes, painting: bytes, tell: _Telling
 ) -> PaintedFile:
     from impasto.studio.optimization.optimize import optimize
 
@@ -129,31 +145,78 @@ def _optimized(
     photo = images.read(image, read, enough=want.size)
     style_size = want.style_size or math.ceil(want.size * want.style_scale)
     style = images.read(painting, read, enough=style_size, name=styles.WHAT)
-    painted = optimize(photo, style, options=want, on_step=tell)
+    painted = optimize(photo, style, options=want, on_step=tell, cancel=tell.cancel)
     format = job.format or own_format(photo)
     data = images.encode(painted, format, write)
     return PaintedFile(data, format, want.device, {}, [*photo.notes, *style.notes])
 
 
-def _teller(jobs: Jobs, id: str) -> OnProgress:
-    """Writes progress where clients see it, not more often than they look; now and then with
-    the picture so far, where a step has one."""
-    marked = pictured = time.monotonic()
-    shown = 0
+@dataclass(frozen=True, kw_only=True)
+class _Seen(Progress):
+    """A step with what the photograph looks like then."""
 
-    def tell(progress: Progress) -> None:
-        nonlocal marked, pictured, shown
+    picture: Callable[[], Picture]
+
+
+def _polished(
+    options: ServeOptions, job: Job, image: bytes, sent: bytes, folder: Path, tell: _Telling
+) -> tuple[bytes, str]:
+    """The style of a painting, learnt on, as a zip file; and what came of it."""
+    from impasto.studio.training import polish
+
+    want, read = wanted(job), read_options(options)
+    painting = images.read(sent, read, name=styles.WHAT)
+    photo = images.read(image, read, enough=_SHOWN)
+    photo = photo.resized(min(_SHOWN, max(photo.width, photo.height)))
+    look = asdict(replace(want.painted, size=None))
+
+    def on_step(step: polish.Step) -> None:
+        about = {name: value for name, value in vars(step).items() if name != "style"}
+        picture = partial(_shown, step.style, photo, look, options.device)
+        tell(_Seen(**about, picture=picture))
+
+    tell.until = time.monotonic() + min(options.polish_deadline, _MOST * options.job_deadline)
+    more = [photo.save(folder / "photo.png")]
+    result = polish.polish(
+        painting, folder, want.polish, style=want.style, more=more, on_step=on_step,
+        cancel=tell.cancel,
+    )  # fmt: skip
+    style = packing.packed(polish.save(result, folder / result.style.name))
+    if result.before is None or result.after is None:
+        return style, ""
+    steps = result.checkpoint.step
+    return style, f"loss {result.before:.2f} at once, {result.after:.2f} after {steps} steps"
+
+
+def _shown(
+    style: Callable[[], Style], photo: Picture, look: dict[str, Any], device: str
+) -> Picture:
+    return Stylizer(style(), device=device)(photo, **look)
+
+
+class _Telling:
+    """Writes progress where clients see it, not more often than they look; now and then with
+    the picture so far, where a step has one. It is told there when to ``cancel``, too, which it
+    does itself when the time is up."""
+
+    def __init__(self, jobs: Jobs, id: str) -> None:
+        self.cancel, self.until = CancelToken(), math.inf
+        self._jobs, self._id = jobs, id
+        self._marked = self._pictured = time.monotonic()
+        self._shown = 0
+
+    def __call__(self, progress: Progress) -> None:
         now = time.monotonic()
-        if now - marked < _TELL and progress.step < progress.total:
+        if now - self._marked < _TELL and progress.step < progress.total:
             return
-        marked = now
+        self._marked = now
+        if now > self.until or self._jobs.stopped(self._id):
+            self.cancel.cancel()
         picture = getattr(progress, "picture", None)
-        if picture and now - pictured > _SHOW:
-            jobs.mark(id, "preview", picture().encode("JPEG"))
-            pictured, shown = now, progress.step
+        if picture and now - self._pictured > _SHOW:
+            self._jobs.mark(self._id, "preview", picture().encode("JPEG"))
+            self._pictured, self._shown = time.monotonic(), progress.step
         values = {name: float(value) for name, value in progress.losses.items()}
         losses = {name: round(each, 6) for name, each in values.items() if math.isfinite(each)}
-        about = {"step": progress.step, "total": progress.total, "losses": losses, "shown": shown}
-        jobs.mark(id, "progress", json.dumps(about).encode())
-
-    return tell
+        told = Told(step=progress.step, total=progress.total, losses=losses, shown=self._shown)
+        self._jobs.mark(self._id, "progress", told.model_dump_json().encode())

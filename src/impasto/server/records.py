@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, Valid
 
 from impasto.server.schema import Problem
 
-Kind: TypeAlias = Literal["stylize", "film", "optimize"]
+Kind: TypeAlias = Literal["stylize", "film", "optimize", "polish"]
 State: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
 FINAL = ("done", "failed", "cancelled")
 

@@ -25,11 +25,12 @@ class Problem(BaseModel):
 
 
 class JobStatus(BaseModel):
-    """A job. `ahead` is how many are before it while it waits, `preview` the picture so far;
-    `notes` say what had to be decided, such as that a field has a new name."""
+    """A job. `ahead` is how many are before it while it waits, `preview` the picture so far,
+    `style` the style that was learnt; `notes` say what had to be decided, such as that a field has
+    a new name."""
 
     id: str = Field(examples=["q8x1tq2N8e2bG5y3cV0z9A"])
-    kind: Literal["stylize", "film", "optimize"]
+    kind: Literal["stylize", "film", "optimize", "polish"]
     state: Literal["queued", "running", "done", "failed", "cancelled"]
     step: int = Field(examples=[40])
     total: int = Field(examples=[200])
@@ -39,6 +40,7 @@ class JobStatus(BaseModel):
     error: Problem | None
     preview: str | None
     result: str | None
+    style: str | None
     media_type: str | None
     notes: list[str]
 
@@ -94,6 +96,7 @@ def _files(*types: str) -> Responses:
 PICTURE = _files(*MEDIA_TYPES.values())
 RESULT = _files(*MEDIA_TYPES.values(), *FILM_TYPES.values())
 JPEG = _files("image/jpeg")
+ZIP = _files("application/zip")
 ACCEPTED: Responses = {
     202: {
         "description": "The job, queued.",

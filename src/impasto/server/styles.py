@@ -15,6 +15,7 @@ from impasto.catalog import Style, hypernetwork
 from impasto.catalog.blend import blend
 from impasto.errors import OptionError
 from impasto.options import ReadOptions, StyleOptions
+from impasto.server import packing
 
 Sent = TypeVar("Sent")
 
@@ -93,11 +94,13 @@ def parts(style: str) -> list[str]:
 
 
 def made(style: str, sent: Sequence[bytes], options: StyleOptions, read: ReadOptions) -> Style:
-    """The style of a text, and of the paintings that were sent with it.
+    """The style of a text, and of the paintings that were sent with it; in the place of one, the
+    zip file of a style.
 
     Raises:
         OptionError: styles that cannot be blended.
         PictureError: a painting cannot be read, is too large, or there is no style in it.
+        StyleError: there is none in a zip file.
     """
     if not sent:
         return catalog.find(style)
@@ -112,5 +115,7 @@ def made(style: str, sent: Sequence[bytes], options: StyleOptions, read: ReadOpt
 
 def _painted(data: bytes, options: StyleOptions, read: ReadOptions) -> Style:
     """Read no larger than a painting is seen, if its codec can."""
+    if packing.is_packed(data):
+        return packing.unpacked(data)
     enough = options.style_size or hypernetwork.bundled().card.style_size
     return catalog.find(images.read(data, read, enough=enough, name=WHAT), options)

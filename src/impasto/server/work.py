@@ -32,8 +32,12 @@ _log = logging.getLogger("impasto.server")
 
 _POLL = 0.2
 _OUTCOME = "outcome.json"
+_PATIENT = {"optimize": 10, "polish": 15}
+"""Niceness of what takes minutes on all cores."""
 _FAILED = 1
 """Python's exit code for what nobody expected: the place of the jobs is away, the disk is full."""
+_NEEDS = {"film": ["av"], "optimize": ["torch"], "polish": ["torch", "accelerate"]}
+
 _FILM = re.compile(
     rb"....(ftyp|moov|mdat|wide|free|skip)|\x1a\x45\xdf\xa3|RIFF....AVI |\x00\x00\x01[\xb3\xba]"
     rb"|OggS|FLV\x01|\x30\x26\xb2\x75\x8e\x66\xcf\x11|\x47.{187}\x47|....\x47.{191}\x47",
@@ -45,8 +49,7 @@ _STILL = re.compile(rb"....ftyp(avi[fs]|hei[cmsx]|hev[cmsx]|mif1|msf1|crx )", re
 
 def kinds() -> list[str]:
     """Kinds of jobs that can be done here."""
-    extras = {"film": "av", "optimize": "torch"}
-    return ["stylize", *(kind for kind, module in extras.items() if find_spec(module))]
+    return ["stylize", *(kind for kind, need in _NEEDS.items() if all(map(find_spec, need)))]
 
 
 def is_film(head: bytes) -> bool:
@@ -60,8 +63,9 @@ def require_no_film(head: bytes) -> None:
         raise PictureError("the picture is a film", hint="films: POST /v1/jobs")
 
 
-def kind_of(image: bytes, painting: bytes | None, format: str | None) -> Kind:
-    """What is to be done with what was sent, decided by its first bytes.
+def kind_of(image: bytes, painting: bytes | None, format: str | None, polish: bool = False) -> Kind:
+    """What is to be done with what was sent, decided by its first bytes, and whether a style is
+    to be learnt for it.
 
     Raises:
         PictureError: neither a picture nor a film.
@@ -74,9 +78,14 @@ def kind_of(image: bytes, painting: bytes | None, format: str | None) -> Kind:
         recognise(head, "the picture")
     if painting is not None:
         recognise(painting[:1024], styles.WHAT)
-    kind: Kind = "film" if film else "stylize" if painting is None else "optimize"
+    if film and polish:
+        hint = "polish it with a picture, and send the style that comes out with the film"
+        raise OptionError("a film is not painted in a style that is still learnt", hint=hint)
+    kind: Kind = "film" if film else "optimize" if painting else "polish" if polish else "stylize"
     if kind not in kinds():
-        raise OptionError(f"this service does no {kind} jobs", hint=f"it does {', '.join(kinds())}")
+        extra = "video" if kind == "film" else "train"
+        hint = f"it does {', '.join(kinds())}; for more, install impasto[{extra}] there"
+        raise OptionError(f"this service does no {kind} jobs", hint=hint)
     return kind
 
 
@@ -191,7 +200,7 @@ def _perform(options: ServeOptions, job: Job, folder: str) -> None:
     """Do a job; what became of it is left in a file for the worker."""
     end_with_parent()
     if hasattr(os, "nice"):
-        os.nice(5)  # clients that wait come first
+        os.nice(_PATIENT.get(job.kind, 5))  # clients that wait come first
     jobs = Jobs(options)
     try:
         what = making.SENT if job.kind == "film" else "the picture"

@@ -12,11 +12,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
-from impasto.errors import PictureLimitError
+from impasto.errors import OptionError, PictureLimitError
 from impasto.images.codecs.formats import recognise
 from impasto.options import ServeOptions
-from impasto.server import making, schema, styles, work
-from impasto.server.fields import SUFFIXES, Optimize, Stylize, renamed
+from impasto.server import making, packing, schema, styles, work
+from impasto.server.fields import SUFFIXES, Optimize, Styled, renamed
 from impasto.server.painting import SMALLER
 from impasto.server.problems import Refusal
 from impasto.server.ranges import ranged
@@ -37,7 +37,7 @@ router = APIRouter(prefix="/v1", responses=schema.ERRORS)
     response_model=schema.JobStatus,
     responses=schema.ACCEPTED,
     openapi_extra=schema.body(
-        Stylize,
+        Styled,
         Optimize,
         image="A picture, or a film.",
         painting="A painting, in whose style the picture is optimised; instead of style.",
@@ -46,10 +46,12 @@ router = APIRouter(prefix="/v1", responses=schema.ERRORS)
 async def submit(
     request: Request, response: Response, options: Options, jobs: AllJobs
 ) -> schema.JsonObject:
-    """Queue what takes long: a film, a very large picture, or one that is optimised.
+    """Queue what takes long: a film, a very large picture, one that is optimised, or a painting
+    that is learnt.
 
-    Fields are those of one of three kinds: a picture or a film with `style`, which may be the
-    file of a painting, or a picture with `painting`.
+    Fields are those of one of four kinds: a picture or a film with `style`, which may be the
+    file of a painting; the file of a painting as `style`, which is learnt as long as `polish` says,
+    and a picture to paint in it; or a picture with `painting`.
     """
     async with received(request, ("image", "painting", "style")) as (files, fields):
         job = _ordered({name: head(file) for name, file in files.items()}, fields, options)
@@ -62,17 +64,21 @@ def _ordered(heads: dict[str, bytes], fields: Fields, options: ServeOptions) -> 
     """The job that a form asks for, whose files begin with ``heads``."""
     painting, style = heads.get("painting"), ""
     notes: tuple[str, ...] = ()
-    kind = work.kind_of(heads["image"], painting, fields.get("format"))
+    polish = bool(fields.get("polish"))
+    kind = work.kind_of(heads["image"], painting, fields.get("format"), polish)
     if kind == "optimize":
         fields.pop("style", None)
         fields, notes = renamed(fields)
         wanted = checked(Optimize, fields)
     else:
-        wanted = checked(Stylize, fields)
+        wanted = checked(Styled, fields)
         style = _style(heads, wanted.pop("style"), wanted.pop("shares"))
+        if polish and (style != "*1" or packing.is_packed(heads[styles.part(1)])):
+            raise OptionError("only one painting can be learnt", hint="send it as the file style")
     format = work.format_of(kind, wanted.pop("format"))
     job = Job("", kind, style, format, wanted, notes=notes)
     _check_size(job, options)
+    _check_time(job, options)
     return job
 
 
@@ -80,7 +86,8 @@ def _style(heads: dict[str, bytes], named: str | None, shares: str | None) -> st
     """The text of a job's style, whose paintings begin with what are ``heads``."""
     sent = styles.paintings(heads)
     for each in sent:
-        recognise(each, styles.WHAT)
+        if not packing.is_packed(each):
+            recognise(each, styles.WHAT)
     return styles.chosen(named, len(sent), shares)
 
 
@@ -101,6 +108,19 @@ def _check_size(job: Job, options: ServeOptions) -> None:
         )
 
 
+def _check_time(job: Job, options: ServeOptions) -> None:
+    """Refuse what would be stopped before it has come as far as is wanted."""
+    polish = job.options.get("polish")
+    if not polish:
+        return
+    _, seconds = making.wanted(job).polish.amount()
+    if seconds > options.polish_deadline:
+        raise OptionError(
+            f"{polish} is longer than this service learns a painting",
+            hint=f"the limit is {options.polish_deadline:g}s",
+        )
+
+
 @router.get("/jobs/{id}", tags=["jobs"], response_model=schema.JobStatus)
 def state(job: OneJob, jobs: AllJobs) -> schema.JsonObject:
     """How far a job is."""
@@ -111,6 +131,12 @@ def state(job: OneJob, jobs: AllJobs) -> schema.JsonObject:
 def cancel(job: OneJob, jobs: AllJobs) -> schema.JsonObject:
     """Stop a job; the result of one that is done is deleted."""
     return jobs.status(jobs.cancel(job.id))
+
+
+@router.post("/jobs/{id}/stop", tags=["jobs"], response_model=schema.JobStatus)
+def stop(job: OneJob, jobs: AllJobs) -> schema.JsonObject:
+    """End an optimisation, or the learning of a painting, with the best so far as its result."""
+    return jobs.status(jobs.stop(job.id))
 
 
 @router.get("/jobs/{id}/events", tags=["jobs"], response_class=EventSourceResponse)
@@ -133,7 +159,7 @@ async def events(job: OneJob, jobs: AllJobs) -> AsyncIterator[ServerSentEvent]:
 
 @router.get("/jobs/{id}/preview", tags=["jobs"], response_class=Response, responses=schema.JPEG)
 def so_far(job: OneJob, jobs: AllJobs) -> Response:
-    """The picture of an optimisation so far, as long as it runs."""
+    """The picture so far, as long as an optimisation runs, or a painting is learnt."""
     return Response(jobs.preview(job.id), media_type="image/jpeg")
 
 
@@ -145,3 +171,13 @@ def result(request: Request, job: OneJob, jobs: AllJobs) -> Response:
     name = f"{re.sub('[:,]', '-', styles.shown(job.style)) or 'painting'}.{ending}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return ranged(request, jobs.result(job), job.ended, job.media_type, headers)
+
+
+@router.head("/jobs/{id}/style", include_in_schema=False)
+@router.get("/jobs/{id}/style", tags=["jobs"], response_class=Response, responses=schema.ZIP)
+def style(request: Request, job: OneJob, jobs: AllJobs) -> Response:
+    """The style that was learnt of a painting: its folder as a zip file. What takes a painting as
+    `style` takes that file, too."""
+    headers = {"Content-Disposition": 'attachment; filename="style.zip"'}
+    part = jobs.result(job, "style")
+    return ranged(request, part, job.ended, "application/zip", headers)

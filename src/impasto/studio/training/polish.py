@@ -9,7 +9,7 @@ impasto. The network is written into the hypernetwork's template, so nothing is 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ from impasto.catalog.layout import CARD
 from impasto.errors import Cancelled, OptionError, OutputError
 from impasto.files import paths
 from impasto.options import NetworkOptions, PolishOptions, StyleOptions, TrainOptions
-from impasto.progress import CancelToken, OnProgress, silent
+from impasto.progress import CancelToken, OnProgress, Progress, silent
 from impasto.studio import networks
 from impasto.studio.export.hypernetwork import exported
 from impasto.studio.networks import TransformNetwork
@@ -51,6 +51,17 @@ _LOSS = replace(TrainOptions().loss, style_statistic="gram-covariance", tone_wei
 _OPTIONS = TrainOptions(batch=1, style_size=512, learning_rate=5e-3, held_out=1, loss=_LOSS)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Step(Progress):
+    """One photograph that was learnt from."""
+
+    style: Callable[[], Style]
+    """The style as it is now."""
+
+
+OnStep = Callable[[Step], None]
+
+
 @dataclass(frozen=True)
 class Polished:
     """A style that was learnt on, and what came of it."""
@@ -73,13 +84,15 @@ def polish(
     more: Sequence[Path] = (),
     restart: bool = False,
     on_progress: OnProgress = silent,
+    on_step: OnStep | None = None,
     cancel: CancelToken | None = None,
 ) -> Polished:
     """The style of a painting, learnt on from what the hypernetwork makes of it.
 
     ``folder`` keeps what is needed to go on, in ``training``; the style is not written there.
     ``more`` are photographs to learn with, beside those that came with impasto and those of
-    ``options.photos``. Stopped by ``cancel``, it gives the best so far.
+    ``options.photos``. ``on_step`` is called after each step with the style as it is then. Stopped
+    by ``cancel``, it gives the best so far.
 
     Raises:
         OptionError: ``painting`` is a style already, or a value that is not allowed.
@@ -107,10 +120,14 @@ def polish(
     start = checkpoint.of(network, 0, course.training)
     before = lesson.validation(network)
     stopped = False
+
+    def tell(progress: Progress) -> None:
+        on_progress(progress)
+        if on_step:
+            on_step(Step(**vars(progress), style=lambda: _so_far(made, network.state_dict())))
+
     try:
-        learnt = loop.learn(
-            network, course, resumed, accelerator, on_progress=on_progress, cancel=cancel
-        )
+        learnt = loop.learn(network, course, resumed, accelerator, on_progress=tell, cancel=cancel)
     except Cancelled:
         learnt, stopped = checkpoints.latest(work, course.training).checkpoint or start, True
     after = lesson.validation(learnt.built().to(accelerator.device))
@@ -211,9 +228,15 @@ def _sources(made: Style, dataset: Photos) -> dict[str, str]:
 
 def _style(made: Style, learnt: Checkpoint, training: TrainingRecord) -> Style:
     """The learnt network as a style that is in no folder."""
-    state = learnt.built().state_dict()
+    style = _so_far(made, learnt.built().state_dict())
+    card = replace(style.card, training=training, style_size=training.style_size)
+    return replace(style, card=card)
+
+
+def _so_far(made: Style, state: Mapping[str, torch.Tensor]) -> Style:
+    """The style of a network that is still learning."""
+    state = {name: each.detach().cpu() for name, each in state.items()}
     weights = {name: np.asarray(each) for name, each in (state | exported(state)).items()}
     network = filled(painted.template(made), weights).encoded()
-    model = made.card.model.holding(network)
-    card = replace(made.card, model=model, training=training, style_size=training.style_size)
+    card = replace(made.card, model=made.card.model.holding(network))
     return replace(made, card=card, network=network)
