@@ -10,6 +10,30 @@ VERSION = "0.1.0"
 _REQUIREMENT = r"(?P<name>[\w.-]+).*extra == ['\"](?P<extra>[\w-]+)"
 
 
+def commit() -> str | None:
+    """The commit that the package was built from, or that a checkout is at; None: not known."""
+    import subprocess
+    from contextlib import suppress
+    from pathlib import Path
+
+    here = Path(__file__)
+    with suppress(OSError):
+        return here.with_name("commit.txt").read_text("ascii").strip()
+    root = here.parents[2]
+    if (root / ".git").exists():
+        command = ["git", "-C", str(root), "rev-parse", "HEAD"]
+        with suppress(OSError):  # there is no git
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            return done.stdout.strip() or None
+    return None
+
+
+def described() -> str:
+    """The version, and the commit where that is known: ``0.1.0 (1a2b3c4d5e6f)``."""
+    at = commit()
+    return f"{VERSION} ({at[:12]})" if at else VERSION
+
+
 def need(module: str, extra: str, what: str = "") -> ModuleType:
     """A module that comes with an extra, imported.
 

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from impasto import __version__, images
+from impasto import __version__, distribution, images
 from running import process, run
 
 
@@ -128,7 +128,9 @@ def test_without_the_extra_training_names_the_line_to_type(folder):
 
 
 def test_version_help_and_completion():
-    assert process("--version").stdout.decode().strip() == f"impasto {__version__}"
+    said = process("--version").stdout.decode().strip()
+    assert said == f"impasto {distribution.described()}"
+    assert said.startswith(f"impasto {__version__}")
     for command in ([], ["stylize"], ["styles"], ["sheet"], ["demo"], ["doctor"], ["train"]):
         assert run(*command, "--help").returncode == 0
     words = {

@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from impasto import distribution
 from impasto.cli import (
     lab,
     optimizing,
@@ -21,7 +22,6 @@ from impasto.cli import (
     training,
     words,
 )
-from impasto.distribution import VERSION
 from impasto.errors import ImpastoError, OutputError, in_memory, reason
 from impasto.terminal import Terminal, error_record
 
@@ -59,7 +59,7 @@ for command in (
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"impasto {VERSION}")  # noqa: T201
+        print(f"impasto {distribution.described()}")  # noqa: T201
         raise typer.Exit
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from impasto import catalog
+from impasto import catalog, distribution
 from impasto.cli.flags import (
     STYLE_HELP,
     Device,
@@ -30,7 +30,6 @@ from impasto.cli.flags import (
     with_options,
 )
 from impasto.cli.studio import polished, stop_gently
-from impasto.distribution import VERSION
 from impasto.errors import OptionError, OutputError, reason
 from impasto.inference import devices
 from impasto.options import PolishOptions, ReadOptions, StyleOptions, StylizeOptions, WriteOptions
@@ -290,4 +289,4 @@ def doctor(
     if bench:
         Terminal(as_json=as_json).details("milliseconds at 1280x720", {"devices": checks.bench()})
         return
-    Terminal(as_json=as_json).details(f"impasto {VERSION}", checks.report())
+    Terminal(as_json=as_json).details(f"impasto {distribution.described()}", checks.report())
