@@ -7,8 +7,8 @@ import torch
 
 from impasto.catalog import Artwork, Entry
 from impasto.options import NetworkOptions, TrainOptions
-from impasto.studio import networks
-from impasto.studio.training import checkpoint, checkpoint_file, sealed
+from impasto.studio import networks, sealed
+from impasto.studio.training import checkpoint, checkpoint_file
 from impasto.studio.training.checkpoint import Training
 from impasto.studio.training.muon import Muon
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,10 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import learning_any
 import running
 from impasto import images
 from impasto.options import LossOptions, OptimizeOptions
 from impasto.studio.optimization import recipe
+from impasto.studio.training import train_any
 
 SMALL = ("--size", "64", "--scales", "1", "--content-layers", "conv2_1", "--style-layers")
 SMALL = (*SMALL, "conv1_1,conv2_1:0.5")
@@ -268,3 +271,37 @@ def test_networks_are_listed_with_their_speed(folder):
         wrong = run("networks", "tiny", "--size", size, cwd=folder)
         assert wrong.returncode == 2
         assert "use --size 1920x1080" in wrong.stderr
+
+
+def test_train_any_learns_and_says_what_came_of_it(photos, tmp_path, monkeypatch):
+    """Its folder is written by :mod:`impasto.studio.export.publish`, which has its own test."""
+    written = []
+    monkeypatch.setattr(train_any, "write_hypernetwork", lambda *given: written.append(given))
+    paintings = learning_any.paintings(tmp_path)
+    shape = "--components", 2, "--hidden", 8, "--embedding", 4, "--directions", 2, "--width", 4
+    small = "--crop", 64, "--first-crop", 32, "--style-size", 48, "--blocks", 2, "--styles", 2
+    command = "train-any", paintings, photos, "-o", "mine", "--steps", 1, "--batch", 1
+    done = run(*command, *shape, *small, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = r"mine  1 steps  held-out paintings: style [0-9.]+, content [0-9.]+, tone -?[0-9.]+"
+    assert re.search(told, done.stderr)
+    assert "Try: impasto stylize photo.jpg -s painting.jpg --hypernetwork mine" in done.stderr
+    options = written[0][1].options
+    assert (options.components, options.embedding, written[0][1].network.width) == (2, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--start", "nowhere"), 2, "nowhere is no hypernetwork"),
+        (("--start", "photo.jpg"), 1, "photo.jpg is not a hypernetwork"),
+        (("--styles", "0"), 2, "styles is 0"),
+        (("--style-statistic", "moments"), 2, "gram-covariance"),
+    ],
+)
+def test_train_any_refuses_what_cannot_work(arguments, code, said, folder, photos):
+    before = sorted(folder.iterdir())
+    done = run("train-any", folder, photos, "-o", "mine", *arguments, cwd=folder)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+    assert said in done.stderr
+    assert sorted(folder.iterdir()) == before

@@ -2,6 +2,7 @@
 
 import json
 import math
+import resource
 
 import pytest
 import safetensors
@@ -10,7 +11,7 @@ import torch
 
 from impasto.errors import TrainingError
 from impasto.options import HypernetworkOptions, NetworkOptions
-from impasto.studio import hypernetwork, networks
+from impasto.studio import hypernetwork, networks, sealed
 from impasto.studio.hypernetwork import LAYERS, Hypernetwork
 from impasto.studio.perceptual.losses import gram_matrix
 
@@ -66,7 +67,8 @@ def test_weights_are_a_start_and_a_combination_of_directions(made):
     parts = made.decoder.coefficients(embedding)[:, 3 * place : 3 * place + 3]
     directions = made.decoder.directions[name.replace(".", "/")]
     start = made.decoder.start[name.replace(".", "/")]
-    offset = made.decoder.scales[place] * parts @ directions
+    assert directions.shape == (3, *made.decoder.shapes[name])
+    offset = made.decoder.scales[place] * parts @ directions.flatten(1)
     assert torch.allclose(weights[name], start + offset.reshape(2, *start.shape), atol=1e-6)
 
 
@@ -123,7 +125,7 @@ def test_a_newer_file_is_refused(made, tmp_path):
         ({"options": "{"}, "is not a hypernetwork"),
         ({"options": json.dumps({"eyes": 2})}, "is not a hypernetwork: .*do not exist here: eyes"),
         ({"format": "none"}, "is not a hypernetwork"),
-        ({"network": json.dumps({"width": 8})}, "is not a hypernetwork: .*size mismatch"),
+        ({"network": json.dumps({"width": 8})}, "is not a hypernetwork: .*has another shape"),
     ],
 )
 def test_another_file_is_refused(made, tmp_path, change, said):
@@ -134,6 +136,55 @@ def test_another_file_is_refused(made, tmp_path, change, said):
     safetensors.torch.save_file(safetensors.torch.load_file(path), path, header)
     with pytest.raises(TrainingError, match=f"(?s){said}"):
         hypernetwork.read(path)
+
+
+def _spoil(made, path, tensors=(), **header):
+    """Its file with other tensors or metadata, and a checksum that is right."""
+    said = sealed.metadata(path)
+    changed = safetensors.torch.load_file(path) | dict(tensors)
+    kept = {name: each for name, each in changed.items() if each is not None}
+    said = {name: each for name, each in {**said, **header}.items() if name != "sha256"}
+    path.write_bytes(sealed.encode(kept, said))
+
+
+@pytest.mark.parametrize(
+    ("tensors", "header", "said"),
+    [
+        ({"encoder.mean": None}, {}, "encoder.mean is missing"),
+        ({"wings": torch.ones(2)}, {}, "wings is missing, unknown"),
+        ({"encoder.embed.bias": torch.ones(4)}, {}, "encoder.embed.bias .* another shape or type"),
+        ({"encoder.embed.bias": torch.ones(4).half() / 0}, {}, "weights that are no numbers"),
+        ({}, {"format": "٣"}, "its format is"),
+        ({}, {"options": "[" * 50_000 + "]" * 50_000}, "too deep"),
+        ({}, {"options": '{"directions": 1000000000}'}, "directions is 1000000000"),
+    ],
+)
+def test_a_file_that_does_not_hold_what_it_says_is_refused(made, tmp_path, tensors, header, said):
+    path = tmp_path / "any.safetensors"
+    path.write_bytes(hypernetwork.encoded(made))
+    _spoil(made, path, tensors, **header)
+    with pytest.raises(TrainingError, match=f"(?s)is not a hypernetwork: .*{said}"):
+        hypernetwork.read(path)
+
+
+def test_a_file_that_says_to_be_huge_takes_no_memory(made, tmp_path):
+    path = tmp_path / "any.safetensors"
+    path.write_bytes(hypernetwork.encoded(made))
+    huge = {"components": 64, "hidden": 4096, "embedding": 1024, "directions": 256}
+    _spoil(made, path, options=json.dumps(huge), network=json.dumps({"width": 128, "blocks": 32}))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(TrainingError, match="has another shape or type"):
+        hypernetwork.read(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+
+
+def test_a_file_that_was_changed_or_cut_is_refused(made, tmp_path):
+    path, whole = tmp_path / "any.safetensors", hypernetwork.encoded(made)
+    changed = whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:]
+    for data, said in ((changed, "checksum"), (whole[:-9], "bytes of data")):
+        path.write_bytes(data)
+        with pytest.raises(TrainingError, match=f"is not a hypernetwork: .*{said}"):
+            hypernetwork.read(path)
 
 
 def test_what_is_no_safetensors_file_is_refused(tmp_path):

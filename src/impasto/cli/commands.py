@@ -42,6 +42,7 @@ for command in (
     optimizing.optimize,
     optimizing.redo,
     training.train,
+    training.train_any,
     studio.layers,
     studio.networks,
     quality.distill,
@@ -79,7 +80,7 @@ def _names() -> set[str]:
     commands = {
         each.name or getattr(each.callback, "__name__", "") for each in app.registered_commands
     }
-    return {name for name in groups | commands if name}
+    return {name.replace("_", "-") for name in groups | commands if name}
 
 
 def run() -> NoReturn:

@@ -1,4 +1,4 @@
-"""The command that learns styles from paintings."""
+"""The commands that learn styles from paintings, and how to make styles of any."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from impasto.cli.flags import (
 )
 from impasto.cli.studio import end_if_cancelled, network_of, stop_gently, studio_file
 from impasto.errors import OptionError
-from impasto.options import TrainOptions
+from impasto.options import TrainAnyOptions, TrainOptions
 from impasto.progress import CancelToken
 from impasto.terminal import Terminal
 
@@ -112,6 +112,55 @@ def train(
             restart=restart, on_progress=move, cancel=cancel,
         )  # fmt: skip
     _say_learnt(folder, terminal)
+    end_if_cancelled(cancel)
+
+
+def _any_base(others: Values) -> TrainAnyOptions:
+    if others["start"] is None:
+        return TrainAnyOptions()
+    folder = Path(others["out"]) / studio_file("training.checkpoints").WORK
+    found = studio_file("training.start_any")
+    options: TrainAnyOptions = found.options_of(
+        found.find(others["start"], folder, others["restart"])
+    )
+    return options
+
+
+@with_options
+def train_any(
+    paintings: Annotated[Path, typer.Argument(help="A folder of pictures to learn styles from.")],
+    photos: Annotated[Path, typer.Argument(help="A folder of photographs.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder, for --hypernetwork.")],
+    *,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--start",
+            help="What is learnt on from: a hypernetwork's folder, a checkpoint, or any: the one "
+            "that came with impasto.",
+        ),
+    ] = None,
+    restart: Restart = False,
+    quiet: Quiet = False,
+    options: Annotated[TrainAnyOptions, Taken(base=_any_base)],
+) -> None:
+    """Teach a hypernetwork to make a style of any painting at once (needs impasto[train]).
+
+    It takes some thousand pictures of each kind, and hours on a processor. Stopped by Ctrl-C or
+    worse, the same command goes on where it was.
+    """
+    terminal, cancel = Terminal(quiet=quiet), CancelToken()
+    with (
+        terminal.bar("learning", lines=True) as move,
+        stop_gently(cancel, terminal, "the same command goes on from here"),
+    ):
+        taught = studio_file("training.train_any").train_any(
+            paintings, photos, out, options=options, start=start, restart=restart,
+            on_progress=move, cancel=cancel,
+        )  # fmt: skip
+    told = f"  held-out paintings: {taught.held}" if taught.held else ""
+    terminal.say(f"{taught.folder}  {taught.steps:,} steps{told}")
+    terminal.say(f"Try: impasto stylize photo.jpg -s painting.jpg --hypernetwork {taught.folder}")
     end_if_cancelled(cancel)
 
 

@@ -15,6 +15,7 @@ from impasto.options.training import (
     PolishOptions,
     QuantizeOptions,
     SearchOptions,
+    TrainAnyOptions,
     TrainOptions,
 )
 
@@ -32,6 +33,7 @@ __all__ = [
     "ServeOptions",
     "StyleOptions",
     "StylizeOptions",
+    "TrainAnyOptions",
     "TrainOptions",
     "WriteOptions",
 ]

@@ -116,6 +116,55 @@ class TrainOptions(LearningOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainAnyOptions(LearningOptions):
+    """How a hypernetwork learns to make styles of paintings, by relative losses."""
+
+    steps: int = knob(20_000, "Training steps.", low=1, high=999_999_999)
+    learning_rate: float = knob(
+        7e-3, "Peak learning rate of the directions; all else has a part of it.", low=1e-6, high=1
+    )
+    save_every: int = knob(500, "Steps between checkpoints.", low=1)
+    styles: int = knob(8, "Paintings per step, each with a network of its own.", low=1, high=256)
+    batch: int = knob(
+        2, "Photographs per step, each painted by all of these networks.", low=1, high=256
+    )
+    first_crop: int = knob(
+        128,
+        "Side of the training crops for the first half; they grow to --crop in the second.",
+        low=32,
+        high=2048,
+    )
+    style_size: int = knob(288, "Side of the paintings in pixels, at the end.", low=32, high=1024)
+    recolored: float = knob(
+        0.5, "Part of the paintings whose colours are mixed anew.", low=0, high=1
+    )
+    photo_styles: float = knob(
+        0.1, "Part of the paintings that are photographs instead.", low=0, high=1
+    )
+    boldness: float = knob(
+        3.2, "The boldness is drawn between 1 over this and this.", low=1, high=10
+    )
+    grain: float = knob(
+        StylizeOptions.grain,
+        "Grain of the photographs, in levels of 255, as impasto stylize lays over them.",
+        low=0,
+        high=64,
+    )
+    held_out: int = knob(8, "Photographs kept apart to validate with.", low=0, high=1000)
+    held_out_paintings: int = knob(8, "Paintings kept apart as well.", low=0, high=1000)
+    style_statistic: str = knob(
+        "gram-covariance",
+        "What style is: gram, covariance, or gram-covariance (more colours).",
+        choices=("gram", "covariance", "gram-covariance"),
+    )
+    style_weight: float = knob(20.0, "Weight of the style loss at a boldness of 1.", low=0)
+    tone_weight: float = knob(2.0, "Weight of the photograph's light and shade.", low=0)
+    tv_weight: float = knob(0.3, "Weight of total variation: higher is smoother.", low=0)
+    hypernetwork: HypernetworkOptions = knob(HypernetworkOptions(), "Its own shape.")
+    network: NetworkOptions = knob(NetworkOptions(), "Shape of the networks that it makes.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class PolishOptions(Checked):
     """How the style of a painting is learnt on, from what it is at once."""
 

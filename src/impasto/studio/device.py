@@ -24,6 +24,14 @@ def torch_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def multiplies_bfloat16(kind: str) -> bool:
+    """Whether a device of this kind has units for bfloat16: CUDA's, or a processor's own."""
+    told: dict[str, object] = {}
+    if kind == "cpu":
+        told = getattr(torch.cpu, "get_capabilities", dict)()
+    return kind in _MIXED or any(told.get(unit) for unit in ("avx512_bf16", "amx_bf16"))
+
+
 def in_bfloat16(kind: str) -> bool:
     """Whether networks run in bfloat16 on a device of this kind, such as ``cuda``."""
     return kind in _MIXED

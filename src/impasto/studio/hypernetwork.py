@@ -10,7 +10,7 @@ The idea is that of Shen, Yan & Zeng 2018 ("Neural Style Transfer via Meta Netwo
   combination of learnt directions; all smaller tensors follow from the embedding linearly.
 
 Both work on ``S`` paintings at once. :func:`read` and :func:`encoded` are the file of one:
-safetensors, with the format and the options in its header.
+safetensors with a checksum, the format and the options in its header.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from impasto.errors import TrainingError
+from impasto.errors import OptionError, TrainingError
 from impasto.options import HypernetworkOptions, NetworkOptions
 from impasto.options.fields import restored
-from impasto.studio import networks
+from impasto.studio import networks, sealed
 from impasto.studio.networks import TransformNetwork
 from impasto.studio.perceptual.losses import gram_matrix
+from impasto.studio.sealed import BrokenError, Header, Kind
+from impasto.untrusted import parse_json
 
 LAYERS = {"conv1_1": 64, "conv2_1": 128, "conv3_1": 256, "conv4_1": 512}
 """Layers of VGG19 whose statistics are seen, with their channels."""
@@ -117,7 +117,7 @@ class Decoder(nn.Module):
         self.start = _parameters({name: weight.clone() for name, weight in start.items()})
         self.directions = _parameters(
             {
-                name: torch.randn(self._count, start[name].numel()) * (0.05 / self._count**0.5)
+                name: torch.randn(self._count, *start[name].shape) * (0.05 / self._count**0.5)
                 for name in self.large
             }
         )
@@ -136,7 +136,7 @@ class Decoder(nn.Module):
     def _large(self, embedding: Tensor) -> Weights:
         parts = self.coefficients(embedding).unflatten(1, (len(self.large), self._count))
         return {
-            name: self._begun(name, scale * part @ self.directions[key(name)])
+            name: self._begun(name, scale * part @ self.directions[key(name)].flatten(1))
             for name, part, scale in zip(self.large, parts.unbind(1), self.scales, strict=True)
         }
 
@@ -204,8 +204,8 @@ def encoded(hypernetwork: Hypernetwork) -> bytes:
         "options": json.dumps(asdict(hypernetwork.options)),
         "network": json.dumps(asdict(hypernetwork.network)),
     }
-    tensors = {name: each.half().contiguous() for name, each in hypernetwork.state_dict().items()}
-    return safetensors.torch.save(tensors, header)
+    tensors = {name: each.half() for name, each in hypernetwork.state_dict().items()}
+    return sealed.encode(tensors, header)
 
 
 def read(path: Path) -> Hypernetwork:
@@ -215,22 +215,47 @@ def read(path: Path) -> Hypernetwork:
         TrainingError: it is none, is damaged, or was written by a newer version.
     """
     try:
-        with safetensors.safe_open(path, "pt") as file:
-            header = file.metadata() or {}
-            if int(header["format"]) > FORMAT:
-                raise TrainingError(
-                    f"{path} was written by a newer impasto (its format is {header['format']})",
-                    hint="update with pip install -U impasto",
-                )
-            hypernetwork = Hypernetwork(
-                restored(HypernetworkOptions, json.loads(header["options"])),
-                restored(NetworkOptions, json.loads(header["network"])),
-            )
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        hypernetwork.load_state_dict(tensors)
-    except (OSError, KeyError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
+        header, tensors = sealed.read(path, _require_own, follow=True)
+    except BrokenError as error:
         raise TrainingError(f"{path} is not a hypernetwork: {error}") from error
+    if not all(each.isfinite().all() for each in tensors.values()):
+        raise TrainingError(f"{path} is not a hypernetwork: it has weights that are no numbers")
+    hypernetwork = _described(header)
+    hypernetwork.load_state_dict({name: each.float() for name, each in tensors.items()})
     return hypernetwork.eval()
+
+
+def _require_own(header: Header) -> None:
+    """Raises:
+    ValueError: it is not the header of a hypernetwork, or not of the one that it describes.
+    TrainingError: a newer version has written it.
+    """
+    format = header.metadata.get("format", "")
+    if not (format.isascii() and format.isdecimal() and len(format) < 10):
+        raise ValueError(f"its format is {format[:40]!r}")
+    if int(format) > FORMAT:
+        raise TrainingError(
+            f"the hypernetwork was written by a newer impasto (its format is {format})",
+            hint="update with pip install -U impasto",
+        )
+    if header.checksum is None:
+        raise ValueError("it has no checksum")
+    with torch.device("meta"):  # what it says may be far larger than what it holds
+        state = _described(header).state_dict()
+    wanted = {name: Kind(tuple(each.shape), torch.float16) for name, each in state.items()}
+    for name in [*wanted, *header.kinds]:
+        if wanted.get(name) != header.kinds.get(name):
+            raise ValueError(f"{name} is missing, unknown, or has another shape or type")
+
+
+def _described(header: Header) -> Hypernetwork:
+    """Raises: ValueError: it describes none."""
+    try:
+        options, network = (parse_json(header.metadata[each]) for each in ("options", "network"))
+        own, shape = restored(HypernetworkOptions, options), restored(NetworkOptions, network)
+    except (KeyError, OptionError) as error:
+        raise ValueError(f"its header is damaged: {error}") from error
+    return Hypernetwork(own, shape)
 
 
 def _projected(features: Tensor, components: Tensor) -> Tensor:

@@ -18,6 +18,32 @@ def test_all_directions_become_equally_strong(shape):
     assert torch.allclose(u.T @ turned @ v.T, torch.diag(torch.diag(u.T @ turned @ v.T)), atol=1e-4)
 
 
+def test_a_stack_of_kernels_is_learnt_as_each_alone():
+    torch.manual_seed(0)
+    start, gradients = torch.randn(3, 6, 4, 3, 3), torch.randn(4, 3, 6, 4, 3, 3)
+    stack, alone = nn.Parameter(start.clone()), [nn.Parameter(each.clone()) for each in start]
+    together, apart = Muon([{"params": [stack], "lr": 0.1}]), Muon([{"params": alone, "lr": 0.1}])
+    for step in gradients:
+        stack.grad = step.clone()
+        for weight, gradient in zip(alone, step, strict=True):
+            weight.grad = gradient.clone()
+        together.step()
+        apart.step()
+    assert torch.allclose(stack, torch.stack(list(alone)), atol=1e-4)
+
+
+def test_what_is_adams_shrinks_by_the_decay():
+    ours, theirs = (nn.Parameter(torch.linspace(-1, 1, 6).reshape(2, 3)) for _ in range(2))
+    one = Muon([{"params": [ours], "lr": 0.1, "decay": 0.5}])
+    other = optim.AdamW([theirs], lr=0.1, weight_decay=0.5)
+    for _ in range(5):
+        for weight, optimiser in ((ours, one), (theirs, other)):
+            optimiser.zero_grad()
+            ((weight - 0.3) ** 3).abs().sum().backward()
+            optimiser.step()
+    assert torch.allclose(ours, theirs, atol=1e-4)
+
+
 def test_what_is_no_convolution_is_left_to_adam():
     ours, theirs = (nn.Parameter(torch.linspace(-1, 1, 6).reshape(2, 3)) for _ in range(2))
     one, other = Muon([{"params": [ours], "lr": 0.1}]), optim.Adam([theirs], lr=0.1)

@@ -104,10 +104,11 @@ class _Graph(nn.Module):
 
 
 def _scaled_down(hypernetwork: Hypernetwork) -> Hypernetwork:
-    """The same with the scales of the directions worked in."""
+    """The same with the scales of the directions worked in, a row of each direction."""
     copied = copy.deepcopy(hypernetwork).requires_grad_(False)
     for name, scale in zip(copied.decoder.large, copied.decoder.scales, strict=True):
-        copied.decoder.directions[key(name)].mul_(scale)
+        rows = copied.decoder.directions[key(name)].flatten(1) * scale
+        copied.decoder.directions[key(name)] = nn.Parameter(rows, requires_grad=False)
     copied.decoder.scales.fill_(1)
     return copied
 
@@ -187,7 +188,8 @@ def restored(data: bytes, network: NetworkOptions) -> Hypernetwork:
         starts = {name: weights[f"decoder.start.{key(name)}"] for name in names}
         weights["decoder.scales"] = scales(starts)
         for name, scale in zip(names, weights["decoder.scales"], strict=True):
-            weights[f"decoder.directions.{key(name)}"] /= scale
+            rows = weights[f"decoder.directions.{key(name)}"] / scale
+            weights[f"decoder.directions.{key(name)}"] = rows.reshape(-1, *starts[name].shape)
         hypernetwork.load_state_dict(weights)
     except (KeyError, RuntimeError, StopIteration, OptionError) as error:
         raise TrainingError(f"there is no such hypernetwork in the file: {error}") from error

@@ -15,6 +15,13 @@ scales, named after where they are from:
 ``mean``
     mean squared errors, of Gram matrices divided by C: PyTorch's tutorial and
     neural-style.
+
+Gram matrices and covariances have a fifth, for a network that learns many paintings at once:
+
+``balanced``
+    squared distance over the mean of both squared sizes, that of the picture without a
+    gradient (Cheng et al. 2021, arXiv 2104.10064): no painting counts more than others, only
+    because its features are small.
 """
 
 from __future__ import annotations
@@ -28,6 +35,8 @@ from torch import Tensor
 Statistic = tuple[Tensor, ...]
 
 _SMALL = 1e-8
+_SIZED = "relative", "balanced"
+"""Scales whose distances are a part of a size."""
 _LIGHT = 16
 """Pixels a side over which light and shade are looked at."""
 _DARK = 1e-3
@@ -72,8 +81,8 @@ def gram_loss(gram: Tensor, target: Tensor, scale: str = "relative") -> Tensor:
     """
     channels = gram.shape[-1]
     distance = _sum((gram - target).square())
-    if scale == "relative":
-        distance = distance / _sum(target.square()).clamp_min(_SMALL)
+    if scale in _SIZED:
+        distance = distance / _size(gram, target, scale)
     else:
         distance = distance / {"gatys": 4, "johnson": 1, "mean": channels**2}[scale] / channels**2
     return distance.mean()
@@ -130,9 +139,9 @@ def covariance_loss(measured: Statistic, target: Statistic, scale: str = "relati
     """
     (mean, spread), (target_mean, target_spread) = measured, target
     distances = _sum((mean - target_mean).square()), _sum((spread - target_spread).square())
-    if scale == "relative":
-        sizes = _sum(target_mean.square()), _sum(target_spread.square())
-        parts = [d / s.clamp_min(_SMALL) for d, s in zip(distances, sizes, strict=True)]
+    if scale in _SIZED:
+        sizes = _size(mean, target_mean, scale), _size(spread, target_spread, scale)
+        parts = [d / s for d, s in zip(distances, sizes, strict=True)]
     else:
         channels = mean.shape[1]
         parts = [distances[0] / channels, distances[1] / channels**2]
@@ -230,6 +239,14 @@ def _weights(mask: Tensor) -> Tensor:
     """``(N, 1, H, W)`` to ``(N, H W, 1)`` that sums to 1."""
     flat = mask.flatten(2).transpose(1, 2)
     return flat / flat.sum(1, keepdim=True).clamp_min(_SMALL)
+
+
+def _size(measured: Tensor, target: Tensor, scale: str) -> Tensor:
+    """What a squared distance is divided by."""
+    size = _sum(target.square())
+    if scale == "balanced":
+        size = (size + _sum(measured.detach().square())) / 2
+    return size.clamp_min(_SMALL)
 
 
 def _root(matrix: Tensor) -> Tensor:

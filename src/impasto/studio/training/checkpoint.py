@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import torch
-from torch import Tensor, optim
+from torch import Tensor, nn, optim
 
 from impasto.catalog import Entry
 from impasto.errors import OptionError, TrainingError
@@ -90,6 +90,10 @@ class Checkpoint:
     def styles(self) -> list[Entry]:
         return list(self.training.styles)
 
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors whose names begin so, under the rest of their names."""
+        return _part(self.tensors, prefix)
+
     def begin(self, network: TransformNetwork) -> None:
         """Put the weights into ``network``, whose styles may be others, or more.
 
@@ -134,7 +138,7 @@ class Checkpoint:
         network.load_state_dict(_part(self.tensors, "network."))
         return network.eval()
 
-    def restore(self, network: TransformNetwork, optimiser: optim.Optimizer) -> int:
+    def restore(self, network: nn.Module, optimiser: optim.Optimizer) -> int:
         """Put the state back, as if the training had never stopped; after how many steps it was.
 
         Raises:
@@ -156,7 +160,7 @@ class Checkpoint:
 
 
 def of(
-    network: TransformNetwork,
+    network: nn.Module,
     step: int,
     training: Training,
     optimiser: optim.Optimizer | None = None,
@@ -168,10 +172,11 @@ def of(
         for index, each in moments.items():
             tensors |= {f"optimiser.{names[index]}.{key}": moment for key, moment in each.items()}
     kept = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
-    return Checkpoint(step, kept, training, network.strength)
+    strength = isinstance(network, TransformNetwork) and network.strength
+    return Checkpoint(step, kept, training, strength)
 
 
-def _learnt(network: TransformNetwork, optimiser: optim.Optimizer) -> list[str]:
+def _learnt(network: nn.Module, optimiser: optim.Optimizer) -> list[str]:
     """The names of the weights that an optimiser learns, in its order."""
     names = {id(weight): name for name, weight in network.named_parameters()}
     return [names[id(w)] for group in optimiser.param_groups for w in group["params"]]

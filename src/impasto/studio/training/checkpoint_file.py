@@ -7,21 +7,24 @@ of what the header says.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from impasto.catalog import Entry, TrainingRecord, valid_name
 from impasto.errors import OptionError, TrainingError
-from impasto.options import DistillOptions, TrainOptions
-from impasto.options.fields import Json, changed, current_record
-from impasto.studio import networks
-from impasto.studio.training import muon, sealed
+from impasto.options import DistillOptions, HypernetworkOptions, TrainAnyOptions, TrainOptions
+from impasto.options.fields import Checked, Json, changed, current_record, restored
+from impasto.studio import networks, sealed
+from impasto.studio.hypernetwork import Hypernetwork
+from impasto.studio.sealed import BrokenError, Header, Kind
+from impasto.studio.training import muon
+from impasto.studio.training.averaged import Averaged
 from impasto.studio.training.checkpoint import Checkpoint, DamagedError, Training
 from impasto.studio.training.paintings import own
-from impasto.studio.training.sealed import BrokenError, Header, Kind
 from impasto.untrusted import parse_json
 
 FORMAT = 2
@@ -31,6 +34,8 @@ Since 2 there is a checksum, a network says itself whether it has learnt strengt
 optimiser remembers is named by the weights that it is of; by their places before."""
 
 _NETWORK, _OPTIMISER = "network.", "optimiser."
+_KINDS: Mapping[str, type[Checked]] = {"calm": DistillOptions, "hypernetwork": TrainAnyOptions}
+"""Kinds of trainings but the usual one, by an option that no other has."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +102,8 @@ def _said(header: Header) -> _Said:
             options.pop("learn_strength", None)
         if format == FORMAT:
             strength = {"true": True, "false": False}[metadata["strength"]]
-        TrainingRecord.of(options)  # each of the kind that it should be
         styles = [_style(style) for style in _list(metadata["styles"], "styles")]
+        _require_kind(options, styles)
         sources = _object(metadata.get("sources", "{}"), "sources")
         step = _number(metadata["step"], "step")
     except (KeyError, TypeError, OptionError) as error:
@@ -107,10 +112,23 @@ def _said(header: Header) -> _Said:
     return _Said(step, training, strength, by_place=format < FORMAT)
 
 
+def _require_kind(options: Mapping[str, Json], styles: Sequence[Entry]) -> None:
+    """Raises:
+    TypeError, OptionError: one of the options is not of the kind that it should be, or a
+        hypernetwork has styles of its own, or a network none.
+    """
+    if "hypernetwork" in options:
+        restored(TrainAnyOptions, options)
+    else:
+        TrainingRecord.of(options)
+    if bool(styles) == ("hypernetwork" in options):
+        raise TypeError("its styles are not those of its kind")
+
+
 def _options(record: Mapping[str, Json]) -> dict[str, Json]:
     """All options of a training, by the names that they have now: those that the version which
     wrote it did not know are as by default."""
-    kind = DistillOptions if "calm" in record else TrainOptions
+    kind = next((kind for name, kind in _KINDS.items() if name in record), TrainOptions)
     return _filled(asdict(kind()), current_record(TrainOptions(), record))
 
 
@@ -138,8 +156,8 @@ def _object(text: str, what: str) -> dict[str, Json]:
 
 def _list(text: str, what: str) -> list[Json]:
     record = parse_json(text)
-    if not (isinstance(record, list) and record):
-        raise TypeError(f"{what} is not a list of some")
+    if not isinstance(record, list):
+        raise TypeError(f"{what} is not a list")
     return record
 
 
@@ -158,10 +176,9 @@ def _require_tensors(header: Header) -> None:
     TrainingError: that network is not known here.
     """
     said = _said(header)
-    shape, styles = said.training.network, len(said.training.styles)
     try:
         with torch.device("meta"):
-            network = networks.build(shape, styles, strength=said.strength)
+            network = _described(said)
     except OptionError as error:
         raise ValueError(f"there is no such network: {error}") from error
     kinds = _of(_NETWORK, header.kinds)
@@ -174,6 +191,20 @@ def _require_tensors(header: Header) -> None:
         raise ValueError("it has tensors that are of no network and of no optimiser")
     weights = {name: tuple(weight.shape) for name, weight in network.named_parameters()}
     _require_moments(moments, weights, by_place=said.by_place)
+
+
+def _described(said: _Said) -> nn.Module:
+    """What learns, as the header tells of it.
+
+    Raises:
+        OptionError: there is no such.
+        TrainingError: it is of a network that is not known here.
+    """
+    training = said.training
+    if "hypernetwork" not in training.options:
+        return networks.build(training.network, len(training.styles), strength=said.strength)
+    own = restored(HypernetworkOptions, training.options["hypernetwork"])
+    return Averaged(Hypernetwork(own, training.network))
 
 
 def _require_moments(

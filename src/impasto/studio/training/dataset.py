@@ -12,8 +12,9 @@ import json
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ from impasto.options import DistillOptions, TrainOptions
 from impasto.progress import OnProgress, Progress
 from impasto.studio.tensors import to_tensor
 
+Picture = TypeVar("Picture")
 _ZOOM = (0.6, 2.0)
 """Range of enlargement of the crops. Photographs come at every size: in a small one a leaf
 is a pixel, in a large one it is flat; the network has to paint both."""
@@ -58,16 +60,9 @@ class Photos:
         more: Sequence[Path] = (),
     ) -> None:
         require_folder(folder)
-        survey = paths.pictures(folder)
+        survey = pictures(folder, without)
         self._left_out = survey.left_out
-        inside = [*survey.paths, *more]
-        if without:
-            apart_from = _real(without)
-            inside = [path for path in inside if apart_from not in _real(path).parents]
-        apart = min(held_out, len(inside) // 10)
-        every = len(inside) // apart if apart else 1
-        self._apart = inside[every - 1 :: every][:apart]
-        self._paths = [path for path in inside if path not in set(self._apart)]
+        self._paths, self._apart = parted([*survey.paths, *more], held_out)
         if len(self._paths) < batch:
             raise TrainingError(
                 f"{folder} has {len(self._paths)} photographs; one step needs {batch}",
@@ -90,18 +85,14 @@ class Photos:
 
     def tell(self, on_progress: OnProgress, steps: int) -> None:
         """Say what was left out of the folder, and why."""
-        for line in paths.left_out_in_words(self._left_out):
-            on_progress(Progress(0, steps, note=line))
+        tell(self._left_out, on_progress, steps)
 
     def __len__(self) -> int:
         return len(self._paths)
 
     def digest(self) -> str:
         """Of the names and sizes of all photographs: another for other ones, wherever they lie."""
-        kinds = [
-            [(path.name, _bytes(path)) for path in each] for each in (self._paths, self._apart)
-        ]
-        return hashlib.sha256(json.dumps(kinds).encode()).hexdigest()[:16]
+        return digest(self._paths, self._apart)
 
     def validation(self) -> Tensor:
         """``(N, 3, crop, crop)``: the middles of the photographs that no batch has."""
@@ -149,6 +140,38 @@ class Photos:
         left, top = (part * (length - side) for part, length in zip(place, image.size, strict=True))
         box = (left, top, left + side, top + side)
         return np.asarray(image.resize((self._crop, self._crop), images.BICUBIC, box=box))
+
+
+def pictures(folder: Path, without: Path | None = None) -> paths.Survey:
+    """The pictures in a folder, but for those in the folder ``without``."""
+    survey = paths.pictures(folder)
+    if without is None:
+        return survey
+    apart_from = _real(without)
+    files = [each for each in survey.files if apart_from not in _real(each.path).parents]
+    return replace(survey, files=files)
+
+
+def tell(left_out: Sequence[Path], on_progress: OnProgress, steps: int) -> None:
+    """Say what was left out of a folder, and why."""
+    for line in paths.left_out_in_words(left_out):
+        on_progress(Progress(0, steps, note=line))
+
+
+def parted(pictures: Sequence[Picture], held_out: int) -> tuple[list[Picture], list[Picture]]:
+    """Those that are learnt from, and those that are kept apart: a tenth at most, one of so many
+    in a row."""
+    apart = min(held_out, len(pictures) // 10)
+    every = len(pictures) // apart if apart else 1
+    numbers = range(every - 1, len(pictures), every)[:apart]
+    rest = [each for number, each in enumerate(pictures) if number not in numbers]
+    return rest, [pictures[number] for number in numbers]
+
+
+def digest(*several: Sequence[Path]) -> str:
+    """Of the names and sizes of files: another for other ones, wherever they lie."""
+    kinds = [[(path.name, _bytes(path)) for path in each] for each in several]
+    return hashlib.sha256(json.dumps(kinds).encode()).hexdigest()[:16]
 
 
 def _real(path: Path) -> Path:

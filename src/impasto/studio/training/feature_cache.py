@@ -17,11 +17,11 @@ from torch import Tensor
 
 from impasto.files import atomic, places
 from impasto.options import TrainOptions
+from impasto.studio import sealed
 from impasto.studio.perceptual import backbone
 from impasto.studio.perceptual.objective import LIGHT, Features, Objective
-from impasto.studio.training import sealed
+from impasto.studio.sealed import BrokenError, Header, Kind
 from impasto.studio.training.dataset import Photos
-from impasto.studio.training.sealed import BrokenError, Header, Kind
 
 _PHOTOGRAPHS = "photographs"
 _FORMAT = 2

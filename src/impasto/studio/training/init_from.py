@@ -28,7 +28,7 @@ from impasto.untrusted import whole
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from impasto.studio.training.loop import Batch, Course
+    from impasto.studio.training.loop import Batch, Course, Network
     from impasto.studio.training.paintings import Painting
 
 _ORIGIN = "start.safetensors"
@@ -68,11 +68,14 @@ def find(start: str | Path | None, work: Path, restart: bool) -> Path | None:
     """
     if start is None:
         return None
-    kept, path = work / _ORIGIN, Path(start)
-    own = _same(path.parent, work)
-    if own and kept.is_file() and not (restart and path.is_file()):
-        return kept
-    return checkpoints.find(start)
+    return kept(Path(start), work, restart) or checkpoints.find(start)
+
+
+def kept(start: Path, work: Path, restart: bool) -> Path | None:
+    """What was kept of a start among a training's own checkpoints; None for any other start."""
+    there = work / _ORIGIN
+    own = _same(start.parent, work)
+    return there if own and there.is_file() and not (restart and start.is_file()) else None
 
 
 def name(start: str | Path | None) -> str | None:
@@ -96,7 +99,7 @@ def sources(
 
 
 def resumed(
-    course: Course[Batch],
+    course: Course[Batch, Network],
     origin: Path | None,
     accelerator: Accelerator,
     *,

@@ -1,7 +1,8 @@
 """The one loop that networks learn in, whatever they learn from.
 
 :func:`learn` reads from top to bottom. What is taught is a :class:`Lesson`: paintings
-(:mod:`impasto.studio.training.train`) or another style (:mod:`impasto.studio.training.distill`).
+(:mod:`impasto.studio.training.train`), another style (:mod:`impasto.studio.training.distill`), or
+to make styles of paintings (:mod:`impasto.studio.training.train_any`).
 
 Several GPUs, or machines, through accelerate; on CPUs by torch's own launcher::
 
@@ -20,11 +21,11 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from impasto.distribution import need
@@ -34,7 +35,6 @@ from impasto.images import from_array
 from impasto.progress import CancelToken, OnProgress, Progress
 from impasto.studio import loss_curves
 from impasto.studio.device import in_bfloat16, torch_device
-from impasto.studio.networks import TransformNetwork
 from impasto.studio.perceptual.objective import KINDS, TONE, Losses
 from impasto.studio.tensors import to_pixels
 from impasto.studio.training import checkpoint, checkpoints
@@ -48,34 +48,35 @@ _CLIP = 1.0
 """Largest norm of a gradient: one odd batch must not undo an hour."""
 
 Batch = TypeVar("Batch")
+Network = TypeVar("Network", bound=nn.Module, contravariant=True)  # noqa: PLC0105
 Paint = Callable[..., Tensor]
 """The network as it learns: photographs, and for several styles their mix, to paintings."""
 
 
-class Lesson(Protocol[Batch]):
+class Lesson(Protocol[Batch, Network]):
     """What a network learns from, and how that is measured."""
 
-    def groups(self, network: TransformNetwork) -> list[Group]:
+    def groups(self, network: Network) -> list[Group]:
         """What is learnt, as ``params``, with the ``peak`` of its learning rate."""
 
     def fetch(self, number: int) -> Batch:
         """A batch by its number. Called in another thread, one batch ahead."""
 
-    def losses(self, paint: Paint, batch: Batch) -> Losses:
-        """Paint a batch, and compare."""
+    def losses(self, learning: Callable[..., Any], batch: Batch, /) -> Losses:
+        """Give a batch to the network as it learns, and compare what comes."""
 
-    def validation(self, network: TransformNetwork) -> float | None:
+    def validation(self, network: Network) -> float | None:
         """The loss on photographs that are in no batch; None without such."""
 
-    def sample(self, network: TransformNetwork, done: int) -> Tensor:
+    def sample(self, network: Network, done: int) -> Tensor:
         """A picture to look at after ``done`` steps, ``(3, H, W)``, 0..1."""
 
 
 @dataclass(frozen=True)
-class Course(Generic[Batch]):
+class Course(Generic[Batch, Network]):
     """One training: what it learns, for how long, where it keeps what it needs to go on."""
 
-    lesson: Lesson[Batch]
+    lesson: Lesson[Batch, Network]
     training: Training
     folder: Path
     """Of the style that is learnt."""
@@ -90,8 +91,8 @@ class Course(Generic[Batch]):
 
 
 def learn(
-    network: TransformNetwork,
-    course: Course[Batch],
+    network: Network,
+    course: Course[Batch, Network],
     resumed: Checkpoint | None,
     accelerator: Accelerator,
     *,
@@ -136,7 +137,7 @@ def learn(
 
 
 @contextmanager
-def evaluating(network: TransformNetwork) -> Iterator[None]:
+def evaluating(network: nn.Module) -> Iterator[None]:
     """The network as it will be used: nothing is learnt, and no running mean moves."""
     learning = network.training
     network.eval()
@@ -210,8 +211,8 @@ def _numbers(first: int, steps: int, accelerator: Accelerator) -> Iterator[int]:
 def _step(
     losses: Losses,
     number: int,
-    course: Course[Batch],
-    network: TransformNetwork,
+    course: Course[Batch, Network],
+    network: nn.Module,
     stepper: Optimizer,
     accelerator: Accelerator,
 ) -> dict[str, float]:
@@ -232,14 +233,14 @@ def _step(
     return record
 
 
-def _validated(lesson: Lesson[Batch], network: TransformNetwork) -> dict[str, float]:
+def _validated(lesson: Lesson[Batch, Network], network: Network) -> dict[str, float]:
     validation = lesson.validation(network)
     known = validation is not None and math.isfinite(validation)
     return {"validation": validation} if known and validation is not None else {}
 
 
 def _keep(
-    course: Course[Batch], network: TransformNetwork, optimiser: Optimizer, log: Log, done: int
+    course: Course[Batch, Network], network: Network, optimiser: Optimizer, log: Log, done: int
 ) -> None:
     """Write a checkpoint, a sample to look at, and the curves of the losses."""
     state = checkpoint.of(network, done, course.training, optimiser)
@@ -251,7 +252,7 @@ def _keep(
     atomic.write(course.work / "losses.png", curves, overwrite=True)
 
 
-def _require_finite(losses: Mapping[str, float], step: int, course: Course[Batch]) -> None:
+def _require_finite(losses: Mapping[str, float], step: int, course: Course[Batch, Network]) -> None:
     """Raises: TrainingError: one of these is not a number."""
     bad = [name for name in (*KINDS, _GRADIENT) if not math.isfinite(losses.get(name, 0.0))]
     if not bad:

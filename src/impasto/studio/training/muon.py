@@ -1,4 +1,4 @@
-"""The optimiser of the trainer: Muon for convolutions, Adam for all else.
+"""The optimiser of the trainer: Muon for convolutions, AdamW for all else.
 
 Adam lets a few directions of a convolution's gradient, the strongest, decide its step. Muon
 (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) makes all of them equally
@@ -27,13 +27,16 @@ class Group(TypedDict):
 
     params: Sequence[Tensor]
     peak: NotRequired[float]
+    decay: NotRequired[float]
+    """By which part of the rate weights that are Adam's shrink in each step (Loshchilov & Hutter
+    2019, arXiv 1711.05101)."""
 
 
 class Muon(optim.Optimizer):
     """Takes groups of parameters with a rate each, as Adam does, and the same rates."""
 
     def __init__(self, groups: Iterable[Group], lr: float = 1e-3) -> None:
-        super().__init__([dict(group) for group in groups], {"lr": lr})
+        super().__init__([dict(group) for group in groups], {"lr": lr, "decay": 0.0})
 
     @torch.no_grad()
     def step(self, _closure: None = None) -> None:  # type: ignore[override]
@@ -42,7 +45,10 @@ class Muon(optim.Optimizer):
                 if weight.grad is None:
                     continue
                 state = self.state[weight]
-                change = _adam if _is_adams(weight.shape) else _muon
+                adams = _is_adams(weight.shape)
+                if adams and group["decay"]:
+                    weight.mul_(1 - group["lr"] * group["decay"])
+                change = _adam if adams else _muon
                 weight.sub_(change(weight.grad, state), alpha=group["lr"])
 
 
@@ -55,7 +61,8 @@ def state_shapes(shape: Sequence[int]) -> dict[str, tuple[int, ...]]:
 
 
 def _is_adams(shape: Sequence[int]) -> bool:
-    return len(shape) < 4 or shape[1] == 1
+    """Whether a weight is neither a kernel ``(out, in, height, width)`` nor a stack of such."""
+    return len(shape) < 4 or shape[-3] == 1
 
 
 def _muon(gradient: Tensor, state: dict[str, Tensor]) -> Tensor:
@@ -63,21 +70,24 @@ def _muon(gradient: Tensor, state: dict[str, Tensor]) -> Tensor:
         state["momentum"] = torch.zeros_like(gradient)
     momentum = state["momentum"].mul_(_MOMENTUM).add_(gradient)
     ahead = gradient + _MOMENTUM * momentum
-    matrix = orthogonal(ahead.flatten(1))
+    matrix = orthogonal(ahead.flatten(-3))
     # Entries as large as Adam's usually are (Liu et al. 2025, arXiv 2502.16982, section 2.2).
-    return matrix.mul_(0.2 * max(matrix.shape) ** 0.5).reshape(gradient.shape)
+    return matrix.mul_(0.2 * max(matrix.shape[-2:]) ** 0.5).reshape(gradient.shape)
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """Nearly the orthogonal matrix nearest to ``matrix``: its singular values become 0.7 to 1.2."""
-    turned = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if turned else matrix
-    x = x / (x.norm() + 1e-7)
+    """Nearly the orthogonal matrix nearest to ``matrix``: its singular values become 0.7 to 1.2.
+
+    Of a stack of matrices, that of each.
+    """
+    turned = matrix.shape[-2] > matrix.shape[-1]
+    x = matrix.mT if turned else matrix
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     a, b, c = _QUINTIC
     for _ in range(_ITERATIONS):
-        square = x @ x.T
+        square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
-    return x.T if turned else x
+    return x.mT if turned else x
 
 
 def _adam(gradient: Tensor, state: dict[str, Tensor]) -> Tensor:

@@ -25,7 +25,13 @@ from impasto.untrusted import Json
 _MOST_HEADER = 1 << 24
 """Bytes: thousands of styles with their titles."""
 _METADATA, _CHECKSUM = "__metadata__", "sha256"
-_TYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "I64": torch.int64, "U8": torch.uint8}
+_TYPES = {
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "U8": torch.uint8,
+}
 """Those that this package writes."""
 
 
@@ -60,7 +66,8 @@ def encode(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
     plain = safetensors.torch.save(whole, dict(metadata))
     length = int.from_bytes(plain[:8], "little")
     record, data = json.loads(plain[8 : 8 + length]), memoryview(plain)[8 + length :]
-    record[_METADATA][_CHECKSUM] = _checksum(record, data)
+    said = {**record[_METADATA], _CHECKSUM: _checksum(record, data)}
+    record[_METADATA] = dict(sorted(said.items()))  # the library's order is another each time
     text = json.dumps(record).encode()
     text += b" " * (-len(text) % 8)  # data begin at a multiple of 8 bytes
     return b"".join((len(text).to_bytes(8, "little"), text, data))
@@ -99,6 +106,15 @@ def read(
         raise BrokenError(reason(error)) from error
     except (ValueError, SafetensorError) as error:
         raise BrokenError(str(error)) from error
+
+
+def metadata(path: Path) -> Mapping[str, str]:
+    """What a file says of itself; nothing where it is none of these."""
+    try:
+        with untrusted.opened(path, follow=True) as file:
+            return _header(_start(file)[1]).metadata
+    except (OSError, ValueError):
+        return {}
 
 
 def _start(file: BinaryIO) -> tuple[bytes, dict[str, Json]]:

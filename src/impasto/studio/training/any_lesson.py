@@ -1,0 +1,183 @@
+"""What a hypernetwork learns from paintings and photographs, and how that is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto.options import TrainAnyOptions
+from impasto.progress import OnProgress, Progress
+from impasto.studio.hypernetwork import LAYERS, Hypernetwork, Weights, painted
+from impasto.studio.networks import TransformNetwork
+from impasto.studio.perceptual.objective import TONE, Losses
+from impasto.studio.tensors import grained
+from impasto.studio.training.averaged import Averaged
+from impasto.studio.training.calibration import calibrate
+from impasto.studio.training.loop import evaluating
+from impasto.studio.training.muon import Group
+from impasto.studio.training.pair_losses import PairLosses, Parts
+from impasto.studio.training.pairs import Pairs, Pictures, Source, recolored
+
+_CALIBRATED, _AT_ONCE = 512, 16
+"""Paintings that a hypernetwork is calibrated with, and how many are seen at once."""
+_SAMPLES = 4
+"""Photographs, and paintings, on a sample picture."""
+_DECAY = 1e-4
+_STARTS, _ENCODER, _HEADS = 0.1, 0.04, 0.015
+"""Rates beside that of the directions: of the convolutions that they begin at, of what makes an
+embedding, and of what makes coefficients of it."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What was measured on paintings and photographs that are in no step, means over all pairs."""
+
+    style: float
+    """Of Gram matrices, relative to the painting's."""
+    content: float
+    tone: float
+    """Correlation of light and shade."""
+
+    def __str__(self) -> str:
+        return f"style {self.style:.3f}, content {self.content:.2f}, tone {self.tone:.2f}"
+
+
+@dataclass(frozen=True)
+class AnyLesson:
+    """What a hypernetwork learns from paintings and photographs."""
+
+    options: TrainAnyOptions
+    source: Source
+    paintings: Pictures
+    """That are in no step, as these photographs are."""
+    photographs: Pictures
+    measure: PairLosses
+    blank: TransformNetwork
+    """One of the networks, without weights of its own."""
+    tell: OnProgress
+
+    @cached_property
+    def _unseen(self) -> Pairs:
+        """Paintings and photographs that are in no step."""
+        options, device = self.options, self.source.device
+        crop, side = self.source.sides(self.source.batches)
+        photographs = self.photographs.middles(crop, device)
+        paintings = self.paintings.middles(side, device)
+        ground = grained(photographs, options.grain, options.seed, 0)
+        return Pairs(photographs, ground, paintings, torch.ones(len(paintings), device=device))
+
+    def calibrate(self, hypernetwork: Hypernetwork) -> None:
+        """Set what a hypernetwork that begins with nothing knows of paintings."""
+        options, pictures = self.options, self.source.paintings
+        rng = np.random.default_rng([options.seed, 4])
+        order = rng.permutation(len(pictures.numbers))[:_CALIBRATED]
+        some = Pictures(pictures.bank, [pictures.numbers[place] for place in order])
+        squares = some.middles(options.style_size, self.source.device)
+        hypernetwork.encoder.to(self.source.device)
+        colours = recolored(squares, rng, options.recolored)
+        few = [colours[first : first + _AT_ONCE] for first in range(0, len(colours), _AT_ONCE)]
+        calibrate(hypernetwork.encoder, self.measure.features, few)
+
+    def groups(self, network: Averaged) -> list[Group]:
+        """Convolutions and directions by Muon, the rest by AdamW, each kind with its rate."""
+        decoder, rate = network.learning.decoder, self.options.learning_rate
+        starts = list(decoder.start.values())
+        heads = [*decoder.offsets.parameters(), *decoder.coefficients.parameters()]
+        return [
+            {"params": list(decoder.directions.values()), "peak": rate},
+            {"params": [w for w in starts if w.dim() == 4], "peak": rate * _STARTS},
+            {
+                "params": [w for w in starts if w.dim() < 4],
+                "peak": rate * _ENCODER,
+                "decay": _DECAY,
+            },
+            {
+                "params": list(network.learning.encoder.parameters()),
+                "peak": rate * _ENCODER,
+                "decay": _DECAY,
+            },
+            {"params": heads, "peak": rate * _HEADS, "decay": _DECAY},
+        ]
+
+    def fetch(self, number: int) -> Pairs:
+        return self.source(number)
+
+    def losses(self, learning: Callable[..., Weights], pairs: Pairs) -> Losses:
+        with torch.no_grad():
+            seen = self.measure.features(pairs.paintings, LAYERS)
+        with torch.random.fork_rng():
+            torch.manual_seed(pairs.chance)
+            weights = learning(seen, pairs.boldness)
+        made = painted(self.blank, weights, pairs.ground)
+        parts = self.measure(made, pairs.photographs, seen)
+        return Losses(self._total(parts, pairs.boldness), _means(parts))
+
+    def _total(self, parts: Parts, boldness: Tensor) -> Tensor:
+        """Bold styles, whose losses are larger, count no more than others."""
+        options = self.options
+        style = options.style_weight * boldness * parts.style
+        both = (parts.content + style) * (2 / (1 + boldness)).sqrt()
+        return (both + options.tone_weight * parts.tone + options.tv_weight * parts.tv).mean()
+
+    def validation(self, network: Averaged) -> float | None:
+        """What the losses of unseen pairs add up to; each is told."""
+        held = self.held(network)
+        if held is None:
+            return None
+        self.tell(Progress(0, self.options.steps, note=f"held-out paintings: {held}"))
+        options = self.options
+        style = options.style_weight * held.style
+        return held.content + style + options.tone_weight * (1 - held.tone)
+
+    def held(self, network: Averaged) -> Held | None:
+        """Of unseen paintings and photographs, at a boldness of 1; None without such."""
+        unseen, sums = self._unseen, torch.zeros(3)
+        if not (len(unseen.paintings) and len(unseen.photographs)):
+            return None
+        plain = replace(self.measure, statistic="gram", scale="relative")
+        with evaluating(network):
+            for painting in unseen.paintings:
+                seen = self.measure.features(painting[None], LAYERS)
+                parts = plain(self._painted(network, seen), unseen.photographs, seen)
+                values = parts.style, parts.content, 1 - parts.tone
+                sums += torch.cat(values).cpu() / len(unseen.paintings)
+        return Held(*sums.tolist())
+
+    def sample(self, network: Averaged, done: int) -> Tensor:
+        """Photographs above, paintings at the left, and what is painted."""
+        unseen = self._unseen
+        if not (len(unseen.paintings) and len(unseen.photographs)):
+            unseen = self.source(done)
+        photographs = unseen.photographs[:_SAMPLES]
+        side = photographs.shape[-1]
+        rows = [torch.cat([torch.ones_like(photographs[:1]), photographs])]
+        with evaluating(network):
+            for painting in unseen.paintings[:_SAMPLES]:
+                seen = self.measure.features(painting[None], LAYERS)
+                made = self._painted(network, seen, unseen.ground[:_SAMPLES])[0]
+                small = F.interpolate(painting[None], (side, side), mode="area")
+                rows.append(torch.cat([small, made]))
+        return torch.cat([torch.cat(list(row), 2) for row in rows], 1)
+
+    def _painted(
+        self, network: Averaged, seen: Mapping[str, Tensor], ground: Tensor | None = None
+    ) -> Tensor:
+        """What networks made at a boldness of 1 paint, ``(S, P, 3, H, W)``, 0..1."""
+        bold = torch.ones(len(next(iter(seen.values()))), device=self.source.device)
+        ground = self._unseen.ground if ground is None else ground
+        return painted(self.blank, network(seen, bold), ground).clamp(0, 1)
+
+
+def _means(parts: Parts) -> dict[str, Tensor]:
+    return {
+        "content": parts.content.mean(),
+        "style": parts.style.mean(),
+        "tv": parts.tv.mean(),
+        TONE: parts.tone.mean(),
+    }

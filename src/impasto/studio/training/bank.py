@@ -1,0 +1,101 @@
+"""Pictures that are decoded once, and kept as bytes in one file.
+
+A step of a hypernetwork's training wants dozens of pictures; decoding them would take longer
+than learning from them. So each is decoded once, its middle square made small, and the file of
+all squares is looked into without being read as a whole.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from impasto import images
+from impasto.errors import PictureError, TrainingError
+from impasto.files import atomic
+from impasto.progress import OnProgress, Progress
+from impasto.studio.training.dataset import digest
+
+SIDE = 384
+"""Of a square, in pixels."""
+_NAMED = 5
+"""Files that cannot be read, of which the names are said."""
+
+
+class Bank:
+    """Squares of ``SIDE`` pixels, by number; rows of an array ``(N, SIDE, SIDE, 3)``."""
+
+    def __init__(self, squares: np.ndarray) -> None:
+        self._squares = squares
+
+    def __len__(self) -> int:
+        return len(self._squares)
+
+    def __call__(self, numbers: Sequence[int]) -> Tensor:
+        """``(len(numbers), 3, SIDE, SIDE)`` bytes."""
+        some = np.stack([self._squares[number] for number in numbers])
+        return torch.from_numpy(some).permute(0, 3, 1, 2)
+
+
+def of(files: Sequence[Path], work: Path, on_progress: OnProgress) -> Bank:
+    """The readable ones of ``files``; what was decoded before is found again in ``work``.
+
+    Raises:
+        TrainingError: fewer than half of them can be read.
+        OutputError: the disk refuses.
+    """
+    path = work / f"pictures-{digest(files)}.bytes"
+    if not path.is_file() or path.stat().st_size % _ROW:
+        on_progress(Progress(0, len(files), note=f"reading {len(files):,} pictures, once"))
+        _write(path, files, on_progress)
+    return Bank(np.memmap(path, np.uint8, "r").reshape(-1, SIDE, SIDE, 3))
+
+
+_ROW = SIDE * SIDE * 3
+
+
+def _write(path: Path, files: Sequence[Path], on_progress: OnProgress) -> None:
+    bad: list[PictureError] = []
+    with tempfile.TemporaryFile(dir=_made(path.parent)) as file, ThreadPoolExecutor() as pool:
+        for made in pool.map(_square, files):
+            if isinstance(made, PictureError):
+                bad.append(made)
+            else:
+                file.write(made)
+        if len(bad) * 2 > len(files):
+            raise TrainingError(
+                f"more than half of the pictures cannot be read, such as {bad[0]}",
+                hint="check the folders",
+            )
+        file.seek(0)
+        atomic.write(path, file, overwrite=True)
+    for error in bad[:_NAMED]:
+        on_progress(Progress(0, len(files), note=f"left out: {error}"))
+    if len(bad) > _NAMED:
+        on_progress(Progress(0, len(files), note=f"and {len(bad) - _NAMED} more"))
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise atomic.refused(folder, error) from error
+    return folder
+
+
+def _square(path: Path) -> bytes | PictureError:
+    """The middle of a picture, or why there is none."""
+    try:
+        image = images.read(path).pil().convert("RGB")
+    except PictureError as error:
+        return error
+    side = min(image.size)
+    left, top = ((length - side) // 2 for length in image.size)
+    box = (left, top, left + side, top + side)
+    return image.resize((SIDE, SIDE), images.BICUBIC, box=box).tobytes()

@@ -1,0 +1,89 @@
+"""Losses of paintings of ``P`` photographs by ``S`` networks, each towards a style of its own.
+
+They are those of one style (:mod:`impasto.studio.perceptual.losses`), mapped over the styles:
+one forward of the loss network is of all paintings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.func import vmap
+
+from impasto.studio.device import multiplies_bfloat16
+from impasto.studio.hypernetwork import LAYERS, Features
+from impasto.studio.perceptual.backbone import LossNetwork
+from impasto.studio.perceptual.losses import (
+    STATISTICS,
+    Statistic,
+    anisotropic_tv,
+    content_loss,
+    light,
+    tone_loss,
+)
+
+CONTENT = "conv3_2"
+"""Where photographs are compared; styles are at the layers that the hypernetwork sees."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Losses without their weights, ``(S,)`` each, the mean of the photographs."""
+
+    content: Tensor
+    style: Tensor
+    tone: Tensor
+    tv: Tensor
+
+
+@dataclass(frozen=True)
+class PairLosses:
+    """How far paintings are from their photographs and their styles."""
+
+    network: LossNetwork
+    statistic: str
+    scale: str
+    """Of the style loss; content is relative to the photograph's."""
+
+    def features(self, pictures: Tensor, layers: Iterable[str]) -> Features:
+        """Of ``(N, 3, H, W)`` pictures, 0..1, in float32, of a network that runs in bfloat16 where
+        that is multiplied faster."""
+        kind = pictures.device.type
+        with torch.autocast(kind, torch.bfloat16, enabled=multiplies_bfloat16(kind)):
+            features = self.network(pictures, layers)
+        return {layer: value.float() for layer, value in features.items()}
+
+    def __call__(self, painted: Tensor, photographs: Tensor, seen: Features) -> Parts:
+        """``painted``: ``(S, P, 3, H, W)``; ``seen``: features of the ``S`` paintings."""
+        several = painted.shape[:2]
+        with torch.no_grad():
+            content = self.features(photographs, [CONTENT])[CONTENT]
+        found = self.features(painted.flatten(0, 1), [*LAYERS, CONTENT])
+        found = {layer: _split(each, several) for layer, each in found.items()}
+        styles = [self._style(found[layer], seen[layer]) for layer in LAYERS]
+        shades = _split(light(painted.flatten(0, 1)), several)
+        return Parts(
+            vmap(content_loss, (0, None))(found[CONTENT], content),
+            torch.stack(styles).mean(0),
+            vmap(tone_loss, (0, None))(shades, light(photographs)),
+            vmap(anisotropic_tv)(painted),
+        )
+
+    def _style(self, features: Tensor, painting: Tensor) -> Tensor:
+        """At one layer: ``(S, P, C, H, W)`` towards ``(S, C, H, W)``."""
+        measure, distance = STATISTICS[self.statistic]
+        wanted = measure(painting, None)
+
+        def apart(features: Tensor, wanted: Statistic) -> Tensor:
+            target = tuple(each[None] for each in wanted)
+            return distance(measure(features, None), target, self.scale)
+
+        return vmap(apart)(features, wanted)
+
+
+def _split(values: Tensor, several: torch.Size) -> Tensor:
+    """``(S P, ...)`` to ``(S, P, ...)``."""
+    return values.reshape(*several, *values.shape[1:])

@@ -1,0 +1,162 @@
+"""What a step of a hypernetwork's training sees: paintings, and photographs to paint like them.
+
+All follows from the seed and the step's number alone, so that a training that goes on sees what
+it would have seen. Crops are small for the first half of a training, when there is most to learn
+and a step on them takes a fifth of the time; in the second half they grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto.options import TrainAnyOptions
+from impasto.studio.tensors import grained
+from impasto.studio.training.bank import SIDE, Bank
+
+_ENLARGED = 0.6, 1.6
+"""Range of enlargement of photographs' crops."""
+_LEAST = 0.5
+"""Smallest part of a painting's side that is seen."""
+_MIXED = 0.4
+"""How much of each colour may come from the others, when colours are mixed anew."""
+_INVERTED = 0.1
+"""Part of the paintings with mixed colours that are turned to their negative."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What one step learns from."""
+
+    photographs: Tensor
+    """``(P, 3, crop, crop)``, 0..1."""
+    ground: Tensor
+    """The same with grain."""
+    paintings: Tensor
+    """``(S, 3, side, side)``, 0..1."""
+    boldness: Tensor
+    """Of each style, ``(S,)``."""
+    chance: int = 0
+    """Seed of what else is left to chance in this step: dropout."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Some of the pictures of a bank."""
+
+    bank: Bank
+    numbers: Sequence[int]
+
+    def __call__(self, places: Sequence[int]) -> Tensor:
+        return self.bank([self.numbers[place] for place in places])
+
+    def middles(self, side: int, device: torch.device) -> Tensor:
+        """All of them, ``(N, 3, side, side)``, 0..1."""
+        if not self.numbers:
+            return torch.empty(0, 3, side, side, device=device)
+        whole = [(0, 0, SIDE, False)] * len(self.numbers)
+        return crops(self(range(len(self.numbers))).to(device), whole, side)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Draws pairs by their number.
+
+    Attributes:
+        batches: how many there are in the whole training.
+        stride: what sides are multiples of.
+    """
+
+    options: TrainAnyOptions
+    paintings: Pictures
+    photographs: Pictures
+    device: torch.device
+    batches: int
+    stride: int
+
+    def __call__(self, number: int) -> Pairs:
+        options, rng = self.options, np.random.default_rng([self.options.seed, number, 3])
+        crop, side = self.sides(number)
+        photographs = self._photographs(rng, options.batch, crop)
+        return Pairs(
+            photographs,
+            grained(photographs, options.grain, options.seed, number * options.batch),
+            self._paintings(rng, side),
+            self._tensor(options.boldness ** rng.uniform(-1, 1, options.styles)),
+            int(rng.integers(1 << 62)),
+        )
+
+    def sides(self, number: int) -> tuple[int, int]:
+        """Of photographs and of paintings, in pixels. Paintings shrink by less: they are seen as
+        a whole, and have to stay recognisable."""
+        first, last = min(self.options.first_crop, self.options.crop), self.options.crop
+        grown = max(0.0, 2 * number / self.batches - 1)
+        crop = self._multiple(first + (last - first) * grown)
+        return crop, self._multiple(self.options.style_size * (1 + 2 * crop / last) / 3)
+
+    def _multiple(self, side: float) -> int:
+        return max(1, round(side / self.stride)) * self.stride
+
+    def _photographs(self, rng: np.random.Generator, count: int, crop: int) -> Tensor:
+        low, high = np.log(_ENLARGED)
+        sides = [min(SIDE, round(crop / np.exp(rng.uniform(low, high)))) for _ in range(count)]
+        return self._crops(rng, self.photographs, sides, crop)
+
+    def _paintings(self, rng: np.random.Generator, side: int) -> Tensor:
+        """Some of them recoloured, and some photographs among them."""
+        drawn = []
+        for _ in range(self.options.styles):
+            instead = rng.random() < self.options.photo_styles
+            pictures = self.photographs if instead else self.paintings
+            wanted = [round(SIDE * rng.uniform(_LEAST, 1))]
+            drawn.append(self._crops(rng, pictures, wanted, side))
+        return recolored(torch.cat(drawn), rng, self.options.recolored)
+
+    def _crops(
+        self, rng: np.random.Generator, pictures: Pictures, sides: Sequence[int], out: int
+    ) -> Tensor:
+        chosen = rng.integers(len(pictures.numbers), size=len(sides)).tolist()
+        places = [(*_corner(rng, side), side, bool(rng.random() < 0.5)) for side in sides]
+        return crops(pictures(chosen).to(self.device), places, out)
+
+    def _tensor(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values.astype(np.float32)).to(self.device)
+
+
+def _corner(rng: np.random.Generator, side: int) -> tuple[int, int]:
+    top, left = rng.integers(SIDE - side + 1, size=2).tolist()
+    return top, left
+
+
+def crops(pictures: Tensor, places: Sequence[tuple[int, int, int, bool]], out: int) -> Tensor:
+    """Squares of ``(N, 3, H, W)`` bytes, each by its top, left, side and whether it is mirrored:
+    ``(N, 3, out, out)``, 0..1."""
+    made = []
+    for picture, (top, left, side, mirrored) in zip(pictures, places, strict=True):
+        square = picture[None, :, top : top + side, left : left + side].float() / 255
+        square = F.interpolate(square, (out, out), mode="bicubic", antialias=True)
+        made.append(square.flip(3) if mirrored else square)
+    return torch.cat(made).clamp(0, 1)
+
+
+def recolored(paintings: Tensor, rng: np.random.Generator, part: float) -> Tensor:
+    """``(N, 3, H, W)``, 0..1, of which a part has other colours: channels changed places and were
+    mixed, contrast, light and gamma are others, and some are negatives."""
+    made = [_recolored(each, rng) if rng.random() < part else each for each in paintings]
+    return torch.stack(made)
+
+
+def _recolored(painting: Tensor, rng: np.random.Generator) -> Tensor:
+    share = rng.uniform(0, _MIXED)
+    matrix = (1 - share) * np.eye(3)[rng.permutation(3)] + share * rng.dirichlet(np.ones(3), 3)
+    mixed = torch.tensordot(torch.from_numpy(matrix).to(painting), painting, 1)
+    if rng.random() < _INVERTED:
+        mixed = 1 - mixed
+    contrast, light, gamma = rng.uniform(0.7, 1.5), rng.uniform(-0.1, 0.1), rng.uniform(-0.5, 0.5)
+    mean = mixed.mean()
+    return ((mixed - mean) * contrast + mean + light).clamp(1e-4, 1) ** float(np.exp(gamma))

@@ -1,0 +1,171 @@
+"""Teach a hypernetwork to make a style of any painting.
+
+Each step has some paintings and some photographs. The hypernetwork makes a network for each
+painting; all networks paint all photographs at once, as one network of grouped convolutions; one
+forward of the loss network is of all that was painted. What the loss network saw of the paintings
+is what the hypernetwork sees, too. The loop is :func:`impasto.studio.training.loop.learn`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+
+from impasto.catalog.hypernetwork import Learnt
+from impasto.catalog.layout import CARD
+from impasto.errors import OutputError, TrainingError, in_memory
+from impasto.files import atomic
+from impasto.options import TrainAnyOptions
+from impasto.progress import CancelToken, OnProgress, silent
+from impasto.studio import hypernetwork as hypernetworks
+from impasto.studio import networks
+from impasto.studio.export.publish import write_hypernetwork
+from impasto.studio.perceptual import loading
+from impasto.studio.training import bank, init_from, loop, start_any
+from impasto.studio.training.any_lesson import AnyLesson, Held
+from impasto.studio.training.averaged import Averaged
+from impasto.studio.training.checkpoint import Checkpoint, Training
+from impasto.studio.training.checkpoints import WORK
+from impasto.studio.training.dataset import digest, parted, pictures, tell
+from impasto.studio.training.log import Log
+from impasto.studio.training.loop import Course
+from impasto.studio.training.pair_losses import PairLosses
+from impasto.studio.training.pairs import Pictures, Source
+
+
+@dataclass(frozen=True)
+class Taught:
+    """A hypernetwork that was written."""
+
+    folder: Path
+    steps: int
+    held: Held | None
+    """None: no painting, or no photograph, was kept apart."""
+
+
+@in_memory("the training", hint="use a smaller --crop or fewer --styles", kind=TrainingError)
+def train_any(
+    paintings: str | Path,
+    photos: str | Path,
+    output: str | Path,
+    *,
+    options: TrainAnyOptions | None = None,
+    start: str | Path | None = None,
+    restart: bool = False,
+    on_progress: OnProgress = silent,
+    cancel: CancelToken | None = None,
+) -> Taught:
+    """Learn from all pictures of two folders, and write the folder of a hypernetwork.
+
+    Args:
+        paintings: a folder of pictures whose styles are learnt; the more kinds, the better.
+        photos: a folder of photographs.
+        output: the folder, for ``--hypernetwork``. In ``training`` it keeps what is needed to go
+            on, and the pictures, decoded.
+        options: see :class:`~impasto.options.TrainAnyOptions`. With ``start`` those of shape are
+            the start's.
+        start: what is learnt on from: the folder of a hypernetwork, its file, a checkpoint, or
+            ``"any"``, the one that came with impasto.
+        restart: begin anew where a stopped training would go on.
+        on_progress: called after every step with the losses; notes tell what is measured.
+        cancel: stops after the step at hand, with a checkpoint; the same call goes on from it.
+
+    Raises:
+        OptionError: a start that is none, or of another shape than ``options``.
+        OutputError: the folder holds a hypernetwork already, and no training to go on with.
+        DeviceError: there is no such device.
+        TrainingError: too few pictures, other options, pictures or another start than the
+            interrupted training's, or a loss that is not a number.
+        Cancelled: stopped by ``cancel``.
+    """
+    folder = Path(output)
+    origin = start_any.find(start, folder / WORK, restart)
+    options, begun = start_any.begun(options, origin)
+    began = start_any.named(origin)  # before it may be moved
+    accelerator = loop.accelerator(options.device, folder / WORK)
+    if restart and accelerator.is_main_process:
+        init_from.empty(folder / WORK, origin)
+    found = pictures(Path(paintings), folder), pictures(Path(photos), folder)
+    files = [survey.paths for survey in found]
+    for survey in found:
+        tell(survey.left_out, on_progress, options.steps)
+    with accelerator.main_process_first():
+        banks = [bank.of(each, folder / WORK, on_progress) for each in files]
+    lesson = _lesson(options, banks, accelerator.device, accelerator.num_processes, on_progress)
+    if origin is None:
+        lesson.calibrate(begun)
+    sources = {
+        "start": began,
+        "pictures": digest(*files),
+        "processes": str(accelerator.num_processes),
+    }
+    course = Course(
+        lesson, Training(asdict(options), [], sources), folder, options.steps, options.save_every
+    )
+    resumed = init_from.resumed(course, origin, accelerator, restart=False, on_progress=on_progress)
+    _require_free(folder, resumed, restart=restart)
+    network = Averaged(begun).to(accelerator.device)
+    learnt = loop.learn(
+        network, course, resumed, accelerator, on_progress=on_progress, cancel=cancel
+    )
+    lesson = replace(lesson, tell=silent)
+    held = lesson.held(network)
+    if accelerator.is_main_process:
+        _publish(network, learnt, lesson, course.work)
+    loop.end(accelerator)
+    return Taught(folder, learnt.step, held)
+
+
+def _require_free(folder: Path, resumed: Checkpoint | None, *, restart: bool) -> None:
+    if not (resumed or restart) and (folder / CARD).exists():
+        raise OutputError(
+            f"{folder} holds a style, or a hypernetwork, already",
+            hint="--restart replaces it, -o names another",
+        )
+
+
+def _lesson(
+    options: TrainAnyOptions,
+    banks: list[bank.Bank],
+    device: torch.device,
+    processes: int,
+    on_progress: OnProgress,
+) -> AnyLesson:
+    """Raises: TrainingError: there are no pictures to learn from."""
+    paintings, unseen_paintings = _parted(banks[0], options.held_out_paintings)
+    photographs, unseen_photographs = _parted(banks[1], options.held_out)
+    blank = networks.build(options.network).to(device).eval().requires_grad_(False)
+    batches = options.steps * processes
+    source = Source(options, paintings, photographs, device, batches, blank.stride)
+    seeing = loading.load("vgg19", padding="replicate").to(device)
+    losses = PairLosses(seeing, options.style_statistic, "balanced")
+    return AnyLesson(
+        options, source, unseen_paintings, unseen_photographs, losses, blank, on_progress
+    )
+
+
+def _parted(pictures: bank.Bank, held_out: int) -> tuple[Pictures, Pictures]:
+    """Those that are learnt from, and those that are not."""
+    learnt, apart = parted(range(len(pictures)), held_out)
+    if not learnt:
+        raise TrainingError("there are no pictures to learn from", hint="give folders with many")
+    return Pictures(pictures, learnt), Pictures(pictures, apart)
+
+
+def _publish(network: Averaged, learnt: Checkpoint, lesson: AnyLesson, work: Path) -> None:
+    """Write the folder; its card comes last."""
+    made = network.cpu().eval().current
+    summary = Log(work / "losses.jsonl", learnt.step, here=False).summary()
+    source, options = lesson.source, lesson.options
+    about = Learnt(
+        steps=learnt.step,
+        pairs=learnt.step * options.styles * options.batch,
+        seconds=summary.seconds,
+        paintings=len(source.paintings.numbers),
+        photographs=len(source.photographs.numbers),
+    )
+    folder = work.parent
+    atomic.write(folder / start_any.LEARNABLE, hypernetworks.encoded(made), overwrite=True)
+    write_hypernetwork(folder, made, about)
