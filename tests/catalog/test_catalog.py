@@ -70,6 +70,27 @@ def test_every_look_has_a_tiny_twin_that_learnt_from_it():
             assert f"{name}-tiny" in catalog.bundled()
 
 
+def test_a_twin_is_found_that_is_bundled_or_learnt_from_this_very_network(copy, user_styles, style):
+    every = catalog.bundled()
+    looks = catalog.looks(every)
+    assert {name: catalog.twin(each) for name, each in looks.items()} == {
+        name: every[f"{name}{catalog.TINY}"] for name in looks
+    }
+    assert catalog.twin(every["great-wave-tiny"]) is None
+    assert catalog.twin(catalog.find("great-wave:1,udnie:1")) is None
+    for name in ("great-wave", "great-wave-tiny"):
+        shutil.copytree(every[name].folder, user_styles / name)
+    own = catalog.find(user_styles / "great-wave")
+    assert catalog.twin(own) == catalog.find(user_styles / "great-wave-tiny")
+    card = user_styles / "great-wave-tiny" / catalog.CARD
+    record = json.loads(card.read_text("utf-8"))
+    record["distilled"]["sha256"] = "0" * 64
+    card.write_text(json.dumps(record), "utf-8")
+    assert catalog.twin(own) is None
+    card.write_text("damaged", "utf-8")
+    assert catalog.twin(own) is None
+
+
 def test_a_style_is_found_by_name_folder_card_network_and_itself(copy, style):
     assert catalog.find("great-wave").folder == style.folder
     for place in (copy, str(copy), copy / "card.json", copy / "style.onnx"):

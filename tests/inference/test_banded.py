@@ -71,7 +71,7 @@ def test_every_network_can_be_painted_in_bands(options, styles, rng):
     whole = OnnxEngine(model, device="cpu")
     mix = [0.3, 0.7][:styles]
     expected = whole.paint(pixels, mix)
-    found = tiles(model).paint(pixels, engine._mix(whole._network, mix), 32 * 139)
+    found = tiles(model).paint(pixels, whole.mix(mix), 32 * 139)
     assert expected.std() > 10
     assert np.abs(found.astype(int) - expected).max() <= 1
 

@@ -117,7 +117,9 @@ def test_openvino_takes_style_weights_and_8_bits(photo):
 
 def test_in_bands_and_steadily(style, photo, monkeypatch):
     frames = [photo.pixels, np.roll(photo.pixels, 3, 1)]
-    painters = [SteadyEngine(style.model(), device=name) for name in ("cpu", "openvino")]
+    painters = [
+        SteadyEngine(OnnxEngine(style.model(), device=name)) for name in ("cpu", "openvino")
+    ]
     for frame in frames:
         one, other = (painter.paint(frame) for painter in painters)
         assert np.abs(one.astype(int) - other).max() <= 2

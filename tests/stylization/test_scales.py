@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
+from impasto import assets, catalog, images
+from impasto.inference.engine import OnnxEngine
+from impasto.inference.guided import Guided
 from impasto.stylization import scales
+from impasto.stylization.scales import Scales
 
 
 @pytest.mark.parametrize(
@@ -35,7 +39,7 @@ def swing(painting):
 def test_coarse_frequencies_are_those_of_the_smaller_painting():
     flat, coarse = np.full((128, 128, 3), 128, np.uint8), waves(48, 128)
     large = waves(192)
-    assert swing(scales.refined(flat, large, 1.0)) < 6  # of 60
+    assert swing(scales.refined(flat, large.copy(), 1.0)) < 6  # of 60
     painting = scales.refined(coarse, np.full_like(large, 128), 1.0).astype(int)
     assert np.abs(painting - large)[64:-64, 64:-64].mean() < 2
 
@@ -53,6 +57,72 @@ def test_nearly_equal_sizes_give_the_smaller_painting(rng):
 
 def test_bands_of_rows_have_no_seams(rng, monkeypatch):
     small, large = (rng.integers(0, 256, (side, side, 3), np.uint8) for side in (75, 301))
-    painting = scales.refined(small, large, 0.8)
+    painting = scales.refined(small, large.copy(), 0.8)
     monkeypatch.setattr(scales, "_BAND", 1000)
     assert np.abs(painting.astype(int) - scales.refined(small, large, 0.8)).max() <= 1
+
+
+@pytest.fixture(scope="module")
+def networks():
+    """Of a style, and of its tiny twin."""
+    names = "great-wave", "great-wave-tiny"
+    return [Guided(OnnxEngine(catalog.bundled()[name].model(), device="cpu")) for name in names]
+
+
+@pytest.fixture(scope="module")
+def large():
+    return images.read(assets.demo_photo()).resized(640).pixels
+
+
+def painter(networks, **how):
+    coarse, fine = networks
+    return Scales(coarse, lambda: fine, 160, **how)
+
+
+def apart(one, other):
+    return np.abs(one.astype(int) - other).mean()
+
+
+def test_seen_small_it_is_the_coarse_painting(networks, large):
+    small = images.resize_pixels(large, (107, 160))
+    coarse, _ = networks[0].paint(small)
+    painting, found = painter(networks).paint(large)
+    alone, _ = networks[0].paint(large)
+    seen, wanted, other = (images.resize_pixels(p, (53, 80)) for p in (painting, coarse, alone))
+    assert apart(seen, wanted) < 8
+    assert apart(other, wanted) > 25
+    assert {name.startswith("fine ") for name in found} == {True}
+
+
+def test_the_twin_paints_what_is_fine_and_only_that(networks, large):
+    """It is near the painting whose fine marks the style's own network made."""
+    coarse = networks[0]
+    by_twin, _ = painter(networks).paint(large)
+    by_own, _ = painter([coarse, coarse]).paint(large)
+    assert 0 < apart(by_twin, by_own) < 10
+    without, _ = painter(networks, crisp=0).paint(large)
+    assert apart(without, by_own) > apart(by_twin, by_own)
+
+
+def test_without_fine_marks_no_other_network_is_asked_for(networks, large):
+    alone = Scales(networks[0], lambda: pytest.fail("it was loaded"), 160, crisp=0)
+    painting, found = alone.paint(large)
+    assert (painting.shape, found) == (large.shape, {})
+    coarse, _ = networks[0].paint(images.resize_pixels(large, (107, 160)))
+    assert np.array_equal(painting, scales.enlarged(coarse, large.shape[:2]))
+
+
+def test_statistics_that_were_measured_give_the_same_painting(networks, large):
+    paint = painter(networks).paint
+    painting, statistics = paint(large, measured=True)
+    again, found = paint(large, statistics)
+    assert np.abs(again.astype(int) - painting).max() <= 2
+    assert found == {}
+    other, _ = paint(255 - large, statistics)
+    assert apart(other, paint(255 - large)[0]) > 5
+
+
+def test_fine_marks_take_the_memory_of_a_band(networks):
+    tiny = networks[1].engine
+    few, many = (painter(networks).bytes(size) for size in ((1000, 2000), (8000, 12000)))
+    assert few < many <= tiny.bytes_per_pixel * tiny.band(1e12)

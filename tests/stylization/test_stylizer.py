@@ -225,15 +225,17 @@ def test_a_film_may_fade_to_a_single_colour_but_not_begin_with_it(style, photo, 
     pixels = images.resize_to(photo, (64, 96)).pixels.astype(float)
     shares = np.linspace(1, 0, 12)
     frames = [np.rint(255 + share * (pixels - 255)).astype(np.uint8) for share in shares]
-    painter = Stylizer("wheat-field", steady=True)
-    film = [picture.pixels for picture in painter.film(frames[:10])]
-    film += [picture.pixels for picture in painter.film(frames[10:])]  # gone on with
+    painter, in_pixels = Stylizer("wheat-field", steady=True), StylizeOptions(stroke=None)
+    film = [picture.pixels for picture in painter.film(frames[:10], in_pixels)]
+    film += [picture.pixels for picture in painter.film(frames[10:], in_pixels)]  # gone on with
     flat = [not np.ptp(painting, (0, 1)).any() for painting in film]
     assert flat == sorted(flat)
     assert not flat[0]
     assert all(flat[9:])
     broken = Stylizer(style, steady=True)
-    monkeypatch.setattr(broken.engine, "film", lambda frames, _: (0 * each for each in frames))
+    monkeypatch.setattr(
+        broken.steady_engine, "film", lambda frames, *_: (0 * each for each in frames)
+    )
     with pytest.raises(StyleError, match="single colour"):
         next(broken.film(frames))
 

@@ -16,6 +16,7 @@ from impasto.catalog.finding import (
     of_one_network,
     require_other,
     styles,
+    twin,
     unknown,
 )
 from impasto.catalog.layout import CARD, FORMAT
@@ -44,6 +45,7 @@ __all__ = [
     "require_free",
     "require_other",
     "styles",
+    "twin",
     "unknown",
     "valid_name",
     "valid_text",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -13,8 +14,9 @@ from impasto.catalog import layout, meant, painted, verify
 from impasto.catalog.blend import blend
 from impasto.catalog.card import NAME
 from impasto.catalog.layout import CARD
+from impasto.catalog.meant import TINY
 from impasto.catalog.style import Style, of_cards, read
-from impasto.errors import OptionError
+from impasto.errors import OptionError, StyleError
 from impasto.files import addresses, paths, places
 from impasto.options import StyleOptions
 
@@ -40,6 +42,21 @@ def styles() -> dict[str, Style]:
 def bundled() -> dict[str, Style]:
     """The styles that came with impasto, by name."""
     return _in(assets.STYLES)
+
+
+def twin(style: Style) -> Style | None:
+    """The tiny network beside a style that paints as it does: both bundled, or one distilled of
+    the other; None if there is none."""
+    beside = style.folder.parent / f"{style.name}{TINY}"
+    if style.network or style.parts or not _has_card(beside):
+        return None
+    with suppress(StyleError):
+        for each in read(beside):
+            teacher, both = each.card.distilled, (style.weights, each.weights)
+            taught = teacher and teacher.sha256 == style.card.model.sha256
+            if (taught or style.folder.parent == assets.STYLES) and both == ((1.0,), (1.0,)):
+                return each
+    return None
 
 
 def _in(place: Path) -> dict[str, Style]:

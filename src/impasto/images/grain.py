@@ -29,22 +29,24 @@ def grain(
     return _levels(deviation).take(chance.integers(0, 256, (height, width), np.uint8))
 
 
-def grained(photo: Pixels, deviation: float) -> Pixels:
-    """The photograph, ``(H, W, 3)``, with grain of this deviation in levels, the same in all
-    channels.
+def grained(photo: Pixels, deviation: float, rows: slice = slice(None)) -> Pixels:
+    """The photograph, ``(H, W, 3)``, or some rows of it, with grain of this deviation in levels,
+    the same in all channels.
 
     A network makes nothing of nothing: what is empty in a photograph is empty in the painting,
     and grain is enough for brush marks. (Noise as an input of texture networks: Ulyanov et al.
     2016, arXiv 1603.03417.) All photographs of one size have the same grain.
     """
     if not deviation:
-        return photo
-    result = np.empty_like(photo)
+        return photo[rows]
+    first, end, _ = rows.indices(len(photo))
+    result = np.empty_like(photo[rows])
     made = _rows if photo.shape[1] <= _REMEMBERED else _rows.__wrapped__
-    for top in range(0, len(photo), _BAND):
-        rows = photo[top : top + _BAND]
-        changed = rows + made(top, *rows.shape[:2], deviation)
-        result[top : top + _BAND] = np.clip(changed, 0, 255, out=changed)
+    for top in range(first - first % _BAND, end, _BAND):
+        noise = made(top, min(_BAND, len(photo) - top), photo.shape[1], deviation)
+        part = slice(max(first, top), min(end, top + _BAND))
+        changed = photo[part] + noise[part.start - top : part.stop - top]
+        result[part.start - first : part.stop - first] = np.clip(changed, 0, 255, out=changed)
     return result
 
 

@@ -77,7 +77,7 @@ class Tiles:
         painting, known = np.empty_like(photo), dict(weights)
         for stage, run in self._stages:
             statistics = {name: Statistics() for name in stage.measures}
-            for part in _parts(len(photo), band, step, step * (1 + stage.reach)):
+            for part in parts(len(photo), band, step, step * (1 + stage.reach)):
                 results = run(photo[None, part.seen], known | self._given(stage, part, shelf))
                 for name in stage.keeps:
                     shelf.append(name, results[f"{name}.kept"])
@@ -91,7 +91,7 @@ class Tiles:
             shelf.drop(stage.drops)
         return painting
 
-    def _given(self, stage: Stage, part: _Part, shelf: _Shelf) -> dict[str, Array]:
+    def _given(self, stage: Stage, part: Part, shelf: _Shelf) -> dict[str, Array]:
         inputs = {}
         for name in stage.reads:
             top, end = (0, _END) if part.whole else self._grids[name].seen(part)
@@ -108,7 +108,7 @@ def band_rows(band: int, width: int, step: int) -> int:
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """A band of the photograph and what of its neighbours is needed for it, in rows."""
 
     top: int
@@ -135,13 +135,13 @@ class _Part:
         return self.top == 0 and self.end == self.height
 
 
-def _parts(height: int, rows: int, step: int, overlap: int) -> Iterator[_Part]:
+def parts(height: int, rows: int, step: int, overlap: int) -> Iterator[Part]:
     """Bands of ``rows``, which overlap their neighbours; the photograph counts as extended
     to ``step``, as the network itself extends it."""
     height += -height % step
     for top in range(0, height, rows):
         end = min(top + rows, height)
-        yield _Part(top, end, max(0, top - overlap), min(end + overlap, height), height)
+        yield Part(top, end, max(0, top - overlap), min(end + overlap, height), height)
 
 
 @dataclass(frozen=True)
@@ -158,11 +158,11 @@ class _Grid:
         step = (_PROBES[1] - _PROBES[0]) // (large - small)
         return cls(step, (small - _PROBES[0] // step) // 2)
 
-    def seen(self, part: _Part) -> tuple[int, int]:
+    def seen(self, part: Part) -> tuple[int, int]:
         """Rows of the whole tensor."""
         return part.above // self.step, part.below // self.step + 2 * self.margin
 
-    def owned(self, part: _Part) -> tuple[int, int]:
+    def owned(self, part: Part) -> tuple[int, int]:
         """Rows of the tensor of what is seen; the outermost bands own the margins too."""
         first, last = part.top == 0, part.end == part.height
         top = 0 if first else (part.top - part.above) // self.step + self.margin

@@ -67,22 +67,23 @@ class OnnxEngine:
     def __init__(
         self, model: bytes | Network, *, device: str = "auto", threads: int | None = None
     ) -> None:
-        self._network = model if isinstance(model, Network) else network.read(model)
-        self.device, self.note, self._whole = _open(self._network, devices.valid(device), threads)
+        self.network = model if isinstance(model, Network) else network.read(model)
+        self.device, self.note, self._whole = _open(self.network, devices.valid(device), threads)
         self._threads = threads
 
     @cached_property
     def bytes_per_pixel(self) -> float:
         """A forecast of the memory that a picture takes which is painted whole."""
-        largest, peak = Forecasts(self._network).bytes_per_pixel
+        largest, peak = Forecasts(self.network).bytes_per_pixel
         return max(_TENSORS * largest, peak)
 
     def paint(self, pixels: NDArray[np.uint8], weights: Sequence[float] = ()) -> NDArray[np.uint8]:
         height, width = pixels.shape[:2]
-        return self._paint(grown(pixels), self._mix(weights))[:height, :width]
+        return self._paint(grown(pixels), self.mix(weights))[:height, :width]
 
-    def _mix(self, weights: Sequence[float]) -> Arrays:
-        return _mix(self._network, weights)
+    def mix(self, weights: Sequence[float]) -> Arrays:
+        """The style weights as the network takes them, by name."""
+        return _mix(self.network, weights)
 
     def _paint(self, pixels: NDArray[np.uint8], mix: Arrays) -> NDArray[np.uint8]:
         """Whole where that fits into memory, else in bands."""
@@ -111,9 +112,9 @@ class OnnxEngine:
     @cached_property
     def _tiles(self) -> Tiles:
         # No arenas: there are many stages, but one is at work.
-        return Tiles(self._network, partial(self._start, seldom=True, arena=False))
+        return Tiles(self.network, partial(self.start, seldom=True, arena=False))
 
-    def _start(
+    def start(
         self, network: Network, *, seldom: bool = False, arena: bool = True, at_once: int = 1
     ) -> Running:
         """A part of the network, or it with more outputs; OpenVINO would compile what is

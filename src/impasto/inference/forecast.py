@@ -25,6 +25,8 @@ _MORE_THAN_WEIGHTS = 12
 """How many times as many bytes as the weights have may be made of them alone: some have 8 bits, and
 become floats."""
 _SMALL = 2**20
+_LOOKING = {"Conv", "ConvTranspose", "Resize", "MaxPool", "AveragePool"}
+"""Nodes that look at other places of a tensor than the one that they make."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,40 @@ def forecast(network: Network, inputs: Mapping[str, Tensor]) -> Forecast:
     return _Forecaster(network, inputs).forecast()
 
 
+def reach(network: Network, inputs: Mapping[str, Tensor]) -> tuple[int, int]:
+    """How many pixels lie between two places of the coarsest tensor, and how far from a pixel
+    those are at most that decide on it, but for what is measured of the whole picture."""
+    forecaster = _Forecaster(network, inputs)
+    forecaster.forecast()
+    height, tensors = inputs[next(iter(network.inputs))].shape[1], forecaster.tensors
+    coarsest = far = 1
+    for node in network.nodes:
+        first = tensors.get(node.inputs[0]) if node.inputs else None
+        if node.op not in _LOOKING or first is None or first.fixed:
+            continue
+        step = max(1, round(height / first.shape[2]))
+        made = max(1, round(height / tensors[node.outputs[0]].shape[2]))
+        coarsest = max(coarsest, step, made)
+        far += step * _looks(node, tensors)
+    return coarsest, far
+
+
+def _looks(node: Node, tensors: Mapping[str, Tensor]) -> int:
+    """How many places away from its own a node looks at most."""
+    if node.op == "Resize":
+        return 1
+    kernel = tensors[node.inputs[1]].shape[2:] if "Conv" in node.op else (0,)
+    kernel = node.wholes("kernel_shape", kernel)
+    return max(kernel) // 2 * max(node.wholes("dilations", (1,)))
+
+
 class _Forecaster:
     """Follows one picture through the network."""
 
     def __init__(self, network: Network, inputs: Mapping[str, Tensor]) -> None:
         self._network, self._photo = network, inputs[next(iter(network.inputs))]
-        self._tensors = {name: Tensor.of(each) for name, each in network.constants.items()}
-        self._tensors |= inputs
+        self.tensors = {name: Tensor.of(each) for name, each in network.constants.items()}
+        self.tensors |= inputs
         weights = sum(values.nbytes for values in network.constants.values())
         self._most_kept = _MORE_THAN_WEIGHTS * weights + _SMALL
         self._last = {
@@ -74,17 +103,17 @@ class _Forecaster:
 
     def forecast(self) -> Forecast:
         for number, node in enumerate(self._network.nodes):
-            inputs = [self._tensors.get(name) for name in node.inputs]
+            inputs = [self.tensors.get(name) for name in node.inputs]
             for name, tensor in zip(node.outputs, made(node, inputs), strict=True):
-                self._tensors[name] = tensor
+                self.tensors[name] = tensor
                 self._count(tensor)
                 self._sums += _sums(node, tensor, inputs)
                 self._require_little(node, tensor)
             for name in {*node.inputs, *node.outputs}:
                 if self._last.get(name, number) == number and name:
-                    self._live -= 0 if self._tensors[name].fixed else self._tensors[name].bytes
+                    self._live -= 0 if self.tensors[name].fixed else self.tensors[name].bytes
         for name, port in self._network.outputs.items():
-            self._require_output(self._tensors[name], port)
+            self._require_output(self.tensors[name], port)
         return Forecast(self._largest, self._peak)
 
     def _require_output(self, tensor: Tensor, port: Port) -> None:

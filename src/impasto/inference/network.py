@@ -12,7 +12,7 @@ import numpy as np
 
 from impasto.errors import StyleError
 from impasto.inference import onnx_proto, operators
-from impasto.inference.forecast import Forecast, forecast, photograph
+from impasto.inference.forecast import Forecast, forecast, photograph, reach
 from impasto.inference.onnx_proto import INT64, SINGLE, UINT8, Network, Port, kind_of
 from impasto.inference.tensors import Shape, Tensor
 
@@ -82,6 +82,12 @@ class Forecasts:
         found = forecast(self._network, photograph(self._network, *_LARGE))
         area = math.prod(_LARGE)
         return found.largest // area, found.peak // area
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """How many pixels lie between two places of its coarsest tensor, and how many from a pixel
+        those are at most that decide on it, were statistics known."""
+        return reach(self._network, photograph(self._network, *_LARGE))
 
     def require(self, inputs: Mapping[str, Array]) -> None:
         """Raises: StyleError: a runtime would take more memory for these inputs than styles take,

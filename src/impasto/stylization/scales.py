@@ -5,23 +5,32 @@ the picture, and are blurred when it is enlarged; in one made at full size they 
 too fine once the whole is seen. So each band of frequencies comes from the painting made at its
 scale, as in a Laplacian pyramid (Burt and Adelson 1983): coarse shapes and marks from the
 smallest, edges and fine marks from those above it.
+
+What is fine is painted with the statistics of the smallest scale, in bands of rows, and may be
+painted by a smaller network: its tones are those of the coarse painting anyway.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from impasto import images
+from impasto.images.grain import grained
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from impasto.images.raster import Size
+    from impasto.inference.banded import Arrays
+    from impasto.inference.guided import Guided
+    from impasto.inference.onnx_proto import Array
 
     Pixels = NDArray[np.uint8]
 
@@ -33,6 +42,65 @@ enlarging would show, the other takes from the larger painting what the smaller 
 _BAND = 128
 """Rows that are laid together at a time."""
 _AT_ONCE = 4
+_MEASURED = 1024
+"""Long side at which finer scales' statistics are measured, or that of the smallest scale."""
+_FINE = "fine "
+"""Begins the names of their statistics."""
+
+
+@dataclass(frozen=True)
+class Scales:
+    """How a style paints at several scales: coarse marks, with a long side of ``side``, by its
+    network; finer ones by one that paints alike."""
+
+    coarse: Guided
+    fine: Callable[[], Guided]
+    """Gives it where it is needed."""
+    side: int
+    weights: Sequence[float] = ()
+    crisp: float = 1.0
+    grain: float = 0.0
+
+    def paint(
+        self, pixels: Pixels, statistics: Arrays | None = None, *, measured: bool = False
+    ) -> tuple[Pixels, dict[str, Array]]:
+        """``(H, W, 3)`` sRGB painted, with its own statistics or those that are given; and those
+        that were found, if they are ``measured``."""
+        size, given = (pixels.shape[0], pixels.shape[1]), statistics or {}
+        coarsest, *finer = sizes(size, self.side)
+        small = grained(images.resize_pixels(pixels, coarsest), self.grain)
+        own = {name: values for name, values in given.items() if not name.startswith(_FINE)}
+        painting, found = self.coarse.paint(small, self.weights, own, measured=measured)
+        if not (finer and self.crisp):
+            return (enlarged if finer else images.resize_pixels)(painting, size), found
+        fine = {name[len(_FINE) :]: given[name] for name in given.keys() - own.keys()}
+        if measured or not fine:
+            seen = small if max(coarsest) <= _MEASURED else self._reduced(pixels)
+            _, measures = self.fine().paint(seen, self.weights, measured=True)
+            found |= {f"{_FINE}{name}": values for name, values in measures.items()}
+            fine = fine or measures
+        for each in finer:
+            larger = self._painted(pixels, each, fine)
+            painting = refined(painting, larger, self.crisp)
+        return painting, found
+
+    def bytes(self, size: Size) -> float:
+        """A forecast of the memory that painting a picture of this size takes."""
+        coarsest, *finer = sizes(size, self.side)
+        area = coarsest[0] * coarsest[1]
+        whole = area * self.coarse.engine.bytes_per_pixel
+        return max([whole, *(self.fine().bytes(each) for each in finer if self.crisp)])
+
+    def _reduced(self, pixels: Pixels) -> Pixels:
+        size = _scaled((pixels.shape[0], pixels.shape[1]), _MEASURED / max(pixels.shape))
+        return grained(images.resize_pixels(pixels, size), self.grain)
+
+    def _painted(self, pixels: Pixels, size: Size, statistics: Arrays) -> Pixels:
+        """By the network of fine marks."""
+        photo, painting = images.resize_pixels(pixels, size), np.empty((*size, 3), np.uint8)
+        rows = partial(grained, photo, self.grain)
+        self.fine().paint_rows(rows, self.weights, statistics, painting)
+        return painting
 
 
 def sizes(size: Size, side: float) -> list[Size]:
@@ -51,7 +119,8 @@ def enlarged(coarse: Pixels, size: Size) -> Pixels:
 
 def refined(coarse: Pixels, fine: Pixels, crisp: float) -> Pixels:
     """The smaller painting at the larger one's size, with ``crisp`` (0 to 1) of what is finer in
-    that; both ``(H, W, 3)`` sRGB. Nearly equal sizes give the smaller one, enlarged."""
+    that, whose place it takes; both ``(H, W, 3)`` sRGB. Nearly equal sizes give the smaller one,
+    enlarged."""
     size = fine.shape[0], fine.shape[1]
     octaves = _octaves(coarse, size)
     share = crisp * octaves
@@ -59,7 +128,7 @@ def refined(coarse: Pixels, fine: Pixels, crisp: float) -> Pixels:
     if share:
         reduced = images.resize_pixels(fine, coarse.shape[:2])
         below -= np.float32(share) * _blurred(reduced, _COARSE)
-    return _laid(below, fine.copy(), share)
+    return _laid(below, fine, share)
 
 
 def _octaves(coarse: Pixels, size: Size) -> float:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,16 +17,17 @@ from impasto.images import operations, paper
 from impasto.images.grain import grained
 from impasto.images.picture import Picture
 from impasto.inference.engine import Engine, OnnxEngine
+from impasto.inference.guided import Guided
 from impasto.options import StylizeOptions
 from impasto.options.fields import Side, Stroke
-from impasto.stylization import scales
+from impasto.stylization.scales import Scales
 from impasto.video.temporal import SteadyEngine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from impasto.catalog import Style, StyleSource
-    from impasto.images.raster import PictureSource, Size
+    from impasto.images.raster import PictureSource
 
 
 _PAPER_KEPT = "its paper keeps its tone; --paint-paper, in Python paint_paper=True, paints it"
@@ -63,8 +64,9 @@ class Stylizer:
         steady: bool = False,
     ) -> None:
         self.style = catalog.find(style)
-        kind = SteadyEngine if steady else OnnxEngine
-        self.engine: Engine = kind(self.style.loaded(), device=device, threads=threads)
+        self.engine = OnnxEngine(self.style.loaded(), device=device, threads=threads)
+        self._threads = threads
+        self._steady = SteadyEngine(self.engine, threads) if steady else None
 
     @property
     def device(self) -> str:
@@ -73,14 +75,14 @@ class Stylizer:
 
     @property
     def steady_engine(self) -> SteadyEngine:
-        """The engine of a stylizer for films.
+        """What paints the frames of films, in a stylizer for those.
 
         Raises:
             OptionError: this one is not ``steady``.
         """
-        if not isinstance(self.engine, SteadyEngine):
+        if not self._steady:
             raise OptionError("only a steady Stylizer paints films", hint="give it steady=True")
-        return self.engine
+        return self._steady
 
     @property
     def note(self) -> str:
@@ -124,9 +126,10 @@ class Stylizer:
         pixels = operations.opaque(photo).pixels
         learnt, _ = self._strengths(options.strength)
         if side := options.marks_side:
-            painting = self._at_scales(pixels, learnt, side, options)
+            painting, _ = self._scales(side, learnt, options, options.grain).paint(pixels)
         else:
-            painting = self._paint(pixels, learnt, options.grain)
+            painting = paint(self.engine, pixels, self._weights(learnt), grain=options.grain)
+        self._check(pixels, painting)
         if not options.paint_paper and paper.is_page(pixels):
             painting = paper.kept(pixels, painting)
             photo = replace(photo, notes=(*photo.notes, _PAPER_KEPT))
@@ -153,7 +156,9 @@ class Stylizer:
 
         works = bool(engine.state)  # a film that goes on has been painted before
         learnt, _ = self._strengths(options.strength)
-        with closing(engine.film(pixels(), self._weights(learnt))) as film:
+        side = options.marks_side
+        painter = self._scales(side, learnt, options) if side else None
+        with closing(engine.film(pixels(), self._weights(learnt), painter)) as film:
             for painting in film:
                 photo = photos.popleft()
                 if not works:
@@ -183,29 +188,29 @@ class Stylizer:
             return 1.0, strength
         return strength, min(1.0, strength / _LEARNT_FROM)
 
-    def _at_scales(
-        self, pixels: NDArray[np.uint8], strength: float, side: int, options: StylizeOptions
-    ) -> NDArray[np.uint8]:
-        """Painted with marks that have the wanted share of the picture, and finer ones on them."""
-        size = pixels.shape[0], pixels.shape[1]
-        coarsest, *finer = scales.sizes(size, side)
+    def _scales(
+        self, side: int, strength: float, options: StylizeOptions, grain: float = 0
+    ) -> Scales:
+        """What paints with marks that have their share of a picture, and finer ones on them."""
+        weights = self._weights(strength)
+        return Scales(self._guided, lambda: self._fine, side, weights, options.crisp, grain)
 
-        def painted(size: Size) -> NDArray[np.uint8]:
-            return self._paint(images.resize_pixels(pixels, size), strength, options.grain)
+    @cached_property
+    def _guided(self) -> Guided:
+        return Guided(self.engine, self._at_once)
 
-        painting = painted(coarsest)
-        if not options.crisp and finer:
-            return scales.enlarged(painting, size)
-        for each in finer:
-            painting = scales.refined(painting, painted(each), options.crisp)
-        return images.resize_pixels(painting, size)
+    @cached_property
+    def _fine(self) -> Guided:
+        """The network that paints fine marks: that of the style's tiny twin, or its own."""
+        twin = catalog.twin(self.style)
+        if not twin:
+            return self._guided
+        tiny = OnnxEngine(twin.loaded(), device=self.device, threads=self._threads)
+        return Guided(tiny, self._at_once)
 
-    def _paint(
-        self, pixels: NDArray[np.uint8], strength: float, grain: float = 0
-    ) -> NDArray[np.uint8]:
-        painting = paint(self.engine, pixels, self._weights(strength), grain=grain)
-        self._check(pixels, painting)
-        return painting
+    @property
+    def _at_once(self) -> int:
+        return self._steady.at_once if self._steady else 1
 
     def _weights(self, strength: float) -> list[float]:
         return [strength * weight for weight in self.style.weights]

@@ -20,19 +20,20 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from impasto.inference import devices, partition
-from impasto.inference.banded import Statistics
-from impasto.inference.engine import OnnxEngine, budget, grown
+from impasto.inference import devices
+from impasto.inference.engine import budget
+from impasto.inference.guided import Guided
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from impasto.inference.banded import Arrays, Run
-    from impasto.inference.onnx_proto import Array, Network
+    from impasto.inference.banded import Arrays
+    from impasto.inference.engine import OnnxEngine
+    from impasto.inference.onnx_proto import Array
 
     Pixels = NDArray[np.uint8]
     Cells = NDArray[np.float32]
@@ -62,21 +63,47 @@ _SPARSE = 2 * _CELL
 """Of so many rows, and columns, one is looked at to tell how much the painting flickers."""
 
 
-class SteadyEngine(OnnxEngine):
-    """A network that paints the frames of a film, in their order.
+class FramePainter(Protocol):
+    """What paints a frame with statistics that it is given, or with those that it finds."""
+
+    def paint(
+        self, pixels: Pixels, statistics: Arrays, *, measured: bool
+    ) -> tuple[Pixels, dict[str, Array]]:
+        """The painting of ``(H, W, 3)``, and the statistics that were found, if they are
+        ``measured``."""
+
+    def bytes(self, size: tuple[int, int]) -> float:
+        """A forecast of the memory that a frame of this height and width takes."""
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """A network that paints frames at their own size."""
+
+    network: Guided
+    weights: Sequence[float]
+
+    def paint(
+        self, pixels: Pixels, statistics: Arrays, *, measured: bool
+    ) -> tuple[Pixels, dict[str, Array]]:
+        return self.network.paint(pixels, self.weights, statistics, measured=measured)
+
+    def bytes(self, size: tuple[int, int]) -> float:
+        return size[0] * size[1] * self.network.engine.bytes_per_pixel
+
+
+class SteadyEngine:
+    """Paints the frames of a film, in their order, by a network on a device.
 
     ``flicker`` is how much, in levels, what stood still has changed from frame to frame on
     average, in the painting; ``noise`` the same in the film.
     """
 
-    def __init__(
-        self, model: bytes | Network, *, device: str = "auto", threads: int | None = None
-    ) -> None:
-        super().__init__(model, device=device, threads=threads)
+    def __init__(self, engine: OnnxEngine, threads: int | None = None) -> None:
         threads = threads or devices.threads()
         # One at a time by OpenVINO: runs at once have been seen to wait for each other for ever.
-        self._at_once = min(threads, _KNOWN) if self.device == "cpu" else 1
-        self._runs: dict[tuple[bool, bool], Run] = {}
+        self.at_once = min(threads, _KNOWN) if engine.device == "cpu" else 1
+        self._guided = Guided(engine, self.at_once)
         self._last: _Frame | None = None
         self._memory: dict[str, Array] = {}
         self._changes: list[tuple[float, float]] = []
@@ -101,55 +128,41 @@ class SteadyEngine(OnnxEngine):
         self._memory = _remembered(state, self._last) if self._last else {}
 
     def film(
-        self, frames: Iterable[Pixels], weights: Sequence[float] = ()
+        self,
+        frames: Iterable[Pixels],
+        weights: Sequence[float] = (),
+        painter: FramePainter | None = None,
     ) -> Generator[Pixels, None, None]:
-        """The frames of a film, ``(H, W, 3)`` each, painted; a few are on their way at once. The
-        next call goes on from the last that was taken."""
-        return self._film(frames, self._mix(weights))
+        """The frames of a film, ``(H, W, 3)`` each, painted, by the network alone or by a
+        ``painter`` that uses it; a few are on their way at once. The next call goes on from the
+        last that was taken."""
+        return self._film(frames, painter or _Alone(self._guided, weights))
 
-    def _paint(self, pixels: Pixels, mix: Arrays) -> Pixels:
-        with closing(self._film([pixels], mix)) as frames:
+    def paint(self, pixels: Pixels, weights: Sequence[float] = ()) -> Pixels:
+        """The next frame of a film."""
+        with closing(self.film([pixels], weights)) as frames:
             return next(frames)
 
-    def _film(self, frames: Iterable[Pixels], mix: Arrays) -> Generator[Pixels, None, None]:
+    def _film(
+        self, frames: Iterable[Pixels], painter: FramePainter
+    ) -> Generator[Pixels, None, None]:
         begun: deque[_Frame] = deque()
         with ExitStack() as stack:
             for pixels in frames:
                 if not begun:
-                    most = self._fitting(pixels)
+                    most = self._fitting(pixels, painter)
                     pool = stack.enter_context(ThreadPoolExecutor(most))
-                begun.append(self._begun(pixels, begun[-1] if begun else self._last, mix, pool))
+                before = begun[-1] if begun else self._last
+                begun.append(_begun(pixels, before, painter, pool))
                 if len(begun) > most + 1:
                     yield self._settled(begun.popleft())
             while begun:
                 yield self._settled(begun.popleft())
 
-    def _fitting(self, pixels: Pixels) -> int:
+    def _fitting(self, pixels: Pixels, painter: FramePainter) -> int:
         """How many such frames may be painted at once."""
-        each = pixels.shape[0] * pixels.shape[1] * self.bytes_per_pixel
-        return max(1, min(self._at_once, int(budget() / each)))
-
-    def _begun(
-        self, pixels: Pixels, before: _Frame | None, mix: Arrays, pool: ThreadPoolExecutor
-    ) -> _Frame:
-        size = pixels.shape[:2]
-        pixels = grown(pixels)
-        cells = _cells(pixels)
-        contrast = float(cells.mean(-1).std())
-        course = _Course(contrast=contrast)
-        if before and not (_cut(before.cells, cells) or before.course.outgrown(contrast)):
-            course = before.course.after(before.painted, contrast)
-        run = self._run(given=course.age > 0, measured=course.measures)
-        painted = pool.submit(lambda: _both(run(pixels[None], {**mix, **course.now})))
-        return _Frame(pixels, size, cells, course, painted)
-
-    def _run(self, *, given: bool, measured: bool) -> Run:
-        if (given, measured) not in self._runs:
-            whole = partition.whole(self._network, given=given, measured=measured)
-            self._runs[given, measured] = self._start(
-                whole, seldom=not given, at_once=self._at_once
-            )
-        return self._runs[given, measured]
+        each = painter.bytes((pixels.shape[0], pixels.shape[1]))
+        return max(1, min(self.at_once, int(budget() / each)))
 
     def _settled(self, frame: _Frame) -> Pixels:
         """What moves as it is painted, what stands still nearly as it was."""
@@ -159,7 +172,7 @@ class SteadyEngine(OnnxEngine):
             self._memory = {"cells": frame.cells.copy(), "painting": painted.astype(np.float32)}
         else:
             painted = self._moved(last, frame, painted)
-        return painted[: frame.size[0], : frame.size[1]]
+        return painted
 
     def _moved(self, last: _Frame, frame: _Frame, painted: Pixels) -> Pixels:
         memory: Cells = self._memory["cells"]
@@ -220,7 +233,6 @@ class _Frame:
     """A frame on its way."""
 
     pixels: Pixels
-    size: tuple[int, ...]
     cells: Cells
     course: _Course
     painted: _Painted
@@ -252,7 +264,20 @@ class _Frame:
         painted.set_result((pixels, part("next ")))
         contrast = float(state.get("contrast", 255))  # parts of an older version do not know
         course = _Course(int(state["age"]), part("now "), part("goal "), painted, contrast)
-        return cls(pixels, pixels.shape[:2], _cells(pixels), course, painted)
+        return cls(pixels, _cells(pixels), course, painted)
+
+
+def _begun(
+    pixels: Pixels, before: _Frame | None, painter: FramePainter, pool: ThreadPoolExecutor
+) -> _Frame:
+    """A frame whose painting has begun in the ``pool``, with the statistics of the scene before."""
+    cells = _cells(pixels)
+    contrast = float(cells.mean(-1).std())
+    course = _Course(contrast=contrast)
+    if before and not (_cut(before.cells, cells) or before.course.outgrown(contrast)):
+        course = before.course.after(before.painted, contrast)
+    painted = pool.submit(painter.paint, pixels, course.now, measured=course.measures)
+    return _Frame(pixels, cells, course, painted)
 
 
 def _remembered(state: Mapping[str, Array], last: _Frame) -> dict[str, Array]:
@@ -272,22 +297,6 @@ def _remembered(state: Mapping[str, Array], last: _Frame) -> dict[str, Array]:
 def _cut(one: Cells, other: Cells) -> bool:
     """Whether another scene begins between two frames."""
     return one.shape != other.shape or bool(np.abs(other - one).mean() > _CUT)
-
-
-def _both(results: Arrays) -> tuple[Pixels, dict[str, Array]]:
-    """The painting, and the statistics if the network measured them."""
-    painting = next(array for array in results.values() if array.dtype == np.uint8)
-    return painting[0], _statistics(results)
-
-
-def _statistics(results: Arrays) -> dict[str, Array]:
-    """Of all that the network normalises, from what it has found of one frame."""
-    merged: dict[str, Array] = {}
-    for name in [key.removesuffix(".found") for key in results if key.endswith(".found")]:
-        statistics = Statistics()
-        statistics.add(results, name)
-        merged |= statistics.known(name)
-    return merged
 
 
 def _sparse(pixels: Array) -> Array:

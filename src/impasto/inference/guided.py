@@ -1,0 +1,123 @@
+"""A network that paints with statistics that it is given.
+
+Instance normalisation takes mean and variance of the whole picture. Where they are known, from a
+smaller copy or from the frames of a film before, any part of a picture can be painted alone: in
+bands of rows, in one pass, and without temporary files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from impasto.inference import partition
+from impasto.inference.banded import Statistics, band_rows, parts
+from impasto.inference.engine import OnnxEngine, budget, grown
+from impasto.inference.network import Forecasts
+from impasto.inference.runtimes import OutOfMemoryError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from impasto.inference.banded import Arrays, Run
+    from impasto.inference.onnx_proto import Array
+
+    Pixels = NDArray[np.uint8]
+    Size = tuple[int, int]
+
+_LEAST = 4
+"""Of what a band reaches into its neighbours, so many times are its own rows at least."""
+
+
+class Guided:
+    """A network of which up to ``at_once`` pictures are painted at the same time.
+
+    Statistics are mean and variance of all that the network normalises, by name.
+    """
+
+    def __init__(self, engine: OnnxEngine, at_once: int = 1) -> None:
+        self.engine, self.at_once = engine, at_once
+        self._runs: dict[tuple[bool, bool], Run] = {}
+
+    @cached_property
+    def reach(self) -> tuple[int, int]:
+        """As :attr:`impasto.inference.network.Forecasts.reach`."""
+        return Forecasts(self.engine.network).reach
+
+    def paint(
+        self,
+        pixels: Pixels,
+        weights: Sequence[float] = (),
+        statistics: Arrays | None = None,
+        *,
+        measured: bool = False,
+    ) -> tuple[Pixels, dict[str, Array]]:
+        """``(H, W, 3)`` sRGB painted, with its own statistics or those that are given; and those
+        that were found, if they are ``measured``."""
+        height, width = pixels.shape[:2]
+        if not (statistics or measured):
+            return self.engine.paint(pixels, weights), {}
+        run = self._run(given=bool(statistics), measured=measured)
+        mix = self.engine.mix(weights)
+        results = run(grown(pixels)[None], {**mix, **(statistics or {})})
+        painting = next(array for array in results.values() if array.dtype == np.uint8)
+        return painting[0, :height, :width], _found(results)
+
+    def paint_rows(
+        self,
+        photo: Callable[[slice], Pixels],
+        weights: Sequence[float],
+        statistics: Arrays,
+        onto: Pixels,
+    ) -> None:
+        """Paint, ``onto`` an array of its size, a picture of which ``photo`` gives any rows."""
+        area = self.engine.band(budget()) // self.at_once
+        while True:
+            try:
+                return self._paint_rows(photo, weights, statistics, onto, area)
+            except OutOfMemoryError:
+                if area < onto.shape[1] * self.reach[1]:
+                    raise
+                area //= 4
+
+    def bytes(self, size: Size) -> float:
+        """A forecast of what painting the rows of a picture of this size takes."""
+        area = min(size[0] * size[1], self.engine.band(budget()) // self.at_once)
+        return area * self.engine.bytes_per_pixel
+
+    def _paint_rows(
+        self,
+        photo: Callable[[slice], Pixels],
+        weights: Sequence[float],
+        statistics: Arrays,
+        onto: Pixels,
+        area: int,
+    ) -> None:
+        (height, width), (step, reach) = onto.shape[:2], self.reach
+        overlap = -(-reach // step) * step
+        rows = max(_LEAST * overlap, band_rows(area - 2 * overlap * width, width, step))
+        for part in parts(height, rows, step, overlap):
+            seen = photo(slice(part.seen.start, min(part.seen.stop, height)))
+            painting, _ = self.paint(seen, weights, statistics)
+            onto[part.owned] = painting[part.inner]
+
+    def _run(self, *, given: bool, measured: bool) -> Run:
+        if (given, measured) not in self._runs:
+            whole = partition.whole(self.engine.network, given=given, measured=measured)
+            self._runs[given, measured] = self.engine.start(
+                whole, seldom=not given, at_once=self.at_once
+            )
+        return self._runs[given, measured]
+
+
+def _found(results: Arrays) -> dict[str, Array]:
+    """The statistics of all that the network normalises, from what it has found of one picture."""
+    merged: dict[str, Array] = {}
+    for name in [key.removesuffix(".found") for key in results if key.endswith(".found")]:
+        statistics = Statistics()
+        statistics.add(results, name)
+        merged |= statistics.known(name)
+    return merged
