@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from impasto import assets, catalog, images
 from impasto.inference import devices
-from impasto.options import painting
+from impasto.options import painting as painting_options
 
 
 def pytest_configure():
@@ -60,13 +61,13 @@ def photo():
 def marks_of_small_pictures(monkeypatch):
     """Brush marks have their usual size in pictures as small as the photograph of the tests, which
     would be painted much larger else: what is not about sizes is tested in a tenth of the time."""
-    monkeypatch.setattr(painting, "MARKS_SIDE", 160)
+    monkeypatch.setattr(painting_options, "MARKS_SIDE", 160)
 
 
 @pytest.fixture
 def marks_as_they_are(monkeypatch):
     """Those of everybody else, for tests that are about them."""
-    monkeypatch.setattr(painting, "MARKS_SIDE", 1024)
+    monkeypatch.setattr(painting_options, "MARKS_SIDE", 1024)
 
 
 @pytest.fixture
@@ -116,3 +117,26 @@ def exporter():
         stand_in = exporting.Exporter(torch.onnx.export)
         patch.setattr(torch.onnx, "export", stand_in)
         yield stand_in
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+    """A dozen photographs' worth of shapes, and files that are none."""
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        coarse = rng.integers(0, 256, (6, 8, 3), np.uint8)
+        image = Image.fromarray(coarse).resize((160, 120), Image.Resampling.BICUBIC)
+        image.save(folder / f"{number:02}.jpg")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def painting(tmp_path_factory):
+    """Diagonal strokes in two colours."""
+    y, x = np.mgrid[:96, :128]
+    strokes = ((x + y) // 6 % 2)[..., None]
+    pixels = np.where(strokes, (230, 60, 20), (20, 40, 160)).astype(np.uint8)
+    path = tmp_path_factory.mktemp("painting") / "strokes.png"
+    Image.fromarray(pixels).save(path)
+    return path

@@ -8,22 +8,18 @@ from dataclasses import replace
 import pytest
 
 from impasto import assets, images
+from impasto.polishing import polisher
 from impasto.server import making
 from kept import done
-
-torch = pytest.importorskip("torch", reason="needs impasto[train]")
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """Crops and paintings of few pixels: a step takes a hundredth of the time."""
-    from impasto.studio.training import polish
-
-    options = replace(polish._OPTIONS, crop=64, style_size=96)
-    monkeypatch.setattr(polish, "_OPTIONS", options)
+    options = replace(polisher._OPTIONS, crop=64, style_size=96)
+    monkeypatch.setattr(polisher, "_OPTIONS", options)
     monkeypatch.setattr(making, "_TELL", 0)
     monkeypatch.setattr(making, "_SHOW", 0)
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")
@@ -135,17 +131,12 @@ def test_what_cannot_be_learnt_is_said(asking, jpeg, painting, fields, paintings
     assert words in found.json()["detail"]
 
 
-def test_a_service_without_the_extra_says_so(asking, jpeg, painting, monkeypatch):
+def test_without_torch_paintings_are_learnt_all_the_same(asking, monkeypatch):
     from impasto.server import work
 
     have = work.find_spec
     monkeypatch.setattr(work, "find_spec", lambda name: name != "torch" and have(name))
-    client, files = asking(), [("image", jpeg), ("style", painting)]
-    assert client.get("/v1/limits").json()["jobs"] == ["stylize", "film"]
-    found = client.post("/v1/jobs", files=files, data={"polish": "60s"})
-    assert found.status_code == 422
-    assert found.json()["detail"] == "this service does no polish jobs"
-    assert "impasto[train]" in found.json()["hint"]
+    assert asking().get("/v1/limits").json()["jobs"] == ["stylize", "film", "polish"]
 
 
 def test_an_optimisation_that_is_stopped_is_kept_and_a_picture_is_not_stopped(

@@ -8,6 +8,9 @@ STYLES = Path(__file__).parent / "styles"
 ANY = Path(__file__).parent / "any"
 """The hypernetwork, which makes a style of any painting."""
 
+STEP = Path(__file__).parent / "step"
+"""The step of a training as graphs, which learn a style on without torch."""
+
 PHOTOGRAPHS = Path(__file__).parent / "photographs"
 """Small photographs to learn with."""
 

@@ -33,7 +33,7 @@ def content(path: Path, most: int) -> bytes:
 
 
 def _came_with_us(path: Path) -> bool:
-    return any(path.is_relative_to(place) for place in (assets.STYLES, assets.ANY))
+    return any(path.is_relative_to(place) for place in (assets.STYLES, assets.ANY, assets.STEP))
 
 
 def preview(path: Path) -> bytes:

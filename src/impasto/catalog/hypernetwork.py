@@ -37,6 +37,10 @@ _MOST = 1_000_000
 HALF = ".half"
 """Ends the name of a constant of half precision."""
 
+EXPORTED = "export."
+"""Begins the name of a weight that is another in an exported network."""
+_EMBEDDING = "embedding"
+
 _NOTHING = np.zeros((1, 16, 16, 3), np.uint8)
 """A painting for runs that have no use for one."""
 
@@ -88,7 +92,7 @@ class Hypernetwork:
         Raises:
             StyleError: a file of the hypernetwork is missing or damaged.
         """
-        return self._run(painting[None], boldness, 1, np.zeros(self.card.embedding))["embedding"][0]
+        return self._run(painting[None], boldness, 1, np.zeros(self.card.embedding))[_EMBEDDING][0]
 
     def weights(self, embedding: Sequence[float]) -> Weights:
         """The weights of the network that paints in the style of an embedding; those that an
@@ -135,6 +139,16 @@ class Hypernetwork:
             "others": others.astype(np.float32)[None],
         }
         return _running(self)(painting, inputs)
+
+
+def parameters(weights: Weights) -> Weights:
+    """Of what :meth:`Hypernetwork.weights` gives, the weights as they are learnt; those that an
+    exported network has otherwise are left out."""
+    return {
+        name: values
+        for name, values in weights.items()
+        if name != _EMBEDDING and not name.startswith(EXPORTED)
+    }
 
 
 def filled(template: Network, weights: Weights) -> Network:
@@ -193,6 +207,6 @@ def _running(hypernetwork: Hypernetwork) -> Running:
         "boldness": Port(SINGLE, (1,)),
         "share": Port(SINGLE, (1,)),
         "others": Port(SINGLE, (1, card.embedding)),
-    } or found.outputs.get("embedding") != Port(SINGLE, (1, card.embedding)):
+    } or found.outputs.get(_EMBEDDING) != Port(SINGLE, (1, card.embedding)):
         raise StyleError(f"{path} is not the hypernetwork of its card")
     return Running(found, "cpu")

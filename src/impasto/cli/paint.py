@@ -68,7 +68,7 @@ def stylize(
     """Paint photographs and films in one or more styles, which may be paintings of your own.
 
     -s painting.jpg takes any picture as a style, at once; with --polish 60s, it is learnt on for
-    a minute before (needs impasto[train]). photo.jpg becomes
+    a minute before. photo.jpg becomes
     photo.great-wave.jpg beside it, or in the folder that -o names; a folder's tree is mirrored
     there, and what it holds of earlier results is left alone. A file that fails does not stop
     the others. Films (needs impasto[video]) keep sound and timing; one that was stopped goes on

@@ -1,5 +1,5 @@
-"""What the commands that need torch share, and those that list networks. torch is imported only
-when one of them runs."""
+"""What the commands that learn share, and those that list networks. torch is imported only when one
+of them needs it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from impasto.terminal import Terminal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from impasto.studio.training.polish import Polished
+    from impasto.polishing import Polished
 
 
 def networks(
@@ -105,19 +105,21 @@ def polished(
     restart: bool = False,
 ) -> Polished:
     """A painting's style, learnt on; what came of it is said."""
+    from impasto.polishing import polish
+
     cancel = CancelToken()
     with (
         terminal.bar("learning") as move,
         stop_gently(cancel, terminal, "the best so far is kept"),
     ):
-        result: Polished = studio_file("training.polish").polish(
+        result = polish(
             painting, folder, options, style=style, more=more, restart=restart,
             on_progress=move, cancel=cancel,
         )  # fmt: skip
     if result.before is not None:
         terminal.say(
             f"{result.style.name}: loss {result.before:.2f} at once, {result.after:.2f} "
-            f"after {result.checkpoint.step} steps"
+            f"after {result.steps} steps"
         )
     return result
 

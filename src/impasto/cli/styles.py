@@ -20,7 +20,7 @@ from impasto.cli.flags import (
     with_options,
 )
 from impasto.cli.flags import Json as AsJson
-from impasto.cli.studio import polished, studio_file
+from impasto.cli.studio import polished
 from impasto.options import PolishOptions, StyleOptions
 from impasto.terminal import Terminal
 
@@ -73,17 +73,18 @@ def style(
     """Make a style of any painting, at once, and keep it.
 
     It is a style as any other: for pictures and films, blends, the service and the browser.
-    --polish 60s learns on for a minute (needs impasto[train]): nearer to the painting. Stopped
+    --polish 60s learns on for a minute: nearer to the painting. Stopped
     by Ctrl-C, it keeps the best so far, and the same command goes on.
     """
     terminal, folder = Terminal(quiet=quiet), catalog.place(out).absolute()
     about = {"title": title, "artist": artist, "year": year, "licence": licence}
     stopped = False
     if polish.polish:
-        studio = studio_file("training.polish")
-        studio.require_place(folder, overwrite=overwrite)
+        from impasto import polishing
+
+        polishing.require_place(folder, overwrite=overwrite)
         result = polished(painting, folder, options, polish, terminal, restart=overwrite)
-        studio.save(result, folder, _artwork(result.style, about), overwrite=True)
+        polishing.save(result, folder, _artwork(result.style, about), overwrite=True)
         stopped = result.stopped
     else:
         made = catalog.find(painting, options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,43 @@ def read_hypernetwork(data: bytes, name: str = "the network") -> Network:
         for size in _PROBES:
             forecast(network, photograph(network, *size))
     return network
+
+
+def read_step(data: bytes, name: str = "the network", *, shared: Mapping[str, Array]) -> Network:
+    """The network of an ONNX file that gives losses and gradients for a photograph, or the
+    statistics of a painting.
+
+    Of its inputs, those that are in ``shared`` become constants.
+
+    Raises:
+        StyleError: it is something else, as :func:`read`, or ``shared`` is of other shapes.
+    """
+    with _refused(f"{name} is not a step of a training"):
+        network = onnx_proto.read(data)
+        operators.require_known(network, operators.OF_STEPS)
+        network = _holding(network, shared)
+        first, *others = network.inputs.values()
+        if not _is_picture(first):
+            raise ValueError("it does not take one RGB picture")
+        _require_any_size(first)
+        if any(port.kind != SINGLE for port in (*others, *network.outputs.values())):
+            raise ValueError("it takes or gives other things than numbers")
+        for size in _PROBES:
+            forecast(network, photograph(network, *size))
+    return network
+
+
+def _holding(network: Network, shared: Mapping[str, Array]) -> Network:
+    """The same with some of its inputs as constants."""
+    constants, inputs = dict(network.constants), {}
+    for name, port in network.inputs.items():
+        if name not in shared:
+            inputs[name] = port
+        elif (kind_of(shared[name]), shared[name].shape) == (port.kind, port.shape):
+            constants[name] = shared[name]
+        else:
+            raise ValueError(f"what it calls {name} is of another shape elsewhere")
+    return replace(network, constants=constants, inputs=inputs)
 
 
 @contextmanager

@@ -41,9 +41,9 @@ from impasto.errors import OptionError
 from impasto.files import paths
 from impasto.options import OptimizeOptions, tables
 from impasto.options.fields import Json, changed, former
+from impasto.options.losses import KINDS
 from impasto.studio.optimization.presets import preset
 from impasto.studio.optimization.pyramid import INITS
-from impasto.studio.perceptual.objective import KINDS
 
 FORMAT = 1
 """Part of every run's key: to be raised when equal options paint another picture."""

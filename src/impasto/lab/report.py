@@ -22,8 +22,8 @@ from impasto.lab.experiment import Experiment, Trial
 from impasto.lab.runs import RUNS, Done
 from impasto.options import WriteOptions
 from impasto.options.fields import Json, flattened
+from impasto.options.losses import KINDS
 from impasto.studio import loss_curves
-from impasto.studio.perceptual.objective import KINDS
 
 PAGE, TABLE, RECORD, SHEET = "report.html", "results.csv", "results.json", "sheet.jpg"
 

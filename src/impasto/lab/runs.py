@@ -33,10 +33,10 @@ from impasto.inference import devices
 from impasto.lab.experiment import Trial
 from impasto.lab.remembering import Remembering
 from impasto.options import OptimizeOptions
+from impasto.options.losses import KINDS
 from impasto.progress import CancelToken, OnProgress, Progress, silent
 from impasto.studio.optimization.optimize import Step, optimize
 from impasto.studio.perceptual import loading
-from impasto.studio.perceptual.objective import KINDS
 from impasto.untrusted import Json
 
 RUNS = "runs"

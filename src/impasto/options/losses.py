@@ -6,6 +6,11 @@ from dataclasses import dataclass
 
 from impasto.options.fields import Checked, knob
 
+KINDS = ("total", "content", "style", "tv")
+"""The losses that every objective has; layers' own come beside them, and the tone's, if that has
+a weight."""
+TONE = "tone"
+
 
 def torch_device() -> str:
     """The field for where PyTorch computes."""

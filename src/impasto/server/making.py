@@ -162,7 +162,7 @@ def _polished(
     options: ServeOptions, job: Job, image: bytes, sent: bytes, folder: Path, tell: _Telling
 ) -> tuple[bytes, str]:
     """The style of a painting, learnt on, as a zip file; and what came of it."""
-    from impasto.studio.training import polish
+    from impasto import polishing
 
     want, read = wanted(job), read_options(options)
     painting = images.read(sent, read, name=styles.WHAT)
@@ -170,21 +170,21 @@ def _polished(
     photo = photo.resized(min(_SHOWN, max(photo.width, photo.height)))
     look = asdict(replace(want.painted, size=None))
 
-    def on_step(step: polish.Step) -> None:
+    def on_step(step: polishing.SoFar) -> None:
         about = {name: value for name, value in vars(step).items() if name != "style"}
         picture = partial(_shown, step.style, photo, look, options.device)
         tell(_Seen(**about, picture=picture))
 
     tell.until = time.monotonic() + min(options.polish_deadline, _MOST * options.job_deadline)
     more = [photo.save(folder / "photo.png")]
-    result = polish.polish(
+    result = polishing.polish(
         painting, folder, want.polish, style=want.style, more=more, on_step=on_step,
         cancel=tell.cancel,
     )  # fmt: skip
-    style = packing.packed(polish.save(result, folder / result.style.name))
+    style = packing.packed(polishing.save(result, folder / result.style.name))
     if result.before is None or result.after is None:
         return style, ""
-    steps = result.checkpoint.step
+    steps = result.steps
     return style, f"loss {result.before:.2f} at once, {result.after:.2f} after {steps} steps"
 
 

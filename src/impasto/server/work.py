@@ -36,7 +36,7 @@ _PATIENT = {"optimize": 10, "polish": 15}
 """Niceness of what takes minutes on all cores."""
 _FAILED = 1
 """Python's exit code for what nobody expected: the place of the jobs is away, the disk is full."""
-_NEEDS = {"film": ["av"], "optimize": ["torch"], "polish": ["torch", "accelerate"]}
+_NEEDS = {"film": ["av"], "optimize": ["torch"], "polish": []}
 
 _FILM = re.compile(
     rb"....(ftyp|moov|mdat|wide|free|skip)|\x1a\x45\xdf\xa3|RIFF....AVI |\x00\x00\x01[\xb3\xba]"

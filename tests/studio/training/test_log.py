@@ -7,8 +7,8 @@ import os
 import pytest
 
 from impasto.errors import OutputError
+from impasto.options.losses import KINDS
 from impasto.studio import loss_curves
-from impasto.studio.perceptual.objective import KINDS
 from impasto.studio.training.log import Log
 
 RECORD = {**dict.fromkeys(KINDS, 1.0), "seconds": 0.5, "from_disk": False}

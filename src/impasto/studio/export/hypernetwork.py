@@ -22,6 +22,7 @@ import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
+from impasto.catalog.hypernetwork import EXPORTED
 from impasto.errors import OptionError, TrainingError
 from impasto.options import HypernetworkOptions, NetworkOptions
 from impasto.studio import networks
@@ -32,8 +33,6 @@ from impasto.studio.hypernetwork import LAYERS, Hypernetwork, Weights, key, one,
 from impasto.studio.networks import Impasto
 from impasto.studio.perceptual.backbone import LossNetwork
 
-PREFIX = "export."
-"""Begins the name of a weight that is another in an exported network."""
 _FEWEST = 1024
 """Numbers from which on a constant is brought to 8 bits."""
 _HALF = ".half"
@@ -119,7 +118,7 @@ def exported(weights: Weights) -> Weights:
     out = folding.to_bytes(weights["out.conv.weight"], weights["out.conv.bias"])
     pairs = {"stem": stem, "out": folding.folded_weights(*out)}
     return {
-        f"{PREFIX}{name}.{part}": tensor
+        f"{EXPORTED}{name}.{part}": tensor
         for name, pair in pairs.items()
         for part, tensor in zip(("weight", "bias"), pair, strict=True)
     }

@@ -7,16 +7,20 @@ the step wants as its target. The losses are those of
 and anisotropic total variation; the network is :class:`~impasto.studio.networks.Impasto`.
 
 VGG19 lies in the wheel once, in the hypernetwork's file. Here its constants are inputs, called as
-they are there (:data:`SHARED` begins their names); who reads the graph fills them in.
+they are there (:data:`SHARED` begins their names); :mod:`impasto.catalog.step` fills them in.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from impasto.catalog.card import Model, NetworkShape
+from impasto.catalog.layout import CARD
+from impasto.catalog.step import StepCard
 from impasto.files import atomic
-from impasto.inference.onnx_proto import INT32, SINGLE, UINT8, Network
+from impasto.inference.onnx_proto import OPSET, SINGLE, UINT8, Network
 from impasto.options import NetworkOptions
 from impasto.studio import networks
 from impasto.studio.export import operations as ops
@@ -32,8 +36,8 @@ KINDS = "content", "style", "tv", "tone"
 """Losses, in the order of their weights."""
 
 _PHOTOGRAPH, _GRAIN, _WEIGHTS = "photograph", "grain", "loss_weights"
-_CODES = 256
-"""Values of a weight of VGG19."""
+_FILES = "step.onnx", "statistics.onnx"
+_LICENCE = "MIT"
 _VGG = {
     "conv1_1": (64, 3), "conv1_2": (64, 64), "pool1": (), "conv2_1": (128, 64),
     "conv2_2": (128, 128), "pool2": (), "conv3_1": (256, 128), "conv3_2": (256, 256),
@@ -155,9 +159,7 @@ def _features(t: Tape, x: str, layers: Iterable[str]) -> dict[str, str]:
 def _convolved(t: Tape, x: str, layer: str, sides: tuple[int, ...]) -> str:
     """A convolution of VGG19, its first with the edge repeated."""
     name, first = f"{SHARED}convolutions.{layer}", layer == "conv1_1"
-    table = t.given(f"{name}.weight.table", SINGLE, _CODES)
-    codes = t.given(f"{name}.weight.codes", UINT8, *sides, 3, 3)
-    weight = t("Gather", table, t("Cast", codes, to=INT32), axis=0)
+    weight = t.given(f"{name}.weight", SINGLE, *sides, 3, 3)
     bias = t.given(f"{name}.bias", SINGLE, sides[0])
     x = ops.padded(t, x, 1) if first else x
     return ops.relu(t, ops.frozen_convolution(t, x, weight, bias, 0 if first else 1))
@@ -217,10 +219,18 @@ def _total(t: Tape, values: Iterable[str]) -> str:
     return first
 
 
-def write(folder: Path) -> None:
-    """Write both graphs, ``step.onnx`` and ``statistics.onnx``, for the light network."""
-    for name, network in (
-        ("step", training_step(NetworkOptions())),
-        ("statistics", painting_statistics()),
-    ):
-        atomic.write(folder / f"{name}.onnx", network.encoded(), overwrite=True)
+def write(folder: Path, options: NetworkOptions | None = None) -> Path:
+    """Write the folder that :mod:`impasto.catalog.step` reads, for networks of one shape; its
+    card comes last."""
+    network = networks.build(options or NetworkOptions())
+    graphs = training_step(network.options).encoded(), painting_statistics().encoded()
+    files = [Model.written(*each, OPSET) for each in zip(_FILES, graphs, strict=True)]
+    parameters = sum(weight.numel() for weight in network.parameters())
+    shape = NetworkShape(network.options, parameters, network.strength, network.stride)
+    card = StepCard(
+        name="step", licence=_LICENCE, model=files[0], statistics=files[1], network=shape
+    )
+    text = json.dumps(card.record(), indent=2)
+    for file, data in (*zip(_FILES, graphs, strict=True), (CARD, f"{text}\n".encode())):
+        atomic.write(folder / file, data, overwrite=True)
+    return folder

@@ -21,12 +21,13 @@ from impasto.images import operations
 from impasto.images.picture import Picture
 from impasto.images.raster import Size
 from impasto.options import OptimizeOptions
+from impasto.options.losses import KINDS
 from impasto.progress import CancelToken, Progress
 from impasto.studio.device import torch_device
 from impasto.studio.optimization import memory, pyramid, recipe
 from impasto.studio.optimization.solvers import Adam, Lbfgs, Solver
 from impasto.studio.perceptual import backbone
-from impasto.studio.perceptual.objective import KINDS, Features, Objective, StylePicture
+from impasto.studio.perceptual.objective import Features, Objective, StylePicture
 from impasto.studio.tensors import to_pixels
 
 if TYPE_CHECKING:

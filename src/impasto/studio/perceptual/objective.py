@@ -16,6 +16,7 @@ from torch import Tensor
 
 from impasto.errors import OptionError
 from impasto.options import LossOptions
+from impasto.options.losses import TONE
 from impasto.studio.device import in_bfloat16
 from impasto.studio.perceptual import backbone, loading
 from impasto.studio.perceptual.losses import (
@@ -31,10 +32,6 @@ Features = Mapping[str, Tensor]
 _Target = tuple[float, Tensor | None, dict[str, Statistic]]
 """Weight, region and statistics of a style that is wanted."""
 _NOTHING = 1e-6
-KINDS = ("total", "content", "style", "tv")
-"""The losses that every objective has; layers' own come beside them, and the tone's, if that has
-a weight."""
-TONE = "tone"
 LIGHT = "light"
 """Stands among the features of a photograph for its light and shade."""
 

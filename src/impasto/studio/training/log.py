@@ -13,7 +13,7 @@ import numpy as np
 from impasto import untrusted
 from impasto.catalog.card import StepTimes
 from impasto.files import atomic
-from impasto.studio.perceptual.objective import KINDS
+from impasto.options.losses import KINDS
 
 _ALWAYS = {"step", "total", "seconds", "from_disk"}
 """What every record has."""

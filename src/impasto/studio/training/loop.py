@@ -32,10 +32,11 @@ from impasto.distribution import need
 from impasto.errors import Cancelled, MissingExtraError, TrainingError
 from impasto.files import atomic
 from impasto.images import from_array
+from impasto.options.losses import KINDS, TONE
 from impasto.progress import CancelToken, OnProgress, Progress
 from impasto.studio import loss_curves
 from impasto.studio.device import in_bfloat16, torch_device
-from impasto.studio.perceptual.objective import KINDS, TONE, Losses
+from impasto.studio.perceptual.objective import Losses
 from impasto.studio.tensors import to_pixels
 from impasto.studio.training import checkpoint, checkpoints
 from impasto.studio.training.checkpoint import Checkpoint, Training

@@ -1,0 +1,136 @@
+"""Tensors in a file that is checked before it is believed: safetensors with a checksum inside.
+
+What the file says that it holds is looked at first, so that no more is read than fits. The
+checksum, a SHA-256 in the header's metadata, is of all else in the header and of all data. What
+tensors are in memory is no matter here: they are bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from impasto import untrusted
+from impasto.errors import reason
+from impasto.untrusted import Json
+
+_MOST_HEADER = 1 << 24
+"""Bytes: thousands of styles with their titles."""
+_METADATA, _CHECKSUM = "__metadata__", "sha256"
+_BYTES = {"F32": 4, "F16": 2, "BF16": 2, "I64": 8, "U8": 1}
+"""Of a number, for each kind that is written."""
+
+
+class BrokenError(ValueError):
+    """A file that does not hold what it should, in words that follow its name."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a tensor is, without its values."""
+
+    shape: tuple[int, ...]
+    dtype: str = "F32"
+    """As safetensors calls it."""
+
+    @property
+    def bytes(self) -> int:
+        return math.prod(self.shape) * _BYTES[self.dtype]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself."""
+
+    metadata: Mapping[str, str]
+    kinds: Mapping[str, Kind]
+    checksum: str | None
+
+
+def sealed(plain: bytes) -> bytes:
+    """A safetensors file that has metadata, with its checksum in them."""
+    length = int.from_bytes(plain[:8], "little")
+    record, data = json.loads(plain[8 : 8 + length]), memoryview(plain)[8 + length :]
+    record[_METADATA][_CHECKSUM] = _checksum(record, data)
+    text = json.dumps(record).encode()
+    text += b" " * (-len(text) % 8)  # data begin at a multiple of 8 bytes
+    return b"".join((len(text).to_bytes(8, "little"), text, data))
+
+
+def read(
+    path: Path, check: Callable[[Header], None], *, follow: bool = False
+) -> tuple[Header, bytes]:
+    """What a file says of itself, and all of its bytes, which are a safetensors file.
+
+    Args:
+        path: the file; no link, unless ``follow`` is on.
+        check: raises ValueError where the header is not that of a file that is wanted. It is
+            called before any data are read.
+        follow: take what a link leads to.
+
+    Raises:
+        BrokenError: it cannot be read, is cut, damaged, or not what ``check`` takes.
+    """
+    try:
+        with untrusted.opened(path, follow=follow) as file:
+            start, record = _start(file)
+            header = _header(record)
+            check(header)
+            size = sum(kind.bytes for kind in header.kinds.values())
+            if untrusted.size_of(file) != len(start) + size:
+                raise ValueError(f"it has not the {size:,} bytes of data that it should have")
+            data = file.read(size)
+        if header.checksum not in (None, _checksum(record, data)):
+            raise ValueError("its checksum is another one: something in it has changed")
+        return header, start + data
+    except OSError as error:
+        raise BrokenError(reason(error)) from error
+    except ValueError as error:
+        raise BrokenError(str(error)) from error
+
+
+def _start(file: BinaryIO) -> tuple[bytes, dict[str, Json]]:
+    """All bytes before the data, and the JSON in them."""
+    start = file.read(8)
+    length = int.from_bytes(start, "little")
+    if len(start) < 8 or not 2 <= length <= _MOST_HEADER:
+        raise ValueError("it is no safetensors file")
+    text = file.read(length)
+    record = untrusted.parse_json(text)
+    if len(text) < length or not isinstance(record, dict):
+        raise ValueError("it is no safetensors file")
+    return start + text, record
+
+
+def _header(record: Mapping[str, Json]) -> Header:
+    metadata = record.get(_METADATA, {})
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise ValueError("its metadata are no texts")
+    texts = {name: str(value) for name, value in metadata.items()}
+    kinds = {name: _kind(name, entry) for name, entry in record.items() if name != _METADATA}
+    return Header(texts, kinds, texts.get(_CHECKSUM))
+
+
+def _kind(name: str, entry: Json) -> Kind:
+    shape = entry.get("shape") if isinstance(entry, dict) else None
+    dtype = entry.get("dtype") if isinstance(entry, dict) else None
+    if not isinstance(shape, list) or not all(type(side) is int and side >= 0 for side in shape):
+        raise ValueError(f"{name} has no shape")
+    if not isinstance(dtype, str) or dtype not in _BYTES:
+        raise ValueError(f"{name} has numbers of another type, {dtype}")
+    return Kind(tuple(side for side in shape if isinstance(side, int)), dtype)
+
+
+def _checksum(record: Mapping[str, Json], data: bytes | memoryview) -> str:
+    """Of the header without the checksum itself, and of all data."""
+    metadata = record.get(_METADATA, {})
+    assert isinstance(metadata, dict)
+    own = {key: value for key, value in metadata.items() if key != _CHECKSUM}
+    digest = hashlib.sha256(json.dumps({**record, _METADATA: own}, sort_keys=True).encode())
+    digest.update(data)
+    return digest.hexdigest()

@@ -1,0 +1,112 @@
+"""Photographs to learn with: some that are learnt from, and some that are kept apart.
+
+Every crop follows from the seed and its number alone, so that a training that goes on after an
+interruption sees exactly what it would have seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from impasto import images
+from impasto.errors import PictureError, TrainingError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.uint8]
+
+_ZOOM = (0.6, 2.0)
+"""Range of enlargement of the crops. Photographs come at every size: in a small one a leaf
+is a pixel, in a large one it is flat; the network has to paint both."""
+
+
+class Photographs:
+    """Files, as squares of ``crop`` pixels a side: ``(crop, crop, 3)`` bytes, sRGB.
+
+    ``held_out`` of them, a tenth at most, are only given by :meth:`middles`. One that cannot be
+    read is left out from then on and listed in :attr:`skipped`.
+
+    Raises:
+        TrainingError: there are none.
+    """
+
+    def __init__(self, paths: Sequence[Path], *, crop: int, seed: int, held_out: int) -> None:
+        apart = min(held_out, len(paths) // 10)
+        every = len(paths) // apart if apart else 1
+        self._apart = list(paths[every - 1 :: every][:apart])
+        self._paths = [path for path in paths if path not in set(self._apart)]
+        if not self._paths:
+            raise TrainingError("there are no photographs to learn with")
+        self._crop, self._seed = crop, seed
+        self.skipped: dict[Path, str] = {}
+
+    def __len__(self) -> int:
+        """How many are learnt from."""
+        return len(self._paths)
+
+    def digest(self) -> str:
+        """Of the names and sizes of all: another for other ones, wherever they lie."""
+        kinds = [
+            [(path.name, path.stat().st_size if path.is_file() else 0) for path in each]
+            for each in (self._paths, self._apart)
+        ]
+        return hashlib.sha256(json.dumps(kinds).encode()).hexdigest()[:16]
+
+    def middles(self) -> list[Pixels]:
+        """Of those that are kept apart."""
+        found = []
+        for path in self._apart:
+            try:
+                found.append(self._square(path, math.inf, (0.5, 0.5)))
+            except PictureError as error:
+                self.skipped[path] = str(error)
+        return found
+
+    def crop(self, number: int) -> Pixels:
+        """A random part of a random one, zoomed and mirrored.
+
+        Raises:
+            TrainingError: more than half of them cannot be read.
+        """
+        chance = np.random.default_rng([self._seed, number])
+        while True:
+            path = self._paths[chance.integers(len(self._paths))]
+            # Drawn for one that is left out as well: it may have been found out just now.
+            drawn = chance.random(4)
+            if path in self.skipped:
+                continue
+            try:
+                return self._crop_of(path, drawn)
+            except PictureError as error:
+                self._skip(path, error)
+
+    def _crop_of(self, path: Path, drawn: NDArray[np.float64]) -> Pixels:
+        """``drawn``, 0..1: of the zoom, the place from left and from top, and the mirror."""
+        zoomed, left, top, mirrored = drawn
+        zoom = _ZOOM[0] * (_ZOOM[1] / _ZOOM[0]) ** zoomed
+        square = self._square(path, self._crop / zoom, (left, top))
+        return np.ascontiguousarray(square[:, :: -1 if mirrored < 0.5 else 1])
+
+    def _square(self, path: Path, most: float, place: tuple[float, float]) -> Pixels:
+        """A square of up to ``most`` pixels, from left and top (0) to right and bottom (1)."""
+        image = images.read(path).pil().convert("RGB")
+        side = min(most, *image.size)
+        left, top = (part * (length - side) for part, length in zip(place, image.size, strict=True))
+        box = (left, top, left + side, top + side)
+        return np.asarray(image.resize((self._crop, self._crop), images.BICUBIC, box=box))
+
+    def _skip(self, path: Path, error: PictureError) -> None:
+        self.skipped[path] = str(error)
+        if len(self.skipped) * 2 > len(self._paths):
+            raise TrainingError(
+                f"more than half of the photographs cannot be read, such as {error}",
+                hint="check the folder",
+            ) from error

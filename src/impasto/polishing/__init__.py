@@ -1,0 +1,12 @@
+"""Learn on from what a hypernetwork made of a painting, for a minute: the *polish*. The core does
+it alone; torch, where it has a GPU, does its steps faster.
+
+::
+
+    polished = polish("painting.jpg", folder, PolishOptions(polish="60s"))
+    save(polished, folder)
+"""
+
+from impasto.polishing.polisher import OnStep, Polished, SoFar, polish, require_place, save
+
+__all__ = ["OnStep", "Polished", "SoFar", "polish", "require_place", "save"]

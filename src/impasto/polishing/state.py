@@ -1,0 +1,220 @@
+"""The state of a polish between its steps, and the file of it.
+
+It is the file of a training's checkpoint (:mod:`impasto.studio.training.checkpoint_file`), so
+that ``impasto train --start`` learns on from it. It is written and read here without torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+
+from impasto.catalog import Entry
+from impasto.catalog.hypernetwork import Weights
+from impasto.errors import TrainingError
+from impasto.files import atomic, locks, sealed
+from impasto.files.sealed import BrokenError, Header, Kind
+from impasto.options.fields import Json, flattened
+from impasto.polishing import muon
+from impasto.untrusted import parse_json
+
+WORK = "training"
+"""In a style's folder: all that is needed to go on."""
+_LOCK = "lock"
+_FORMAT = "2"
+_NETWORK, _OPTIMISER = "network.", "optimiser."
+_NAME = re.compile(r"step-([0-9]{7,9})\.safetensors")
+_KEEP = 2
+_FREE = "steps", "save every", "device", "tensorboard"
+"""Options that may be others when a polish goes on."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a polish has to be, to go on where one was."""
+
+    options: Mapping[str, Json]
+    """Those of :class:`~impasto.options.TrainOptions`, by name."""
+    style: Entry
+    sources: Mapping[str, str]
+
+    @property
+    def steps(self) -> int:
+        return int(str(self.options["steps"]))
+
+    def metadata(self, step: int) -> dict[str, str]:
+        """What the header of a file says."""
+        return {
+            "format": _FORMAT,
+            "step": str(step),
+            "strength": "false",
+            "options": json.dumps(self.options),
+            "styles": json.dumps([self.style.record()]),
+            "sources": json.dumps(dict(self.sources)),
+        }
+
+    def require(self, metadata: Mapping[str, str]) -> None:
+        """Raises: TrainingError: they are of another polish."""
+        wanted, there = (dict(flattened(_told(each))) for each in (self.metadata(0), metadata))
+        changed = [
+            f"{key} was {there.get(key)}, is {wanted.get(key)}"
+            for key in sorted({*wanted, *there} - {*_FREE})
+            if there.get(key) != wanted.get(key)
+        ]
+        if changed:
+            raise TrainingError(
+                f"the interrupted training had other options: {'; '.join(changed)}",
+                hint="use the same options to go on, or --overwrite to begin anew",
+            )
+
+
+@dataclass(frozen=True)
+class State:
+    """A network as it learns, after ``step`` steps."""
+
+    step: int
+    weights: Weights
+    moments: muon.State = field(default_factory=dict)
+
+    def encoded(self, course: Course) -> bytes:
+        """The file."""
+        tensors = {f"{_NETWORK}{name}": each for name, each in self.weights.items()}
+        for name, moments in self.moments.items():
+            tensors |= {f"{_OPTIMISER}{name}.{key}": each for key, each in moments.items()}
+        whole = {name: np.array(each, np.float32, order="C") for name, each in tensors.items()}
+        plain = safetensors.numpy.save(whole, course.metadata(self.step))
+        return sealed.sealed(plain)
+
+
+def save(work: Path, state: State, course: Course) -> None:
+    """Write a state; the last two are kept."""
+    path = work / f"step-{state.step:07}.safetensors"
+    atomic.write(path, state.encoded(course), overwrite=True)
+    there = paths(work)
+    here = there.index(path) + 1
+    for old in [*there[here:], *there[: max(0, here - _KEEP)]]:
+        with contextlib.suppress(OSError):  # not a file that a polish wrote
+            old.unlink(missing_ok=True)
+
+
+def paths(work: Path) -> list[Path]:
+    """The files of states in a folder, the newest last."""
+    there = {path: match for path in work.glob("step-*") if (match := _NAME.fullmatch(path.name))}
+    return sorted(there, key=lambda path: (int(there[path][1]), path.name))
+
+
+def steps(work: Path) -> int:
+    """After how many steps the newest state in a folder was written; 0 without one."""
+    there = paths(work)
+    return int(there[-1].stem.removeprefix("step-")) if there else 0
+
+
+def planned(work: Path) -> int | None:
+    """How many steps the polish in a folder is to take; None without one that can go on."""
+    for path in reversed(paths(work)):
+        with contextlib.suppress(BrokenError, KeyError, ValueError, TypeError):
+            header, _ = sealed.read(path, lambda _: None)
+            options = parse_json(header.metadata["options"])
+            if isinstance(options, dict):
+                return int(str(options["steps"]))
+    return None
+
+
+def latest(work: Path, course: Course, weights: Weights) -> tuple[State | None, list[str]]:
+    """The newest whole state in a folder, of a network as ``weights`` are of, and sentences about
+    files that are damaged.
+
+    Raises:
+        TrainingError: it is of another polish.
+    """
+    damaged = list[str]()
+    for path in reversed(paths(work)):
+        try:
+            return _read(path, course, weights), damaged
+        except BrokenError as error:
+            damaged.append(f"{path} is not a whole checkpoint: {error}")
+    return None, damaged
+
+
+@contextlib.contextmanager
+def alone(work: Path) -> Iterator[None]:
+    """No other process learns in a folder meanwhile.
+
+    Raises:
+        TrainingError: one does already.
+    """
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise atomic.refused(work, error) from error
+    lock = locks.taken(work / _LOCK, "train")
+    if lock is None:
+        raise TrainingError(
+            f"another process is learning in {work}",
+            hint="wait for that one, or name another style with -o",
+        )
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def empty(work: Path) -> None:
+    """Drop what another polish left."""
+    with alone(work):
+        for old in work.glob("*"):
+            if old.is_file() and old.name != _LOCK:
+                old.unlink()
+
+
+def _read(path: Path, course: Course, weights: Weights) -> State:
+    def check(header: Header) -> None:
+        step = header.metadata.get("step", "")
+        if header.checksum is None or header.metadata.get("format") != _FORMAT:
+            raise ValueError("it is of another version")
+        if not (step.isascii() and step.isdecimal() and len(step) < 10):
+            raise ValueError(f"its step is {step[:40]!r}")
+        course.require(header.metadata)
+        if header.kinds != _kinds(weights):
+            raise ValueError("its tensors are not those of the network that learns")
+
+    header, data = sealed.read(path, check)
+    tensors = safetensors.numpy.load(data)
+    if not all(np.isfinite(each).all() for each in tensors.values()):
+        raise BrokenError("it has weights that are no numbers")
+    moments = {
+        name: {key: tensors[f"{_OPTIMISER}{name}.{key}"] for key in muon.state_shapes(each.shape)}
+        for name, each in weights.items()
+    }
+    learnt = {name: tensors[f"{_NETWORK}{name}"] for name in weights}
+    return State(int(header.metadata["step"]), learnt, moments)
+
+
+def _kinds(weights: Weights) -> dict[str, Kind]:
+    """Of the tensors of a state."""
+    kinds = {f"{_NETWORK}{name}": Kind(each.shape) for name, each in weights.items()}
+    for name, each in weights.items():
+        for key, shape in muon.state_shapes(each.shape).items():
+            kinds[f"{_OPTIMISER}{name}.{key}"] = Kind(shape)
+    return kinds
+
+
+def _told(metadata: Mapping[str, str]) -> dict[str, Json]:
+    """What a header says of its polish."""
+    options, styles, sources = (
+        parse_json(metadata.get(name, "null")) for name in ("options", "styles", "sources")
+    )
+    if not isinstance(options, dict) or not isinstance(sources, dict):
+        raise ValueError("its header is damaged")
+    paintings: dict[str, Json] = {}
+    for style in styles if isinstance(styles, list) else []:
+        if isinstance(style, dict):
+            paintings[str(style.get("name"))] = style.get("painting_sha256")
+    return {**options, "paintings": paintings, **sources}

@@ -1,0 +1,21 @@
+"""Polishes of few pixels, on one thread: they can be compared bit by bit."""
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from impasto.catalog import step
+from impasto.inference import devices
+from impasto.polishing import polisher
+
+
+@pytest.fixture(autouse=True, scope="package")
+def small():
+    """A step takes a hundredth of the time, and the graphs are read once."""
+    options = replace(polisher._OPTIONS, crop=64, style_size=96)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(devices, "threads", lambda: 1)
+        patch.setattr(polisher, "_OPTIONS", options)
+        patch.setattr(step, "graphs", cache(step.graphs))
+        yield
