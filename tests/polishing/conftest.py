@@ -7,15 +7,16 @@ import pytest
 
 from impasto.catalog import step
 from impasto.inference import devices
-from impasto.polishing import polisher
+from impasto.polishing import learning, polisher
 
 
 @pytest.fixture(autouse=True, scope="package")
 def small():
-    """A step takes a hundredth of the time, and the graphs are read once."""
+    """A step takes a hundredth of the time, the graphs are read once, and curves are not drawn."""
     options = replace(polisher._OPTIONS, crop=64, style_size=96)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(devices, "threads", lambda: 1)
         patch.setattr(polisher, "_OPTIONS", options)
+        patch.setattr(learning.loss_curves, "png", lambda *_, **__: b"curves")
         patch.setattr(step, "graphs", cache(step.graphs))
         yield

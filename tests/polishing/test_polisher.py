@@ -96,7 +96,7 @@ def test_stopped_it_keeps_the_best_so_far_and_goes_on(once, painting, tmp_path):
 
 def test_what_got_worse_is_not_kept(painting, tmp_path, monkeypatch):
     losses = iter((1.0, 2.0))
-    monkeypatch.setattr(polish.PaintingLesson, "validation", lambda *_: next(losses, 2.0))
+    monkeypatch.setattr(polisher.Lesson, "validation", lambda *_: next(losses, 2.0))
     cancel = CancelToken()
     cancel.cancel()
     done = polished(painting, tmp_path, cancel=cancel)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from impasto import assets
-from impasto.inference import onnx_proto, operators, runtimes
+from impasto.catalog import step as read
 from impasto.options import NetworkOptions, TrainOptions
 from impasto.studio import networks
 from impasto.studio.export import step
@@ -20,18 +20,17 @@ NO_GRADIENT = "shapes.1.second_norm.shift"
 """A norm follows, and takes any shift away."""
 
 
-def started(network):
-    """With what the hypernetwork's file has of VGG19."""
-    held = onnx_proto.read((assets.ANY / "any.onnx").read_bytes()).constants
-    shared = {name: held[name] for name in network.inputs if name.startswith(step.SHARED)}
-    rest = {name: port for name, port in network.inputs.items() if name not in shared}
-    constants = {**network.constants, **shared}
-    return runtimes.start(replace(network, constants=constants, inputs=rest), "cpu", 1)
-
-
 @pytest.fixture(scope="module")
-def session():
-    return started(step.training_step(NetworkOptions()))
+def graphs():
+    """As they came with impasto."""
+    return read.graphs(1)
+
+
+def test_what_came_with_impasto_is_what_is_written(tmp_path):
+    files = step.write(tmp_path).iterdir()
+    assert {each.name: each.read_bytes() for each in files} == {
+        each.name: each.read_bytes() for each in assets.STEP.iterdir()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +40,8 @@ def painting():
 
 
 @pytest.fixture(scope="module")
-def statistics(painting):
-    return started(step.painting_statistics()).run({"painting": painting[None]})
+def statistics(graphs, painting):
+    return graphs.statistics(painting[None], {})
 
 
 @pytest.fixture(scope="module")
@@ -69,19 +68,19 @@ def test_statistics_are_those_of_the_objective(objective, painting, statistics):
             assert np.abs(found - exact[0].numpy()).max() < 1e-5 * exact.abs().max()
 
 
-def worst(session, objective, statistics, photograph, seed):
+def worst(graphs, objective, statistics, photograph, seed):
     """The largest difference of a loss, and of a gradient, each over its size."""
     torch.manual_seed(seed)
     network = networks.build(NetworkOptions())
     grain = np.random.default_rng(seed).normal(0, 6, photograph.shape[:2]).round()
-    found = session.run(
+    found = graphs.step(
+        photograph[None],
         {
-            "photograph": photograph[None],
             "grain": grain[None, :, :, None].astype(np.float32),
             "loss_weights": np.array(WEIGHTS, np.float32),
             **statistics,
             **{name: each.numpy() for name, each in network.state_dict().items()},
-        }
+        },
     )
     target = tensor(photograph)
     ground = (target + torch.from_numpy(grain) / 255).clamp(0, 1)
@@ -102,19 +101,14 @@ def worst(session, objective, statistics, photograph, seed):
 
 
 @pytest.mark.parametrize(("size", "flat"), [((64, 64), True), ((72, 104), False)])
-def test_gradients_are_torchs(session, objective, painting, statistics, size, flat):
+def test_gradients_are_torchs(graphs, objective, painting, statistics, size, flat):
     """Of three networks one at least: in single precision a ReLU may fall on the other side."""
     wanted = objective.towards([StylePicture(tensor(painting))])
     coarse = np.random.default_rng(1).integers(0, 256, (13, 13, 3), np.uint8)
     photograph = coarse.repeat(8, 0).repeat(8, 1)[: size[0], : size[1]]
     if flat:
         photograph = np.full_like(photograph, 97)
-    found = [worst(session, wanted, statistics, photograph, seed) for seed in range(3)]
+    found = [worst(graphs, wanted, statistics, photograph, seed) for seed in range(3)]
     assert max(loss for loss, _ in found) < 1e-5
     assert min(gradient for _, gradient in found) < 1e-4
     assert max(gradient for _, gradient in found) < 0.05
-
-
-def test_only_operators_that_every_runtime_has():
-    for network in (step.training_step(NetworkOptions()), step.painting_statistics()):
-        operators.require_known(network, operators.OF_STEPS)

@@ -12,10 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.options import TrainAnyOptions
+from impasto.options.losses import TONE
 from impasto.progress import OnProgress, Progress
 from impasto.studio.hypernetwork import LAYERS, Hypernetwork, Weights, painted
 from impasto.studio.networks import TransformNetwork
-from impasto.studio.perceptual.objective import TONE, Losses
+from impasto.studio.perceptual.objective import Losses
 from impasto.studio.tensors import grained
 from impasto.studio.training.averaged import Averaged
 from impasto.studio.training.calibration import calibrate
