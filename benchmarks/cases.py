@@ -23,6 +23,7 @@ from benchmarks.rivals import TransformerNet, under_onnxruntime
 from benchmarks.rows import EIGHT_BITS, TWELVE_MEGAPIXELS, Plan, Row, photograph, said
 from benchmarks.serving import serving
 from benchmarks.sizes import sizes
+from benchmarks.specks import specks
 from benchmarks.transfer import transfer
 from benchmarks.tricks import tricks
 from impasto import images
@@ -157,6 +158,7 @@ CASES: dict[str, Callable[[Style, Plan], Iterator[Row]]] = {
     "readers": readers,
     "optimize": optimizing,
     "quality": quality,
+    "specks": specks,
     "lab": lab,
     "tricks": tricks,
     "transfer": transfer,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -156,8 +157,20 @@ def _show(terminal: Terminal, evaluation: Evaluation) -> None:
             (f"as good as iterations of L-BFGS from {evaluation.options.init}, median", median),
             ("lower and upper quartile", f"{low}, {high}"),
             ("change of the painting over a noise's", f"{evaluation.flicker:.2f}"),
+            *_specks(evaluation),
         ],
     )
+
+
+def _specks(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """Marks on the network's grid, in words, where enough of the photographs is so."""
+    own, chance = (asdict(each) for each in evaluation.specks.values())
+    where = {"whole": "", "flat": " in flat places", "dark": " in the dark"}
+    return [
+        (f"marks on its own grid{where[name]}, levels", f"{value:.1f} (photo {chance[name]:.1f})")
+        for name, value in own.items()
+        if value is not None
+    ]
 
 
 def _count(iterations: int | None, most: int) -> str:

@@ -7,14 +7,20 @@ from dataclasses import dataclass
 from impasto.options.fields import Checked, knob
 
 KINDS = ("total", "content", "style", "tv")
-"""The losses that every objective has; layers' own come beside them, and the tone's, if that has
-a weight."""
+"""The losses that every objective has; layers' own come beside them, and those of tone and
+lattice, if they have a weight."""
 TONE = "tone"
+LATTICE = "lattice"
 
 
 def torch_device() -> str:
     """The field for where PyTorch computes."""
     return knob("auto", "Device: auto, cpu, cuda or mps.", choices=("auto", "cpu", "cuda", "mps"))
+
+
+def lattice() -> float:
+    """The field for what a network's own grid weighs."""
+    return knob(0.0, "Weight against dots and weaves on the network's own grid.", low=0, added=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +66,7 @@ class LossOptions(Checked):
         low=0,
         added=True,
     )
+    lattice_weight: float = lattice()
     tv: str = knob(
         "anisotropic",
         "Total variation: anisotropic, isotropic, or squared (summed, 0 to 255).",

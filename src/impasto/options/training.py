@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from impasto.errors import OptionError
 from impasto.options.fields import Checked, knob
-from impasto.options.losses import LossOptions, torch_device
+from impasto.options.losses import LossOptions, lattice, torch_device
 from impasto.options.painting import StylizeOptions
 
 _AMOUNT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*(s|m|min|h)?")
@@ -160,6 +160,7 @@ class TrainAnyOptions(LearningOptions):
     style_weight: float = knob(20.0, "Weight of the style loss at a boldness of 1.", low=0)
     tone_weight: float = knob(2.0, "Weight of the photograph's light and shade.", low=0)
     tv_weight: float = knob(0.3, "Weight of total variation: higher is smoother.", low=0)
+    lattice_weight: float = lattice()
     hypernetwork: HypernetworkOptions = knob(HypernetworkOptions(), "Its own shape.")
     network: NetworkOptions = knob(NetworkOptions(), "Shape of the networks that it makes.")
 
@@ -208,6 +209,7 @@ class DistillOptions(LearningOptions):
     calm: bool = knob(
         False, "Learn what the style paints without grain: noise changes the paintings less."
     )
+    lattice_weight: float = lattice()
     held_out: int = knob(8, "Photographs kept apart to compare on.", low=0, high=1000)
     network: NetworkOptions = knob(NetworkOptions(width=8, blocks=2), "Shape of the network.")
 

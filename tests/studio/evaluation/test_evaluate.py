@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from impasto import catalog, images
 from impasto.catalog import verify
 from impasto.errors import OptionError, TrainingError
+from impasto.images.metrics import specks
 from impasto.inference.engine import OnnxEngine
 from impasto.options import EvaluateOptions, LossOptions, TrainOptions
 from impasto.studio.evaluation import evaluate
@@ -122,6 +123,16 @@ def test_what_has_to_be_so_of_the_baselines(evaluated):
         assert 0 < each.flicker < 20
 
 
+def test_marks_on_the_grid_are_those_of_the_paintings_together(evaluated, painted_style, photos):
+    found, _ = evaluated
+    engine = OnnxEngine(
+        verify.load(painted_style / "style.onnx", _sha(painted_style)), device="cpu"
+    )
+    ground = [images.read(photos / each.photo).resized(64).pixels for each in found.photos]
+    assert found.specks["network"] == specks([engine.paint(each) for each in ground], ground)
+    assert found.record()["specks"]["photograph"] == dataclasses.asdict(specks(ground, ground))
+
+
 def test_lbfgs_is_kept_at_marks_and_its_lowest_objective_never_rises(objective, photos):
     photo = to_tensor(images.read(photos / "03.jpg").resized(64).pixels)[None]
     course, pictures = evaluate.lbfgs(objective, photo, photo, 52)
@@ -197,6 +208,7 @@ def test_a_style_that_paints_nothing_is_worth_no_iteration(
         assert each.iterations == 0
         assert each.flicker == 1
     assert found.iterations() == [0, 0, 0]
+    assert found.specks["network"] == found.specks["photograph"]
 
 
 def test_what_is_measured_has_the_grain_of_stylize(
@@ -208,7 +220,8 @@ def test_what_is_measured_has_the_grain_of_stylize(
         for each in (options, dataclasses.replace(options, grain=EvaluateOptions().grain))
     )
     photo = images.read(photos / grained.photo).resized(64)
-    painted = Stylizer(painted_style, device="cpu")(photo)
+    stylizer = Stylizer(painted_style, device="cpu")
+    painted = stylizer(photo, stroke="pixels", crisp=0)  # what the network paints, and no more
     content = objective.content(to_tensor(photo.pixels)[None])
     style = objective(to_tensor(painted.pixels)[None], content).numbers()["style"]
     assert grained.scores["network"]["style"] == pytest.approx(style, rel=1e-4)
@@ -228,7 +241,7 @@ def test_quartiles_are_of_photographs_and_say_when_they_are_beyond():
     def of(*iterations):
         photos = [evaluate.Evaluated("", {"network": {"total": 1.0}}, n, 2.0) for n in iterations]
         options = EvaluateOptions(iterations=500)
-        return evaluate.Evaluation("wave", LOSS, 96, options, photos)
+        return evaluate.Evaluation("wave", LOSS, 96, options, photos, {})
 
     assert of(10, 20, 30, 40, 50).iterations() == [20, 30, 40]
     assert of(30, None, 10, 500, None).iterations() == [30, 500, None]

@@ -14,6 +14,7 @@ from impasto.studio.perceptual.losses import (
     gram_loss,
     gram_matrix,
     isotropic_tv,
+    lattice_loss,
     light,
     moments,
     squared_tv,
@@ -184,6 +185,37 @@ def test_gram_and_covariance_is_the_mean_of_both(features):
     gram = gram_loss(gram_matrix(features), gram_matrix(other))
     apart = covariance_loss(covariance(features), covariance(other))
     assert torch.allclose(both, (gram + apart) / 2)
+
+
+def _on_a_grid(stride, strength):
+    """Noise that is stronger at one place of each cell."""
+    chance = torch.Generator().manual_seed(0)
+    noise = torch.rand(2, 3, 192, 192, generator=chance) - 0.5
+    share = torch.full((192, 192), 0.2)
+    share[3::stride, 1::stride] += strength
+    return 0.5 + noise * share
+
+
+@pytest.mark.parametrize("stride", [2, 4, 8])
+def test_the_lattice_is_by_how_much_fine_marks_are_of_the_grid(stride):
+    none, weak, strong = (
+        float(lattice_loss(_on_a_grid(stride, strength))) for strength in (0, 0.2, 0.8)
+    )
+    assert none < 0.05 < weak < strong
+    other = float(lattice_loss(_on_a_grid(7, 0.8)))
+    assert other < 0.12
+
+
+def test_the_lattice_is_a_share_whatever_else_is_painted():
+    painted = _on_a_grid(4, 0.8)
+    faint = 0.5 + (painted - 0.5) / 10
+    assert lattice_loss(faint) == pytest.approx(float(lattice_loss(painted)), rel=1e-2)
+    assert lattice_loss(torch.full((1, 3, 16, 16), 0.3)) <= 1
+
+
+def test_the_lattice_has_the_gradient_of_its_definition():
+    painted = _on_a_grid(8, 0.5)[:1, :, :24, :24].double().requires_grad_()
+    assert torch.autograd.gradcheck(lattice_loss, (painted,), eps=1e-6, atol=1e-4)
 
 
 def test_tone_is_the_correlation_of_light_and_shade():

@@ -7,7 +7,7 @@ from impasto.errors import OptionError
 from impasto.options import LossOptions
 from impasto.studio import device
 from impasto.studio.perceptual import loading
-from impasto.studio.perceptual.losses import content_loss, gram_loss, gram_matrix
+from impasto.studio.perceptual.losses import content_loss, gram_loss, gram_matrix, lattice_loss
 from impasto.studio.perceptual.objective import Objective, StylePicture, weighted
 
 
@@ -190,3 +190,18 @@ def test_light_and_shade_count_if_they_have_a_weight(network, pictures):
     assert losses["tone"] == pytest.approx(2, abs=0.2)
     before = plain(painted, plain.content(photograph)).numbers()["total"]
     assert losses["total"] == pytest.approx(before + 2 * losses["tone"], rel=1e-5)
+
+
+def test_the_lattice_counts_if_it_has_a_weight(network):
+    options = LossOptions(
+        content_layers=("conv2_1",), style_layers=("conv1_1",), lattice_weight=3.0
+    )
+    plain, latticed = (
+        Objective(replace(options, lattice_weight=weight), (), network) for weight in (0.0, 3.0)
+    )
+    photograph, painted = torch.rand(2, 1, 3, 32, 32)
+    content = plain.content(photograph)
+    assert "lattice" not in plain(painted, content).numbers()
+    losses, before = (each(painted, content).numbers() for each in (latticed, plain))
+    assert losses["lattice"] == pytest.approx(float(lattice_loss(painted)), rel=1e-5)
+    assert losses["total"] == pytest.approx(before["total"] + 3 * losses["lattice"], rel=1e-5)

@@ -29,13 +29,13 @@ def test_they_are_those_of_the_objective_for_each_style(network, pictures, stati
     parts = measure(painted, photographs, measure.features(paintings, LAYERS))
     options = LossOptions(
         content_layers=(CONTENT,), style_layers=tuple(LAYERS), style_statistic=statistic,
-        tone_weight=1.0,
+        tone_weight=1.0, lattice_weight=1.0,
     )  # fmt: skip
     for number in range(2):
         style = StylePicture(paintings[number][None])
         objective = Objective(options, [style], network)
         alone = objective(painted[number], objective.content(photographs)).parts
-        for name in ("content", "style", "tv", "tone"):
+        for name in ("content", "style", "tv", "tone", "lattice"):
             assert torch.allclose(getattr(parts, name)[number], alone[name], rtol=1e-4), name
 
 

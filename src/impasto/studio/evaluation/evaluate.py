@@ -23,7 +23,7 @@ from impasto import catalog, images
 from impasto.catalog import Style
 from impasto.errors import TrainingError, in_memory
 from impasto.images import sampling
-from impasto.images.metrics import mean_difference
+from impasto.images.metrics import Specks, mean_difference, specks
 from impasto.images.picture import Picture
 from impasto.inference.engine import OnnxEngine
 from impasto.options import EvaluateOptions, LossOptions
@@ -72,6 +72,8 @@ class Evaluation:
     style_size: int
     options: EvaluateOptions
     photos: list[Evaluated]
+    specks: dict[str, Specks]
+    """Of the network's paintings, and of the photographs, which show what chance is."""
 
     def means(self) -> dict[str, Scores]:
         """The scores of each kind of picture, over the photographs."""
@@ -148,7 +150,7 @@ def evaluate(
     for number, (path, photo) in enumerate(pictures.items()):
         move = _moved(on_progress, number, len(pictures), options.iterations)
         done.append(measure(path.name, photo, move))
-    return Evaluation(trained.name, loss, size, options, done)
+    return Evaluation(trained.name, loss, size, options, done, measure.specks())
 
 
 def lbfgs(
@@ -204,10 +206,21 @@ class _Measure:
         self._objective, self._second = objective, second
         self._engine = OnnxEngine(style.loaded(), device="cpu")
         self._rng = np.random.default_rng(options.seed)
+        self._done: list[tuple[np.ndarray, np.ndarray]] = []
+        """Photographs and their paintings, so far."""
+
+    def specks(self) -> dict[str, Specks]:
+        """Of what was measured so far, all pictures together."""
+        photographs, paintings = zip(*self._done, strict=True)
+        return {
+            NETWORK: specks(paintings, photographs),
+            PHOTOGRAPH: specks(photographs, photographs),
+        }
 
     def __call__(self, name: str, photo: Picture, on_progress: OnProgress) -> Evaluated:
         pasted = images.resize_to(self._painting, (photo.height, photo.width))
         painted = self._paint(photo.pixels)
+        self._done.append((photo.pixels, painted))
         x = self._tensor(photo.pixels)
         start = self._start(x)
         objective = self._objective.balanced(start, self._objective.content(x))

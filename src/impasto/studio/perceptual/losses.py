@@ -37,6 +37,10 @@ Statistic = tuple[Tensor, ...]
 _SMALL = 1e-8
 _SIZED = "relative", "balanced"
 """Scales whose distances are a part of a size."""
+_CELL = 8
+"""Pixels a side of a cell of the coarsest grid that a network paints through."""
+_FINE = 5
+"""Pixels a side of what is taken away to see fine marks."""
 _LIGHT = 16
 """Pixels a side over which light and shade are looked at."""
 _DARK = 1e-3
@@ -166,8 +170,7 @@ def gram_and_covariance_loss(
 def light(pictures: Tensor) -> Tensor:
     """Luminance at a sixteenth of the size, ``(N, 1, H / 16, W / 16)``; smaller pictures than
     that by the square that fits into them."""
-    red, green, blue = pictures.unbind(1)
-    luminance = (0.299 * red + 0.587 * green + 0.114 * blue)[:, None]
+    luminance = _luminance(pictures)
     return F.avg_pool2d(luminance, min(_LIGHT, *luminance.shape[2:]))
 
 
@@ -179,6 +182,24 @@ def tone_loss(light: Tensor, target: Tensor) -> Tensor:
     ones, twos = (each - each.mean(1, keepdim=True) for each in (ones, twos))
     sizes = ones.norm(dim=1) * twos.norm(dim=1)
     return (1 - (ones * twos).sum(1) / (sizes + _DARK)).mean()
+
+
+def lattice_loss(pictures: Tensor) -> Tensor:
+    """Which part of fine marks lies on the grid of the network that painted them: the loss against
+    :func:`impasto.images.metrics.specks`.
+
+    The mean square of fine marks at each of the 8 x 8 places of a cell, over the mean of all
+    places; the mean difference from 1. Of ``(N, 3, H, W)``, 0..1, at least 8 pixels a side. It is
+    0 where all places are alike, whatever is painted there.
+    """
+    luminance = _luminance(pictures)
+    around = F.avg_pool2d(F.pad(luminance, (_FINE // 2,) * 4, mode="replicate"), _FINE, 1)
+    energy = (luminance - around).square()
+    rows, columns = (side // _CELL for side in energy.shape[2:])
+    cells = energy[..., : rows * _CELL, : columns * _CELL]
+    cells = cells.reshape(len(pictures), rows, _CELL, columns, _CELL).mean((1, 3))
+    shares = cells / cells.mean((1, 2), keepdim=True).clamp_min(_SMALL)
+    return (shares.mean(0) - 1).abs().mean()
 
 
 def anisotropic_tv(pictures: Tensor) -> Tensor:
@@ -226,6 +247,12 @@ TOTAL_VARIATIONS = {
 }
 
 _ZERO = torch.zeros(())
+
+
+def _luminance(pictures: Tensor) -> Tensor:
+    """``(N, 3, H, W)`` to ``(N, 1, H, W)``."""
+    red, green, blue = pictures.unbind(1)
+    return (0.299 * red + 0.587 * green + 0.114 * blue)[:, None]
 
 
 def _mean(values: Tensor, mask: Tensor | None) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from impasto.errors import OptionError
 from impasto.options import LossOptions
-from impasto.options.losses import TONE
+from impasto.options.losses import LATTICE, TONE
 from impasto.studio.device import in_bfloat16
 from impasto.studio.perceptual import backbone, loading
 from impasto.studio.perceptual.losses import (
@@ -24,6 +24,7 @@ from impasto.studio.perceptual.losses import (
     TOTAL_VARIATIONS,
     Statistic,
     content_loss,
+    lattice_loss,
     light,
     tone_loss,
 )
@@ -200,6 +201,9 @@ class Objective:
         if options.tone_weight:
             parts[TONE] = tone_loss(light(painted), content[LIGHT])
             weights.append(options.tone_weight)
+        if options.lattice_weight:
+            parts[LATTICE] = lattice_loss(painted)
+            weights.append(options.lattice_weight)
         total = _sum([w * loss for w, loss in zip(weights, parts.values(), strict=True)])
         return Losses(total, parts | {name: loss for name, (_, loss) in layered.items()})
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.options import TrainAnyOptions
-from impasto.options.losses import TONE
+from impasto.options.losses import LATTICE, TONE
 from impasto.progress import OnProgress, Progress
 from impasto.studio.hypernetwork import LAYERS, Hypernetwork, Weights, painted
 from impasto.studio.networks import TransformNetwork
@@ -124,7 +124,9 @@ class AnyLesson:
         options = self.options
         style = options.style_weight * boldness * parts.style
         both = (parts.content + style) * (2 / (1 + boldness)).sqrt()
-        return (both + options.tone_weight * parts.tone + options.tv_weight * parts.tv).mean()
+        weights = options.tone_weight, options.tv_weight, options.lattice_weight
+        others = zip(weights, (parts.tone, parts.tv, parts.lattice), strict=True)
+        return (both + sum(weight * loss for weight, loss in others)).mean()
 
     def validation(self, network: Averaged) -> float | None:
         """What the losses of unseen pairs add up to; each is told."""
@@ -181,4 +183,5 @@ def _means(parts: Parts) -> dict[str, Tensor]:
         "style": parts.style.mean(),
         "tv": parts.tv.mean(),
         TONE: parts.tone.mean(),
+        LATTICE: parts.lattice.mean(),
     }

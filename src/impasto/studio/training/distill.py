@@ -27,6 +27,7 @@ from impasto.options import DistillOptions, TrainOptions
 from impasto.progress import CancelToken, OnProgress, silent
 from impasto.studio import networks
 from impasto.studio.networks import TransformNetwork
+from impasto.studio.perceptual.losses import lattice_loss
 from impasto.studio.perceptual.objective import Losses
 from impasto.studio.tensors import grained, to_pixels, to_tensor
 from impasto.studio.training import checkpoint_file, checkpoints, init_from, loop
@@ -211,7 +212,10 @@ class StyleLesson:
 
     def losses(self, paint: Paint, batch: Taught) -> Losses:
         painted = paint(batch.ground.to(self.device))
-        return Losses(distance(painted, batch.painted.to(self.device)), {})
+        total = distance(painted, batch.painted.to(self.device))
+        if self.options.lattice_weight:
+            total = total + self.options.lattice_weight * lattice_loss(painted)
+        return Losses(total, {})
 
     def validation(self, network: TransformNetwork) -> float | None:
         """By how many levels its paintings of unseen photographs differ."""

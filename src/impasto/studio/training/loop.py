@@ -32,7 +32,7 @@ from impasto.distribution import need
 from impasto.errors import Cancelled, MissingExtraError, TrainingError
 from impasto.files import atomic
 from impasto.images import from_array
-from impasto.options.losses import KINDS, TONE
+from impasto.options.losses import KINDS, LATTICE, TONE
 from impasto.progress import CancelToken, OnProgress, Progress
 from impasto.studio import loss_curves
 from impasto.studio.device import in_bfloat16, torch_device
@@ -122,7 +122,7 @@ def learn(
             began = time.monotonic()
             losses = lesson.losses(paint, batch)
             record = _step(losses, done, course, network, stepper, accelerator)
-            shown = {name: record[name] for name in (*KINDS, TONE) if name in record}
+            shown = {name: record[name] for name in (*KINDS, TONE, LATTICE) if name in record}
             record |= {"seconds": time.monotonic() - began, "from_disk": _from_disk(batch)}
             stop = anyone(accelerator, cancel.cancelled)
             save = stop or done % course.save_every == 0 or done == steps

@@ -21,6 +21,7 @@ from impasto.studio.perceptual.losses import (
     Statistic,
     anisotropic_tv,
     content_loss,
+    lattice_loss,
     light,
     tone_loss,
 )
@@ -37,6 +38,7 @@ class Parts:
     style: Tensor
     tone: Tensor
     tv: Tensor
+    lattice: Tensor
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class PairLosses:
             torch.stack(styles).mean(0),
             vmap(tone_loss, (0, None))(shades, light(photographs)),
             vmap(anisotropic_tv)(painted),
+            vmap(lattice_loss)(painted),
         )
 
     def _style(self, features: Tensor, painting: Tensor) -> Tensor:

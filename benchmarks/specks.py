@@ -1,0 +1,49 @@
+"""Marks of each bundled style that lie on its network's own grid: dots, weaves, steps on edges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.rows import Plan, Row
+from impasto import assets, catalog
+from impasto.images import sampling
+from impasto.images.grain import grained
+from impasto.images.metrics import specks as measured
+from impasto.inference.engine import OnnxEngine
+from impasto.options import StylizeOptions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from impasto.catalog import Style
+
+_COUNT, _SIDE = 12, 512
+_BAR = 5.0
+"""Levels of 255 in flat places, where such marks are seen first."""
+_WHERE = {"flat": "in flat places", "dark": "in the dark", "whole": "everywhere"}
+
+
+def specks(_style: Style, _plan: Plan) -> Iterator[Row]:
+    """Levels of 255, beside what the same measure finds in the photographs, by chance."""
+    pictures = sampling.some(assets.PHOTOGRAPHS, _COUNT, _SIDE).values()
+    photographs = [_whole(picture.pixels) for picture in pictures]
+    chance = asdict(measured(photographs, photographs))
+    for name, style in catalog.bundled().items():
+        engine = OnnxEngine(style.model(), device="cpu")
+        grounds = [grained(each, StylizeOptions.grain) for each in photographs]
+        paintings = [engine.paint(each, style.weights) for each in grounds]
+        found = asdict(measured(paintings, photographs))
+        for key, where in _WHERE.items():
+            bar = _BAR if key == "flat" else None
+            what = f"{name}, marks on its own grid {where}"
+            yield Row(what, "levels", found[key], chance[key], bar=bar)
+
+
+def _whole(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Without what is left over of a cell."""
+    height, width = (side // 8 * 8 for side in pixels.shape[:2])
+    return np.ascontiguousarray(pixels[:height, :width])
