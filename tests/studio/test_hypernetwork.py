@@ -10,6 +10,7 @@ import safetensors.torch
 import torch
 
 from impasto.errors import TrainingError
+from impasto.files.sealed import metadata
 from impasto.options import HypernetworkOptions, NetworkOptions
 from impasto.studio import hypernetwork, networks, sealed
 from impasto.studio.hypernetwork import LAYERS, Hypernetwork
@@ -140,7 +141,7 @@ def test_another_file_is_refused(made, tmp_path, change, said):
 
 def _spoil(made, path, tensors=(), **header):
     """Its file with other tensors or metadata, and a checksum that is right."""
-    said = sealed.metadata(path)
+    said = metadata(path)
     changed = safetensors.torch.load_file(path) | dict(tensors)
     kept = {name: each for name, each in changed.items() if each is not None}
     said = {name: each for name, each in {**said, **header}.items() if name != "sha256"}

@@ -2,7 +2,7 @@
 
 What the file says that it holds is looked at first, so that no more is read than fits. The
 checksum, a SHA-256 in the header's metadata, is of all else in the header and of all data. What
-tensors are in memory is no matter here: they are bytes.
+tensors are in memory, torch's or arrays, is no matter here.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol, TypeVar
+
+from safetensors import SafetensorError
 
 from impasto import untrusted
 from impasto.errors import reason
@@ -24,6 +26,14 @@ _MOST_HEADER = 1 << 24
 _METADATA, _CHECKSUM = "__metadata__", "sha256"
 _BYTES = {"F32": 4, "F16": 2, "BF16": 2, "I64": 8, "U8": 1}
 """Of a number, for each kind that is written."""
+
+
+class _Shaped(Protocol):
+    @property
+    def shape(self) -> Sequence[int]: ...
+
+
+Shaped = TypeVar("Shaped", bound=_Shaped)
 
 
 class BrokenError(ValueError):
@@ -56,21 +66,27 @@ def sealed(plain: bytes) -> bytes:
     """A safetensors file that has metadata, with its checksum in them."""
     length = int.from_bytes(plain[:8], "little")
     record, data = json.loads(plain[8 : 8 + length]), memoryview(plain)[8 + length :]
-    record[_METADATA][_CHECKSUM] = _checksum(record, data)
+    said = {**record[_METADATA], _CHECKSUM: _checksum(record, data)}
+    record[_METADATA] = dict(sorted(said.items()))  # the library's order is another each time
     text = json.dumps(record).encode()
     text += b" " * (-len(text) % 8)  # data begin at a multiple of 8 bytes
     return b"".join((len(text).to_bytes(8, "little"), text, data))
 
 
 def read(
-    path: Path, check: Callable[[Header], None], *, follow: bool = False
-) -> tuple[Header, bytes]:
-    """What a file says of itself, and all of its bytes, which are a safetensors file.
+    path: Path,
+    check: Callable[[Header], None],
+    load: Callable[[bytes], dict[str, Shaped]],
+    *,
+    follow: bool = False,
+) -> tuple[Header, dict[str, Shaped]]:
+    """Header and tensors of a file.
 
     Args:
         path: the file; no link, unless ``follow`` is on.
         check: raises ValueError where the header is not that of a file that is wanted. It is
             called before any data are read.
+        load: makes tensors of a whole safetensors file.
         follow: take what a link leads to.
 
     Raises:
@@ -87,11 +103,24 @@ def read(
             data = file.read(size)
         if header.checksum not in (None, _checksum(record, data)):
             raise ValueError("its checksum is another one: something in it has changed")
-        return header, start + data
+        tensors = load(start + data)
+        shapes = {name: kind.shape for name, kind in header.kinds.items()}
+        if {name: tuple(each.shape) for name, each in tensors.items()} != shapes:
+            raise ValueError("it describes a tensor twice")
+        return header, tensors
     except OSError as error:
         raise BrokenError(reason(error)) from error
-    except ValueError as error:
+    except (ValueError, SafetensorError) as error:
         raise BrokenError(str(error)) from error
+
+
+def metadata(path: Path) -> Mapping[str, str]:
+    """What a file says of itself; nothing where it is none of these."""
+    try:
+        with untrusted.opened(path, follow=True) as file:
+            return _header(_start(file)[1]).metadata
+    except (OSError, ValueError):
+        return {}
 
 
 def _start(file: BinaryIO) -> tuple[bytes, dict[str, Json]]:

@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]
 
+Picture = TypeVar("Picture")
 _ZOOM = (0.6, 2.0)
 """Range of enlargement of the crops. Photographs come at every size: in a small one a leaf
 is a pixel, in a large one it is flat; the network has to paint both."""
@@ -33,19 +34,11 @@ class Photographs:
 
     ``held_out`` of them, a tenth at most, are only given by :meth:`middles`. One that cannot be
     read is left out from then on and listed in :attr:`skipped`.
-
-    Raises:
-        TrainingError: there are none.
     """
 
     def __init__(self, paths: Sequence[Path], *, crop: int, seed: int, held_out: int) -> None:
-        apart = min(held_out, len(paths) // 10)
-        every = len(paths) // apart if apart else 1
-        self._apart = list(paths[every - 1 :: every][:apart])
-        self._paths = [path for path in paths if path not in set(self._apart)]
-        if not self._paths:
-            raise TrainingError("there are no photographs to learn with")
-        self._crop, self._seed = crop, seed
+        self._paths, self._apart = parted(paths, held_out)
+        self.side, self._seed = crop, seed
         self.skipped: dict[Path, str] = {}
 
     def __len__(self) -> int:
@@ -54,11 +47,7 @@ class Photographs:
 
     def digest(self) -> str:
         """Of the names and sizes of all: another for other ones, wherever they lie."""
-        kinds = [
-            [(path.name, path.stat().st_size if path.is_file() else 0) for path in each]
-            for each in (self._paths, self._apart)
-        ]
-        return hashlib.sha256(json.dumps(kinds).encode()).hexdigest()[:16]
+        return digest(self._paths, self._apart)
 
     def middles(self) -> list[Pixels]:
         """Of those that are kept apart."""
@@ -92,7 +81,7 @@ class Photographs:
         """``drawn``, 0..1: of the zoom, the place from left and from top, and the mirror."""
         zoomed, left, top, mirrored = drawn
         zoom = _ZOOM[0] * (_ZOOM[1] / _ZOOM[0]) ** zoomed
-        square = self._square(path, self._crop / zoom, (left, top))
+        square = self._square(path, self.side / zoom, (left, top))
         return np.ascontiguousarray(square[:, :: -1 if mirrored < 0.5 else 1])
 
     def _square(self, path: Path, most: float, place: tuple[float, float]) -> Pixels:
@@ -101,7 +90,7 @@ class Photographs:
         side = min(most, *image.size)
         left, top = (part * (length - side) for part, length in zip(place, image.size, strict=True))
         box = (left, top, left + side, top + side)
-        return np.asarray(image.resize((self._crop, self._crop), images.BICUBIC, box=box))
+        return np.asarray(image.resize((self.side, self.side), images.BICUBIC, box=box))
 
     def _skip(self, path: Path, error: PictureError) -> None:
         self.skipped[path] = str(error)
@@ -110,3 +99,24 @@ class Photographs:
                 f"more than half of the photographs cannot be read, such as {error}",
                 hint="check the folder",
             ) from error
+
+
+def parted(pictures: Sequence[Picture], held_out: int) -> tuple[list[Picture], list[Picture]]:
+    """Those that are learnt from, and those that are kept apart: a tenth at most, one of so many
+    in a row."""
+    apart = min(held_out, len(pictures) // 10)
+    every = len(pictures) // apart if apart else 1
+    numbers = range(every - 1, len(pictures), every)[:apart]
+    rest = [each for number, each in enumerate(pictures) if number not in numbers]
+    return rest, [pictures[number] for number in numbers]
+
+
+def digest(*several: Sequence[Path]) -> str:
+    """Of the names and sizes of files: another for other ones, wherever they lie."""
+    kinds = [[(path.name, _bytes(path)) for path in each] for each in several]
+    return hashlib.sha256(json.dumps(kinds).encode()).hexdigest()[:16]
+
+
+def _bytes(path: Path) -> int:
+    """Size of the file; 0 where there is none any more."""
+    return path.stat().st_size if path.is_file() else 0

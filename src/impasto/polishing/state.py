@@ -119,9 +119,8 @@ def steps(work: Path) -> int:
 def planned(work: Path) -> int | None:
     """How many steps the polish in a folder is to take; None without one that can go on."""
     for path in reversed(paths(work)):
-        with contextlib.suppress(BrokenError, KeyError, ValueError, TypeError):
-            header, _ = sealed.read(path, lambda _: None)
-            options = parse_json(header.metadata["options"])
+        with contextlib.suppress(KeyError, ValueError, TypeError):
+            options = parse_json(sealed.metadata(path)["options"])
             if isinstance(options, dict):
                 return int(str(options["steps"]))
     return None
@@ -185,8 +184,7 @@ def _read(path: Path, course: Course, weights: Weights) -> State:
         if header.kinds != _kinds(weights):
             raise ValueError("its tensors are not those of the network that learns")
 
-    header, data = sealed.read(path, check)
-    tensors = safetensors.numpy.load(data)
+    header, tensors = sealed.read(path, check, safetensors.numpy.load)
     if not all(np.isfinite(each).all() for each in tensors.values()):
         raise BrokenError("it has weights that are no numbers")
     moments = {

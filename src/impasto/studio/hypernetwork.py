@@ -26,12 +26,12 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from impasto.errors import OptionError, TrainingError
+from impasto.files.sealed import BrokenError, Header, Kind
 from impasto.options import HypernetworkOptions, NetworkOptions
 from impasto.options.fields import restored
 from impasto.studio import networks, sealed
 from impasto.studio.networks import TransformNetwork
 from impasto.studio.perceptual.losses import gram_matrix
-from impasto.studio.sealed import BrokenError, Header, Kind
 from impasto.untrusted import parse_json
 
 LAYERS = {"conv1_1": 64, "conv2_1": 128, "conv3_1": 256, "conv4_1": 512}
@@ -242,7 +242,7 @@ def _require_own(header: Header) -> None:
         raise ValueError("it has no checksum")
     with torch.device("meta"):  # what it says may be far larger than what it holds
         state = _described(header).state_dict()
-    wanted = {name: Kind(tuple(each.shape), torch.float16) for name, each in state.items()}
+    wanted = {name: Kind(tuple(each.shape), "F16") for name, each in state.items()}
     for name in [*wanted, *header.kinds]:
         if wanted.get(name) != header.kinds.get(name):
             raise ValueError(f"{name} is missing, unknown, or has another shape or type")

@@ -1,165 +1,40 @@
-"""Tensors in a file that is checked before it is believed: safetensors with a checksum inside.
-
-What the file says that it holds is looked at first, so that no more is read than fits. The
-checksum, a SHA-256 in the header's metadata, is of all else in the header and of all data.
-"""
+"""torch's tensors in sealed files (:mod:`impasto.files.sealed`)."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
-from impasto import untrusted
-from impasto.errors import reason
-from impasto.untrusted import Json
+from impasto.files import sealed
+from impasto.files.sealed import Header, Kind
 
-_MOST_HEADER = 1 << 24
-"""Bytes: thousands of styles with their titles."""
-_METADATA, _CHECKSUM = "__metadata__", "sha256"
-_TYPES = {
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "I64": torch.int64,
-    "U8": torch.uint8,
+_NAMES = {
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.uint8: "U8",
 }
-"""Those that this package writes."""
+"""Types of numbers as files call them."""
 
 
-class BrokenError(ValueError):
-    """A file that does not hold what it should, in words that follow its name."""
-
-
-@dataclass(frozen=True)
-class Kind:
+def kind(tensor: Tensor) -> Kind:
     """What a tensor is, without its values."""
-
-    shape: tuple[int, ...]
-    dtype: torch.dtype = torch.float32
-
-    @classmethod
-    def of(cls, tensor: Tensor) -> Kind:
-        return cls(tuple(tensor.shape), tensor.dtype)
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a file says of itself."""
-
-    metadata: Mapping[str, str]
-    kinds: Mapping[str, Kind]
-    checksum: str | None
+    return Kind(tuple(tensor.shape), _NAMES[tensor.dtype])
 
 
 def encode(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
     """The file, its checksum in it."""
     whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    plain = safetensors.torch.save(whole, dict(metadata))
-    length = int.from_bytes(plain[:8], "little")
-    record, data = json.loads(plain[8 : 8 + length]), memoryview(plain)[8 + length :]
-    said = {**record[_METADATA], _CHECKSUM: _checksum(record, data)}
-    record[_METADATA] = dict(sorted(said.items()))  # the library's order is another each time
-    text = json.dumps(record).encode()
-    text += b" " * (-len(text) % 8)  # data begin at a multiple of 8 bytes
-    return b"".join((len(text).to_bytes(8, "little"), text, data))
+    return sealed.sealed(safetensors.torch.save(whole, dict(metadata)))
 
 
 def read(
     path: Path, check: Callable[[Header], None], *, follow: bool = False
 ) -> tuple[Header, dict[str, Tensor]]:
-    """Header and tensors of a file.
-
-    Args:
-        path: the file; no link, unless ``follow`` is on.
-        check: raises ValueError where the header is not that of a file that is wanted. It is
-            called before any data are read.
-        follow: take what a link leads to.
-
-    Raises:
-        BrokenError: it cannot be read, is cut, damaged, or not what ``check`` takes.
-    """
-    try:
-        with untrusted.opened(path, follow=follow) as file:
-            start, record = _start(file)
-            header = _header(record)
-            check(header)
-            size = sum(_bytes(kind) for kind in header.kinds.values())
-            if untrusted.size_of(file) != len(start) + size:
-                raise ValueError(f"it has not the {size:,} bytes of data that it should have")
-            data = file.read(size)
-        if header.checksum not in (None, _checksum(record, data)):
-            raise ValueError("its checksum is another one: something in it has changed")
-        tensors = safetensors.torch.load(start + data)
-        if {name: Kind.of(tensor) for name, tensor in tensors.items()} != dict(header.kinds):
-            raise ValueError("it describes a tensor twice")
-        return header, tensors
-    except OSError as error:
-        raise BrokenError(reason(error)) from error
-    except (ValueError, SafetensorError) as error:
-        raise BrokenError(str(error)) from error
-
-
-def metadata(path: Path) -> Mapping[str, str]:
-    """What a file says of itself; nothing where it is none of these."""
-    try:
-        with untrusted.opened(path, follow=True) as file:
-            return _header(_start(file)[1]).metadata
-    except (OSError, ValueError):
-        return {}
-
-
-def _start(file: BinaryIO) -> tuple[bytes, dict[str, Json]]:
-    """All bytes before the data, and the JSON in them."""
-    start = file.read(8)
-    length = int.from_bytes(start, "little")
-    if len(start) < 8 or not 2 <= length <= _MOST_HEADER:
-        raise ValueError("it is no safetensors file")
-    text = file.read(length)
-    record = untrusted.parse_json(text)
-    if len(text) < length or not isinstance(record, dict):
-        raise ValueError("it is no safetensors file")
-    return start + text, record
-
-
-def _header(record: Mapping[str, Json]) -> Header:
-    metadata = record.get(_METADATA, {})
-    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
-        raise ValueError("its metadata are no texts")
-    kinds = {name: _kind(name, entry) for name, entry in record.items() if name != _METADATA}
-    return Header(metadata, kinds, metadata.get(_CHECKSUM))
-
-
-def _kind(name: str, entry: Json) -> Kind:
-    shape = entry.get("shape") if isinstance(entry, dict) else None
-    dtype = entry.get("dtype") if isinstance(entry, dict) else None
-    if not isinstance(shape, list) or not all(type(side) is int and side >= 0 for side in shape):
-        raise ValueError(f"{name} has no shape")
-    if not isinstance(dtype, str) or dtype not in _TYPES:
-        raise ValueError(f"{name} has numbers of another type, {dtype}")
-    return Kind(tuple(shape), _TYPES[dtype])
-
-
-def _bytes(kind: Kind) -> int:
-    count = kind.dtype.itemsize
-    for side in kind.shape:
-        count *= side
-    return count
-
-
-def _checksum(record: Mapping[str, Json], data: bytes | memoryview) -> str:
-    """Of the header without the checksum itself, and of all data."""
-    metadata = record.get(_METADATA, {})
-    assert isinstance(metadata, dict)
-    own = {key: value for key, value in metadata.items() if key != _CHECKSUM}
-    digest = hashlib.sha256(json.dumps({**record, _METADATA: own}, sort_keys=True).encode())
-    digest.update(data)
-    return digest.hexdigest()
+    """Header and tensors of a file; see :func:`impasto.files.sealed.read`."""
+    return sealed.read(path, check, safetensors.torch.load, follow=follow)

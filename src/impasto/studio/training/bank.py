@@ -19,8 +19,8 @@ from torch import Tensor
 from impasto import images
 from impasto.errors import PictureError, TrainingError
 from impasto.files import atomic
+from impasto.images.photographs import digest
 from impasto.progress import OnProgress, Progress
-from impasto.studio.training.dataset import digest
 
 SIDE = 384
 """Of a square, in pixels."""

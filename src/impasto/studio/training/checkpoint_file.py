@@ -16,11 +16,11 @@ from torch import nn
 
 from impasto.catalog import Entry, TrainingRecord, valid_name
 from impasto.errors import OptionError, TrainingError
+from impasto.files.sealed import BrokenError, Header, Kind
 from impasto.options import DistillOptions, HypernetworkOptions, TrainAnyOptions, TrainOptions
 from impasto.options.fields import Checked, Json, changed, current_record, restored
 from impasto.studio import networks, sealed
 from impasto.studio.hypernetwork import Hypernetwork
-from impasto.studio.sealed import BrokenError, Header, Kind
 from impasto.studio.training import muon
 from impasto.studio.training.averaged import Averaged
 from impasto.studio.training.checkpoint import Checkpoint, DamagedError, Training
@@ -182,7 +182,7 @@ def _require_tensors(header: Header) -> None:
     except OptionError as error:
         raise ValueError(f"there is no such network: {error}") from error
     kinds = _of(_NETWORK, header.kinds)
-    wanted = {name: Kind.of(tensor) for name, tensor in network.state_dict().items()}
+    wanted = {name: sealed.kind(tensor) for name, tensor in network.state_dict().items()}
     for name in [*wanted, *kinds]:
         if kinds.get(name) != wanted.get(name):
             raise ValueError(f"{name} is missing, unknown, or has another shape or type")

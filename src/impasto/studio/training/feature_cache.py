@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from impasto.files import atomic, places
+from impasto.files.sealed import BrokenError, Header, Kind
 from impasto.options import TrainOptions
 from impasto.studio import sealed
 from impasto.studio.perceptual import backbone
 from impasto.studio.perceptual.objective import LIGHT, Features, Objective
-from impasto.studio.sealed import BrokenError, Header, Kind
 from impasto.studio.training.dataset import Photos
 
 _PHOTOGRAPHS = "photographs"
@@ -106,8 +106,8 @@ class FeatureCache:
         """What is kept of the crops of a step."""
         count, crop = self._options.batch, self._options.crop
         layers = backbone.shapes(self._objective.network, crop, self._objective.content_layers)
-        kinds = {name: Kind((count, *shape), torch.bfloat16) for name, shape in layers.items()}
-        return {_PHOTOGRAPHS: Kind((count, 3, crop, crop), torch.uint8), **kinds}
+        kinds = {name: Kind((count, *shape), "BF16") for name, shape in layers.items()}
+        return {_PHOTOGRAPHS: Kind((count, 3, crop, crop), "U8"), **kinds}
 
 
 def _key(photos: Photos, objective: Objective, options: TrainOptions) -> str:

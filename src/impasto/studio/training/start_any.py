@@ -13,10 +13,11 @@ from impasto.catalog import hypernetwork as at_hand
 from impasto.catalog.layout import CARD
 from impasto.errors import OptionError
 from impasto.files import paths
+from impasto.files.sealed import metadata
 from impasto.options import HypernetworkOptions, NetworkOptions, TrainAnyOptions
 from impasto.options.fields import restored as restored_options
 from impasto.studio import hypernetwork as hypernetworks
-from impasto.studio import networks, sealed
+from impasto.studio import networks
 from impasto.studio.export.hypernetwork import restored
 from impasto.studio.export.publish import HYPERNETWORK
 from impasto.studio.hypernetwork import Hypernetwork
@@ -89,7 +90,7 @@ def read(path: Path) -> Hypernetwork:
     if path.suffix == ".onnx":
         card = at_hand.read(path.parent).card
         return restored(path.read_bytes(), card.network.options or NetworkOptions())
-    if "step" not in sealed.metadata(path):
+    if "step" not in metadata(path):
         return hypernetworks.read(path)
     checkpoint = checkpoint_file.read(path, follow=True)
     if "hypernetwork" not in checkpoint.training.options:

@@ -17,6 +17,7 @@ from impasto.catalog.hypernetwork import Learnt
 from impasto.catalog.layout import CARD
 from impasto.errors import OutputError, TrainingError, in_memory
 from impasto.files import atomic
+from impasto.images.photographs import digest, parted
 from impasto.options import TrainAnyOptions
 from impasto.progress import CancelToken, OnProgress, silent
 from impasto.studio import hypernetwork as hypernetworks
@@ -28,7 +29,7 @@ from impasto.studio.training.any_lesson import AnyLesson, Held
 from impasto.studio.training.averaged import Averaged
 from impasto.studio.training.checkpoint import Checkpoint, Training
 from impasto.studio.training.checkpoints import WORK
-from impasto.studio.training.dataset import digest, parted, pictures, tell
+from impasto.studio.training.dataset import pictures, tell
 from impasto.studio.training.log import Log
 from impasto.studio.training.loop import Course
 from impasto.studio.training.pair_losses import PairLosses
