@@ -117,6 +117,23 @@ class Hypernetwork:
         weights = self.weights(embedding)
         return filled(self.template(), weights).encoded()
 
+    def network(self) -> Network:
+        """The network that gives weights.
+
+        Raises:
+            StyleError: its file is missing, damaged, or not that of the card.
+        """
+        card, path = self.card, self.folder / self.card.model.file
+        found = verify.load(path, card.model.sha256, network.read_hypernetwork)
+        _, *others = found.inputs.items()
+        if dict(others) != {
+            "boldness": Port(SINGLE, (1,)),
+            "share": Port(SINGLE, (1,)),
+            "others": Port(SINGLE, (1, card.embedding)),
+        } or found.outputs.get(_EMBEDDING) != Port(SINGLE, (1, card.embedding)):
+            raise StyleError(f"{path} is not the hypernetwork of its card")
+        return found
+
     def template(self) -> Network:
         """The network that weights are put into.
 
@@ -168,6 +185,15 @@ def filled(template: Network, weights: Weights) -> Network:
     return replace(template, constants=constants)
 
 
+def in_floats(template: Network) -> Network:
+    """A template whose weights are all of single precision; what makes them so is left in it."""
+    constants = {
+        name: values.astype(np.float32) if values.dtype == np.float16 else values
+        for name, values in template.constants.items()
+    }
+    return replace(template, constants=constants)
+
+
 def bundled() -> Hypernetwork:
     """The hypernetwork that came with impasto.
 
@@ -199,14 +225,4 @@ def read(folder: Path) -> Hypernetwork:
 
 @lru_cache(maxsize=1)
 def _running(hypernetwork: Hypernetwork) -> Running:
-    card = hypernetwork.card
-    path = hypernetwork.folder / card.model.file
-    found = verify.load(path, card.model.sha256, network.read_hypernetwork)
-    _, *others = found.inputs.items()
-    if dict(others) != {
-        "boldness": Port(SINGLE, (1,)),
-        "share": Port(SINGLE, (1,)),
-        "others": Port(SINGLE, (1, card.embedding)),
-    } or found.outputs.get(_EMBEDDING) != Port(SINGLE, (1, card.embedding)):
-        raise StyleError(f"{path} is not the hypernetwork of its card")
-    return Running(found, "cpu")
+    return Running(hypernetwork.network(), "cpu")

@@ -13,10 +13,13 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.request import urlopen
 
+import numpy as np
+
 from impasto import assets, catalog, untrusted
-from impasto.catalog import Style
+from impasto.catalog import Style, hypernetwork
 from impasto.errors import OptionError, OutputError, reason
 from impasto.files import atomic, places
+from impasto.options.fields import Json
 
 PAGE = Path(__file__).parent / "page"
 
@@ -61,17 +64,46 @@ def _files(styles: Sequence[Style], archive: Path | None) -> Iterator[tuple[str,
             name = "painter.js" if path.name == "browser.js" else path.name
             yield f"page/{name}", path.read_bytes()
     yield "page/sample.jpg", assets.demo_photo().read_bytes()
-    entries = []
+    entries: list[dict[str, Json]] = []
     for style in styles:
         place = f"styles/{style.name}"
         yield f"{place}/style.onnx", style.model()
         yield f"{place}/preview.jpg", catalog.preview(style.preview)
-        about = {"network": f"{place}/style.onnx", "weights": list(style.weights)}
-        entries.append(style_info(style, f"{place}/preview.jpg") | about)
-    yield "styles.json", json.dumps({"styles": entries}, indent=1).encode()
+        info = style_info(style, f"{place}/preview.jpg")
+        info |= {"network": f"{place}/style.onnx", "weights": list(style.weights)}
+        entries.append(info)
+    any_painting, files = _paintings()
+    yield from files
+    listed = {"styles": entries, "any": any_painting}
+    yield "styles.json", json.dumps(listed, indent=1).encode()
 
 
-def style_info(style: Style, preview: str) -> dict[str, str | int]:
+def _paintings() -> tuple[dict[str, Json], list[tuple[str, bytes]]]:
+    """How a browser makes a painting's network, and the files for it: the hypernetwork, and a
+    template of floats, whose weights stand at known places in its file."""
+    maker = hypernetwork.bundled()
+    whole = maker.network().encoded()
+    marks = np.random.default_rng(0)
+    weights = {
+        name: marks.standard_normal(values.shape, np.float32)
+        for name, values in maker.weights([0.0] * maker.card.embedding).items()
+    }
+    template = hypernetwork.filled(hypernetwork.in_floats(maker.template()), weights).encoded()
+    marked = {name: values.tobytes() for name, values in weights.items()}
+    places = {name: template.find(mark) for name, mark in marked.items()}
+    about: dict[str, Json] = {
+        "network": "any/any.onnx",
+        "bytes": len(whole),
+        "template": "any/style.onnx",
+        "weights": [[name, place] for name, place in places.items() if place >= 0],
+        "size": maker.card.style_size,
+        "embedding": maker.card.embedding,
+        **paintings_info(),
+    }
+    return about, [("any/any.onnx", whole), ("any/style.onnx", template)]
+
+
+def style_info(style: Style, preview: str) -> dict[str, Json]:
     """A style as the page, and every client, gets it."""
     artwork = style.card.artwork
     return {
@@ -83,6 +115,11 @@ def style_info(style: Style, preview: str) -> dict[str, str | int]:
         "preview": preview,
         "parameters": style.card.network.parameters,
     }
+
+
+def paintings_info() -> dict[str, Json]:
+    """Of the networks that are made of paintings, so that a page knows what they blend with."""
+    return {"parameters": hypernetwork.bundled().card.network.parameters}
 
 
 def _with_policy(page: str) -> str:

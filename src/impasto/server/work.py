@@ -32,7 +32,7 @@ _log = logging.getLogger("impasto.server")
 
 _POLL = 0.2
 _OUTCOME = "outcome.json"
-_PATIENT = {"optimize": 10, "polish": 15}
+_PATIENT = {"optimize": 10, "polish": 10}
 """Niceness of what takes minutes on all cores."""
 _FAILED = 1
 """Python's exit code for what nobody expected: the place of the jobs is away, the disk is full."""

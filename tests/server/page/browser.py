@@ -118,18 +118,18 @@ def slide(page, slider, value):
     )
 
 
-def hand_over(page, event, path, type):
-    """Drop or paste a file on the page."""
+def hand_over(page, event, path, type, place="body"):
+    """Drop or paste a file on a place of the page."""
     page.evaluate(
-        """([event, name, type, bytes]) => {
+        """([event, name, type, bytes, place]) => {
           const carried = new DataTransfer();
           carried.items.add(new File([new Uint8Array(bytes)], name, { type }));
           const given = { bubbles: true, cancelable: true };
-          document.body.dispatchEvent(event === 'drop'
+          document.querySelector(place).dispatchEvent(event === 'drop'
             ? new DragEvent('drop', { ...given, dataTransfer: carried })
             : new ClipboardEvent('paste', { ...given, clipboardData: carried }));
         }""",
-        [event, path.name, type, list(path.read_bytes())],
+        [event, path.name, type, list(path.read_bytes()), place],
     )
 
 

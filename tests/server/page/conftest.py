@@ -35,10 +35,23 @@ def sample(page):
 
 
 @pytest.fixture
-def optimizing(service):
-    """The service paints in one's own paintings."""
-    if "optimize" not in service.http.get("/v1/limits").json()["jobs"]:
-        pytest.skip("needs torch")
+def learning(service):
+    """The service learns paintings on."""
+    if "polish" not in service.http.get("/v1/limits").json()["jobs"]:
+        pytest.skip("needs impasto[train]")
+
+
+@pytest.fixture
+def artwork(tmp_path):
+    """Writes a painting, small and in pixels of its own."""
+
+    def written(name="my painting.png", style="mondrian", side=(128, 86)):
+        path = tmp_path / name
+        with Image.open(assets.STYLES / style / f"{style}.jpg") as picture:
+            picture.resize(side).save(path)
+        return path
+
+    return written
 
 
 @pytest.fixture

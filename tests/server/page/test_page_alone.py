@@ -14,10 +14,12 @@ from browser import (
     painting,
     picture,
     pixels,
+    requests,
     size,
     slide,
     visit,
 )
+from PIL import Image
 
 import impasto
 from impasto import catalog
@@ -52,7 +54,6 @@ def alone(tmp_path_factory):
 def test_the_browser_paints_by_itself(browser, alone, photo):
     with visit(browser, alone) as page:
         expect(page.locator("#promise")).to_contain_text("in your browser")
-        expect(page.locator("#own")).to_be_hidden()
         expect(page.locator("#docs")).to_be_hidden()
         with painting(page):
             page.set_input_files("#file", photo("holiday.jpg", (1200, 800)))
@@ -147,3 +148,40 @@ def test_films_are_not_for_the_browser(browser, alone, tmp_path):
         expect(page.locator("input[value=great-wave]")).to_be_checked()
         page.set_input_files("#file", tmp_path / "clip.mp4")
         expect(page.locator("#message")).to_contain_text("Films are not painted here.")
+
+
+@pytest.mark.usefixtures("marks_as_they_are")
+def test_the_browser_paints_in_a_painting_of_ones_own(browser, alone, photo, artwork):
+    """Its network is made there; what makes it is fetched when it is first asked for."""
+    path, own = photo("a.png", (1024, 680)), artwork(side=(320, 213))
+    with visit(browser, alone) as page:
+        asked = requests(page, "/any/")
+        page.uncheck("#grain")  # each has a chance of its own
+        with painting(page):
+            page.set_input_files("#file", path)
+        assert not asked
+        with painting(page):
+            page.set_input_files("#painting", own)
+            expect(page.locator("#doing")).to_contain_text("Fetching what knows paintings")
+        expect(page.locator("#refine")).to_be_hidden()
+        ours = np.asarray(picture(downloaded(page)[1]).convert("RGB"), np.float32)
+        with painting(page):
+            slide(page, "#boldness", 1)
+        bold = np.asarray(picture(downloaded(page)[1]).convert("RGB"), np.float32)
+        assert len(asked) == 2
+    plain = {"stroke": 1, "grain": 0, "crisp": 0}
+    for seen, boldness in ((ours, 1), (bold, 3)):
+        core = impasto.stylize(path, impasto.style(own, boldness=boldness), **plain).pixels
+        assert np.abs(seen - core).mean() < 1.5
+    assert (ours != bold).any()
+
+
+def test_a_painting_that_is_none_is_said_in_the_browser_too(browser, alone, tmp_path, photo):
+    flat = np.full((90, 90, 3), 70, np.uint8)
+    with visit(browser, alone) as page:
+        with painting(page):
+            page.set_input_files("#file", photo("a.png", (256, 192)))
+        for pixels_, words in ((flat, "has a single colour"), (flat[:20], "is 90x20, too small")):
+            Image.fromarray(pixels_).save(tmp_path / "own.png")
+            page.set_input_files("#painting", tmp_path / "own.png")
+            expect(page.locator("#message")).to_contain_text(f"The painting {words}")

@@ -2,7 +2,6 @@
 
 import pytest
 from browser import (
-    choose,
     downloaded,
     expect,
     painting,
@@ -124,18 +123,16 @@ def test_what_cannot_be_opened_brings_back_the_photograph(sample, tmp_path):
     expect(sample.locator("#download")).to_be_enabled()
 
 
-def test_ones_own_painting_is_not_for_the_camera(sample, photo):
-    asked = []
-    sample.on("request", lambda request: asked.append(request.url))
+def test_the_camera_is_painted_in_ones_own_painting(sample, artwork):
     watch(sample)
-    sample.evaluate("document.querySelector('#own').hidden = false")
-    sample.set_input_files("#painting", photo("own.jpg"))
-    expect(sample.locator("#message")).to_contain_text("cannot be painted live")
-    expect(sample.locator("#busy")).to_be_hidden()
-    assert size(sample) == [600, 400]
-    assert not [url for url in asked if "/v1/jobs" in url]
-    with painting(sample):
-        choose(sample, "udnie")
+    sample.set_input_files("#painting", artwork())
+    expect(sample.locator("#title")).to_have_text("my painting")
+    asked = requests(sample, "/v1/stylize")
+    until(sample, lambda: len(asked) > 3)
+    assert {each.url.rpartition("/")[2] for each in asked} == {"stylize"}  # as a form
+    assert max(size(sample)) == 480
+    sample.click("#cancel")
+    until(sample, lambda: size(sample) == [600, 400])
 
 
 def test_the_camera_after_a_film(page, tmp_path):

@@ -7,7 +7,7 @@
 import * as painter from './painter.js';
 import { frames } from './camera.js';
 import { make, problem } from './dom.js';
-import { canvas, encoded, fit, mixed, scaled } from './picture.js';
+import { encoded, fit, mixed, scaled } from './picture.js';
 
 const PREVIEW = 1024; // in which brush marks have the size 1
 const DRAFT = 512;
@@ -31,6 +31,7 @@ let run = null; // the AbortController of what is being done
 let camera = null; // the run that paints what the camera sees
 let slow = painter.slow;
 let paintings = new Map(); // of this photograph, by settings
+let own = null; // own.js, once a painting has been brought
 
 // What the settings say
 
@@ -40,7 +41,7 @@ function style() {
 
 /** Only networks of one shape can be blended. */
 function blends(other) {
-  return !style().own && other.parameters === style().parameters;
+  return other.parameters === style().parameters;
 }
 
 /** The second style of a blend, if one is chosen that goes with the first. */
@@ -53,6 +54,7 @@ function partner() {
 function settings(moving = false) {
   const { name } = style();
   const other = partner();
+  const mine = [style(), styles.get(other)].filter((one) => one?.own);
   const tiny = moving && !other && styles.has(name + TINY) ? TINY : ''; // few of these can be blended
   const part = Number(share.value).toFixed(2).replace(/0$/, '');
   const rest = (1 - share.value).toFixed(2).replace(/0$/, '');
@@ -61,6 +63,7 @@ function settings(moving = false) {
     stroke: photo?.film ? undefined : Number((2 ** brush.value).toFixed(2)), // films have none
     grain: grain.checked ? undefined : 0,
     keepColors: colors.checked,
+    ...(mine.length && own.settings(mine)),
   };
 }
 
@@ -69,28 +72,28 @@ function command() {
   const word = (text) => (/^[\w./:,+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
   const { style: name, stroke, keepColors } = settings();
   const source = photo?.name ?? 'photo.jpg';
-  const parts = style().own
-    ? ['optimize', word(source), word(style().own.name), '-o', word(`${paintedName()}.png`)]
-    : ['stylize', word(source), '-s', name];
-  if (!style().own && stroke && stroke !== 1) parts.push('--stroke', stroke);
-  if (!style().own && !photo?.film && !grain.checked) parts.push('--grain', 0);
-  if (!style().own && strength.value < 1) parts.push('--strength', strength.value);
-  if (keepColors) parts.push(...(style().own ? ['--colors', 'luminance'] : ['--keep-colors']));
-  return ['impasto', ...parts].join(' ');
+  const parts = ['impasto', 'stylize', word(source), '-s', word(filed(name))];
+  if (own) parts.push(...own.flags(name));
+  if (stroke && stroke !== 1) parts.push('--stroke', stroke);
+  if (!photo?.film && !grain.checked) parts.push('--grain', 0);
+  if (strength.value < 1) parts.push('--strength', strength.value);
+  if (keepColors) parts.push('--keep-colors');
+  return parts.join(' ');
 }
+
+const stem = (name) => name.replace(/\.[^.]*$/, '');
+
+/** The text of a style, with the files of paintings in the place of their names here. */
+const filed = (text, part = (name) => name) => text.replace(/\*\d+/g, (name) => part(styles.get(name).file));
 
 /** photo.great-wave */
 function paintedName() {
-  const stem = (name) => name.replace(/\.[^.]*$/, '');
-  const by = style().own ? stem(style().own.name) : settings().style.replace(/:[\d.]+/g, '').replace(',', '+');
-  return `${stem(photo?.name ?? 'photo.jpg')}.${by}`;
+  const by = settings().style.replace(/:[\d.]+/g, '').replace(',', '+');
+  return `${stem(photo?.name ?? 'photo.jpg')}.${filed(by, stem)}`;
 }
 
 /** What tells one painting of a photograph from another. */
-function paintingKey() {
-  const wanted = settings();
-  return JSON.stringify(style().own ? [wanted.style, wanted.keepColors] : wanted);
-}
+const paintingKey = () => JSON.stringify(settings());
 
 function describe() {
   const percent = (value) => `${Math.round(100 * value)} %`;
@@ -103,17 +106,26 @@ function describe() {
   if (!style()) return;
   share.disabled = !partner();
   $('share-is').textContent = share.ariaValueText = share.disabled ? '' : percent(share.value);
-  const { title, artist, year, own } = style();
+  own?.describe(style(), styles.get(partner()));
+  const { title, artist, year } = style();
   $('title').textContent = title;
-  $('artist').textContent = own ? own.name : [artist, year?.replaceAll(' ', '\u00a0')].filter(Boolean).join(', ');
-  second.disabled = Boolean(own);
+  $('artist').textContent = [artist, year?.replaceAll(' ', '\u00a0')].filter(Boolean).join(', ');
   for (const option of second.options) option.disabled = option.value && !blends(styles.get(option.value));
-  brush.disabled = grain.disabled = Boolean(own || photo?.film);
+  brush.disabled = grain.disabled = Boolean(photo?.film);
   $('command').replaceChildren(...command().split(' ').flatMap((word) => [make('span', {}, word), ' ']));
   after.ariaLabel = `${photo?.name}, painted in the style of ${title}`;
 }
 
 // What is seen
+
+function reveal(made) {
+  const first = !painting;
+  painting = made;
+  draw();
+  if (first && !matchMedia('(prefers-reduced-motion: reduce)').matches) {
+    after.animate({ opacity: [0, 1] }, 400);
+  }
+}
 
 function draw() {
   mixed(photo.small, painting, Number(strength.value), after);
@@ -180,7 +192,7 @@ function tell(news, doing) {
 function progress({ state, ahead, kind, step, total, seconds }, doing) {
   if (state === 'queued') return ahead ? `Waiting: ${ahead} before this one` : 'Waiting';
   if (!total || !step) return doing;
-  const unit = { film: 'frame', optimize: 'step' }[kind] ?? 'part';
+  const unit = { film: 'frame', polish: 'step' }[kind] ?? 'part';
   const left = (seconds / step) * (total - step);
   const time = left < 90 ? `${Math.ceil(left)} s` : `${Math.round(left / 60)} min`;
   return `${doing}: ${unit} ${step} of ${total}, ${time} left`;
@@ -219,6 +231,11 @@ async function work(doing, task) {
   }
 }
 
+/** Offers to end what is being done with what there is. */
+function keeping(text, onclick) {
+  Object.assign($('keep'), { hidden: false, textContent: text, onclick });
+}
+
 // Painting
 
 const visible = async (made) => (made instanceof Blob ? createImageBitmap(made) : made);
@@ -231,34 +248,21 @@ async function preview() {
   const key = paintingKey();
   const shown = photo;
   const last = painting;
-  const hangs = (made) => {
-    const first = !painting;
-    painting = made;
-    draw();
-    if (first && !matchMedia('(prefers-reduced-motion: reduce)').matches) {
-      after.animate({ opacity: [0, 1] }, 400);
-    }
-  };
   if (paintings.has(key)) {
     run?.abort();
-    hangs(paintings.get(key));
+    reveal(paintings.get(key));
     say('');
     return;
   }
   if (run?.key === key && run.photo === shown) return; // it is being painted
   const start = performance.now();
-  const { own } = style();
-  const made = await work(own ? 'Studying your painting' : 'Painting', async (signal, tells) => {
+  const made = await work('Painting', async (signal, tells) => {
     Object.assign(run, { key, photo: shown });
     const show = async (blob) => {
       const made = await createImageBitmap(blob);
-      if (!signal.aborted) hangs(made);
+      if (!signal.aborted) reveal(made);
     };
     const use = { signal, tell: tells, show };
-    if (own) {
-      const options = wanted.keepColors ? { colors: 'luminance' } : {};
-      return painter.job({ image: shown.file, painting: own }, options, use).then(visible);
-    }
     const { width, height } = shown.small;
     if (slow && Math.max(width, height) > DRAFT) {
       const draft = scaled(shown.small, ...fit(width, height, DRAFT));
@@ -276,10 +280,10 @@ async function preview() {
     return;
   }
   const seconds = (performance.now() - start) / 1000;
-  if (!own) slow = seconds > 1.5;
+  if (!wanted.paintings) slow = seconds > 1.5;
   if (paintings.size >= KEPT) paintings.delete(paintings.keys().next().value);
   paintings.set(key, made);
-  hangs(made);
+  reveal(made);
   say(`Painted in ${seconds < 60 ? `${seconds.toFixed(1)} s` : `${(seconds / 60).toFixed(1)} min`}`);
 }
 
@@ -287,25 +291,14 @@ async function preview() {
 async function download() {
   const wanted = { ...settings(), strength: Number(strength.value) };
   const kind = photo.film ? undefined : ENDING[photo.file.type];
-  const stem = paintedName();
+  const called = paintedName();
   const key = paintingKey();
   const shown = photo;
-  const made = paintings.get(key);
-  const { own } = style();
-  if (own && !shown.film && !made) {
-    complain(problem('The painting is not ready yet', 'wait until it is shown'));
-    return;
-  }
   const doing = photo.film ? 'Painting the film' : 'Painting in full size';
   const file = await work(doing, async (signal, tells) => {
     const use = { signal, tell: tells };
     const type = `image/${kind ?? 'jpeg'}`;
-    if (shown.film && own) throw problem('Films are not painted after your own painting', 'choose another style');
     if (shown.film) return painter.job({ image: shown.file }, wanted, use);
-    if (own) { // mixed here: it is not painted twice
-      const small = scaled(shown.small, made.width, made.height);
-      return encoded(mixed(small, made, wanted.strength), type);
-    }
     const side = Math.max(shown.width, shown.height);
     const large = () => {
       const size = side > limits.job_side ? limits.job_side : undefined;
@@ -323,12 +316,16 @@ async function download() {
     }
   });
   if (!file) return;
-  const name = `${stem}.${ENDING[file.type] ?? 'jpg'}`; // a browser writes PNG for what it cannot
+  const name = `${called}.${ENDING[file.type] ?? 'jpg'}`; // a browser writes PNG for what it cannot
+  saved(file, name);
+  if (!paintings.has(key)) preview(); // it was stopped for this
+}
+
+function saved(file, name) {
   const address = URL.createObjectURL(file);
   make('a', { href: address, download: name }).click();
   setTimeout(URL.revokeObjectURL, 60_000, address);
   say(`Saved as ${name}`);
-  if (!paintings.has(key)) preview(); // it was stopped for this
 }
 
 // Where pictures come from
@@ -401,8 +398,7 @@ async function watch() {
     let rate = 0;
     let keeps = false;
     camera = run;
-    $('keep').hidden = false;
-    $('keep').onclick = () => { keeps = true; };
+    keeping('Keep this frame', () => { keeps = true; });
     $('cancel').textContent = 'Stop';
     $('download').disabled = true;
     for await (const video of frames(signal)) {
@@ -411,7 +407,6 @@ async function watch() {
         kept = scaled(video, ...size, size);
         return;
       }
-      if (style().own) throw problem('Your own painting cannot be painted live', 'choose another style');
       const start = performance.now();
       const small = scaled(video, ...fit(...size, LIVE), size);
       const wanted = settings(true);
@@ -457,26 +452,22 @@ function stop() {
   run?.abort();
 }
 
+/** What own.js is lent. */
+const page = { $, styles, work, keeping, reveal, saved, stem, tile, sent, preview, describe,
+  style, settings, live, get photo() { return photo; }, get limits() { return limits; } };
+
 async function ownPainting(file) {
   if (!file) return;
-  const bitmap = await createImageBitmap(file).catch(() => null);
-  if (!bitmap) {
-    complain(unreadable(file));
-    return;
+  try {
+    own ??= await import('./own.js');
+    await own.bring(file, page);
+  } catch (error) {
+    complain(error);
   }
-  // As much of its middle as a thumbnail shows.
-  const small = canvas(144, 96);
-  const part = Math.max(144 / bitmap.width, 96 / bitmap.height);
-  const [w, h] = [bitmap.width * part, bitmap.height * part].map(Math.ceil);
-  small.getContext('2d').drawImage(scaled(bitmap, w, h), (144 - w) / 2, (96 - h) / 2);
-  const name = `own-${styles.size}`;
-  styles.set(name, { name, title: 'Your painting', own: file, preview: small });
-  const shown = tile(styles.get(name), true);
-  $('own').before(shown);
-  shown.firstChild.focus();
-  if (!photo) say('Now bring a photograph');
-  preview();
 }
+
+/** A painting where styles are, else a photograph. */
+const given = (node, [file]) => ($('styles').contains(node) ? ownPainting : open)(file);
 
 // Wiring
 
@@ -533,9 +524,9 @@ function wire() {
   addEventListener('drop', (event) => {
     event.preventDefault();
     document.body.classList.remove('drop');
-    open(event.dataTransfer.files[0]);
+    given(event.target, event.dataTransfer.files);
   });
-  addEventListener('paste', (event) => open(event.clipboardData.files[0]));
+  addEventListener('paste', ({ clipboardData }) => given(document.activeElement, clipboardData.files));
 }
 
 async function start() {
@@ -550,8 +541,8 @@ async function start() {
   const shown = found.filter((one) => !twin(one));
   second.append(...shown.map((one) => new Option(one.title, one.name)));
   const favourite = styles.has('great-wave') ? 'great-wave' : found[0]?.name;
-  $('own').before(...shown.map((one) => tile(one, one.name === favourite)));
-  $('own').hidden = !limits.jobs.includes('optimize');
+  $('gallery').append(...shown.map((one) => tile(one, one.name === favourite)));
+  $('own').hidden = !limits.paintings;
   preview();
 }
 

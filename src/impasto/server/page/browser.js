@@ -15,23 +15,33 @@ export const promise = 'Painted in your browser. Nothing leaves it.';
 const STROKE_SIDE = 1024; // long side in which brush marks have the size 1
 const SMALLEST = 64; // that a network paints
 const LARGEST = 2048; // that it paints in the memory of a page
+const SMALLEST_PAINTING = 32;
+const FLAT = 3; // levels within which a painting has a single colour
 
 const known = new Map();
+let paintings = null; // how a painting becomes a network here
 
-export async function styles() {
+let list = null;
+
+async function listed() {
   const answer = await fetch('styles.json');
   if (!answer.ok) throw problem('The list of styles is missing', 'export this folder again');
-  const { styles } = await answer.json();
+  return answer.json();
+}
+
+export async function styles() {
+  const { styles } = await (list ??= listed());
   for (const style of styles) known.set(style.name, style);
   return styles;
 }
 
 export async function limits() {
-  return { stylize_side: 4096, jobs: [] };
+  ({ any: paintings } = await (list ??= listed()));
+  return { stylize_side: 4096, jobs: [], paintings };
 }
 
 /** `source` (a file or a canvas), painted: a canvas, or a blob of the media `type`. */
-export async function paint(source, settings, { signal, type } = {}) {
+export async function paint(source, settings, { signal, tell, type } = {}) {
   const { style, strength = 1, keepColors, stroke = 1, grain = 6, size } = settings;
   const picture = source instanceof Blob ? await createImageBitmap(source) : source;
   const whole = [picture.width, picture.height];
@@ -47,7 +57,9 @@ export async function paint(source, settings, { signal, type } = {}) {
   if (strength > 0) {
     let total = 0;
     for (const [name, weight] of parts(style)) {
-      const one = await network(name, ground, signal);
+      const file = settings.paintings?.[name];
+      const own = file && { key: `${name}/${settings.boldness}`, boldness: settings.boldness, ...(await seen(file)) };
+      const one = await network(own ?? known.get(name), ground, signal, tell);
       total += weight;
       painting = painting ? mixed(painting, one, weight / total) : one;
     }
@@ -87,21 +99,38 @@ function parts(style) {
   });
 }
 
+/** A painting's pixels at the size at which it is seen. */
+async function seen(file) {
+  const { width: w, height: h } = await createImageBitmap(file);
+  const size = paintings.size / Math.max(w, h);
+  const [width, height] = [w, h].map((length) => Math.max(1, Math.round(length * size)));
+  const picture = scaled(await createImageBitmap(file), width, height);
+  const { data } = picture.getContext('2d').getImageData(0, 0, width, height);
+  const bad = (why) => problem(`The painting ${why}`, 'choose another one, or a part of it');
+  if (Math.min(w, h) < SMALLEST_PAINTING) throw bad(`is ${w}x${h}, too small to learn a style from`);
+  if (Math.min(width, height) < SMALLEST_PAINTING / 2) throw bad(`is ${w}x${h}, too narrow to learn a style from`);
+  const flat = [0, 1, 2].every((channel) => {
+    const values = data.filter((_, index) => index % 4 === channel);
+    return values.reduce((a, b) => Math.max(a, b)) - values.reduce((a, b) => Math.min(a, b)) <= FLAT;
+  });
+  if (flat) throw bad('has a single colour, and so no style');
+  return { any: paintings, seen: { data, width, height } };
+}
+
 let worker = null;
 let last = Promise.resolve();
 
 /** What the network of one style makes of the pixels; one at a time. */
-function network(name, ground, signal) {
-  last = last.catch(() => {}).then(() => asked(name, ground, signal));
+function network(style, ground, signal, tell) {
+  last = last.catch(() => {}).then(() => asked(style, ground, signal, tell));
   return last;
 }
 
-function asked(name, { data, width, height }, signal) {
+function asked({ network: file, ...style }, { data, width, height }, signal, tell) {
   signal?.throwIfAborted();
   worker ??= new Worker(new URL('worker.js', import.meta.url), { type: 'module' });
   const pixels = data.slice();
-  const { network: file, weights } = known.get(name);
-  const url = new URL(file, document.baseURI).href;
+  const url = file && new URL(file, document.baseURI).href;
   return new Promise((resolve, reject) => {
     const over = (settle, value) => {
       signal?.removeEventListener('abort', stopped);
@@ -114,13 +143,14 @@ function asked(name, { data, width, height }, signal) {
     };
     const stopped = () => ended(signal.reason);
     signal?.addEventListener('abort', stopped);
-    worker.onmessage = ({ data: { pixels: painted, error } }) => {
+    worker.onmessage = ({ data: { pixels: painted, error, got, total } }) => {
+      if (got) return tell?.(`Fetching what knows paintings: ${Math.round((100 * got) / total)} %`);
       if (error) return ended(problem('The style could not be painted', error));
       const made = canvas(width, height);
       made.getContext('2d').putImageData(new ImageData(painted, width, height), 0, 0);
       return over(resolve, made);
     };
     worker.onerror = ({ message }) => ended(problem('The painter could not be loaded', message));
-    worker.postMessage({ url, weights, pixels, width, height }, [pixels.buffer]);
+    worker.postMessage({ ...style, url, base: document.baseURI, pixels, width, height }, [pixels.buffer]);
   });
 }

@@ -35,19 +35,23 @@ export async function paint(source, settings, { signal, tell, type } = {}) {
   const clear = !(source instanceof Blob) && !opaque(source);
   const inner = clear ? 'image/png' : 'image/jpeg';
   const body = source instanceof Blob ? source : await encoded(source, inner);
-  const headers = { Accept: type ?? inner, 'Content-Type': body.type || 'application/octet-stream' };
+  const headers = { Accept: type ?? inner };
+  if (settings.paintings) {
+    const sent = { method: 'POST', headers, body: form({ image: body }, settings) };
+    return (await call('v1/stylize', sent, signal, tell)).blob();
+  }
+  headers['Content-Type'] = body.type || 'application/octet-stream';
   const query = new URLSearchParams(fields(settings));
   const answer = await call(`v1/stylize?${query}`, { method: 'POST', headers, body }, signal, tell);
   return answer.blob();
 }
 
-/** The result of a job; `files` has `image`, and `painting` for one in its style. */
-export async function job(files, settings, { signal, tell, show, format } = {}) {
-  const body = new FormData();
-  for (const [name, value] of Object.entries({ ...fields(settings), ...(format && { format }) })) {
-    body.append(name, value);
-  }
-  for (const [name, file] of Object.entries(files)) body.append(name, file, file.name);
+/**
+ * What a job has made: its `result`, or the `part` of that name. `show` gets pictures so far, and
+ * `stopper` what ends it with the best so far.
+ */
+export async function job(files, settings, { signal, tell, show, stopper, format, part } = {}) {
+  const body = form(files, { ...settings, format });
   // Not given up half-way: whoever stops now has a job on the server that nobody could name.
   const answer = await call('v1/jobs', { method: 'POST', body, signal: null }, signal, tell);
   let now = await answer.json();
@@ -59,6 +63,7 @@ export async function job(files, settings, { signal, tell, show, format } = {}) 
     shown = news.preview;
     call(shown.slice(1), {}, signal).then((answer) => answer.blob()).then(show).catch(() => {});
   };
+  stopper?.(() => call(`${path}/stop`, { method: 'POST' }, signal).catch(() => {}));
   const stop = () => call(path, { method: 'DELETE', keepalive: true }).catch(() => {});
   addEventListener('pagehide', stop);
   try {
@@ -67,7 +72,7 @@ export async function job(files, settings, { signal, tell, show, format } = {}) 
     }
     if (now.state === 'failed') throw problem(now.error.detail, now.error.hint);
     if (now.state !== 'done') throw problem('The server stopped this job.');
-    return await (await call(`${path}/result`, {}, signal, tell)).blob();
+    return await (await call(`${path}/${part ?? 'result'}`, {}, signal, tell)).blob();
   } finally {
     removeEventListener('pagehide', stop);
     if (signal?.aborted) stop();
@@ -110,8 +115,22 @@ async function followed(path, job, signal, tell) {
   return job;
 }
 
-function fields({ style, strength, keepColors, stroke, grain, size, colors }) {
-  const all = { style, strength, keep_colors: keepColors || undefined, stroke, grain, size, colors };
+/** A form with files; of a style, paintings are files, and after them comes what has a name. */
+function form(files, { paintings = {}, ...settings }) {
+  const body = new FormData();
+  const add = ([name, value]) => body.append(name, value);
+  const parts = settings.style.split(',').map((part) => part.split(':'));
+  const [mine, named] = [true, false].map((own) => parts.filter(([name]) => name in paintings === own));
+  const style = named.map((part) => (mine.length ? part[0] : part.join(':'))).join(',') || undefined;
+  Object.entries(files).forEach(add);
+  for (const [name] of mine) body.append('style', paintings[name], 'painting');
+  const shares = mine.length && parts.length > 1 ? [...mine, ...named].map((part) => part[1]) : undefined;
+  Object.entries(fields({ ...settings, style, shares })).forEach(add);
+  return body;
+}
+
+function fields({ keepColors, ...settings }) {
+  const all = { ...settings, keep_colors: keepColors || undefined };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 

@@ -5,31 +5,85 @@ ort.env.wasm.wasmPaths = new URL('../runtime/', import.meta.url).href;
 // Threads share memory, which browsers give to isolated pages only.
 ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(8, navigator.hardwareConcurrency) : 1;
 
+const KEPT = 3;
 const sessions = new Map();
 
-function session(url) {
-  if (!sessions.has(url)) {
-    const loading = fetch(url).then(async (answer) => {
-      if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
-      return ort.InferenceSession.create(new Uint8Array(await answer.arrayBuffer()));
-    });
-    loading.catch(() => sessions.delete(url));
-    sessions.set(url, loading);
+/** What was begun under this name, unless it failed. */
+function once(name, begin) {
+  if (!sessions.has(name)) {
+    const begun = begin();
+    begun.catch(() => sessions.delete(name));
+    sessions.set(name, begun);
   }
-  return sessions.get(url);
+  return sessions.get(name);
 }
 
-self.onmessage = async ({ data: { url, weights, pixels, width, height } }) => {
+/** The bytes of a file; of a large one, the page is told how much has come. */
+async function fetched(url, total = 0) {
+  const answer = await fetch(url);
+  if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
+  if (!total) return new Uint8Array(await answer.arrayBuffer());
+  const bytes = new Uint8Array(total);
+  let got = 0;
+  for (const reader = answer.body.getReader(); ; ) {
+    const { done, value } = await reader.read();
+    if (done) return bytes;
+    bytes.set(value, got);
+    got += value.length;
+    self.postMessage({ got, total });
+  }
+}
+
+const started = (bytes) => ort.InferenceSession.create(bytes);
+const session = (url, total) => once(url, () => fetched(url, total).then(started));
+
+/** The network of a painting: its weights stand at known places of the template's file. */
+async function own({ any, seen, boldness, base }) {
+  const [maker, template] = await Promise.all([
+    session(new URL(any.network, base).href, any.bytes),
+    once('template', () => fetched(new URL(any.template, base).href)),
+  ]);
+  const floats = (values, shape = [values.length]) => new ort.Tensor('float32', values, shape);
+  const weights = await maker.run({
+    [maker.inputNames[0]]: new ort.Tensor('uint8', colours(seen.data), [1, seen.height, seen.width, 3]),
+    boldness: floats([boldness]),
+    share: floats([1]),
+    others: floats(new Float32Array(any.embedding), [1, any.embedding]),
+  });
+  const network = template.slice();
+  for (const [name, place] of any.weights) {
+    const { buffer, byteOffset, byteLength } = weights[name].data;
+    network.set(new Uint8Array(buffer, byteOffset, byteLength), place);
+  }
+  return started(network);
+}
+
+/** Of a painting, the last few are kept. */
+function painted(style) {
+  const mine = [...sessions.keys()].filter((name) => name.startsWith('*') && name !== style.key);
+  for (const name of mine.slice(0, -KEPT)) {
+    sessions.get(name).then((old) => old.release());
+    sessions.delete(name);
+  }
+  return once(style.key, () => own(style));
+}
+
+/** RGB of RGBA. */
+function colours(pixels) {
+  const photo = new Uint8Array((3 * pixels.length) / 4);
+  for (let i = 0, j = 0; i < pixels.length; i += 4) {
+    photo[j++] = pixels[i];
+    photo[j++] = pixels[i + 1];
+    photo[j++] = pixels[i + 2];
+  }
+  return photo;
+}
+
+self.onmessage = async ({ data: { url, weights, pixels, width, height, ...style } }) => {
   try {
-    const network = await session(url);
+    const network = await (url ? session(url) : painted(style));
     const area = width * height;
-    const photo = new Uint8Array(3 * area);
-    for (let i = 0, j = 0; i < 4 * area; i += 4) {
-      photo[j++] = pixels[i];
-      photo[j++] = pixels[i + 1];
-      photo[j++] = pixels[i + 2];
-    }
-    const feeds = { [network.inputNames[0]]: new ort.Tensor('uint8', photo, [1, height, width, 3]) };
+    const feeds = { [network.inputNames[0]]: new ort.Tensor('uint8', colours(pixels), [1, height, width, 3]) };
     const [, styles] = network.inputNames; // of a network of several
     if (styles) feeds[styles] = new ort.Tensor('float32', weights, [weights.length]);
     const { data: painting } = (await network.run(feeds))[network.outputNames[0]];

@@ -14,7 +14,7 @@ from impasto.server import schema, work
 from impasto.server.fields import FILM_TYPES, MEDIA_TYPES
 from impasto.server.problems import Refusal
 from impasto.server.routes.given import Options
-from impasto.server.static import style_info
+from impasto.server.static import paintings_info, style_info
 
 router = APIRouter(prefix="/v1", responses=schema.ERRORS)
 _HIDDEN = ("host", "port", "token", "redis", "state", "device")
@@ -49,4 +49,5 @@ def preview(name: str, request: Request) -> Response:
 def limits(options: Options) -> schema.JsonObject:
     """What this service takes, and for how long it works and waits."""
     public = {name: value for name, value in asdict(options).items() if name not in _HIDDEN}
-    return public | {"jobs": work.kinds(), "formats": [*MEDIA_TYPES.values(), *FILM_TYPES.values()]}
+    formats = [*MEDIA_TYPES.values(), *FILM_TYPES.values()]
+    return public | {"jobs": work.kinds(), "formats": formats, "paintings": paintings_info()}

@@ -1,0 +1,132 @@
+/**
+ * Paintings of one's own, loaded when the first one is brought. They are styles as others are,
+ * here in the page for as long as the visit lasts.
+ */
+import * as painter from './painter.js';
+import { make } from './dom.js';
+import { canvas, encoded, fit, scaled } from './picture.js';
+
+const SENT = 640; // pixels of the longer side: a painting is seen at 320, and learnt at 512
+const [WIDTH, HEIGHT] = [144, 96]; // of a thumbnail
+const TIMES = [['60s', 'a minute'], ['180s', 'three minutes'], ['600s', 'ten minutes']];
+
+let page; // what app.js lends
+let tools; // what is there for paintings alone, made once
+
+/** A painting that was chosen, dropped or pasted becomes a style, and the one that is chosen. */
+export async function bring(file, lent) {
+  page = lent;
+  tools ??= tooled();
+  const opened = async (signal, tells) => {
+    const bitmap = await createImageBitmap(file).catch(() => page.sent(file, { signal, tell: tells }));
+    const small = scaled(bitmap, ...fit(bitmap.width, bitmap.height, SENT));
+    bitmap.close();
+    return { small, blob: await encoded(small, 'image/png') }; // a JPEG's colours would be coarser
+  };
+  const painting = await (page.live() ? opened() : page.work('Opening', opened));
+  if (!painting) return;
+  hang({ own: painting.blob, file: file.name || 'painting.jpg', artist: 'Your own painting', preview: thumbnail(painting.small) });
+}
+
+/** As much of the middle as a thumbnail shows. */
+function thumbnail(picture) {
+  const small = canvas(WIDTH, HEIGHT);
+  const part = Math.max(WIDTH / picture.width, HEIGHT / picture.height);
+  const [w, h] = [picture.width * part, picture.height * part].map(Math.ceil);
+  small.getContext('2d').drawImage(scaled(picture, w, h), (WIDTH - w) / 2, (HEIGHT - h) / 2);
+  return small;
+}
+
+/** Puts a style among the others, chosen. */
+function hang(style) {
+  const { styles, limits, stem, tile, preview } = page;
+  const name = `*${[...styles.values()].filter((one) => one.own).length + 1}`;
+  const title = style.title ?? stem(style.file);
+  const { parameters } = limits.paintings; // of its network: such can be blended
+  styles.set(name, { name, title, parameters, ...style });
+  const shown = tile(styles.get(name), true);
+  page.$('own').after(shown);
+  page.$('second').append(new Option(title, name));
+  shown.firstChild.focus();
+  return preview();
+}
+
+const boldness = () => Number((3 ** tools.bold.value).toFixed(2));
+const learnt = (one) => Boolean(one.refined);
+
+/** What a painter is asked, beside what it is always asked, for these styles. */
+export function settings(mine) {
+  const paintings = Object.fromEntries(mine.map(({ name, own }) => [name, own]));
+  return { paintings, boldness: mine.every(learnt) ? undefined : boldness() };
+}
+
+/** What the command line is told of a style. */
+export function flags(text) {
+  const mine = text.match(/\*\d+/g)?.map((name) => page.styles.get(name)) ?? [];
+  const refined = mine.find(learnt);
+  const bold = refined?.boldness ?? boldness();
+  return [
+    ...(mine.length && bold !== 1 ? ['--boldness', bold] : []),
+    ...(refined ? ['--polish', refined.refined] : []),
+  ];
+}
+
+/** Shows what there is to set for the style that is chosen, and its partner. */
+export function describe(style, partner) {
+  const { row, bold, refine, time, save, said } = tools;
+  const mine = [style, partner].filter((one) => one?.own);
+  row.hidden = !mine.some((one) => !learnt(one));
+  said.textContent = bold.ariaValueText = `${boldness().toFixed(2)} ×`;
+  refine.hidden = time.hidden = !style.own || learnt(style) || !page.limits.jobs.includes('polish');
+  refine.disabled = !page.photo?.small;
+  save.hidden = !style.own || !learnt(style);
+  save.parentNode.hidden = refine.hidden && save.hidden;
+}
+
+function tooled() {
+  const bold = make('input', { type: 'range', id: 'boldness', min: -1.1, max: 1, step: 0.1, value: 0 });
+  const said = make('output', { htmlFor: 'boldness' });
+  const row = make('div', { className: 'row' }, make('label', { htmlFor: 'boldness' }, 'Boldness'), bold, said);
+  const longest = page.limits.polish_deadline;
+  const times = TIMES.filter(([amount]) => parseInt(amount, 10) <= longest).map(([value, text]) => new Option(text, value));
+  const time = make('select', { id: 'time', ariaLabel: 'For how long' }, times);
+  const refine = make('button', { type: 'button', id: 'refine', onclick: refined, title: 'Learn the painting while you watch' }, 'Refine for');
+  const save = make('button', { type: 'button', id: 'save', onclick: kept, title: 'A folder for impasto stylize -s' }, 'Save the style');
+  page.$('label').append(make('div', { className: 'tools' }, refine, time, save));
+  page.$('strength').parentNode.before(row);
+  bold.oninput = page.describe;
+  bold.onchange = page.preview;
+  return { row, bold, said, refine, time, save };
+}
+
+/** Learns the painting on, and shows what the photograph looks like meanwhile. */
+async function refined() {
+  const { work, keeping, reveal, photo, stem } = page;
+  const base = page.style();
+  const { style, boldness: bold, ...settings } = page.settings();
+  const amount = tools.time.value;
+  const made = await work('Refining', async (signal, tells) => {
+    const show = async (blob) => {
+      const seen = await createImageBitmap(blob);
+      if (!signal.aborted && page.photo === photo) reveal(seen);
+    };
+    const stopper = (stop) => !signal.aborted && keeping('Keep it so', () => {
+      page.$('keep').hidden = true;
+      stop();
+    });
+    const image = await encoded(photo.small, 'image/jpeg');
+    const wanted = { ...settings, style: base.name, paintings: { [base.name]: base.own }, boldness: bold, polish: amount };
+    return painter.job({ image }, wanted, { signal, tell: tells, show, stopper, part: 'style' });
+  });
+  if (!made) {
+    page.preview(); // as it was at once
+    return;
+  }
+  const { own, name, ...rest } = base;
+  hang({ ...rest, own: made, refined: amount, boldness: bold, title: `${stem(base.file)}, refined`, preview: thumbnail(base.preview) });
+}
+
+function kept() {
+  const { own, file } = page.style();
+  page.saved(own, `${page.stem(file)}.zip`);
+}
