@@ -1,0 +1,73 @@
+"""The graphs of a polish as they came: those of their card, filled with the loss network."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from impasto import assets
+from impasto.catalog import step
+from impasto.errors import StyleError
+from impasto.inference import network, onnx_proto
+from impasto.options import NetworkOptions
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    copied = shutil.copytree(assets.STEP, tmp_path / "step")
+    monkeypatch.setattr(assets, "STEP", copied)
+    return copied
+
+
+def test_the_card_says_which_networks_learn():
+    card = step.read()
+    assert card.network.options == NetworkOptions()
+    assert card.network.parameters == 199_187
+
+
+@pytest.mark.parametrize("name", ["step.onnx", "statistics.onnx"])
+def test_another_file_than_the_cards_is_refused(folder, name):
+    data = (folder / name).read_bytes()
+    (folder / name).write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(StyleError, match=f"{name} is damaged"):
+        step.graphs(1)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"name": 7}'])
+def test_a_damaged_card_is_said(folder, text):
+    (folder / "card.json").write_text(text)
+    with pytest.raises(StyleError, match="card.json is damaged: .* - install impasto again"):
+        step.read()
+
+
+def test_a_missing_card_is_said(folder):
+    (folder / "card.json").unlink()
+    with pytest.raises(StyleError, match="card.json cannot be read"):
+        step.graphs(1)
+
+
+def test_what_a_newer_card_says_beside_is_no_matter(folder):
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps({**card, "wings": 2}))
+    assert step.read().name == "step"
+
+
+STEP = (assets.STEP / "step.onnx").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "values", [np.zeros((1, 3, 1, 2), np.float32), np.zeros((1, 3, 1, 1), "u1")]
+)
+def test_a_loss_network_of_other_shapes_is_refused(values):
+    with pytest.raises(StyleError, match="loss_network.mean is of another shape elsewhere"):
+        network.read_step(STEP, shared={"loss_network.mean": values})
+
+
+def test_what_is_shared_is_a_constant_and_no_input():
+    mean = np.zeros((1, 3, 1, 1), np.float32)
+    found = network.read_step(STEP, shared={"loss_network.mean": mean, "other": mean})
+    before = onnx_proto.read(STEP)
+    assert before.inputs.keys() - found.inputs.keys() == {"loss_network.mean"}
+    assert found.constants["loss_network.mean"] is mean
+    assert "other" not in found.constants

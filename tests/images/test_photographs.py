@@ -1,0 +1,77 @@
+"""Photographs to learn with: the same ones each time, and none that cannot be read."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from impasto.errors import TrainingError
+from impasto.images.photographs import Photographs, digest, parted
+
+
+@pytest.fixture
+def files(photos, tmp_path):
+    return sorted(shutil.copytree(photos, tmp_path / "photos").iterdir())
+
+
+def made(files, **more):
+    return Photographs(files, **{"crop": 32, "seed": 0, "held_out": 1, **more})
+
+
+def test_a_crop_follows_from_the_seed_and_its_number(files):
+    one, again, other = made(files), made(files), made(files, seed=1)
+    assert one.crop(3).shape == (32, 32, 3)
+    assert one.crop(3).dtype == np.uint8
+    assert np.array_equal(one.crop(3), again.crop(3))
+    assert not np.array_equal(one.crop(3), one.crop(4))
+    assert not np.array_equal(one.crop(3), other.crop(3))
+
+
+def test_what_is_held_out_is_in_no_crop(files):
+    photographs = made(files)
+    assert len(photographs) == 11
+    (middle,) = photographs.middles()
+    assert middle.shape == (32, 32, 3)
+    files[-1].write_bytes(b"junk")
+    for number in range(40):
+        photographs.crop(number)
+    assert not photographs.skipped
+    assert photographs.middles() == []
+    assert [path.name for path in photographs.skipped] == [files[-1].name]
+
+
+def test_what_cannot_be_read_is_left_out_and_listed(files):
+    files[0].write_bytes(b"junk")
+    photographs = made(files)
+    for number in range(40):
+        photographs.crop(number)
+    assert [path.name for path in photographs.skipped] == [files[0].name]
+
+
+def test_where_most_cannot_be_read_it_is_said(files):
+    for path in files[:8]:
+        path.write_bytes(b"junk")
+    photographs = made(files)
+    with pytest.raises(TrainingError, match="more than half of the photographs cannot be read"):
+        for number in range(40):
+            photographs.crop(number)
+
+
+@pytest.mark.parametrize(
+    ("count", "held_out", "apart"),
+    [(5, 1, []), (10, 1, [9]), (30, 2, [14, 29]), (30, 9, [9, 19, 29])],
+)
+def test_a_tenth_at_most_is_kept_apart(count, held_out, apart):
+    rest, kept = parted(range(count), held_out)
+    assert kept == apart
+    assert sorted(rest + kept) == list(range(count))
+
+
+def test_other_files_have_another_digest(files, tmp_path):
+    before = made(files).digest()
+    moved = sorted(shutil.copytree(files[0].parent, tmp_path / "elsewhere").iterdir())
+    assert made(moved).digest() == before
+    assert made(files, held_out=0).digest() != before
+    files[0].write_bytes(b"other")
+    assert made(files).digest() != before
+    assert digest(files) != digest(moved)
