@@ -16,6 +16,7 @@ def schema(server):
 METHODS = [
     ("POST", "/v1/stylize"),
     ("POST", "/v1/jobs"),
+    ("POST", "/v1/styles"),
     ("GET", "/v1/jobs/{id}"),
     ("DELETE", "/v1/jobs/{id}"),
     ("POST", "/v1/jobs/{id}/stop"),

@@ -3,6 +3,7 @@
 import concurrent.futures
 import io
 import struct
+import zipfile
 import zlib
 
 import numpy as np
@@ -211,3 +212,38 @@ def test_a_name_that_a_job_lacks_is_no_style():
     assert styles.chosen("udnie:0.5,seine:0.5", 0, None) == "udnie:0.5,seine:0.5"
     assert styles.chosen("udnie", 2, None) == "*1:1,*2:1,udnie:1"
     assert styles.parts("*1:1,*2:1,udnie:1") == ["style1", "style2"]
+
+
+def test_a_style_is_made_of_a_painting_to_keep(asking, jpeg, paintings, tmp_path):
+    client = asking()
+    fields = {"style_size": "64", "boldness": "2"}
+    files = [("style", ("painting", paintings[0]))]
+    found = client.post("/v1/styles", files=files, data=fields)
+    assert found.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(found.content)) as archive:
+        archive.extractall(tmp_path)
+        (name,) = {each.partition("/")[0] for each in archive.namelist()}
+    (kept_,) = catalog.read(tmp_path / name)
+    ours = impasto.stylize(images.read(jpeg), kept_, size=64).pixels
+    made = impasto.style(paintings[0], style_size=64, boldness=2)
+    assert (ours == impasto.stylize(images.read(jpeg), made, size=64).pixels).all()
+    assert kept_.card.prediction == made.card.prediction
+    assert (ours == painted(client, jpeg, found.content)).all()
+
+
+@pytest.mark.parametrize("kind", ["text", "tiny", "flat", "bomb"])
+def test_no_style_is_made_of_what_is_no_painting(asking, kind):
+    data, status, words = BAD[kind]
+    code = "PictureLimitError" if kind == "bomb" else "PictureError"
+    found = asking().post("/v1/styles", files={"style": data})
+    assert_problem(found, status, code, words)
+
+
+def test_a_style_to_keep_needs_a_painting(asking, paintings):
+    client = asking()
+    for sent_ in ({}, {"files": {"style": b""}}):
+        found = client.post("/v1/styles", **sent_)
+        assert found.status_code in (415, 422)
+        assert "style" in found.json()["hint"]
+    found = client.post("/v1/styles", files={"style": paintings[0], "image": paintings[0]})
+    assert found.json()["hint"] == "its name is style"

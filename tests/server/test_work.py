@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import operator
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -89,6 +90,28 @@ def starved(options, job, folder):
     Stylizer.film = images.encode = lambda *_, **__: np.empty(1 << 60, np.uint8)
     optimize.optimize = lambda *_, **__: torch.empty(1 << 60, dtype=torch.uint8)
     work._perform(options, job, folder)
+
+
+def tells_its_niceness(options, job, folder):
+    """As a job's process, which says how it gives way."""
+    work.making.made = lambda *_: {"state": "done", "notes": [str(os.nice(0))]}
+    work._perform(options, job, folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "nice"), reason="needs a system with niceness")
+def test_what_takes_minutes_gives_way_to_all_others(tmp_path, jpeg, monkeypatch):
+    options = ServeOptions(state=str(tmp_path / "jobs"))
+    jobs = Jobs(options)
+    monkeypatch.setattr(work, "_perform", tells_its_niceness)
+    found = []
+    for kind in ("stylize", "polish"):
+        jobs.submit(Job("", kind, "udnie"), image=io.BytesIO(jpeg))
+        job = jobs.take()
+        work.Worker(options)._do(jobs, job)
+        found.append(int(jobs.get(job.id).notes[0]))
+    own = os.nice(0)
+    assert found == [min(19, own + 5), min(19, own + 10)]
+    jobs.close()
 
 
 @pytest.mark.parametrize("kind", ["stylize", "film", "optimize"])

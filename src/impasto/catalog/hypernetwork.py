@@ -225,4 +225,4 @@ def read(folder: Path) -> Hypernetwork:
 
 @lru_cache(maxsize=1)
 def _running(hypernetwork: Hypernetwork) -> Running:
-    return Running(hypernetwork.network(), "cpu")
+    return Running(hypernetwork.network(), "cpu", arena=False)

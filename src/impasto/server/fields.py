@@ -117,6 +117,9 @@ Stylize = _model(
 )  # fmt: skip
 """What ``POST /v1/stylize`` takes beside the picture."""
 
+Painting = _model("Painting", StyleOptions(), style=_style, shares=_shares)
+"""What ``POST /v1/styles`` takes."""
+
 Styled = create_model("Styled", __base__=Stylize, polish=_polish)
 """What a job with a style takes."""
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from impasto import images
@@ -14,7 +16,7 @@ from impasto.errors import PictureLimitError, in_memory
 from impasto.files import paths
 from impasto.images.picture import Picture
 from impasto.options import ReadOptions, ServeOptions, StyleOptions, StylizeOptions, WriteOptions
-from impasto.server import styles
+from impasto.server import packing, styles
 from impasto.stylization.stylizer import Stylizer
 
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ SMALLER = "give a smaller size"
 class Order:
     """What is to be painted. ``formats`` are those that the client takes, best first."""
 
-    data: bytes
+    data: bytes | None
+    """The photograph; None: the style itself is wanted."""
     style: str
     """As :mod:`impasto.server.styles` writes it."""
     options: StylizeOptions = StylizeOptions()
@@ -54,16 +57,33 @@ class PaintedFile:
 
 @in_memory("the picture", hint=SMALLER)
 def painted(order: Order, options: ServeOptions, threads: int | None = None) -> PaintedFile:
-    """Read, paint and encode. Where a size is wanted, a larger picture is read no larger than that
-    takes, if its codec can.
+    """What is ordered, as a file.
 
     Raises:
         ImpastoError: what is wrong with the order.
     """
+    if order.data is None:
+        return _packed(order, options)
+    return _picture(order, order.data, options, threads)
+
+
+def _packed(order: Order, options: ServeOptions) -> PaintedFile:
+    """The folder of a style, as a zip file."""
+    clock = _Clock()
+    style = _style(order, options)
+    with TemporaryDirectory() as folder:
+        data = packing.packed(style.save(Path(folder) / style.name))
+    clock("style")
+    return PaintedFile(data, "ZIP", "cpu", clock.seconds)
+
+
+def _picture(order: Order, data: bytes, options: ServeOptions, threads: int | None) -> PaintedFile:
+    """Read, paint and encode. Where a size is wanted, a larger picture is read no larger than that
+    takes, if its codec can."""
     clock = _Clock()
     wanted = order.options
     enough = wanted.largest_side(wanted.size) if isinstance(wanted.size, int) else None
-    photo = images.read(BytesIO(order.data), read_options(options), enough=enough)
+    photo = images.read(BytesIO(data), read_options(options), enough=enough)
     side = enough or wanted.largest_side(wanted.side(photo.width, photo.height))
     if side > options.stylize_side:
         raise PictureLimitError(
@@ -71,18 +91,21 @@ def painted(order: Order, options: ServeOptions, threads: int | None = None) -> 
             hint="give a smaller size or a larger stroke, or use POST /v1/jobs",
         )
     clock("read")
-    style = styles.made(order.style, order.paintings, order.style_options, read_options(options))
     loaded = _loaded_own if order.paintings else _loaded
-    stylizer = loaded(style, options.device, threads)
+    stylizer = loaded(_style(order, options), options.device, threads)
     clock("style")
     painting = stylizer(photo, **asdict(wanted))
     clock("paint")
     format = next(iter(order.formats), OWN)
     if format == OWN:
         format = own_format(photo)
-    data = images.encode(painting, format, order.write)
+    file = images.encode(painting, format, order.write)
     clock("encode")
-    return PaintedFile(data, format, stylizer.device, clock.seconds, photo.notes)
+    return PaintedFile(file, format, stylizer.device, clock.seconds, photo.notes)
+
+
+def _style(order: Order, options: ServeOptions) -> Style:
+    return styles.made(order.style, order.paintings, order.style_options, read_options(options))
 
 
 def read_options(options: ServeOptions) -> ReadOptions:

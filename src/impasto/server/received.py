@@ -26,9 +26,13 @@ Fields: TypeAlias = dict[str, Any]
 
 @asynccontextmanager
 async def received(
-    request: Request, names: Collection[str] = ("image",), *, in_address: bool = False
+    request: Request,
+    names: Collection[str] = ("image",),
+    *,
+    needs: str = "image",
+    in_address: bool = False,
 ) -> AsyncIterator[tuple[dict[str, BinaryIO], Fields]]:
-    """The files of a request, of which it takes these ``names`` and needs ``image``; and its
+    """The files of a request, of which it takes these ``names`` and ``needs`` one; and its
     fields as they were sent, by their names with ``_``. Fields may stand ``in_address``, and then
     the body may be the picture itself. Paintings, which are files called ``style``, get the names
     that :func:`impasto.server.styles.part` gives.
@@ -48,15 +52,15 @@ async def received(
     if kind == "multipart/form-data":
         async with _form(request) as form:
             files, others = _named(form.multi_items(), names)
-            yield _with_image(files), fields | others
+            yield _with(needs, files), fields | others
     elif in_address and kind != "application/json":
         # Whatever else it says: curl --data-binary says that a picture is a form.
-        yield _with_image({"image": BytesIO(await request.body())}), fields
+        yield _with(needs, {"image": BytesIO(await request.body())}), fields
     else:
         raise Refusal(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"a body of {kind or 'no type'} is not taken",
-            hint="send multipart/form-data with the field image",
+            hint=f"send multipart/form-data with the field {needs}",
         )
 
 
@@ -82,7 +86,8 @@ def _named(
     for spelt, value in pairs:
         name, is_file = spelt.replace("-", "_"), isinstance(value, UploadFile)
         if is_file and name not in names:
-            raise OptionError(f"there is no field {name!r} for a file", hint="its name is image")
+            hint = f"its name is {' or '.join(names)}"
+            raise OptionError(f"there is no field {name!r} for a file", hint=hint)
         if is_file and name == _STYLE:
             name = styles.part(len(styles.paintings(files)) + 1)
         if name in files or name in fields:
@@ -94,9 +99,10 @@ def _named(
     return files, fields
 
 
-def _with_image(files: dict[str, BinaryIO]) -> dict[str, BinaryIO]:
-    if "image" not in files or not head(files["image"]):
-        raise OptionError("no picture was sent", hint="send it as the file image of a form")
+def _with(name: str, files: dict[str, BinaryIO]) -> dict[str, BinaryIO]:
+    kept = styles.part(1) if name == _STYLE else name
+    if kept not in files or not head(files[kept]):
+        raise OptionError("no picture was sent", hint=f"send it as the file {name} of a form")
     return files
 
 

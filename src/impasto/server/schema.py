@@ -105,7 +105,9 @@ ACCEPTED: Responses = {
 }
 
 
-def body(*models: type[BaseModel], raw: bool = False, **files: str) -> JsonObject:
+def body(
+    *models: type[BaseModel], raw: bool = False, needs: str = "image", **files: str
+) -> JsonObject:
     """The ``requestBody`` of a form with ``files`` and the fields of ``models``."""
     fields: JsonObject = {
         name: {**_BINARY, "description": description} for name, description in files.items()
@@ -118,7 +120,7 @@ def body(*models: type[BaseModel], raw: bool = False, **files: str) -> JsonObjec
     form = {
         "schema": {
             "type": "object",
-            "required": ["image"],
+            "required": [needs],
             "properties": fields,
             "additionalProperties": False,
         },

@@ -35,6 +35,13 @@ def own(sample, artwork):
     return sample
 
 
+def saved(page):
+    """The style that is saved: the name of its file, and what is in it."""
+    with page.expect_download() as saving:
+        page.click("#save")
+    return saving.value.suggested_filename, zipfile.ZipFile(saving.value.path())
+
+
 def test_a_painting_of_ones_own_paints_at_once_and_is_downloaded(own):
     expect(own.locator("#title")).to_have_text("my painting")
     expect(own.locator("#artist")).to_have_text("Your own painting")
@@ -43,6 +50,9 @@ def test_a_painting_of_ones_own_paints_at_once_and_is_downloaded(own):
     assert pixels(own) != pixels(own, "#before")
     name, data = downloaded(own)
     assert (name, picture(data).size) == ("sample.my painting.jpg", (600, 400))
+    name, archive = saved(own)
+    assert name == "my painting.zip"
+    assert "style.onnx" in {each.rpartition("/")[2] for each in archive.namelist()}
 
 
 @pytest.mark.usefixtures("marks_as_they_are")
@@ -143,13 +153,9 @@ def test_a_painting_is_refined_while_one_watches_kept_and_saved(own, artwork):
     )
     expect(own.locator("#boldness")).to_be_hidden()
     expect(own.locator("#refine")).to_be_hidden()
-    with own.expect_download() as saving:
-        own.click("#save")
-    assert saving.value.suggested_filename == "my painting.zip"
-    folder = artwork().parent
-    with zipfile.ZipFile(saving.value.path()) as archive:
-        archive.extractall(folder)
-        (name,) = {each.partition("/")[0] for each in archive.namelist()}
+    folder, (_, archive) = artwork().parent, saved(own)
+    archive.extractall(folder)
+    (name,) = {each.partition("/")[0] for each in archive.namelist()}
     (style,) = catalog.read(folder / name)
     core = impasto.stylize(assets.demo_photo(), style).pixels.astype(np.float32)
     ours = np.asarray(picture(downloaded(own)[1]).convert("RGB"), np.float32)

@@ -15,8 +15,6 @@ export const promise = 'Painted in your browser. Nothing leaves it.';
 const STROKE_SIDE = 1024; // long side in which brush marks have the size 1
 const SMALLEST = 64; // that a network paints
 const LARGEST = 2048; // that it paints in the memory of a page
-const SMALLEST_PAINTING = 32;
-const FLAT = 3; // levels within which a painting has a single colour
 
 const known = new Map();
 let paintings = null; // how a painting becomes a network here
@@ -57,9 +55,9 @@ export async function paint(source, settings, { signal, tell, type } = {}) {
   if (strength > 0) {
     let total = 0;
     for (const [name, weight] of parts(style)) {
-      const file = settings.paintings?.[name];
-      const own = file && { key: `${name}/${settings.boldness}`, boldness: settings.boldness, ...(await seen(file)) };
-      const one = await network(own ?? known.get(name), ground, signal, tell);
+      const own = settings.paintings?.[name];
+      const chosen = own ? await painted(name, own, settings.boldness) : known.get(name);
+      const one = await network(chosen, ground, signal, tell);
       total += weight;
       painting = painting ? mixed(painting, one, weight / total) : one;
     }
@@ -99,22 +97,10 @@ function parts(style) {
   });
 }
 
-/** A painting's pixels at the size at which it is seen. */
-async function seen(file) {
-  const { width: w, height: h } = await createImageBitmap(file);
-  const size = paintings.size / Math.max(w, h);
-  const [width, height] = [w, h].map((length) => Math.max(1, Math.round(length * size)));
-  const picture = scaled(await createImageBitmap(file), width, height);
-  const { data } = picture.getContext('2d').getImageData(0, 0, width, height);
-  const bad = (why) => problem(`The painting ${why}`, 'choose another one, or a part of it');
-  if (Math.min(w, h) < SMALLEST_PAINTING) throw bad(`is ${w}x${h}, too small to learn a style from`);
-  if (Math.min(width, height) < SMALLEST_PAINTING / 2) throw bad(`is ${w}x${h}, too narrow to learn a style from`);
-  const flat = [0, 1, 2].every((channel) => {
-    const values = data.filter((_, index) => index % 4 === channel);
-    return values.reduce((a, b) => Math.max(a, b)) - values.reduce((a, b) => Math.min(a, b)) <= FLAT;
-  });
-  if (flat) throw bad('has a single colour, and so no style');
-  return { any: paintings, seen: { data, width, height } };
+/** A painting of one's own as the worker takes it. */
+async function painted(name, file, boldness) {
+  const { seen } = await import('./any.js');
+  return { key: `${name}/${boldness}`, any: paintings, boldness, seen: await seen(file, paintings.size) };
 }
 
 let worker = null;

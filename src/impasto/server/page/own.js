@@ -79,7 +79,7 @@ export function describe(style, partner) {
   said.textContent = bold.ariaValueText = `${boldness().toFixed(2)} ×`;
   refine.hidden = time.hidden = !style.own || learnt(style) || !page.limits.jobs.includes('polish');
   refine.disabled = !page.photo?.small;
-  save.hidden = !style.own || !learnt(style);
+  save.hidden = !style.own || !painter.kept;
   save.parentNode.hidden = refine.hidden && save.hidden;
 }
 
@@ -126,7 +126,9 @@ async function refined() {
   hang({ ...rest, own: made, refined: amount, boldness: bold, title: `${stem(base.file)}, refined`, preview: thumbnail(base.preview) });
 }
 
-function kept() {
-  const { own, file } = page.style();
-  page.saved(own, `${page.stem(file)}.zip`);
+async function kept() {
+  const { name, own, file, ...style } = page.style();
+  const wanted = { style: name, paintings: { [name]: own }, boldness: boldness() };
+  const made = learnt(style) ? own : await page.work('Saving', (signal, tell) => painter.kept(wanted, { signal, tell }));
+  if (made) page.saved(made, `${page.stem(file)}.zip`);
 }

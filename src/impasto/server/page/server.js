@@ -46,6 +46,11 @@ export async function paint(source, settings, { signal, tell, type } = {}) {
   return answer.blob();
 }
 
+/** The zip file of a style that is made of paintings. */
+export async function kept(settings, { signal, tell }) {
+  return (await call('v1/styles', { method: 'POST', body: form({}, settings) }, signal, tell)).blob();
+}
+
 /**
  * What a job has made: its `result`, or the `part` of that name. `show` gets pictures so far, and
  * `stopper` what ends it with the best so far.

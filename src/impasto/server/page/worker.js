@@ -35,28 +35,7 @@ async function fetched(url, total = 0) {
 }
 
 const started = (bytes) => ort.InferenceSession.create(bytes);
-const session = (url, total) => once(url, () => fetched(url, total).then(started));
-
-/** The network of a painting: its weights stand at known places of the template's file. */
-async function own({ any, seen, boldness, base }) {
-  const [maker, template] = await Promise.all([
-    session(new URL(any.network, base).href, any.bytes),
-    once('template', () => fetched(new URL(any.template, base).href)),
-  ]);
-  const floats = (values, shape = [values.length]) => new ort.Tensor('float32', values, shape);
-  const weights = await maker.run({
-    [maker.inputNames[0]]: new ort.Tensor('uint8', colours(seen.data), [1, seen.height, seen.width, 3]),
-    boldness: floats([boldness]),
-    share: floats([1]),
-    others: floats(new Float32Array(any.embedding), [1, any.embedding]),
-  });
-  const network = template.slice();
-  for (const [name, place] of any.weights) {
-    const { buffer, byteOffset, byteLength } = weights[name].data;
-    network.set(new Uint8Array(buffer, byteOffset, byteLength), place);
-  }
-  return started(network);
-}
+const session = (url) => once(url, () => fetched(url).then(started));
 
 /** Of a painting, the last few are kept. */
 function painted(style) {
@@ -65,7 +44,7 @@ function painted(style) {
     sessions.get(name).then((old) => old.release());
     sessions.delete(name);
   }
-  return once(style.key, () => own(style));
+  return once(style.key, async () => (await import('./any.js')).network(style, { ort, once, fetched, started, colours }));
 }
 
 /** RGB of RGBA. */

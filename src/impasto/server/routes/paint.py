@@ -15,7 +15,7 @@ from impasto.files.paths import valid_format
 from impasto.options import StyleOptions, StylizeOptions
 from impasto.options.fields import changed
 from impasto.server import schema, styles, work
-from impasto.server.fields import MEDIA_TYPES, WRITTEN, Stylize, accepted, taken
+from impasto.server.fields import MEDIA_TYPES, WRITTEN, Painting, Stylize, accepted, taken
 from impasto.server.painters import Painters
 from impasto.server.painting import OWN, Order, PaintedFile
 from impasto.server.problems import Refusal
@@ -57,6 +57,31 @@ async def stylize(request: Request) -> Response:
     return Response(
         painting.data, media_type=MEDIA_TYPES[painting.format], headers=_about(painting, style)
     )
+
+
+@router.post(
+    "/styles",
+    tags=["styles"],
+    response_class=Response,
+    responses=schema.ZIP,
+    openapi_extra=schema.body(Painting, needs="style"),
+)
+async def style(request: Request) -> Response:
+    """The style of a painting, to keep: its folder as a zip file.
+
+    Unpacked, it is a style for the command line; wherever a painting is taken as `style`, so is
+    the file itself. Several paintings are blended as `shares` says.
+    """
+    async with received(request, ("style",), needs="style") as (files, fields):
+        wanted, sent = checked(Painting, fields), styles.paintings(files)
+        style = styles.chosen(wanted.pop("style"), len(sent), wanted.pop("shares"))
+        paintings = await run_in_threadpool(_contents, *sent)
+    options = taken(StyleOptions(), wanted)
+    order = Order(None, style, paintings=paintings, style_options=options)
+    painters: Painters = request.app.state.painters
+    made = await _unless_gone(request, painters.paint(order))
+    headers = {"Content-Disposition": 'attachment; filename="style.zip"'}
+    return Response(made.data, media_type="application/zip", headers=headers)
 
 
 def _contents(*files: BinaryIO) -> list[bytes]:
