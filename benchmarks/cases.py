@@ -17,6 +17,7 @@ from benchmarks.large import film, large, twin
 from benchmarks.lite import lite
 from benchmarks.measure import engines, fresh, medians, stylized, timed
 from benchmarks.optimizing import optimizing
+from benchmarks.polishing import polishing
 from benchmarks.quality import quality
 from benchmarks.readers import readers
 from benchmarks.rivals import TransformerNet, under_onnxruntime
@@ -157,6 +158,7 @@ CASES: dict[str, Callable[[Style, Plan], Iterator[Row]]] = {
     "serving": serving,
     "readers": readers,
     "optimize": optimizing,
+    "polish": polishing,
     "quality": quality,
     "specks": specks,
     "lab": lab,

@@ -202,3 +202,9 @@ OF_STYLES_ONLY = {"Expand", "Tile", "two-results", "other-input", "no-convolutio
 def test_a_hostile_network_is_no_hypernetwork_either(name):
     with pytest.raises(StyleError, match="the network is not a hypernetwork: "):
         network.read_hypernetwork(NETWORKS[name][0]())
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS.keys() - {"floats-out"}))  # steps give floats
+def test_a_hostile_network_is_no_step_either(name):
+    with pytest.raises(StyleError, match="the network is not a step of a training: "):
+        network.read_step(NETWORKS[name][0](), shared={})
