@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -117,3 +119,21 @@ def test_far_too_many_threads_are_refused(monkeypatch, style):
         runtimes.start(style.loaded(), "cpu", 20_000)
     monkeypatch.setattr(os, "cpu_count", lambda: 96)
     assert devices.valid_threads(384) == 384
+
+
+def test_memory_that_is_free_goes_back_to_the_system():
+    """In a process of its own: the setting cannot be taken back."""
+    code = (
+        "import sys, numpy as np; from impasto.inference import devices\n"
+        "if len(sys.argv) > 1: devices.give_memory_back(1_000_000)\n"
+        "pages = lambda: int(open('/proc/self/statm').read().split()[1])\n"
+        "del_me = np.ones(20_000_000, np.uint8); del del_me\n"
+        "first, last = (np.ones(15_000_000, np.uint8) for _ in range(2))\n"
+        "full = pages(); del first\n"
+        "print(full - pages())"
+    )
+    kept, given = (
+        int(subprocess.check_output([sys.executable, "-c", code, *more])) for more in ((), ("x",))
+    )
+    assert kept < 1000
+    assert given > 3000

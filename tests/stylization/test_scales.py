@@ -15,6 +15,7 @@ from impasto.stylization.scales import Scales
     [
         ((600, 800), [(768, 1024)]),
         ((768, 1024), [(768, 1024)]),
+        ((720, 1280), [(576, 1024)]),
         ((1536, 2048), [(768, 1024), (1536, 2048)]),
         ((3072, 4096), [(768, 1024), (3072, 4096)]),
         ((6144, 8192), [(768, 1024), (2172, 2896), (6144, 8192)]),
@@ -109,7 +110,7 @@ def test_without_fine_marks_no_other_network_is_asked_for(networks, large):
     painting, found = alone.paint(large)
     assert (painting.shape, found) == (large.shape, {})
     coarse, _ = networks[0].paint(images.resize_pixels(large, (107, 160)))
-    assert np.array_equal(painting, scales.enlarged(coarse, large.shape[:2]))
+    assert np.array_equal(painting, scales.at(coarse, large.shape[:2]))
 
 
 def test_statistics_that_were_measured_give_the_same_painting(networks, large):

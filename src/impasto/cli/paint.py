@@ -36,6 +36,9 @@ from impasto.options import PolishOptions, ReadOptions, StyleOptions, StylizeOpt
 from impasto.progress import CancelToken, Progress
 from impasto.terminal import Terminal
 
+_FRAME = 4_000_000
+"""Bytes of frames whose memory goes back to the system at once; there are many at a time."""
+
 if TYPE_CHECKING:
     from impasto.catalog import Style
     from impasto.files.paths import Task
@@ -152,6 +155,7 @@ def _run(
     gently: AbstractContextManager[None] = nullcontext()
     if any(task.is_film for task in tasks):
         gently = stop_gently(cancel, terminal, "what is painted is kept")
+        devices.give_memory_back(_FRAME)
     with gently, terminal.bar("painting") as move:
         if ray:
             from impasto.stylization import ray_cluster

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from impasto import untrusted
@@ -21,6 +23,8 @@ RUNTIMES = {
 """What runs networks there, by the names that users give devices: providers of onnxruntime, and
 OpenVINO, which is another way to use the processor."""
 
+_MMAP_THRESHOLD, _ARENA_MAX = -3, -8
+"""Of <malloc.h>."""
 _THREADS = 64
 """As many may be asked for on any machine; on a large one, four for each processor."""
 
@@ -125,6 +129,20 @@ def memory() -> int | None:
         return None
     left = _cgroup_memory(Path("/sys/fs/cgroup"))
     return available if left is None else min(available, left)
+
+
+def give_memory_back(block: int, heaps: int | None = None) -> None:
+    """Have the system get back what has ``block`` bytes or more as soon as it is free.
+
+    glibc keeps a block as soon as one like it has been free before, and for each thread a heap of
+    its own, unless it may have so many ``heaps`` only. Other libraries give memory back by
+    themselves.
+    """
+    with suppress(AttributeError, OSError, TypeError):
+        adjust = ctypes.CDLL(None).mallopt
+        adjust(_MMAP_THRESHOLD, block)
+        if heaps:
+            adjust(_ARENA_MAX, heaps)
 
 
 def _cgroup_memory(root: Path) -> int | None:

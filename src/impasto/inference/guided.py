@@ -74,7 +74,7 @@ class Guided:
         onto: Pixels,
     ) -> None:
         """Paint, ``onto`` an array of its size, a picture of which ``photo`` gives any rows."""
-        area = self.engine.band(budget()) // self.at_once
+        area = self._area()
         while True:
             try:
                 return self._paint_rows(photo, weights, statistics, onto, area)
@@ -85,8 +85,13 @@ class Guided:
 
     def bytes(self, size: Size) -> float:
         """A forecast of what painting the rows of a picture of this size takes."""
-        area = min(size[0] * size[1], self.engine.band(budget()) // self.at_once)
-        return area * self.engine.bytes_per_pixel
+        return min(size[0] * size[1], self._area()) * self.engine.bytes_per_pixel
+
+    def _area(self) -> int:
+        """Pixels of a band: smaller ones where several pictures are painted at once, of which
+        there is more to keep."""
+        share = self.at_once if self.at_once == 1 else 2 * self.at_once
+        return self.engine.band(budget()) // share
 
     def _paint_rows(
         self,

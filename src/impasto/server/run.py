@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import signal
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from http.client import HTTPConnection, HTTPException
 
 import uvicorn
 
 from impasto.errors import DeviceError, reason
-from impasto.inference import runtimes
+from impasto.inference import devices, runtimes
 from impasto.options import ServeOptions
 from impasto.server.app import create_app
 from impasto.server.connections import Connection, Limits
@@ -24,9 +22,8 @@ from impasto.server.place import require_temporary
 from impasto.server.work import Worker
 
 _HEADER_BYTES = 16_384
-_MALLOC = {-3: 131_072, -8: 1}
-"""Of <malloc.h>: M_MMAP_THRESHOLD, bytes of a block that comes from the system alone, and
-M_ARENA_MAX, heaps."""
+_LARGE_BLOCK = 131_072
+"""Bytes of what goes back to the system as soon as it is free, such as a result."""
 _FOREVER = 86_400
 """Ours closes idle connections, and later than clients stop to use them again."""
 _GRACE = 8
@@ -41,7 +38,7 @@ def serve(options: ServeOptions, on_ready: Callable[[str], None], *, log: bool =
         DeviceError: the port is taken, or jobs cannot be kept.
     """
     _log_to_stderr(logging.INFO if log else logging.WARNING)
-    _give_memory_back()
+    devices.give_memory_back(_LARGE_BLOCK, heaps=1)
     require_temporary()
     app = create_app(options)
     listener = _listener(options)
@@ -113,18 +110,6 @@ def _listener(options: ServeOptions) -> socket.socket:
             f"the service cannot listen at {options.host}:{options.port}: {reason(error)}",
             hint="choose another with --port",
         ) from error
-
-
-def _give_memory_back() -> None:
-    """Have the system get back what is large, such as a result, as soon as it is free.
-
-    glibc keeps a block as soon as one like it has been free before, and for each thread a heap of
-    its own. Other libraries give memory back by themselves.
-    """
-    with suppress(AttributeError, OSError, TypeError):
-        adjust = ctypes.CDLL(None).mallopt
-        for setting, value in _MALLOC.items():
-            adjust(setting, value)
 
 
 def _log_to_stderr(level: int) -> None:

@@ -36,10 +36,13 @@ if TYPE_CHECKING:
 
 _OCTAVES = 2
 """Between two scales, at most: further apart, marks of the sizes between are missing."""
+_NEAR = 1.3
+"""How much larger a picture is at least than the coarse painting, if finer marks are painted: those
+of less are hardly seen, and would make films of 1280 pixels half as slow again."""
 _SMOOTH, _COARSE = 0.75, 1.0
 """Deviations of Gaussians in pixels of the smaller painting: one takes the stairs from it that
 enlarging would show, the other takes from the larger painting what the smaller one has."""
-_BAND = 128
+_BAND = 32
 """Rows that are laid together at a time."""
 _AT_ONCE = 4
 _MEASURED = 1024
@@ -72,7 +75,7 @@ class Scales:
         own = {name: values for name, values in given.items() if not name.startswith(_FINE)}
         painting, found = self.coarse.paint(small, self.weights, own, measured=measured)
         if not (finer and self.crisp):
-            return (enlarged if finer else images.resize_pixels)(painting, size), found
+            return at(painting, size), found
         fine = {name[len(_FINE) :]: given[name] for name in given.keys() - own.keys()}
         if measured or not fine:
             seen = small if max(coarsest) <= _MEASURED else self._reduced(pixels)
@@ -105,15 +108,18 @@ class Scales:
 
 def sizes(size: Size, side: float) -> list[Size]:
     """Heights and widths to paint at: the one whose long side is ``side``, and up to ``size``
-    those between, at most two octaves apart. One alone if the picture is no larger."""
+    those between, at most two octaves apart. One alone if the picture is hardly larger."""
     growth = max(size) / side
-    steps = math.ceil(math.log2(growth) / _OCTAVES - 0.01) if growth > 1 else 0
+    steps = math.ceil(math.log2(growth) / _OCTAVES - 0.01) if growth >= _NEAR else 0
     coarser = [_scaled(size, growth ** (step / steps - 1)) for step in range(steps)]
     return [*coarser, size] if coarser else [_scaled(size, 1 / growth)]
 
 
-def enlarged(coarse: Pixels, size: Size) -> Pixels:
-    """A painting ``(H, W, 3)`` at a larger size, without the stairs that its pixels would show."""
+def at(coarse: Pixels, size: Size) -> Pixels:
+    """A painting ``(H, W, 3)`` at another size; without the stairs that its pixels would show, if
+    that is larger."""
+    if max(size) <= max(coarse.shape):
+        return images.resize_pixels(coarse, size)
     return _laid(_blurred(coarse, _SMOOTH * _octaves(coarse, size)), np.empty((*size, 3), np.uint8))
 
 

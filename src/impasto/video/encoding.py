@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from impasto.video.opening import library, written
-from impasto.video.reading import AHEAD, Source, is_turned
+from impasto.video.reading import Source, is_turned, waiting
 
 if TYPE_CHECKING:
     from av import VideoFrame, VideoStream
@@ -84,7 +84,7 @@ class Encoder(ExitStack):
 
     def add(self, pixels: NDArray[np.uint8], like: VideoFrame) -> None:
         """Encode ``(H, W, 3)``, or 4 with alpha, to be shown when a frame of the film is."""
-        self._settle(AHEAD)
+        self._settle(waiting(pixels.shape[1], pixels.shape[0]))
         self._waiting.append(self._thread.submit(self._encode, pixels, like))
 
     def _settle(self, most: int) -> None:

@@ -17,7 +17,7 @@ from impasto.images import operations
 from impasto.images.picture import Picture
 from impasto.progress import CancelToken, OnProgress, Progress
 from impasto.video.encoding import Encoder, coding, even
-from impasto.video.reading import Source, ahead, is_turned, upright
+from impasto.video.reading import Source, ahead, is_turned, upright, waiting
 from impasto.video.workplace import Work
 
 if TYPE_CHECKING:
@@ -157,7 +157,8 @@ class Pipeline:
     def _paintings(self) -> Generator[_Painted, None, None]:
         """The frames to come, painted."""
         begun: deque[tuple[VideoFrame, Pixels | None]] = deque()
-        frames = ahead(map(self._seen, self._film.frames(self.frames, self._last)))
+        most = waiting(self._film.stream.width, self._film.stream.height)
+        frames = ahead(map(self._seen, self._film.frames(self.frames, self._last)), most)
 
         def pixels() -> Iterator[Pixels]:
             for frame, each, alpha in frames:

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
 
 Item = TypeVar("Item")
-AHEAD = 4
-"""Frames that wait to be painted, and painted ones that wait to be encoded."""
+_AHEAD = 4
+"""Frames that wait to be painted at most, and painted ones that wait to be encoded."""
+_FULL_HD = 1920 * 1088
+"""Pixels of frames up to which so many wait."""
 _SEES_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _INDEXED = ("mov", "matroska")
 """Kinds in which a place is found exactly. In .ts and .mpg it is roughly, or not at all."""
@@ -203,9 +205,14 @@ def _display(frame: VideoFrame) -> tuple[int, int, int, int]:
     return 1, 1, 0, 0
 
 
-def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
-    """The items, made some ahead in another thread."""
-    ready: queue.Queue[tuple[Item] | Exception | None] = queue.Queue(AHEAD)
+def waiting(width: int, height: int) -> int:
+    """How many frames of a size may wait: of large ones fewer."""
+    return min(_AHEAD, max(1, _AHEAD * _FULL_HD // max(1, width * height)))
+
+
+def ahead(items: Iterable[Item], most: int) -> Generator[Item, None, None]:
+    """The items, up to ``most`` of them made ahead in another thread."""
+    ready: queue.Queue[tuple[Item] | Exception | None] = queue.Queue(most)
     stop = threading.Event()
 
     def put(entry: tuple[Item] | Exception | None) -> None:
