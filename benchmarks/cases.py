@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from benchmarks.any_painting import any_painting
 from benchmarks.computing import literature, roofline
 from benchmarks.lab import lab
 from benchmarks.large import film, large, twin
@@ -161,6 +162,7 @@ CASES: dict[str, Callable[[Style, Plan], Iterator[Row]]] = {
     "polish": polishing,
     "quality": quality,
     "specks": specks,
+    "any": any_painting,
     "lab": lab,
     "tricks": tricks,
     "transfer": transfer,

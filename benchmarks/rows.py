@@ -29,6 +29,7 @@ class Plan:
     processes: int = 3
     starts: int = 15
     full: bool = False
+    quick: bool = False
     photo: str | None = None
     painting: str | None = None
     rivals: str | None = None
@@ -37,7 +38,7 @@ class Plan:
     steps: int = 0
 
 
-QUICK = Plan(sizes=(FULL_HD,), repeats=2, processes=1, starts=5)
+QUICK = Plan(sizes=(FULL_HD,), repeats=2, processes=1, starts=5, quick=True)
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,22 @@ from impasto.cli.flags import (
     with_options,
 )
 from impasto.cli.studio import end_if_cancelled, network_of, stop_gently, studio_file
-from impasto.options import DistillOptions, EvaluateOptions, QuantizeOptions
+from impasto.errors import OptionError
+from impasto.options import (
+    DistillOptions,
+    EvaluateOptions,
+    PolishOptions,
+    QuantizeOptions,
+    StyleOptions,
+)
 from impasto.progress import CancelToken
 from impasto.terminal import Terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from impasto.catalog import Style
+    from impasto.studio.evaluation.any_painting import AnyEvaluation
     from impasto.studio.evaluation.evaluate import Evaluation
 
 _Style = Annotated[
@@ -120,29 +131,84 @@ def quantize(
 
 @with_options
 def evaluate(
-    style: _Style,
-    painting: Annotated[Path, typer.Argument(help="The picture that it was learnt from.")],
-    photos: Annotated[
-        Path, typer.Argument(help="A folder of photographs that it was not learnt from.")
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="STYLE PAINTING PHOTOS",
+            help="A style, the picture that it was learnt from, and a folder of photographs that "
+            "it was not learnt from. With --any: a folder of paintings, and the photographs.",
+        ),
     ],
     *,
+    any_painting: Annotated[
+        bool, typer.Option("--any", help="Measure what is made of paintings at once.")
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
     options: EvaluateOptions,
+    made: Annotated[StyleOptions, Taken(only=("boldness", "style_size", "hypernetwork"))],
 ) -> None:
     """Measure how good a trained style is, beside the optimiser (needs impasto[train]).
 
-    A photograph takes minutes; --iterations 50 is a quick look.
+    A photograph takes minutes; --iterations 50 is a quick look. --any measures the styles of
+    paintings at once and after a polish.
     """
     terminal = Terminal(quiet=quiet, as_json=as_json)
+    if any_painting:
+        _evaluate_any(what, terminal, options, made)
+        return
+    if len(what) != 3:
+        raise OptionError(
+            f"{len(what)} of a style, a painting and a folder of photographs are given",
+            hint="impasto evaluate STYLE PAINTING PHOTOS, or evaluate --any PAINTINGS PHOTOS",
+        )
     with terminal.bar("measuring", lines=True) as move:
         evaluation = studio_file("evaluation.evaluate").evaluate(
-            style, painting, photos, options=options, on_progress=move
+            what[0], Path(what[1]), Path(what[2]), options=options, on_progress=move
         )
     if as_json:
         terminal.print_json(evaluation.record())
         return
     _show(terminal, evaluation)
+
+
+def _evaluate_any(
+    what: Sequence[str], terminal: Terminal, options: EvaluateOptions, made: StyleOptions
+) -> None:
+    """Of each painting in a folder."""
+    if len(what) != 2:
+        raise OptionError(
+            f"{len(what)} of a folder of paintings and one of photographs are given",
+            hint="impasto evaluate --any PAINTINGS PHOTOS",
+        )
+
+    def learnt_on(painting: Path, work: Path, amount: str) -> Style:
+        from impasto.polishing import polish
+
+        return polish(painting, work, PolishOptions(polish=amount), style=made).style
+
+    with terminal.bar("measuring", lines=True) as move:
+        evaluation = studio_file("evaluation.any_painting").evaluate_any(
+            *what, learnt_on, options=options, style=made, on_progress=move
+        )
+    if terminal.as_json:
+        terminal.print_json(evaluation.record())
+        return
+    _show_any(terminal, evaluation)
+
+
+def _show_any(terminal: Terminal, evaluation: AnyEvaluation) -> None:
+    means = evaluation.means()
+    rows = [
+        (name, *(f"{scores['style']:.3f}" for scores in each.values()))
+        for name, each in evaluation.paintings.items()
+    ]
+    terminal.table(("style loss", *means), rows)
+    names = next(iter(means.values()))
+    terminal.table(
+        (f"mean of {len(rows)}", *means),
+        [(name, *(f"{scores[name]:.3f}" for scores in means.values())) for name in names],
+    )
 
 
 def _show(terminal: Terminal, evaluation: Evaluation) -> None:

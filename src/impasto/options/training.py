@@ -253,6 +253,9 @@ class EvaluateOptions(Checked):
         high=64,
         was="noise",
     )
+    polish: tuple[str, ...] = knob(
+        (), "With --any: also after a polish of such times, or steps: 10s,60s."
+    )
     second: str | None = knob(None, "Second loss network that measures content as well.")
     second_weights: str | None = knob(None, "File with its weights; found by default.")
     seed: int = knob(0, "Same seed, same noise.", low=0)
@@ -261,6 +264,11 @@ class EvaluateOptions(Checked):
         "Device of the loss network: auto, cpu, cuda or mps.",
         choices=("auto", "cpu", "cuda", "mps"),
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for each in self.polish:
+            PolishOptions(polish=each or "0")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -250,7 +250,7 @@ class _Measure:
             if self._second:
                 layers = self._second.content_layers
                 features, target = (self._second(each, layers) for each in (picture, photo))
-                scores["second"] = _distance(features, target)
+                scores["second"] = distance(features, target)
         return scores
 
     def _flicker(self, pixels: np.ndarray, painted: np.ndarray) -> float:
@@ -268,7 +268,7 @@ class _Measure:
         return to_tensor(pixels)[None].to(self._objective.network.mean.device)
 
 
-def _distance(features: Features, target: Features) -> float:
+def distance(features: Features, target: Features) -> float:
     """Relative content distance, the mean over the layers."""
     return float(
         np.mean([float(content_loss(features[layer], target[layer])) for layer in features])

