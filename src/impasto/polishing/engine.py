@@ -40,6 +40,8 @@ def _has_gpu() -> bool:
         return False
     if versions["torch"].endswith("+cpu"):
         return False
-    from impasto.studio.device import torch_device
-
+    try:
+        from impasto.studio.device import torch_device
+    except (ImportError, OSError):  # it is broken, which is no matter here
+        return False
     return torch_device("auto").type != "cpu"

@@ -97,13 +97,11 @@ def learn(
             now = State(done, dict(weights), moments)
             record = {**losses, "seconds": time.monotonic() - began, "from_disk": False}
             stop = cancel.cancelled
-            save = stop or done % int(str(course.options["save_every"])) == 0
-            if save or done == course.steps:
-                record |= _validated(lesson, weights)
-                log.append(done, record)
+            save = stop or done % course.save_every == 0 or done == course.steps
+            record |= _validated(lesson, weights) if save else {}
+            log.append(done, record)
+            if save:
                 _keep(lesson, course, now, folder, log)
-            else:
-                log.append(done, record)
             shown = {name: losses[name] for name in (*KINDS, TONE)}
             tell(Progress(done, course.steps, shown), now.weights)
             if stop:

@@ -49,6 +49,10 @@ class Course:
     def steps(self) -> int:
         return int(str(self.options["steps"]))
 
+    @property
+    def save_every(self) -> int:
+        return int(str(self.options["save_every"]))
+
     def metadata(self, step: int) -> dict[str, str]:
         """What the header of a file says."""
         return {
