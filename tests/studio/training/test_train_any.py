@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from impasto.options import HypernetworkOptions
 from impasto.progress import CancelToken
 from impasto.studio import hypernetwork as hypernetworks
 from impasto.studio import loss_curves
+from impasto.studio.perceptual import loading
 from impasto.studio.training import train_any as module
 from impasto.studio.training.train_any import train_any
 from learning import same, steps, weights
@@ -26,6 +28,10 @@ def paintings(tmp_path_factory):
     return learning_any.paintings(tmp_path_factory.mktemp("paintings"))
 
 
+load = cache(loading.load)
+"""The loss network, once for all trainings."""
+
+
 @pytest.fixture(autouse=True)
 def unwritten(monkeypatch):
     """An export takes longer than a small training, and so does a drawing; what is to be written
@@ -35,6 +41,7 @@ def unwritten(monkeypatch):
 
 def _quick(patch):
     kept = []
+    patch.setattr(module.loading, "load", load)
     patch.setattr(module, "write_hypernetwork", lambda *given: kept.append(given))
     patch.setattr(loss_curves, "png", lambda *_, **__: b"")
     return kept

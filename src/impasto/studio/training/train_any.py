@@ -24,7 +24,7 @@ from impasto.studio import hypernetwork as hypernetworks
 from impasto.studio import networks
 from impasto.studio.export.publish import write_hypernetwork
 from impasto.studio.perceptual import loading
-from impasto.studio.training import bank, init_from, loop, start_any
+from impasto.studio.training import bank, checkpoints, init_from, loop, start_any
 from impasto.studio.training.any_lesson import AnyLesson, Held
 from impasto.studio.training.averaged import Averaged
 from impasto.studio.training.checkpoint import Checkpoint, Training
@@ -82,49 +82,51 @@ def train_any(
         Cancelled: stopped by ``cancel``.
     """
     folder = Path(output)
+    _require_free(folder, restart=restart)
     origin = start_any.find(start, folder / WORK, restart)
     options, begun = start_any.begun(options, origin)
     began = start_any.named(origin)  # before it may be moved
     accelerator = loop.accelerator(options.device, folder / WORK)
     if restart and accelerator.is_main_process:
         init_from.empty(folder / WORK, origin)
-    found = pictures(Path(paintings), folder), pictures(Path(photos), folder)
-    files = [survey.paths for survey in found]
-    for survey in found:
-        tell(survey.left_out, on_progress, options.steps)
+    files = [_found(Path(each), folder, options, on_progress) for each in (paintings, photos)]
     with accelerator.main_process_first():
         banks = [bank.of(each, folder / WORK, on_progress) for each in files]
-    lesson = _lesson(options, banks, accelerator.device, accelerator.num_processes, on_progress)
-    if origin is None:
-        lesson.calibrate(begun)
-    sources = {
-        "start": began,
-        "pictures": digest(*files),
-        "processes": str(accelerator.num_processes),
-    }
-    course = Course(
-        lesson, Training(asdict(options), [], sources), folder, options.steps, options.save_every
-    )
+    processes = accelerator.num_processes
+    lesson = _lesson(options, banks, accelerator.device, processes, on_progress)
+    sources = {"start": began, "pictures": digest(*files), "processes": str(processes)}
+    training = Training(asdict(options), [], sources)
+    course = Course(lesson, training, folder, options.steps, options.save_every)
     resumed = init_from.resumed(course, origin, accelerator, restart=False, on_progress=on_progress)
-    _require_free(folder, resumed, restart=restart)
+    if not (origin or resumed):
+        lesson.calibrate(begun)
     network = Averaged(begun).to(accelerator.device)
     learnt = loop.learn(
         network, course, resumed, accelerator, on_progress=on_progress, cancel=cancel
     )
-    lesson = replace(lesson, tell=silent)
-    held = lesson.held(network)
+    held = replace(lesson, tell=silent).held(network)
     if accelerator.is_main_process:
         _publish(network, learnt, lesson, course.work)
     loop.end(accelerator)
     return Taught(folder, learnt.step, held)
 
 
-def _require_free(folder: Path, resumed: Checkpoint | None, *, restart: bool) -> None:
-    if not (resumed or restart) and (folder / CARD).exists():
+def _require_free(folder: Path, *, restart: bool) -> None:
+    """Raises: OutputError: the folder holds something, and no training that could go on."""
+    if not restart and (folder / CARD).exists() and not checkpoints.paths(folder / WORK):
         raise OutputError(
             f"{folder} holds a style, or a hypernetwork, already",
             hint="--restart replaces it, -o names another",
         )
+
+
+def _found(
+    folder: Path, output: Path, options: TrainAnyOptions, on_progress: OnProgress
+) -> list[Path]:
+    """The pictures of a folder; what is left out of it is said."""
+    survey = pictures(folder, output)
+    tell(survey.left_out, on_progress, options.steps)
+    return survey.paths
 
 
 def _lesson(
