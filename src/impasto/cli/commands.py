@@ -12,6 +12,7 @@ import typer
 
 from impasto import distribution
 from impasto.cli import (
+    gimp,
     lab,
     optimizing,
     paint,
@@ -34,6 +35,7 @@ app = typer.Typer(
     epilog="Try: impasto demo. Then: impasto stylize photo.jpg -s great-wave",
 )
 app.add_typer(styles.app, name="styles")
+app.add_typer(gimp.app, name="gimp")
 for command in (
     paint.stylize,
     paint.sheet,

@@ -1,0 +1,1 @@
+"""impasto inside other programs."""
