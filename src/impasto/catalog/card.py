@@ -120,6 +120,7 @@ class TrainingRecord(Part):
     crop: int | None = None
     style_size: int | None = None
     style_crop: str | None = None
+    style_smoothing: float | None = None
     grain: float | None = None
     calm: bool | None = None
     learning_rate: float | None = None

@@ -80,8 +80,9 @@ def style_of(
     return _style(maker, card, _prediction(maker, options.boldness, embedding))
 
 
-def seen(painting: PictureSource, size: int, crop: str) -> Picture:
-    """The part of a painting whose style is wanted, ``size`` pixels along its longer side.
+def seen(painting: PictureSource, size: int, crop: str, smoothing: float = 0) -> Picture:
+    """The part of a painting whose style is wanted, ``size`` pixels along its longer side, without
+    what is finer than a Gaussian of the deviation ``smoothing`` in pixels leaves.
 
     Raises:
         OptionError: ``crop`` is no part of a picture.
@@ -106,7 +107,7 @@ def seen(painting: PictureSource, size: int, crop: str) -> Picture:
         raise PictureError(
             f"{what} has a single colour, and so no style", hint="give another picture"
         )
-    return picture
+    return picture.with_pixels(images.smoothed(picture.pixels, smoothing))
 
 
 def plain_name(text: str) -> str:

@@ -8,6 +8,7 @@ from impasto.images.codecs.pillow import (
     resize,
     resize_pixels,
     resize_to,
+    smoothed,
     to_pil,
 )
 from impasto.images.picture import Picture, compose, from_array, from_pil, open_any, read
@@ -28,6 +29,7 @@ __all__ = [
     "resize",
     "resize_pixels",
     "resize_to",
+    "smoothed",
     "to_pil",
     "with_comment",
 ]

@@ -85,6 +85,12 @@ class TrainOptions(LearningOptions):
         "whole",
         "Part of the painting: whole, left, center, right, or X,Y,WIDTH,HEIGHT (0 to 1).",
     )
+    style_smoothing: float = knob(
+        0.0,
+        "Deviation in pixels of a Gaussian over the painting; 1 keeps its grain from a weave.",
+        low=0,
+        high=10,
+    )
     grain: float = knob(
         StylizeOptions.grain,
         "Grain of the photographs, in levels of 255, as impasto stylize lays over them.",

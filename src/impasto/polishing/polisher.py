@@ -42,7 +42,9 @@ _SAVES = 4
 _NAMED = 1000
 """Files that were left out, of which the card tells the names."""
 _LOSS = replace(TrainOptions().loss, style_statistic="gram-covariance", tone_weight=2.0)
-_OPTIONS = TrainOptions(batch=1, style_size=512, learning_rate=5e-3, held_out=1, loss=_LOSS)
+_OPTIONS = TrainOptions(
+    batch=1, style_size=512, style_smoothing=1.0, learning_rate=5e-3, held_out=1, loss=_LOSS
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +174,9 @@ def _lesson(painting: PictureSource, made: Style, photographs: Photographs) -> L
     boldness = prediction.boldness if prediction else 1.0
     loss = replace(_LOSS, style_weight=_LOSS.style_weight * boldness)
     options = replace(_OPTIONS, loss=loss, style_crop=made.card.style_crop or "whole")
-    picture = painted.seen(painting, options.style_size, options.style_crop)
+    picture = painted.seen(
+        painting, options.style_size, options.style_crop, options.style_smoothing
+    )
     return Lesson(options, photographs, engine.stepper(picture.pixels, loss))
 
 

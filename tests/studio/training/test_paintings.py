@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from impasto import catalog, images
@@ -128,6 +129,15 @@ def test_its_own_size_wins(painting):
     assert paintings.Painting(painting, style_size=96).picture(64).width == 96
     with pytest.raises(PictureError, match="No such file"):
         paintings.Painting(painting.with_name("none.png")).picture(64)
+
+
+def test_it_is_smoothed_as_much_as_is_wanted(painting):
+    plain, smooth = (Painting(painting).picture(64, "whole", each) for each in (0, 1.5))
+    assert np.array_equal(plain.pixels, Painting(painting).picture(64).pixels)
+    fine = [np.abs(np.diff(each.pixels.astype(float), axis=1)).mean() for each in (plain, smooth)]
+    assert fine[1] < 0.6 * fine[0]
+    means = [each.pixels.mean((0, 1)) for each in (plain, smooth)]
+    assert np.abs(means[0] - means[1]).max() < 2
 
 
 def test_a_part_of_it_is_learnt(painting):

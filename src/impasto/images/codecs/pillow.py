@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from impasto.errors import PictureError, in_memory, reason
 from impasto.images.codecs import icc
@@ -70,6 +70,13 @@ def resize_pixels(pixels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
         return pixels
     resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS)
     return np.asarray(resized)
+
+
+def smoothed(pixels: NDArray[np.uint8], deviation: float) -> NDArray[np.uint8]:
+    """``(H, W, 3)`` pixels convolved with a Gaussian of this deviation in pixels, or nearly so."""
+    if not deviation:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(deviation)))
 
 
 def enlarging(values: NDArray[np.float32], size: Size) -> Callable[[slice], NDArray[np.float32]]:

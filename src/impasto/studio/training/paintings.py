@@ -71,14 +71,15 @@ class Painting:
         artwork = Artwork(title, *origin)
         return Entry(self.name, title, artwork, self.style_size, self.style_crop, self.style_weight)
 
-    def picture(self, size: int, crop: str = "whole") -> Picture:
-        """The part of the painting that is learnt, ``size`` pixels along its longer side.
+    def picture(self, size: int, crop: str = "whole", smoothing: float = 0) -> Picture:
+        """The part of the painting that is learnt, ``size`` pixels along its longer side, and
+        smoothed.
 
         Raises:
             OptionError: ``crop`` is no part of a picture.
             PictureError: it cannot be read, or there is no style in it.
         """
-        return seen(self.path, self.style_size or size, self.style_crop or crop)
+        return seen(self.path, self.style_size or size, self.style_crop or crop, smoothing)
 
 
 Paintings = str | Path | Painting | Sequence[str | Path | Painting]

@@ -92,7 +92,10 @@ def train(
     options, kept = init_from.with_trunk(options or TrainOptions(), trunk)
     dataset = Photos.of(photos, options, without=folder)
     dataset.tell(on_progress, options.steps)
-    pictures = [each.picture(options.style_size, options.style_crop) for each in wanted]
+    pictures = [
+        each.picture(options.style_size, options.style_crop, options.style_smoothing)
+        for each in wanted
+    ]
     styles = kept + entries(wanted, pictures, kept)
     accelerator = loop.accelerator(options.device, folder / WORK, tensorboard=options.tensorboard)
     network = init_from.begun(options, len(styles), trunk).to(accelerator.device)
