@@ -52,6 +52,8 @@ def test_white_paper_stays_light_unless_it_is_to_be_painted(paint, photo):
     page[140:143, 50:350] = 0
     kept, painted = paint(page), paint(page, paint_paper=True)
     assert kept.pixels[:80].mean() > 235
+    # Nor has it the marks of a network that normalises by paper alone, made lighter.
+    assert kept.pixels[:80].std() < 0.4 * painted.pixels[:80].std()
     assert painted.pixels[:80].mean() < 150
     assert any("--paint-paper" in note for note in kept.notes)
     assert painted.notes == paint(photo).notes == ()

@@ -1,8 +1,10 @@
 """White paper and black bars, which stay as light and as dark as they were.
 
 A network that normalises its features paints an area without anything in it in the mean tone of
-its artwork. In a photograph that is part of the look. Where such an area fills much of a picture,
-as in a drawing, the paper turns dark.
+its artwork: what it subtracts is the mean of the features. In a photograph that is part of the
+look. Where such an area fills much of a picture, as in a drawing, the mean is that of the paper,
+which turns dark. So a page is painted with a photograph's statistics, and what is left of the
+change is taken back here.
 """
 
 from __future__ import annotations

@@ -57,12 +57,26 @@ class Guided:
     ) -> tuple[Pixels, dict[str, Array]]:
         """``(H, W, 3)`` sRGB painted, with its own statistics or those that are given; and those
         that were found, if they are ``measured``."""
-        height, width = pixels.shape[:2]
         if not (statistics or measured):
             return self.engine.paint(pixels, weights), {}
+        if statistics and not measured and self._is_large(pixels):
+            painting = np.empty_like(pixels)
+            self.paint_rows(pixels.__getitem__, weights, statistics, painting)
+            return painting, {}
+        return self._whole(pixels, weights, statistics or {}, measured=measured)
+
+    def _is_large(self, pixels: Pixels) -> bool:
+        """Whether it would take too much memory if it were painted whole."""
+        area = pixels.shape[0] * pixels.shape[1]
+        return area > self._area() and area * self.engine.bytes_per_pixel > budget()
+
+    def _whole(
+        self, pixels: Pixels, weights: Sequence[float], statistics: Arrays, *, measured: bool
+    ) -> tuple[Pixels, dict[str, Array]]:
+        height, width = pixels.shape[:2]
         run = self._run(given=bool(statistics), measured=measured)
         mix = self.engine.mix(weights)
-        results = run(grown(pixels)[None], {**mix, **(statistics or {})})
+        results = run(grown(pixels)[None], {**mix, **statistics})
         painting = next(array for array in results.values() if array.dtype == np.uint8)
         return painting[0, :height, :width], _found(results)
 
@@ -106,7 +120,7 @@ class Guided:
         rows = max(_LEAST * overlap, band_rows(area - 2 * overlap * width, width, step))
         for part in parts(height, rows, step, overlap):
             seen = photo(slice(part.seen.start, min(part.seen.stop, height)))
-            painting, _ = self.paint(seen, weights, statistics)
+            painting, _ = self._whole(seen, weights, statistics, measured=False)
             onto[part.owned] = painting[part.inner]
 
     def _run(self, *, given: bool, measured: bool) -> Run:

@@ -78,8 +78,7 @@ class Scales:
             return at(painting, size), found
         fine = {name[len(_FINE) :]: given[name] for name in given.keys() - own.keys()}
         if measured or not fine:
-            seen = small if max(coarsest) <= _MEASURED else self._reduced(pixels)
-            _, measures = self.fine().paint(seen, self.weights, measured=True)
+            measures = self._measures(small if max(coarsest) <= _MEASURED else pixels)
             found |= {f"{_FINE}{name}": values for name, values in measures.items()}
             fine = fine or measures
         for each in finer:
@@ -94,9 +93,23 @@ class Scales:
         whole = area * self.coarse.engine.bytes_per_pixel
         return max([whole, *(self.fine().bytes(each) for each in finer if self.crisp)])
 
-    def _reduced(self, pixels: Pixels) -> Pixels:
-        size = _scaled((pixels.shape[0], pixels.shape[1]), _MEASURED / max(pixels.shape))
-        return grained(images.resize_pixels(pixels, size), self.grain)
+    def statistics(self, pixels: Pixels) -> dict[str, Array]:
+        """Those of another picture, to paint with."""
+        size = _scaled(
+            (pixels.shape[0], pixels.shape[1]), min(self.side, _MEASURED) / max(pixels.shape)
+        )
+        small = grained(images.resize_pixels(pixels, size), self.grain)
+        _, found = self.coarse.paint(small, self.weights, measured=True)
+        if self.crisp:
+            found |= {f"{_FINE}{name}": values for name, values in self._measures(small).items()}
+        return found
+
+    def _measures(self, seen: Pixels) -> dict[str, Array]:
+        """Statistics of the network of fine marks."""
+        if max(seen.shape) > _MEASURED:
+            size = _scaled((seen.shape[0], seen.shape[1]), _MEASURED / max(seen.shape))
+            seen = grained(images.resize_pixels(seen, size), self.grain)
+        return self.fine().paint(seen, self.weights, measured=True)[1]
 
     def _painted(self, pixels: Pixels, size: Size, statistics: Arrays) -> Pixels:
         """By the network of fine marks."""

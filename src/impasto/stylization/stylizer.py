@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impasto import catalog, images
+from impasto import assets, catalog, images
 from impasto.errors import OptionError, StyleError
 from impasto.images import operations, paper
 from impasto.images.grain import grained
@@ -125,12 +125,14 @@ class Stylizer:
         photo = _sized(images.open_any(source), options)
         pixels = operations.opaque(photo).pixels
         learnt, _ = self._strengths(options.strength)
+        page = not options.paint_paper and paper.is_page(pixels)
         if side := options.marks_side:
-            painting, _ = self._scales(side, learnt, options, options.grain).paint(pixels)
+            scales = self._scales(side, learnt, options, options.grain)
+            painting, _ = scales.paint(pixels, scales.statistics(_typical()) if page else None)
         else:
             painting = paint(self.engine, pixels, self._weights(learnt), grain=options.grain)
         self._check(pixels, painting)
-        if not options.paint_paper and paper.is_page(pixels):
+        if page:
             painting = paper.kept(pixels, painting)
             photo = replace(photo, notes=(*photo.notes, _PAPER_KEPT))
         return self._finished(photo, pixels, painting, options)
@@ -266,6 +268,13 @@ def _sized(photo: Picture, options: StylizeOptions) -> Picture:
 @lru_cache(maxsize=4)
 def _loaded(style: Style) -> Stylizer:
     return Stylizer(style)
+
+
+@lru_cache(maxsize=1)
+def _typical() -> NDArray[np.uint8]:
+    """A photograph as most are. By its own statistics, which are those of its paper, a network
+    would paint a page in the mean tone of its artwork."""
+    return images.read(assets.demo_photo()).pixels
 
 
 def _flat(pixels: NDArray[np.uint8]) -> bool:

@@ -7,6 +7,7 @@
  */
 import { problem } from './dom.js';
 import { canvas, encoded, fit, mixed, scaled } from './picture.js';
+import { refined, sides } from './scales.js';
 
 export const docs = false;
 export const slow = true;
@@ -15,6 +16,8 @@ export const promise = 'Painted in your browser. Nothing leaves it.';
 const STROKE_SIDE = 1024; // long side in which brush marks have the size 1
 const SMALLEST = 64; // that a network paints
 const LARGEST = 2048; // that it paints in the memory of a page
+const CRISP = 0.8; // how much of fine marks is laid on
+const TINY = '-tiny'; // ends the name of a style that paints fine marks as another does
 
 const known = new Map();
 let paintings = null; // how a painting becomes a network here
@@ -45,21 +48,14 @@ export async function paint(source, settings, { signal, tell, type } = {}) {
   const whole = [picture.width, picture.height];
   const photo = scaled(picture, ...fit(...whole, size ?? Math.max(...whole)));
   const { width, height } = photo;
-  // Where marks get their size: the network always paints them at one size in pixels.
-  const side = Math.min(LARGEST, STROKE_SIDE / stroke);
-  const part = side / Math.max(width, height);
-  const sides = [width, height].map((length) => Math.max(SMALLEST, Math.round(length * part)));
-  const ground = scaled(photo, ...sides).getContext('2d').getImageData(0, 0, ...sides);
-  if (grain) grained(ground.data, grain);
   let painting = null;
   if (strength > 0) {
-    let total = 0;
-    for (const [name, weight] of parts(style)) {
-      const own = settings.paintings?.[name];
-      const chosen = own ? await painted(name, own, settings.boldness) : known.get(name);
-      const one = await network(chosen, ground, signal, tell);
-      total += weight;
-      painting = painting ? mixed(painting, one, weight / total) : one;
+    // Where marks get their size: the network always paints them at one size in pixels.
+    const coarsest = Math.min(LARGEST, STROKE_SIDE / stroke);
+    const largest = Math.min(LARGEST, Math.max(width, height));
+    for (const side of sides(coarsest, largest)) {
+      const larger = await atSide(photo, side, settings, Boolean(painting), signal, tell);
+      painting = painting ? laid(painting, larger) : larger;
     }
     painting = scaled(painting, width, height);
     if (keepColors) {
@@ -73,6 +69,41 @@ export async function paint(source, settings, { signal, tell, type } = {}) {
   }
   const result = mixed(photo, painting, strength);
   return type ? encoded(result, type) : result;
+}
+
+/** The photograph painted at a size; fine marks by tiny networks, where there are some. */
+async function atSide(photo, side, { style, grain = 6, paintings: owns, boldness }, fine, signal, tell) {
+  const part = side / Math.max(photo.width, photo.height);
+  const size = [photo.width, photo.height].map((length) => Math.max(SMALLEST, Math.round(length * part)));
+  const ground = pixelsOf(scaled(photo, ...size));
+  if (grain) grained(ground.data, grain);
+  let painting = null;
+  let total = 0;
+  for (const [name, weight] of parts(style)) {
+    const own = owns?.[name];
+    const chosen = own ? await painted(name, own, boldness) : (fine && known.get(name + TINY)) || known.get(name);
+    const one = await network(chosen, ground, signal, tell);
+    total += weight;
+    painting = painting ? mixed(painting, one, weight / total) : one;
+  }
+  return painting;
+}
+
+function pixelsOf(picture) {
+  return picture.getContext('2d').getImageData(0, 0, picture.width, picture.height);
+}
+
+function canvasOf({ data, width, height }) {
+  const made = canvas(width, height);
+  made.getContext('2d').putImageData(new ImageData(data, width, height), 0, 0);
+  return made;
+}
+
+/** What is coarse in the smaller painting, and fine in the larger one. */
+function laid(coarse, fine) {
+  const reduced = pixelsOf(scaled(fine, coarse.width, coarse.height));
+  const enlarged = (pixels) => pixelsOf(scaled(canvasOf(pixels), fine.width, fine.height));
+  return canvasOf(refined(pixelsOf(coarse), pixelsOf(fine), reduced, enlarged, CRISP));
 }
 
 /** Grain of this deviation, in levels; the same in all pictures of a size. */
