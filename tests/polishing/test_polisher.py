@@ -86,7 +86,7 @@ def test_stopped_it_keeps_the_best_so_far_and_goes_on(once, painting, tmp_path):
             cancel.cancel()
 
     stopped = polished(painting, tmp_path, cancel=cancel, on_progress=stop)
-    assert stopped.stopped
+    assert (stopped.stopped, stopped.style.card.training.steps) == (True, 3)
     assert stopped.after <= stopped.before
     rest = []
     done = polished(painting, tmp_path, on_progress=rest.append)

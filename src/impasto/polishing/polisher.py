@@ -210,6 +210,7 @@ def _record(lesson: Lesson, course: Course, steps: int, work: Path) -> TrainingR
     skipped = sorted(whole(path.name) for path in lesson.photographs.skipped)
     return replace(
         TrainingRecord.of(course.options),
+        steps=steps,  # fewer, where it was stopped
         source={},
         start=_START,
         photographs=len(lesson.photographs),
