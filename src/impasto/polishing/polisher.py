@@ -24,7 +24,7 @@ from impasto.images.photographs import Photographs
 from impasto.options import PolishOptions, StyleOptions, TrainOptions
 from impasto.polishing import engine, state
 from impasto.polishing.folded import with_exported
-from impasto.polishing.learning import Lesson, learn
+from impasto.polishing.learning import Lesson, Tell, learn
 from impasto.polishing.state import WORK, Course, State
 from impasto.progress import CancelToken, OnProgress, Progress, silent
 from impasto.studio.training.log import Log
@@ -108,20 +108,12 @@ def polish(
     if restart:
         state.empty(work)
     course = _course(made, lesson, _steps(options, lesson, begun, work))
-
-    def tell(progress: Progress, weights: Weights) -> None:
-        on_progress(progress)
-        if on_step:
-            on_step(SoFar(**vars(progress), style=lambda: _so_far(made, weights)))
-
-    before = lesson.validation(begun)
+    tell, before = _telling(made, on_progress, on_step), lesson.validation(begun)
     learnt, stopped = learn(lesson, course, begun, folder, tell, cancel or CancelToken())
     after = lesson.validation(learnt.weights)
     if not learnt.step or (before is not None and after is not None and after > before):
         return Polished(made, 0, State(0, begun).encoded(course), before, before, stopped)
-    training = _record(lesson, course, learnt.step, work)
-    card = replace(made.card, training=training, style_size=training.style_size)
-    polished = _so_far(replace(made, card=card), learnt.weights)
+    polished = _style(made, learnt.weights, _record(lesson, course, learnt.step, work))
     return Polished(polished, learnt.step, learnt.encoded(course), before, after, stopped)
 
 
@@ -145,6 +137,15 @@ def save(
     return polished.style.save(
         folder, artwork=artwork, overwrite=True, learnable=polished.learnable
     )
+
+
+def _telling(made: Style, on_progress: OnProgress, on_step: OnStep | None) -> Tell:
+    def tell(progress: Progress, weights: Weights) -> None:
+        on_progress(progress)
+        if on_step:
+            on_step(SoFar(**vars(progress), style=lambda: _so_far(made, weights)))
+
+    return tell
 
 
 def _photographs(options: PolishOptions, more: Sequence[Path]) -> Photographs:
@@ -221,6 +222,12 @@ def _record(lesson: Lesson, course: Course, steps: int, work: Path) -> TrainingR
         seconds_per_step=summary.seconds_per_step,
         versions={"impasto": VERSION, **lesson.stepper.versions},
     )
+
+
+def _style(made: Style, weights: Weights, training: TrainingRecord) -> Style:
+    """The style of what was learnt."""
+    card = replace(made.card, training=training, style_size=training.style_size)
+    return _so_far(replace(made, card=card), weights)
 
 
 def _so_far(made: Style, weights: Weights) -> Style:
