@@ -140,8 +140,7 @@ class Hypernetwork:
         Raises:
             StyleError: its file is missing or damaged.
         """
-        template = self.card.template
-        return verify.load(self.folder / template.file, template.sha256)
+        return _template(self)
 
     def _run(
         self,
@@ -221,6 +220,12 @@ def read(folder: Path) -> Hypernetwork:
         raise StyleError(f"{path} is not a hypernetwork's card: it lacks {error}") from error
     except (ValueError, TypeError) as error:
         raise StyleError(f"{path} is not a hypernetwork's card: {error}") from error
+
+
+@lru_cache(maxsize=1)
+def _template(hypernetwork: Hypernetwork) -> Network:
+    template = hypernetwork.card.template
+    return verify.load(hypernetwork.folder / template.file, template.sha256)
 
 
 @lru_cache(maxsize=1)

@@ -49,7 +49,8 @@ class Painters:
         self._options = options
         self._seconds = 0.3  # that a picture has taken of late
         self._painters = [Painter(options, threads) for _ in range(count)]
-        self._free: asyncio.Queue[Painter] = asyncio.Queue()
+        # The last one to be free is taken first: who comes again finds there what it has loaded.
+        self._free: asyncio.Queue[Painter] = asyncio.LifoQueue()
         for painter in self._painters:
             self._free.put_nowait(painter)
 

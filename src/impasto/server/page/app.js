@@ -264,7 +264,7 @@ async function preview() {
     };
     const use = { signal, tell: tells, show };
     const { width, height } = shown.small;
-    if (slow && Math.max(width, height) > DRAFT) {
+    if ((wanted.paintings ? painter.slow : slow) && Math.max(width, height) > DRAFT) {
       const draft = scaled(shown.small, ...fit(width, height, DRAFT));
       const half = { ...wanted, stroke: Math.min(10, 2 * wanted.stroke) };
       await painter.paint(draft, half, use).then(show);
@@ -456,10 +456,12 @@ function stop() {
 const page = { $, styles, work, keeping, reveal, saved, stem, tile, sent, preview, describe,
   style, settings, live, get photo() { return photo; }, get limits() { return limits; } };
 
+const owned = async () => { own ??= await import('./own.js'); };
+
 async function ownPainting(file) {
   if (!file) return;
   try {
-    own ??= await import('./own.js');
+    await owned();
     await own.bring(file, page);
   } catch (error) {
     complain(error);
@@ -486,6 +488,7 @@ function wire() {
       return input.id === 'painting' ? ownPainting(file) : open(file);
     };
   }
+  $('own').addEventListener('click', () => owned().catch(complain));
   $('sample').onclick = sample;
   $('camera').onclick = watch;
   $('download').onclick = download;

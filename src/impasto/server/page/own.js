@@ -13,6 +13,20 @@ const TIMES = [['60s', 'a minute'], ['180s', 'three minutes'], ['600s', 'ten min
 let page; // what app.js lends
 let tools; // what is there for paintings alone, made once
 
+/** A server loads what knows paintings while the first one is chosen, or read. */
+async function warmed() {
+  const dot = canvas(64, 64);
+  const pen = dot.getContext('2d');
+  for (const [shade, width] of [['white', 64], ['black', 32]]) {
+    pen.fillStyle = shade;
+    pen.fillRect(0, 0, width, 64);
+  }
+  const paintings = { '*': await encoded(dot, 'image/png') };
+  await painter.paint(dot, { style: '*', paintings, style_size: 64, stroke: 10 });
+}
+
+const warm = painter.kept ? warmed().catch(() => {}) : undefined;
+
 /** A painting that was chosen, dropped or pasted becomes a style, and the one that is chosen. */
 export async function bring(file, lent) {
   page = lent;
@@ -21,6 +35,7 @@ export async function bring(file, lent) {
     const bitmap = await createImageBitmap(file).catch(() => page.sent(file, { signal, tell: tells }));
     const small = scaled(bitmap, ...fit(bitmap.width, bitmap.height, SENT));
     bitmap.close();
+    await warm;
     return { small, blob: await encoded(small, 'image/png') }; // a JPEG's colours would be coarser
   };
   const painting = await (page.live() ? opened() : page.work('Opening', opened));
