@@ -141,6 +141,12 @@ class TrainAnyOptions(LearningOptions):
         high=2048,
     )
     style_size: int = knob(288, "Side of the paintings in pixels, at the end.", low=32, high=1024)
+    style_smoothing: float = knob(
+        1.0,
+        "Deviation in pixels of a Gaussian over what is wanted of a painting: no weave.",
+        low=0,
+        high=10,
+    )
     recolored: float = knob(
         0.5, "Part of the paintings whose colours are mixed anew.", low=0, high=1
     )

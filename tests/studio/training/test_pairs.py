@@ -8,7 +8,7 @@ import torch
 
 from impasto.options import TrainAnyOptions
 from impasto.studio.training.bank import SIDE, Bank
-from impasto.studio.training.pairs import Pictures, Source, crops, recolored
+from impasto.studio.training.pairs import Pictures, Source, crops, recolored, smoothed
 
 OPTIONS = TrainAnyOptions(styles=3, batch=2, crop=64, first_crop=32, style_size=48, grain=0)
 CPU = torch.device("cpu")
@@ -73,6 +73,18 @@ def test_grain_lies_on_what_is_painted_and_not_on_what_is_compared(source):
     pairs = replace(source, options=replace(OPTIONS, grain=6.0))(0)
     assert pairs.photographs.std((1, 2, 3)).max() < 1e-4
     assert 4 < float((pairs.ground - pairs.photographs).std()) * 255 < 8
+
+
+def test_what_is_wanted_is_a_painting_without_fine_marks(source):
+    pairs = source(0)
+    assert pairs.wanted.shape == pairs.paintings.shape
+    rough = replace(source, options=replace(OPTIONS, style_smoothing=0.0))(0)
+    assert rough.wanted is rough.paintings
+    noise = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    calm = smoothed(noise, 1.0)
+    assert calm.mean() == pytest.approx(float(noise.mean()), abs=2e-3)
+    assert calm.std() == pytest.approx(float(noise.std()) * 0.282, rel=0.05)  # 1 / (2 sqrt(pi))
+    assert torch.allclose(smoothed(torch.full((1, 3, 9, 9), 0.7), 2.0), torch.tensor(0.7))
 
 
 def test_a_crop_is_that_part_mirrored_if_wanted():

@@ -71,7 +71,8 @@ class AnyLesson:
         photographs = self.photographs.middles(crop, device)
         paintings = self.paintings.middles(side, device)
         ground = grained(photographs, options.grain, options.seed, 0)
-        return Pairs(photographs, ground, paintings, torch.ones(len(paintings), device=device))
+        bold = torch.ones(len(paintings), device=device)
+        return Pairs(photographs, ground, paintings, paintings, bold)
 
     def calibrate(self, hypernetwork: Hypernetwork) -> None:
         """Set what a hypernetwork that begins with nothing knows of paintings."""
@@ -111,12 +112,14 @@ class AnyLesson:
 
     def losses(self, learning: Callable[..., Weights], pairs: Pairs) -> Losses:
         with torch.no_grad():
-            seen = self.measure.features(pairs.paintings, LAYERS)
+            seen = wanted = self.measure.features(pairs.paintings, LAYERS)
+            if pairs.wanted is not pairs.paintings:
+                wanted = self.measure.features(pairs.wanted, LAYERS)
         with torch.random.fork_rng():
             torch.manual_seed(pairs.chance)
             weights = learning(seen, pairs.boldness)
         made = painted(self.blank, weights, pairs.ground)
-        parts = self.measure(made, pairs.photographs, seen)
+        parts = self.measure(made, pairs.photographs, wanted)
         return Losses(self._total(parts, pairs.boldness), _means(parts))
 
     def _total(self, parts: Parts, boldness: Tensor) -> Tensor:

@@ -38,7 +38,9 @@ class Pairs:
     ground: Tensor
     """The same with grain."""
     paintings: Tensor
-    """``(S, 3, side, side)``, 0..1."""
+    """As they are seen, ``(S, 3, side, side)``, 0..1."""
+    wanted: Tensor
+    """The same, without marks that are finer than what a network can draw."""
     boldness: Tensor
     """Of each style, ``(S,)``."""
     chance: int = 0
@@ -83,10 +85,12 @@ class Source:
         options, rng = self.options, np.random.default_rng([self.options.seed, number, 3])
         crop, side = self.sides(number)
         photographs = self._photographs(rng, options.batch, crop)
+        paintings = self._paintings(rng, side)
         return Pairs(
             photographs,
             grained(photographs, options.grain, options.seed, number * options.batch),
-            self._paintings(rng, side),
+            paintings,
+            smoothed(paintings, options.style_smoothing),
             self._tensor(options.boldness ** rng.uniform(-1, 1, options.styles)),
             int(rng.integers(1 << 62)),
         )
@@ -142,6 +146,20 @@ def crops(pictures: Tensor, places: Sequence[tuple[int, int, int, bool]], out: i
         square = F.interpolate(square, (out, out), mode="bicubic", antialias=True)
         made.append(square.flip(3) if mirrored else square)
     return torch.cat(made).clamp(0, 1)
+
+
+def smoothed(pictures: Tensor, deviation: float) -> Tensor:
+    """``(N, 3, H, W)``, 0..1, convolved with a Gaussian of this deviation in pixels, the edge
+    repeated."""
+    if not deviation:
+        return pictures
+    around = max(1, round(3 * deviation))
+    places = torch.arange(-around, around + 1, device=pictures.device, dtype=pictures.dtype)
+    weights = torch.exp(-places.square() / (2 * deviation**2))
+    weights = weights / weights.sum()
+    single = F.pad(pictures.flatten(0, 1)[:, None], (around,) * 4, mode="replicate")
+    rows = F.conv2d(single, weights.view(1, 1, -1, 1))
+    return F.conv2d(rows, weights.view(1, 1, 1, -1)).view_as(pictures)
 
 
 def recolored(paintings: Tensor, rng: np.random.Generator, part: float) -> Tensor:
