@@ -16,6 +16,7 @@ from benchmarks.computing import literature, roofline
 from benchmarks.lab import lab
 from benchmarks.large import film, large, twin
 from benchmarks.lite import lite
+from benchmarks.look import look
 from benchmarks.measure import engines, fresh, medians, stylized, timed
 from benchmarks.optimizing import optimizing
 from benchmarks.polishing import polishing
@@ -154,6 +155,7 @@ CASES: dict[str, Callable[[Style, Plan], Iterator[Row]]] = {
     "end-to-end": end_to_end,
     "startup": startup,
     "lite": lite,
+    "look": look,
     "large": large,
     "film": film,
     "serving": serving,

@@ -16,8 +16,8 @@ from benchmarks.rows import EIGHT_BITS, HD, RUNTIMES, Plan, Row, photograph, sai
 from impasto import catalog, images
 from impasto.images.picture import Picture
 from impasto.inference import runtimes
-from impasto.inference.banded import band_rows
-from impasto.inference.engine import MEMORY, OnnxEngine
+from impasto.inference.engine import OnnxEngine
+from impasto.inference.guided import Guided
 from impasto.options import ReadOptions
 from impasto.studio.export.quantize import quantize
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 HUNDRED_MEGAPIXELS = (8_660, 11_547)
 FRAMES, RATE = 250, 25
-_STEP = 8
 
 
 def large(style: Style, plan: Plan) -> Iterator[Row]:
@@ -43,8 +42,7 @@ def large(style: Style, plan: Plan) -> Iterator[Row]:
     what = "impasto stylize, 100 megapixel JPEG"
     yield Row(what, "s", process.seconds)
     yield Row(f"{what}, peak memory", "MB", process.peak_bytes / 1e6, bar=2000)
-    engine = OnnxEngine(style.model(), device="cpu")
-    rows = band_rows(engine.band(MEMORY), painting.shape[1], _STEP)
+    rows = Guided(OnnxEngine(twin(style).model(), device="cpu")).rows(painting.shape[1])
     borders, inside = _steps(painting, rows)
     yield Row(
         "  largest change from row to row at a border of bands, against inside",

@@ -80,11 +80,13 @@ def named(device: str, precision: str) -> str:
     return RUNTIMES[device] + ("" if precision == "f32" else f" in {precision}")
 
 
-def stylized(source: Path, target: Path, style: Style, device: str = "cpu") -> Process:
+def stylized(
+    source: Path, target: Path, style: Style, device: str = "cpu", flags: Sequence[str] = ()
+) -> Process:
     """The command that paints, in a process of its own."""
     names = str(source), "-s", str(style.folder), "-o", str(target)
-    flags = "--device", device, "--overwrite", "--quiet"
-    return fresh("-m", "impasto", "stylize", *names, *flags)
+    more = "--device", device, "--overwrite", "--quiet"
+    return fresh("-m", "impasto", "stylize", *names, *more, *flags)
 
 
 def timed(function: Callable[[], object]) -> Callable[[], float]:

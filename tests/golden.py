@@ -1,4 +1,5 @@
-"""What every bundled style painted when it was accepted, kept in ``golden/`` as small pictures.
+"""What every bundled style painted when it was accepted, kept in ``golden/`` as small pictures;
+and of some, in ``golden_crops/``, a part of a large painting by default, as it is up close.
 
 ``python tests/golden.py`` paints them anew. Look at each that changes before it is committed.
 """
@@ -12,6 +13,9 @@ from impasto import assets, catalog, images
 from impasto.stylization.stylizer import Stylizer
 
 FOLDER = Path(__file__).with_name("golden")
+CROPS = Path(__file__).with_name("golden_crops")
+LARGE, PART = 2048, (slice(560, 688), slice(1150, 1342))
+CLOSE = "great-wave", "starry-night", "udnie"
 MEAN, NEARLY_ALL = 0.1, 2
 """Levels that a painting may be off, on average and in 99.9 % of its values.
 
@@ -26,8 +30,14 @@ def painted(style, device="cpu", **options):
     return Stylizer(style, device=device, threads=1)(photo, **{"stroke": None} | options).pixels
 
 
-def kept(name):
-    with Image.open(FOLDER / f"{name}.png") as image:
+def large(style, size=LARGE):
+    """The bundled photograph in some size, with marks as they are by default."""
+    photo = images.read(assets.demo_photo()).resized(LARGE)
+    return Stylizer(style, device="cpu", threads=1)(photo, size=size).pixels
+
+
+def kept(name, folder=FOLDER):
+    with Image.open(folder / f"{name}.png") as image:
         return np.asarray(image)
 
 
@@ -41,6 +51,9 @@ def main():
         old.unlink()
     for name, style in catalog.bundled().items():
         Image.fromarray(painted(style)).save(FOLDER / f"{name}.png", optimize=True)
+    CROPS.mkdir(exist_ok=True)
+    for name in CLOSE:
+        Image.fromarray(large(name)[PART]).save(CROPS / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ import pytest
 from onnx import numpy_helper
 
 import golden
-from impasto import catalog
+from impasto import catalog, images
 from impasto.inference import runtimes
+from impasto.options import StylizeOptions
 
 NAMES = sorted(catalog.bundled())
 
@@ -48,6 +49,29 @@ def test_one_picture_is_kept_of_each_style():
 @pytest.mark.parametrize("changed", [{"grain": 5.5}, {"strength": 0.98}, {"stroke": 2}])
 def test_a_changed_pipeline_is_seen(changed):
     assert not golden.alike(golden.painted("great-wave", **changed), golden.kept("great-wave"))
+
+
+@pytest.fixture(scope="module", params=golden.CLOSE)
+def large(request):
+    """A style's name, and its painting of a large photograph. It takes a second or two: a small one
+    has no scales to speak of."""
+    assert StylizeOptions().marks_side == 1024
+    return request.param, golden.large(request.param)
+
+
+def test_up_close_a_style_paints_what_is_kept(large):
+    name, painting = large
+    assert golden.alike(painting[golden.PART], golden.kept(name, golden.CROPS))
+
+
+@pytest.mark.usefixtures("marks_as_they_are")
+def test_a_preview_is_the_result_seen_small(large):
+    """As `python -m benchmarks --only look` tells it of all styles, at 4096 pixels."""
+    name, painting = large
+    preview = golden.large(name, 512)
+    small = images.resize_pixels(painting, preview.shape[:2])
+    assert np.corrcoef(small.ravel(), preview.ravel())[0, 1] >= 0.96
+    assert np.abs(small.astype(int) - preview).mean() <= 9
 
 
 @pytest.mark.parametrize("name", ["great-wave", "udnie-tiny"])

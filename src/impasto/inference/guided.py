@@ -101,6 +101,17 @@ class Guided:
         """A forecast of what painting the rows of a picture of this size takes."""
         return min(size[0] * size[1], self._area()) * self.engine.bytes_per_pixel
 
+    def rows(self, width: int, area: int | None = None) -> int:
+        """How many rows of a picture's width a band has of its own, where it has so many pixels
+        with those that it reaches into."""
+        left = (self._area() if area is None else area) - 2 * self._overlap * width
+        return max(_LEAST * self._overlap, band_rows(left, width, self.reach[0]))
+
+    @property
+    def _overlap(self) -> int:
+        step, reach = self.reach
+        return -(-reach // step) * step
+
     def _area(self) -> int:
         """Pixels of a band: smaller ones where several pictures are painted at once, of which
         there is more to keep."""
@@ -115,10 +126,8 @@ class Guided:
         onto: Pixels,
         area: int,
     ) -> None:
-        (height, width), (step, reach) = onto.shape[:2], self.reach
-        overlap = -(-reach // step) * step
-        rows = max(_LEAST * overlap, band_rows(area - 2 * overlap * width, width, step))
-        for part in parts(height, rows, step, overlap):
+        height, width = onto.shape[:2]
+        for part in parts(height, self.rows(width, area), self.reach[0], self._overlap):
             seen = photo(slice(part.seen.start, min(part.seen.stop, height)))
             painting, _ = self._whole(seen, weights, statistics, measured=False)
             onto[part.owned] = painting[part.inner]
