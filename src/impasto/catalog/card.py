@@ -123,6 +123,8 @@ class TrainingRecord(Part):
     style_smoothing: float | None = None
     grain: float | None = None
     calm: bool | None = None
+    lattice_weight: float | None = None
+    """Of a distillation; a training has it among its losses."""
     learning_rate: float | None = None
     tune: str | None = None
     learn_strength: bool | None = field(default=None, metadata={"was": "strength"})
