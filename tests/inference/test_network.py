@@ -158,11 +158,11 @@ def test_a_forecast_is_what_a_runtime_makes(style):
         follower = forecast._Forecaster(read, forecast.photograph(read, height, width))
         result = follower.forecast()
         for name, values in found.items():
-            tensor = follower._tensors[name]
+            tensor = follower.tensors[name]
             assert tensor.shape == values.shape, name
             assert tensor.values is None or np.array_equal(tensor.values, values)
         assert result.largest == max(
-            values.nbytes for name, values in found.items() if not follower._tensors[name].fixed
+            values.nbytes for name, values in found.items() if not follower.tensors[name].fixed
         )
         assert result.largest <= result.peak <= 3 * result.largest
 
