@@ -10,13 +10,16 @@ import pytest
 
 from running import process, run
 
+IN_PIXELS = "stylize", "--stroke", "pixels"
+"""The tests' own size of brush marks is that of this process alone."""
+
 
 @pytest.mark.parametrize(
     ("arguments", "stdin"),
     [
         (("styles", "show", "udnie"), b""),
         (("styles", "--json"), b""),
-        (("stylize", "a.jpg", "-s", "udnie", "--format", "bmp", "-o", "-"), b""),
+        ((*IN_PIXELS, "a.jpg", "-s", "udnie", "--format", "bmp", "-o", "-"), b""),
         (("stylize", "-", "-s", "udnie", "-o", "-"), b"junk"),
         (("stylize", "none.jpg", "-s", "udnie", "--json"), b""),
         (("stylize", "a.jpg", "-s", "\udcff", "--json"), b""),

@@ -10,7 +10,7 @@ from impasto.inference import devices
 from impasto.polishing import learning, polisher
 
 
-@pytest.fixture(autouse=True, scope="package")
+@pytest.fixture(autouse=True, scope="module")
 def small():
     """A step takes a hundredth of the time, the graphs are read once, and curves are not drawn."""
     options = replace(polisher._OPTIONS, crop=64, style_size=96)

@@ -128,8 +128,8 @@ def test_the_camera_is_painted_in_ones_own_painting(sample, artwork):
     sample.set_input_files("#painting", artwork())
     expect(sample.locator("#title")).to_have_text("my painting")
     asked = requests(sample, "/v1/stylize")
-    until(sample, lambda: len(asked) > 3)
-    assert {each.url.rpartition("/")[2] for each in asked} == {"stylize"}  # as a form
+    until(sample, lambda: len(asked) > 4)  # the first may still be of the style before
+    assert {each.url.rpartition("/")[2] for each in asked[1:]} == {"stylize"}  # as a form
     assert max(size(sample)) == 480
     sample.click("#cancel")
     until(sample, lambda: size(sample) == [600, 400])
