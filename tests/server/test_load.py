@@ -34,7 +34,7 @@ def test_two_hundred_clients_all_get_their_own_pictures(service):
             together.wait(60)
             while True:
                 # Without any strength the picture itself comes back, through the network.
-                query = {"style": "great-wave", "strength": 0}
+                query = {"style": "great-wave", "strength": 0, "stroke": "pixels"}
                 found = http.post("/v1/stylize", params=query, content=data)
                 if found.status_code != 429:
                     break
