@@ -82,7 +82,7 @@ print("STATUS", result.index(0).value_name, procedure.get_name())
 print("LAYERS", [each.get_name() for each in image.get_layers()])
 print("MASKS", [bool(each.get_mask()) for each in image.get_layers()])
 if result.index(0) != Gimp.PDBStatusType.SUCCESS:
-    print("SAID", Gimp.get_pdb().get_last_error())
+    print("SAID", result.index(1))
 Gimp.file_save(mode, image, place(folder + "/flat.png"), None)
 """
 
