@@ -9,7 +9,7 @@ HOLDS = """
 import sys
 from pathlib import Path
 from impasto.files import locks
-held = locks.taken(Path(sys.argv[1]), "train")
+held = locks.taken(Path(sys.argv[1]))
 print(bool(held), flush=True)
 sys.stdin.read()
 """
@@ -22,9 +22,9 @@ def test_a_lock_is_held_by_one_process_and_ends_with_it(tmp_path):
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout.readline() == "True\n"
-        assert locks.taken(path, "train") is None
+        assert locks.taken(path) is None
         other.kill()
-    held = locks.taken(path, "train")
-    assert held and locks.taken(path, "train") is None
+    held = locks.taken(path)
+    assert held and locks.taken(path) is None
     held.release()
-    assert locks.taken(path, "train")
+    assert locks.taken(path)

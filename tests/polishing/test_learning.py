@@ -9,12 +9,12 @@ from test_state import COURSE, SHAPES
 
 from impasto import assets
 from impasto.errors import MissingExtraError, TrainingError
-from impasto.files import paths
+from impasto.files import kept_steps, paths
+from impasto.files.kept_steps import WORK
 from impasto.images.photographs import Photographs
 from impasto.options import TrainOptions
-from impasto.polishing import learning, state
+from impasto.polishing import learning
 from impasto.polishing.learning import Lesson, learn
-from impasto.polishing.state import WORK
 from impasto.progress import CancelToken
 
 OPTIONS = TrainOptions(crop=64, learning_rate=0.01)
@@ -89,7 +89,7 @@ def test_stopped_it_goes_on_where_it_was(photographs, tmp_path):
 
 def test_a_state_that_is_damaged_is_said(photographs, tmp_path):
     learnt(photographs, tmp_path)
-    state.paths(tmp_path / WORK)[-1].write_bytes(b"junk")
+    kept_steps.paths(tmp_path / WORK)[-1].write_bytes(b"junk")
     told = []
     learnt(photographs, tmp_path, told=told)
     assert told[0][0].note.endswith("; learning goes on from step 2")

@@ -7,6 +7,7 @@ import pytest
 
 from impasto.catalog import Artwork, Entry
 from impasto.errors import TrainingError
+from impasto.files import kept_steps
 from impasto.polishing import muon, state
 from impasto.polishing.state import Course, State
 
@@ -40,16 +41,16 @@ def same(one, other):
 def test_the_last_two_are_kept_and_the_newest_is_gone_on_from(tmp_path):
     for step in (2, 4, 6):
         state.save(tmp_path, learnt(step), COURSE)
-    assert [path.stem for path in state.paths(tmp_path)] == ["step-0000004", "step-0000006"]
+    assert [path.stem for path in kept_steps.paths(tmp_path)] == ["step-0000004", "step-0000006"]
     found, damaged = state.latest(tmp_path, COURSE, learnt(0).weights)
     same(found, learnt(6))
     assert damaged == []
-    assert (state.steps(tmp_path), state.planned(tmp_path)) == (6, 8)
+    assert (kept_steps.steps(tmp_path), state.planned(tmp_path)) == (6, 8)
 
 
 def test_where_nothing_is_it_begins(tmp_path):
     assert state.latest(tmp_path, COURSE, learnt(0).weights) == (None, [])
-    assert (state.steps(tmp_path), state.planned(tmp_path)) == (0, None)
+    assert (kept_steps.steps(tmp_path), state.planned(tmp_path)) == (0, None)
 
 
 def _changed(data, place=-9):
@@ -133,7 +134,10 @@ def test_more_steps_may_be_taken(tmp_path):
 
 
 def test_one_process_at_a_time_learns(tmp_path):
-    with state.alone(tmp_path), pytest.raises(TrainingError, match="another process is learning"):
+    with (
+        kept_steps.alone(tmp_path),
+        pytest.raises(TrainingError, match="another process is learning"),
+    ):
         state.empty(tmp_path)
     (tmp_path / "sample.png").touch()
     state.empty(tmp_path)

@@ -15,14 +15,15 @@ import numpy as np
 
 from impasto.catalog.hypernetwork import Weights
 from impasto.errors import MissingExtraError, TrainingError
-from impasto.files import atomic
+from impasto.files import atomic, kept_steps
+from impasto.files.kept_steps import WORK
 from impasto.images import from_array
 from impasto.images.grain import grain
 from impasto.images.photographs import Photographs
 from impasto.options import TrainOptions
 from impasto.options.losses import KINDS, TONE
 from impasto.polishing import muon, state
-from impasto.polishing.state import WORK, Course, State
+from impasto.polishing.state import Course, State
 from impasto.polishing.stepping import Step, Stepper
 from impasto.progress import CancelToken, Progress
 from impasto.studio import loss_curves
@@ -84,7 +85,7 @@ def learn(
             stays on disk. Or another process learns there, or another polish was stopped there.
     """
     work = folder / WORK
-    with state.alone(work):
+    with kept_steps.alone(work):
         now = _resumed(course, begun, work, tell)
         weights, moments = dict(now.weights), now.moments
         log = Log(work / "losses.jsonl", now.step, here=True)

@@ -19,13 +19,14 @@ from impasto.catalog.hypernetwork import Weights, filled, parameters
 from impasto.catalog.layout import CARD
 from impasto.distribution import VERSION
 from impasto.errors import OptionError, OutputError, TrainingError, in_memory
-from impasto.files import paths
+from impasto.files import kept_steps, paths
+from impasto.files.kept_steps import WORK
 from impasto.images.photographs import Photographs
 from impasto.options import PolishOptions, StyleOptions, TrainOptions
 from impasto.polishing import engine, state
 from impasto.polishing.folded import with_exported
 from impasto.polishing.learning import Lesson, Tell, learn
-from impasto.polishing.state import WORK, Course, State
+from impasto.polishing.state import Course, State
 from impasto.progress import CancelToken, OnProgress, Progress, silent
 from impasto.studio.training.log import Log
 from impasto.untrusted import whole
@@ -121,7 +122,7 @@ def require_place(folder: Path, *, overwrite: bool) -> None:
     """Raises: OutputError: a style is there, and no polish that was stopped."""
     if overwrite or not (folder / CARD).exists():
         return
-    if (state.planned(folder / WORK) or 0) <= state.steps(folder / WORK):
+    if (state.planned(folder / WORK) or 0) <= kept_steps.steps(folder / WORK):
         raise OutputError(f"{folder} is a style already", hint="--overwrite replaces it")
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,19 +18,14 @@ import safetensors.numpy
 from impasto.catalog import Entry
 from impasto.catalog.hypernetwork import Weights
 from impasto.errors import TrainingError
-from impasto.files import atomic, locks, sealed
+from impasto.files import kept_steps, sealed
 from impasto.files.sealed import BrokenError, Header, Kind
 from impasto.options.fields import Json, flattened
 from impasto.polishing import muon
 from impasto.untrusted import parse_json
 
-WORK = "training"
-"""In a style's folder: all that is needed to go on."""
-_LOCK = "lock"
 _FORMAT = "2"
 _NETWORK, _OPTIMISER = "network.", "optimiser."
-_NAME = re.compile(r"step-([0-9]{7,9})\.safetensors")
-_KEEP = 2
 _FREE = "steps", "save every", "device", "tensorboard"
 """Options that may be others when a polish goes on."""
 
@@ -99,30 +93,12 @@ class State:
 
 def save(work: Path, state: State, course: Course) -> None:
     """Write a state; the last two are kept."""
-    path = work / f"step-{state.step:07}.safetensors"
-    atomic.write(path, state.encoded(course), overwrite=True)
-    there = paths(work)
-    here = there.index(path) + 1
-    for old in [*there[here:], *there[: max(0, here - _KEEP)]]:
-        with contextlib.suppress(OSError):  # not a file that a polish wrote
-            old.unlink(missing_ok=True)
-
-
-def paths(work: Path) -> list[Path]:
-    """The files of states in a folder, the newest last."""
-    there = {path: match for path in work.glob("step-*") if (match := _NAME.fullmatch(path.name))}
-    return sorted(there, key=lambda path: (int(there[path][1]), path.name))
-
-
-def steps(work: Path) -> int:
-    """After how many steps the newest state in a folder was written; 0 without one."""
-    there = paths(work)
-    return int(there[-1].stem.removeprefix("step-")) if there else 0
+    kept_steps.write(work, state.step, state.encoded(course))
 
 
 def planned(work: Path) -> int | None:
     """How many steps the polish in a folder is to take; None without one that can go on."""
-    for path in reversed(paths(work)):
+    for path in reversed(kept_steps.paths(work)):
         with contextlib.suppress(KeyError, ValueError, TypeError):
             options = parse_json(sealed.metadata(path)["options"])
             if isinstance(options, dict):
@@ -138,7 +114,7 @@ def latest(work: Path, course: Course, weights: Weights) -> tuple[State | None, 
         TrainingError: it is of another polish.
     """
     damaged = list[str]()
-    for path in reversed(paths(work)):
+    for path in reversed(kept_steps.paths(work)):
         try:
             return _read(path, course, weights), damaged
         except BrokenError as error:
@@ -146,34 +122,11 @@ def latest(work: Path, course: Course, weights: Weights) -> tuple[State | None, 
     return None, damaged
 
 
-@contextlib.contextmanager
-def alone(work: Path) -> Iterator[None]:
-    """No other process learns in a folder meanwhile.
-
-    Raises:
-        TrainingError: one does already.
-    """
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise atomic.refused(work, error) from error
-    lock = locks.taken(work / _LOCK, "train")
-    if lock is None:
-        raise TrainingError(
-            f"another process is learning in {work}",
-            hint="wait for that one, or name another style with -o",
-        )
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def empty(work: Path) -> None:
     """Drop what another polish left."""
-    with alone(work):
+    with kept_steps.alone(work):
         for old in work.glob("*"):
-            if old.is_file() and old.name != _LOCK:
+            if old.is_file() and old.name != kept_steps.LOCK:
                 old.unlink()
 
 

@@ -187,7 +187,7 @@ class Work:
         if os.path.lexists(self.folder) and not stat.S_ISDIR(self.folder.lstat().st_mode):
             raise OutputError(f"{self.folder} is in the way", hint="remove it, or rename it")
         self.folder.mkdir(exist_ok=True)
-        self._lock = locks.taken(self.folder / "lock", "video")
+        self._lock = locks.taken(self.folder / "lock")
         if self._lock is None:
             raise OutputError(
                 f"{self.target} is being painted by another process",

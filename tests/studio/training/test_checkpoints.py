@@ -6,6 +6,7 @@ import pytest
 
 import spoiled
 from impasto.errors import TrainingError
+from impasto.files import kept_steps
 from impasto.studio.training import checkpoint_file, checkpoints
 from impasto.studio.training.checkpoint import Training
 from spoiled import TRAINING, learnt
@@ -21,13 +22,13 @@ def whole():
 def test_the_last_two_are_kept(tmp_path):
     for step in (2, 4, 6):
         checkpoints.save(tmp_path, learnt(step=step))
-    assert [path.name for path in checkpoints.paths(tmp_path)] == [
+    assert [path.name for path in kept_steps.paths(tmp_path)] == [
         "step-0000004.safetensors",
         "step-0000006.safetensors",
     ]
     latest = checkpoints.latest(tmp_path, TRAINING)
     assert (latest.checkpoint.step, latest.skipped) == (6, ())
-    assert checkpoints.steps(tmp_path) == 6
+    assert kept_steps.steps(tmp_path) == 6
 
 
 @pytest.mark.parametrize("what", HOSTILE)
@@ -54,8 +55,8 @@ def test_pipes_links_and_folders_are_skipped_and_said(whole, tmp_path):
 def test_names_that_no_training_writes_are_none_of_it(whole, tmp_path):
     for name in ("step-x", "step-٠٠٠٠٠٠٩", "step-9", f"step-{'9' * 40}", "step--000004"):
         (tmp_path / f"{name}.safetensors").write_bytes(whole)
-    assert checkpoints.paths(tmp_path) == []
-    assert checkpoints.steps(tmp_path) == 0
+    assert kept_steps.paths(tmp_path) == []
+    assert kept_steps.steps(tmp_path) == 0
 
 
 def test_what_is_written_is_not_dropped_for_what_is_damaged(tmp_path):
@@ -64,7 +65,7 @@ def test_what_is_written_is_not_dropped_for_what_is_damaged(tmp_path):
         (tmp_path / f"step-{step:07}.safetensors").write_bytes(b"damaged")
     assert checkpoints.latest(tmp_path, TRAINING).checkpoint is None
     path = checkpoints.save(tmp_path, learnt(step=2))
-    assert checkpoints.paths(tmp_path) == [path]
+    assert kept_steps.paths(tmp_path) == [path]
     assert checkpoints.latest(tmp_path, TRAINING).checkpoint.step == 2
 
 

@@ -13,9 +13,9 @@ import impasto
 from impasto import catalog, images
 from impasto.catalog.card import Teacher
 from impasto.errors import Cancelled, DeviceError, OptionError, OutputError, TrainingError
+from impasto.files import kept_steps
 from impasto.options import DistillOptions, NetworkOptions
 from impasto.progress import CancelToken
-from impasto.studio.training import checkpoints
 from impasto.studio.training.distill import START, _grounds, distance, distill
 from impasto.studio.training.paintings import learnt_with
 
@@ -121,7 +121,7 @@ def test_a_stopped_one_goes_on_and_learns_the_same(photos, tmp_path):
     assert [each.step for each in steps] == [5, 6]
     whole = distill("udnie", photos, tmp_path / "two", options=options)
     assert broken.levels == whole.levels
-    one, two = (checkpoints.paths(each.folder / "training")[-1] for each in (broken, whole))
+    one, two = (kept_steps.paths(each.folder / "training")[-1] for each in (broken, whole))
     assert one.name == two.name == "step-0000006.safetensors"
     tensors = load_file(two)
     assert all(torch.equal(tensor, tensors[name]) for name, tensor in load_file(one).items())

@@ -11,6 +11,7 @@ import pytest
 
 import spoiled
 from impasto.errors import Cancelled, TrainingError
+from impasto.files import kept_steps
 from impasto.progress import CancelToken
 from impasto.studio.perceptual.losses import TOTAL_VARIATIONS
 from impasto.studio.training import checkpoint_file, checkpoints
@@ -60,7 +61,7 @@ def test_two_do_not_learn_in_one_folder(restart, trained, tmp_path, painting, ph
     before = {path: path.read_bytes() for path in (folder / "training").iterdir()}
     longer = dataclasses.replace(TINY, steps=8)
     with (
-        checkpoints.alone(folder / "training"),
+        kept_steps.alone(folder / "training"),
         pytest.raises(TrainingError, match="another process is learning in") as raised,
     ):
         train(painting, photos, folder, options=longer, restart=restart)
@@ -206,7 +207,7 @@ def test_more_steps_go_on_from_the_end_and_fewer_are_refused(trained, tmp_path, 
     assert told == [7, 8]
     assert weights(folder)[0] == "step-0000008.safetensors"
     assert [line["step"] for line in steps(folder)] == list(range(1, 9))
-    assert checkpoint_file.read(checkpoints.paths(folder / "training")[-1]).step == 8
+    assert checkpoint_file.read(kept_steps.paths(folder / "training")[-1]).step == 8
     with pytest.raises(TrainingError, match="taken 8 steps already, more than 6 - .*--restart"):
         train(painting, photos, folder, options=TINY)
 
@@ -216,7 +217,7 @@ def test_a_training_without_a_whole_checkpoint_begins_anew_and_says_so(
 ):
     folder, notes = tmp_path / "strokes", []
     work = shutil.copytree(trained / "training", folder / "training")
-    for path in checkpoints.paths(work):
+    for path in kept_steps.paths(work):
         path.write_bytes(path.read_bytes()[:1000])
     train(painting, photos, folder, options=TINY, on_progress=lambda p: notes.append(p.note))
     assert [note.endswith("learning begins anew") for note in notes[:3]] == [True, True, False]

@@ -11,9 +11,9 @@ import time
 import pytest
 
 from impasto.errors import Cancelled, MissingExtraError, TrainingError
+from impasto.files import kept_steps
 from impasto.progress import CancelToken
 from impasto.studio.perceptual.losses import TOTAL_VARIATIONS
-from impasto.studio.training import checkpoints
 from impasto.studio.training import train as training
 from impasto.studio.training.loop import prefetched
 from impasto.studio.training.train import train
@@ -100,7 +100,7 @@ def test_weights_that_numbers_do_not_hold_are_said_and_nothing_is_learnt_of_them
     options = dataclasses.replace(TINY, loss=loss, save_every=1, held_out=0)
     with pytest.raises(TrainingError, match="stopped being a number at step 1 - use smaller"):
         train(painting, photos, tmp_path / "s", options=options)
-    assert checkpoints.paths(tmp_path / "s" / "training") == []
+    assert kept_steps.paths(tmp_path / "s" / "training") == []
 
 
 def test_ctrl_c_while_the_style_is_written_ends_with_130(tmp_path, painting, photos, monkeypatch):

@@ -10,8 +10,9 @@ import impasto
 from impasto import catalog, images
 from impasto.catalog import hypernetwork
 from impasto.errors import OptionError, OutputError, PictureError, TrainingError
+from impasto.files import kept_steps
 from impasto.options import NetworkOptions, TrainOptions
-from impasto.studio.training import checkpoint_file, checkpoints
+from impasto.studio.training import checkpoint_file
 from impasto.studio.training.paintings import Painting
 from impasto.studio.training.train import train
 from learning import TINY, same, steps, weights
@@ -114,7 +115,7 @@ def test_learning_can_start_from_what_is_made_of_the_painting_at_once(
     train(painting, photos, tmp_path / "s", options=options, start="any")
     made = catalog.find(painting)
     wanted = hypernetwork.bundled().weights(made.card.prediction.embedding)
-    learnt = checkpoint_file.read(checkpoints.paths(tmp_path / "s" / "training")[-1])
+    learnt = checkpoint_file.read(kept_steps.paths(tmp_path / "s" / "training")[-1])
     for name, each in learnt.built().state_dict().items():
         assert torch.allclose(each, torch.from_numpy(np.array(wanted[name])), atol=1e-4)
     assert learnt.training.sources["start"].startswith("any (")

@@ -21,7 +21,8 @@ from impasto import catalog
 from impasto.catalog import Entry, Style, TrainingRecord
 from impasto.catalog.card import Teacher
 from impasto.errors import TrainingError, in_memory
-from impasto.files import atomic
+from impasto.files import atomic, kept_steps
+from impasto.files.kept_steps import WORK
 from impasto.inference.engine import OnnxEngine
 from impasto.options import DistillOptions, TrainOptions
 from impasto.progress import CancelToken, OnProgress, silent
@@ -30,9 +31,8 @@ from impasto.studio.networks import TransformNetwork
 from impasto.studio.perceptual.losses import lattice_loss
 from impasto.studio.perceptual.objective import Losses
 from impasto.studio.tensors import grained, to_pixels, to_tensor
-from impasto.studio.training import checkpoint_file, checkpoints, init_from, loop
+from impasto.studio.training import checkpoint_file, init_from, loop
 from impasto.studio.training.checkpoint import Checkpoint, Training
-from impasto.studio.training.checkpoints import WORK
 from impasto.studio.training.dataset import Photos
 from impasto.studio.training.loop import Course, Paint, evaluating
 from impasto.studio.training.muon import Group
@@ -140,7 +140,7 @@ def _replaces(target: Path, options: DistillOptions, *, overwrite: bool) -> bool
     Raises:
         OutputError: nobody has asked for that.
     """
-    goes_on = 0 < checkpoints.steps(target / WORK) < options.steps
+    goes_on = 0 < kept_steps.steps(target / WORK) < options.steps
     if goes_on or not (target / catalog.CARD).exists():
         return False
     if not overwrite:

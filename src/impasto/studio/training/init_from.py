@@ -14,14 +14,14 @@ import torch
 from impasto import catalog
 from impasto.catalog import Entry, TrainingRecord, hypernetwork, painted
 from impasto.errors import OptionError, OutputError, TrainingError
-from impasto.files import paths
+from impasto.files import kept_steps, paths
+from impasto.files.kept_steps import WORK
 from impasto.options import StyleOptions, TrainOptions
 from impasto.progress import OnProgress, Progress
 from impasto.studio import networks
 from impasto.studio.networks import TransformNetwork
 from impasto.studio.training import checkpoints
 from impasto.studio.training.checkpoint import Checkpoint, Training
-from impasto.studio.training.checkpoints import WORK
 from impasto.studio.training.dataset import Photos
 from impasto.untrusted import whole
 
@@ -148,10 +148,10 @@ def empty(work: Path, origin: Path | None) -> None:
         TrainingError: another process learns there.
     """
     own = origin if origin and _same(origin.parent, work) else None
-    kept = {checkpoints.LOCK, *([own.name] if own else [])}
-    with checkpoints.alone(work):
+    stays = {kept_steps.LOCK, *([own.name] if own else [])}
+    with kept_steps.alone(work):
         for old in work.glob("*"):
-            if old.is_file() and old.name not in kept:
+            if old.is_file() and old.name not in stays:
                 old.unlink()
         if own:
             own.replace(work / _ORIGIN)

@@ -30,7 +30,7 @@ from torch.optim import Optimizer
 
 from impasto.distribution import need
 from impasto.errors import Cancelled, MissingExtraError, TrainingError
-from impasto.files import atomic
+from impasto.files import atomic, kept_steps
 from impasto.images import from_array
 from impasto.options.losses import KINDS, LATTICE, TONE
 from impasto.progress import CancelToken, OnProgress, Progress
@@ -88,7 +88,7 @@ class Course(Generic[Batch, Network]):
 
     @property
     def work(self) -> Path:
-        return self.folder / checkpoints.WORK
+        return self.folder / kept_steps.WORK
 
 
 def learn(
@@ -115,7 +115,7 @@ def learn(
     paint, stepper = accelerator.prepare(network, optimiser)
     log = Log(course.work / "losses.jsonl", first, accelerator.is_main_process)
     with (
-        checkpoints.alone(course.work) if accelerator.is_main_process else nullcontext(),
+        kept_steps.alone(course.work) if accelerator.is_main_process else nullcontext(),
         closing(prefetched(lesson.fetch, _numbers(first, steps, accelerator))) as batches,
     ):
         for done, batch in enumerate(batches, first + 1):
@@ -258,7 +258,7 @@ def _require_finite(losses: Mapping[str, float], step: int, course: Course[Batch
     bad = [name for name in (*KINDS, _GRADIENT) if not math.isfinite(losses.get(name, 0.0))]
     if not bad:
         return
-    saved = checkpoints.paths(course.work)
+    saved = kept_steps.paths(course.work)
     hint = "use a lower --learning-rate, and --restart to begin anew"
     if step == 1:
         hint = "use smaller weights"

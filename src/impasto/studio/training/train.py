@@ -19,6 +19,7 @@ from torch import Tensor
 
 from impasto import catalog
 from impasto.errors import TrainingError, in_memory
+from impasto.files.kept_steps import WORK
 from impasto.images.picture import Picture
 from impasto.options import TrainOptions
 from impasto.progress import CancelToken, OnProgress, silent
@@ -28,7 +29,6 @@ from impasto.studio.perceptual.objective import Losses, Objective, StylePicture
 from impasto.studio.tensors import grained, to_tensor
 from impasto.studio.training import checkpoint_file, init_from, loop
 from impasto.studio.training.checkpoint import Training
-from impasto.studio.training.checkpoints import WORK
 from impasto.studio.training.dataset import Photos
 from impasto.studio.training.feature_cache import Crops, FeatureCache
 from impasto.studio.training.loop import Course, Paint, evaluating

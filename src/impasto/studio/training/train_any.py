@@ -16,7 +16,8 @@ import torch
 from impasto.catalog.hypernetwork import Learnt
 from impasto.catalog.layout import CARD
 from impasto.errors import OutputError, TrainingError, in_memory
-from impasto.files import atomic
+from impasto.files import atomic, kept_steps
+from impasto.files.kept_steps import WORK
 from impasto.images.photographs import digest, parted
 from impasto.options import TrainAnyOptions
 from impasto.progress import CancelToken, OnProgress, silent
@@ -24,11 +25,10 @@ from impasto.studio import hypernetwork as hypernetworks
 from impasto.studio import networks
 from impasto.studio.export.publish import write_hypernetwork
 from impasto.studio.perceptual import loading
-from impasto.studio.training import bank, checkpoints, init_from, loop, start_any
+from impasto.studio.training import bank, init_from, loop, start_any
 from impasto.studio.training.any_lesson import AnyLesson, Held
 from impasto.studio.training.averaged import Averaged
 from impasto.studio.training.checkpoint import Checkpoint, Training
-from impasto.studio.training.checkpoints import WORK
 from impasto.studio.training.dataset import pictures, tell
 from impasto.studio.training.log import Log
 from impasto.studio.training.loop import Course
@@ -113,7 +113,7 @@ def train_any(
 
 def _require_free(folder: Path, *, restart: bool) -> None:
     """Raises: OutputError: the folder holds something, and no training that could go on."""
-    if not restart and (folder / CARD).exists() and not checkpoints.paths(folder / WORK):
+    if not restart and (folder / CARD).exists() and not kept_steps.paths(folder / WORK):
         raise OutputError(
             f"{folder} holds a style, or a hypernetwork, already",
             hint="--restart replaces it, -o names another",
