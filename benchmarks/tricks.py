@@ -56,8 +56,8 @@ def _trained(name: str, plan: Plan) -> dict[str, Any]:
     (measured,) = complexity.measure([name], FULL_HD)
     return {
         f"objective after {plan.steps} steps": training["validation"],
-        f"time at {said(FULL_HD)}": measured["ms"],
-        "parameters": measured["parameters"],
+        f"time at {said(FULL_HD)}": measured.ms,
+        "parameters": measured.parameters,
     }
 
 

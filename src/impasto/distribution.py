@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 TYPE_CHECKING = False  # typing would make importing impasto slower
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import ModuleType
 
 VERSION = "0.1.0"
@@ -44,10 +47,23 @@ def need(module: str, extra: str, what: str = "") -> ModuleType:
     """
     from importlib import import_module
 
+    with needs(extra, what):
+        return import_module(module)
+
+
+@contextmanager
+def needs(extra: str, what: str = "") -> Iterator[None]:
+    """Imports inside it ask for an extra where a package is missing.
+
+    ``what`` is what cannot be done without it, in words.
+
+    Raises:
+        MissingExtraError: a module, or something that it needs, is not installed.
+    """
     from impasto.errors import MissingExtraError
 
     try:
-        return import_module(module)
+        yield
     except ModuleNotFoundError as error:
         raise MissingExtraError(extra, what or f"this (it needs {error.name})") from error
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from impasto.cli.flags import Json, Quiet, with_options
 from impasto.cli.studio import end_if_cancelled, stop_gently
-from impasto.distribution import need
+from impasto.distribution import needs
 from impasto.errors import OptionError
 from impasto.options import SearchOptions
 from impasto.progress import CancelToken
@@ -65,6 +64,8 @@ def lab(
         return
     if not experiment:
         raise OptionError("no experiment was given", hint="impasto lab --list names them")
+    with needs("lab"):
+        from impasto.lab import report, runs
     study = _study(experiment, content or [], style or [], {"size": size, "steps": steps})
     for note in study.notes:
         terminal.say(note)
@@ -73,17 +74,17 @@ def lab(
         terminal.bar("running", lines=True) as move,
         stop_gently(cancel, terminal, "the same command goes on from here"),
     ):
-        done = lab_file("runs").run(
-            trials, out, workers=workers, ray=ray, on_progress=move, cancel=cancel
-        )
+        done = runs.run(trials, out, workers=workers, ray=ray, on_progress=move, cancel=cancel)
     end_if_cancelled(cancel)
-    page = lab_file("report").write(study, done, out)
+    page = report.write(study, done, out)
     if _say_done(page, done, terminal):
         raise typer.Exit(1)
 
 
 def _list(terminal: Terminal) -> None:
-    shipped = lab_file("experiment").shipped()
+    with needs("lab"):
+        from impasto.lab.experiment import shipped as experiments
+    shipped = experiments()
     if terminal.as_json:
         terminal.print_json(shipped)
     else:
@@ -94,7 +95,9 @@ def _study(
     name: str, contents: list[Path], styles: list[Path], base: dict[str, int | None]
 ) -> Experiment:
     """The experiment of this name with these pictures, where some are given."""
-    study: Experiment = lab_file("experiment").find(name).with_pictures(contents, styles)
+    with needs("lab"):
+        from impasto.lab.experiment import find
+    study = find(name).with_pictures(contents, styles)
     if not study.contents:
         from impasto.assets import demo_photo
 
@@ -132,12 +135,14 @@ def search(
     Writes the best balances of what matters to the eye as a sheet to choose from, and each as
     a recipe that impasto train --recipe takes. The same command goes on with more trials.
     """
+    with needs("lab"):
+        from impasto.lab.search import search as look_for
     terminal, cancel = Terminal(quiet=quiet), CancelToken()
     with (
         terminal.bar("searching", lines=True) as move,
         stop_gently(cancel, terminal, "the same command goes on from here"),
     ):
-        choices = lab_file("search").search(
+        choices = look_for(
             content, style, out, options=options, storage=storage, on_progress=move, cancel=cancel
         )
     rows = [
@@ -148,12 +153,3 @@ def search(
         terminal.table(("choice", *choices[0].values, "with"), rows)
         terminal.say(f"Look at {out / 'sheet.jpg'}, then: impasto train --recipe {out}/A.toml ...")
     end_if_cancelled(cancel)
-
-
-def lab_file(module: str) -> ModuleType:
-    """A file of the lab.
-
-    Raises:
-        MissingExtraError: it needs a package that is not installed.
-    """
-    return need(f"impasto.lab.{module}", "lab")

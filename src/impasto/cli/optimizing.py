@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from impasto.cli.flags import Overwrite, Quiet, Taken, Values, with_options
-from impasto.cli.studio import end_if_cancelled, stop_gently, studio_file
+from impasto.cli.studio import end_if_cancelled, stop_gently
+from impasto.distribution import needs
 from impasto.errors import OptionError
 from impasto.options import OptimizeOptions, WriteOptions
 from impasto.progress import CancelToken, Progress
@@ -89,7 +90,8 @@ def redo(
     """Paint a picture again by the recipe that it holds (needs impasto[train])."""
     from impasto import images
 
-    recipe = studio_file("optimization.recipe")
+    with needs("train"):
+        from impasto.studio.optimization import recipe
     record = recipe.read(images.read(painting))
     options = recipe.options(record)
     if device:
@@ -123,7 +125,9 @@ class _Outputs:
         files = [path for path in (self.out, self.log, self.plot) if path]
         atomic.require_places(files, inputs, overwrite=self.overwrite)
         if self.plot:
-            studio_file("loss_curves").require()
+            with needs("train"):
+                from impasto.studio import loss_curves
+            loss_curves.require()
 
     def preview(self, step: Step) -> None:
         """Write the picture so far, now and then."""
@@ -142,8 +146,9 @@ class _Outputs:
             text = "".join(f"{line}\n" for line in lines)
             atomic.write(self.log, text.encode(), overwrite=True)
         if self.plot:
-            curves = studio_file("loss_curves").png(losses, self.out.name)
-            atomic.write(self.plot, curves, overwrite=True)
+            from impasto.studio import loss_curves
+
+            atomic.write(self.plot, loss_curves.png(losses, self.out.name), overwrite=True)
 
 
 def _paint(
@@ -156,7 +161,9 @@ def _paint(
     masks: list[Path],
 ) -> None:
     outputs.require([content, *styles, *masks, options.init])
-    studio, cancel = studio_file("optimization.optimize"), CancelToken()
+    with needs("train"):
+        from impasto.studio.optimization import optimize as studio
+    cancel = CancelToken()
     losses: list[dict[str, float]] = []
 
     with (

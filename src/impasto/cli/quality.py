@@ -18,7 +18,8 @@ from impasto.cli.flags import (
     style_names,
     with_options,
 )
-from impasto.cli.studio import end_if_cancelled, network_of, stop_gently, studio_file
+from impasto.cli.studio import end_if_cancelled, network_of, stop_gently
+from impasto.distribution import needs
 from impasto.errors import OptionError
 from impasto.options import (
     DistillOptions,
@@ -47,7 +48,9 @@ _Out = Annotated[
 
 def _distill_base(others: Values) -> DistillOptions:
     if others["tier"]:
-        return DistillOptions(network=studio_file("networks").preset(others["tier"]))
+        with needs("train"):
+            from impasto.studio.networks import preset
+        return DistillOptions(network=preset(others["tier"]))
     if others["start"]:
         return DistillOptions(network=network_of(others["start"]))
     return DistillOptions()
@@ -82,12 +85,14 @@ def distill(
     It paints several times as fast: for films, cameras and phones. Stopped by Ctrl-C or worse,
     the same command goes on where it was.
     """
+    with needs("train"):
+        from impasto.studio.training.distill import distill as teach
     terminal, cancel = Terminal(quiet=quiet), CancelToken()
     with (
         terminal.bar("learning", lines=True) as move,
         stop_gently(cancel, terminal, "the same command goes on from here"),
     ):
-        distilled = studio_file("training.distill").distill(
+        distilled = teach(
             style, photos, out, options=options, start=start, title=title or "",
             overwrite=overwrite, restart=restart, on_progress=move, cancel=cancel,
         )  # fmt: skip
@@ -113,9 +118,11 @@ def quantize(
     It is a half to two thirds as large; whether it is faster depends on the computer, and is said.
     One that paints visibly otherwise is refused.
     """
+    with needs("train"):
+        from impasto.studio.export.quantize import quantize as in_8_bits
     terminal = Terminal(quiet=quiet)
     with terminal.bar("quantising", lines=True) as move:
-        quantized = studio_file("export.quantize").quantize(
+        quantized = in_8_bits(
             style, photos, out, options=options, overwrite=overwrite, on_progress=move
         )
     difference = quantized.difference
@@ -162,8 +169,10 @@ def evaluate(
             f"{len(what)} of a style, a painting and a folder of photographs are given",
             hint="impasto evaluate STYLE PAINTING PHOTOS, or evaluate --any PAINTINGS PHOTOS",
         )
+    with needs("train"):
+        from impasto.studio.evaluation.evaluate import evaluate as measure
     with terminal.bar("measuring", lines=True) as move:
-        evaluation = studio_file("evaluation.evaluate").evaluate(
+        evaluation = measure(
             what[0], Path(what[1]), Path(what[2]), options=options, on_progress=move
         )
     if as_json:
@@ -181,6 +190,9 @@ def _evaluate_any(
             f"{len(what)} of a folder of paintings and one of photographs are given",
             hint="impasto evaluate --any PAINTINGS PHOTOS",
         )
+    with needs("train"):
+        from impasto.studio.evaluation.any_painting import evaluate_any
+    paintings, photos = what
 
     def learnt_on(painting: Path, work: Path, amount: str) -> Style:
         from impasto.polishing import polish
@@ -188,8 +200,8 @@ def _evaluate_any(
         return polish(painting, work, PolishOptions(polish=amount), style=made).style
 
     with terminal.bar("measuring", lines=True) as move:
-        evaluation = studio_file("evaluation.any_painting").evaluate_any(
-            *what, learnt_on, options=options, style=made, on_progress=move
+        evaluation = evaluate_any(
+            paintings, photos, learnt_on, options=options, style=made, on_progress=move
         )
     if terminal.as_json:
         terminal.print_json(evaluation.record())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated
 from urllib.parse import quote
 
@@ -19,16 +18,12 @@ from impasto.cli.flags import (
     style_names,
     with_options,
 )
-from impasto.distribution import need
+from impasto.distribution import needs
 from impasto.errors import OptionError
 from impasto.options import ServeOptions
 from impasto.terminal import Terminal
 
 _Limits = Annotated[ServeOptions, Taken(env="IMPASTO_")]
-
-
-def _service() -> ModuleType:
-    return need("impasto.server.run", "serve", "the service")
 
 
 @with_options
@@ -46,9 +41,11 @@ def serve(
     The page is at the address that is printed, the API's documentation at /docs. Flags may
     be given as IMPASTO_TOKEN, IMPASTO_HOST and so on, for containers.
     """
+    with needs("serve", "the service"):
+        from impasto.server import run
     terminal = Terminal(quiet=quiet, verbose=verbose)
     if check:
-        _service().check(options)
+        run.check(options)
         terminal.say("it is ready")
         return
 
@@ -56,7 +53,7 @@ def serve(
         secret = f"#token={quote(options.token, safe='')}" if options.token else ""
         terminal.say(f"{address}{secret}  (Ctrl-C stops it)")
 
-    _service().serve(options, on_ready, log=verbose)
+    run.serve(options, on_ready, log=verbose)
 
 
 def page(
@@ -92,5 +89,7 @@ def worker(*, quiet: Quiet = False, options: _Limits) -> None:
     """
     if not options.redis:
         raise OptionError("no Redis was given", hint="--redis redis://HOST:6379/0")
+    with needs("serve", "the service"):
+        from impasto.server import run
     Terminal(quiet=quiet).say("waiting for jobs  (Ctrl-C stops it)")
-    _service().work(options)
+    run.work(options)

@@ -8,13 +8,13 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from impasto.cli.flags import Json, Threads
-from impasto.distribution import need
+from impasto.distribution import needs
 from impasto.errors import OptionError
 from impasto.images.raster import Size
 from impasto.options import NetworkOptions, PolishOptions, ReadOptions, StyleOptions
@@ -34,17 +34,20 @@ def networks(
     as_json: Json = False,
 ) -> None:
     """List the transform networks, with size and speed here (needs impasto[train])."""
-    wanted = names or list(studio_file("networks").NETWORKS)
+    with needs("train"):
+        from impasto.studio.evaluation.complexity import measure
+        from impasto.studio.networks import NETWORKS
+    wanted = names or list(NETWORKS)
     records, terminal = [], Terminal(as_json=as_json)
     with terminal.bar("measuring") as move:
-        for record in studio_file("evaluation.complexity").measure(wanted, _size(size), threads):
+        for record in measure(wanted, _size(size), threads):
             records.append(record)
             move(Progress(len(records), len(wanted)))
     if as_json:
-        terminal.print_json(records)
+        terminal.print_json([each._asdict() for each in records])
         return
     rows = [
-        (each["name"], f"{each['parameters']:,}", f"{each['gmac']:.1f}", f"{each['ms']:.0f}")
+        (each.name, f"{each.parameters:,}", f"{each.gmac:.1f}", f"{each.ms:.0f}")
         for each in records
     ]
     terminal.table(("network", "parameters", f"GMAC at {size}", "ms here"), rows)
@@ -74,8 +77,11 @@ def layers(
     as_json: Json = False,
 ) -> None:
     """List a loss network's layers and their shapes (needs impasto[train])."""
-    loaded = studio_file("perceptual.loading").load(network, weights=weights)
-    shapes = studio_file("perceptual.backbone").shapes(loaded, size)
+    with needs("train"):
+        from impasto.studio.perceptual.backbone import shapes as shapes_of
+        from impasto.studio.perceptual.loading import load
+    loaded = load(network, weights=weights)
+    shapes = shapes_of(loaded, size)
     terminal = Terminal(as_json=as_json)
     if as_json:
         terminal.print_json({name: list(shape) for name, shape in shapes.items()})
@@ -89,9 +95,9 @@ def layers(
 
 def network_of(start: str) -> NetworkOptions:
     """The shape of the network that a training shall begin with."""
-    path = studio_file("training.checkpoints").find(start)
-    network: NetworkOptions = studio_file("training.checkpoint_file").read(path).network
-    return network
+    with needs("train"):
+        from impasto.studio.training import checkpoint_file, checkpoints
+    return checkpoint_file.read(checkpoints.find(start)).network
 
 
 def polished(
@@ -122,15 +128,6 @@ def polished(
             f"after {result.steps} steps"
         )
     return result
-
-
-def studio_file(module: str) -> ModuleType:
-    """A file of the studio.
-
-    Raises:
-        MissingExtraError: it needs a package that is not installed.
-    """
-    return need(f"impasto.studio.{module}", "train")
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
@@ -21,8 +21,10 @@ from impasto.cli.flags import (
     Year,
     with_options,
 )
-from impasto.cli.studio import end_if_cancelled, network_of, stop_gently, studio_file
+from impasto.cli.studio import end_if_cancelled, network_of, stop_gently
+from impasto.distribution import needs
 from impasto.errors import OptionError
+from impasto.files.kept_steps import WORK
 from impasto.options import TrainAnyOptions, TrainOptions
 from impasto.progress import CancelToken
 from impasto.terminal import Terminal
@@ -37,12 +39,24 @@ _ANY = "any"
 
 def _train_base(others: Values) -> TrainOptions:
     recipe, tier, start = others["recipe"], others["tier"], others["start"]
-    options = studio_file("training.paintings").read(recipe).options if recipe else TrainOptions()
+    with needs("train"):
+        from impasto.studio.networks import preset
+        from impasto.studio.training.paintings import read
+    options = read(recipe).options if recipe else TrainOptions()
     if tier:
-        return replace(options, network=studio_file("networks").preset(tier))
+        return replace(options, network=preset(tier))
     if start and not recipe and start != _ANY:
         return replace(options, network=network_of(start))
     return options
+
+
+class _About(TypedDict):
+    """What a card says of one painting, in the words of its options."""
+
+    title: str
+    artist: str
+    year: str
+    licence: str
 
 
 _Pictures = Annotated[
@@ -95,16 +109,19 @@ def train(
     Several paintings share one network, and can be blended. Stopped by Ctrl-C or worse,
     the same command goes on where it was.
     """
-    train_styles = studio_file("training.train").train
+    with needs("train"):
+        from impasto.studio.training.train import train as train_styles
     first = os.environ.get("RANK", "0") == "0"  # of the processes that a launcher started
     terminal, cancel = Terminal(quiet=quiet or not first), CancelToken()
-    about = {"title": title, "artist": artist, "year": year, "licence": licence}
+    about: _About = {
+        "title": title or "", "artist": artist or "", "year": year or "", "licence": licence or ""
+    }  # fmt: skip
     *files, photos = pictures
     with (
         terminal.bar("learning", lines=True) as move,
         stop_gently(cancel, terminal, "the same command goes on from here"),
     ):
-        chosen = _recipe(files, recipe, {k: v for k, v in about.items() if v})
+        chosen = _recipe(files, recipe, about)
         for note in chosen.notes:
             terminal.say(note)
         folder = train_styles(
@@ -118,12 +135,9 @@ def train(
 def _any_base(others: Values) -> TrainAnyOptions:
     if others["start"] is None:
         return TrainAnyOptions()
-    folder = Path(others["out"]) / studio_file("training.checkpoints").WORK
-    found = studio_file("training.start_any")
-    options: TrainAnyOptions = found.options_of(
-        found.find(others["start"], folder, others["restart"])
-    )
-    return options
+    with needs("train"):
+        from impasto.studio.training.start_any import find, options_of
+    return options_of(find(others["start"], Path(others["out"]) / WORK, others["restart"]))
 
 
 @with_options
@@ -149,12 +163,14 @@ def train_any(
     It takes some thousand pictures of each kind, and hours on a processor. Stopped by Ctrl-C or
     worse, the same command goes on where it was.
     """
+    with needs("train"):
+        from impasto.studio.training.train_any import train_any as teach
     terminal, cancel = Terminal(quiet=quiet), CancelToken()
     with (
         terminal.bar("learning", lines=True) as move,
         stop_gently(cancel, terminal, "the same command goes on from here"),
     ):
-        taught = studio_file("training.train_any").train_any(
+        taught = teach(
             paintings, photos, out, options=options, start=start, restart=restart,
             on_progress=move, cancel=cancel,
         )  # fmt: skip
@@ -175,18 +191,18 @@ def _say_learnt(folder: Path, terminal: Terminal) -> None:
     terminal.say(f"Try: impasto stylize photo.jpg -s {named}")
 
 
-def _recipe(files: list[Path], recipe: Path | None, about: dict[str, str]) -> Recipe:
+def _recipe(files: list[Path], recipe: Path | None, about: _About) -> Recipe:
     """What is to be learnt and where that begins, from the arguments or from a recipe."""
     if bool(files) == bool(recipe):
         raise OptionError(
             "paintings and a recipe do not go together" if recipe else "no painting was given",
             hint="impasto train PAINTING... PHOTOS -o NAME, or --recipe FILE PHOTOS -o NAME",
         )
-    if about and len(files) != 1:
-        raise OptionError(
-            f"--{next(iter(about))} is of one painting", hint="use a recipe for several"
-        )
-    studio = studio_file("training.paintings")
+    given = [f"--{name}" for name, text in about.items() if text]
+    if given and len(files) != 1:
+        raise OptionError(f"{given[0]} is of one painting", hint="use a recipe for several")
+    with needs("train"):
+        from impasto.studio.training.paintings import Painting, Recipe, read
     if recipe:
-        return studio.read(recipe)
-    return studio.Recipe([studio.Painting(file, **about) for file in files], TrainOptions())
+        return read(recipe)
+    return Recipe([Painting(file, **about) for file in files], TrainOptions())

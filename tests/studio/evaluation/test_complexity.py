@@ -9,9 +9,9 @@ from impasto.studio.evaluation import complexity
 
 def test_each_network_is_counted_and_measured():
     (record,) = complexity.measure(["tiny"], (64, 96), threads=1)
-    assert record["name"] == "tiny"
-    assert record["parameters"] == 27_131
-    assert record["ms"] > 0
+    assert record.name == "tiny"
+    assert record.parameters == 27_131
+    assert record.ms > 0
     with pytest.raises(OptionError, match="no network"):
         list(complexity.measure(["huge"], (64, 96)))
 

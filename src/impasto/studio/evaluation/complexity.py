@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import TypedDict
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from impasto.studio.networks import TransformNetwork
 _RUNS = 3
 
 
-class Complexity(TypedDict):
+class Complexity(NamedTuple):
     """What a network has to compute, and how long that takes here."""
 
     name: str
@@ -41,12 +41,12 @@ def measure(names: Sequence[str], size: Size, threads: int | None = None) -> Ite
         torch.manual_seed(0)
         network = networks.build(networks.preset(name)).eval()
         engine = OnnxEngine(onnx_graph.to_onnx(network), device="cpu", threads=threads)
-        yield {
-            "name": name,
-            "parameters": sum(weight.numel() for weight in network.parameters()),
-            "gmac": macs(network, size) / 1e9,
-            "ms": min(_seconds(engine, pixels) for _ in range(_RUNS)) * 1000,
-        }
+        yield Complexity(
+            name,
+            parameters=sum(weight.numel() for weight in network.parameters()),
+            gmac=macs(network, size) / 1e9,
+            ms=min(_seconds(engine, pixels) for _ in range(_RUNS)) * 1000,
+        )
 
 
 def macs(network: TransformNetwork, size: Size) -> int:
