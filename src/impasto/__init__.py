@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     from impasto.studio.training.paintings import Painting as Painting
     from impasto.studio.training.train import train as train
     from impasto.stylization.contact_sheet import sheet as sheet
+    from impasto.stylization.layers import stylize as stylize
     from impasto.stylization.stylizer import Stylizer as Stylizer
-    from impasto.stylization.stylizer import stylize as stylize
 del TYPE_CHECKING  # no public name
 
 
@@ -74,7 +74,8 @@ _HOMES = {
     ),
     "progress": ("CancelToken", "Progress"),
     "stylization.contact_sheet": ("sheet",),
-    "stylization.stylizer": ("Stylizer", "stylize"),
+    "stylization.layers": ("stylize",),
+    "stylization.stylizer": ("Stylizer",),
 }
 _STUDIO = {
     "studio.training.distill": ("distill",),

@@ -11,7 +11,7 @@ from impasto.files import paths
 from impasto.inference import runtimes
 from impasto.options import StylizeOptions
 from impasto.progress import CancelToken, silent
-from impasto.stylization import batch
+from impasto.stylization import batch, layers
 from impasto.stylization.batch import Settings
 from impasto.stylization.stylizer import Stylizer
 from running import run
@@ -143,7 +143,7 @@ def loads(monkeypatch):
             found.append((style.name, "film" if more.get("steady") else "pictures"))
             super().__init__(style, **more)
 
-    monkeypatch.setattr(batch, "Stylizer", Told)
+    monkeypatch.setattr(layers, "Stylizer", Told)
     return found
 
 
@@ -221,7 +221,7 @@ def test_a_style_that_only_the_runtime_refuses_is_an_error_of_its_jobs_or_of_all
                 raise StyleError("onnxruntime refuses the network")
             super().__init__(style, **more)
 
-    monkeypatch.setattr(batch, "Stylizer", Refusing)
+    monkeypatch.setattr(layers, "Stylizer", Refusing)
     odd = changed(style, folder / "odd", style.model())
     styles = {style.name: style, "odd": odd}
     tasks = paths.plan(paths.find([folder / "0.png"]), [*styles], f"{folder}/out/")

@@ -11,7 +11,7 @@ from impasto.errors import OptionError, PictureError, StyleError
 from impasto.images.picture import Picture
 from impasto.inference import engine
 from impasto.options import StylizeOptions
-from impasto.stylization import stylizer
+from impasto.stylization import layers
 from impasto.stylization.film import look
 from impasto.stylization.stylizer import Stylizer
 
@@ -243,10 +243,10 @@ def test_a_film_may_fade_to_a_single_colour_but_not_begin_with_it(style, photo, 
 
 
 def test_a_style_stays_loaded(photo, style):
-    stylizer._loaded.cache_clear()
+    layers._loaded.cache_clear()
     for _ in range(3):
         impasto.stylize(photo, style)
-    assert stylizer._loaded.cache_info().misses == 1
+    assert layers._loaded.cache_info().misses == 1
 
 
 PAIRS = [

@@ -14,6 +14,7 @@ from impasto import distribution
 from impasto.cli import (
     gimp,
     lab,
+    masking,
     optimizing,
     paint,
     quality,
@@ -36,8 +37,8 @@ app = typer.Typer(
 )
 app.add_typer(styles.app, name="styles")
 app.add_typer(gimp.app, name="gimp")
+app.command(cls=masking.Ordered)(paint.stylize)
 for command in (
-    paint.stylize,
     paint.sheet,
     styles.style,
     paint.demo,

@@ -83,8 +83,8 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     Parameters that are options, such as ``write: WriteOptions`` or ``Annotated[ReadOptions,
     Taken(only=("max_pixels",))]``, get the object that the flags make. In the help the flags
     stand where the parameter does. Options inside options are flattened, and layers are given
-    with commas. A knob's old name is a flag, too, that no help shows; who uses it is told the
-    new one.
+    with commas. A parameter called ``context`` gets typer's. A knob's old name is a flag, too,
+    that no help shows; who uses it is told the new one.
 
     Raises:
         TypeError: two flags have one name.
@@ -93,6 +93,8 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     taken_by = {p.name: _Made.of(p.annotation) for p in signature.parameters.values()}
     parameters = [inspect.Parameter("context", _KEYWORD, annotation=typer.Context)]
     for each in signature.parameters.values():
+        if each.name == "context":  # it is the command's, too
+            continue
         options = taken_by[each.name]
         parameters += options.parameters if options else [each.replace(kind=_KEYWORD)]
     if doubled := [n for n, count in Counter(p.name for p in parameters).items() if count > 1]:
@@ -102,6 +104,8 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
         taken = {name: options for name, options in taken_by.items() if options}
         flags = {p.name for options in taken.values() for p in options.parameters}
         others = {name: value for name, value in values.items() if name not in flags}
+        if "context" in signature.parameters:
+            others["context"] = context
         command(**others, **{k: v.object(context, values, others) for k, v in taken.items()})
 
     run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -29,6 +28,7 @@ from impasto.cli.flags import (
     style_names,
     with_options,
 )
+from impasto.cli.masking import Masks, looks, owners, without_masks
 from impasto.cli.studio import polished, stop_gently
 from impasto.errors import OptionError, OutputError, reason
 from impasto.inference import devices
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from impasto.catalog import Style
     from impasto.files.paths import Task
     from impasto.images.raster import File
+    from impasto.stylization.layers import Styles as Look
     from impasto.stylization.results import Settings
 
 
@@ -50,7 +51,9 @@ if TYPE_CHECKING:
 def stylize(
     inputs: Inputs = None,
     style: Styles = None,
+    mask: Masks = None,
     *,
+    context: typer.Context,
     out: Out = None,
     options: StylizeOptions,
     painting: StyleOptions,
@@ -74,8 +77,8 @@ def stylize(
     a minute before. photo.jpg becomes
     photo.great-wave.jpg beside it, or in the folder that -o names; a folder's tree is mirrored
     there, and what it holds of earlier results is left alone. A file that fails does not stop
-    the others. Films (needs impasto[video]) keep sound and timing; one that was stopped goes on
-    with the same command.
+    the others. --mask sky.png paints only what is white in that picture. Films (needs
+    impasto[video]) keep sound and timing; one that was stopped goes on with the same command.
     """
     from impasto.files import paths
     from impasto.stylization import results
@@ -85,7 +88,8 @@ def stylize(
         raise OptionError("no picture was given", hint="impasto stylize photo.jpg -s great-wave")
     if not style:
         raise catalog.none_given(inputs)
-    chosen = _by_name(_styles(style, painting, polish, terminal, inputs))
+    styles = _styles(style, painting, polish, terminal, inputs)
+    chosen = _by_name(looks(styles, mask or (), owners(context), read))
     settings = results.Settings(
         options, read, write,
         device=devices.valid(device), threads=devices.valid_threads(threads), overwrite=overwrite,
@@ -96,8 +100,9 @@ def stylize(
         _pipe(inputs, list(chosen.values()), out, format, settings, terminal)
         return
     found = paths.survey(inputs)
-    tasks = paths.plan(found.files, list(chosen), out, format=format, known=catalog.styles())
-    lone = len(found.files) == 1 and found.files[0].named
+    files = without_masks(found.files, mask or ())
+    tasks = paths.plan(files, list(chosen), out, format=format, known=catalog.styles())
+    lone = len(files) == 1 and files[0].named
     _run(tasks, chosen, settings, terminal, ray=ray, lone=lone, left_out=found.left_out)
 
 
@@ -123,8 +128,8 @@ def _styles(
         yield result.style
 
 
-def _by_name(styles: Iterable[Style]) -> dict[str, Style]:
-    named: dict[str, Style] = {}
+def _by_name(styles: Iterable[Look]) -> dict[str, Look]:
+    named: dict[str, Look] = {}
     for style in styles:
         if named.setdefault(style.name, style) != style:
             raise OptionError(
@@ -136,7 +141,7 @@ def _by_name(styles: Iterable[Style]) -> dict[str, Style]:
 
 def _run(
     tasks: Sequence[Task],
-    styles: Mapping[str, Style],
+    styles: Mapping[str, Look],
     settings: Settings,
     terminal: Terminal,
     *,
@@ -183,7 +188,7 @@ def _run(
 
 def _pipe(
     inputs: list[str],
-    styles: list[Style],
+    styles: list[Look],
     out: str | None,
     format: str | None,
     settings: Settings,
@@ -192,7 +197,7 @@ def _pipe(
     """One picture from standard input, to standard output, or both."""
     from impasto import images
     from impasto.files import atomic, paths
-    from impasto.stylization.stylizer import Stylizer
+    from impasto.stylization.layers import painter
 
     if len(inputs) > 1 or len(styles) > 1:
         raise OptionError("- takes one picture and one style")
@@ -206,8 +211,8 @@ def _pipe(
         )
     source: File = sys.stdin.buffer if inputs[0] == "-" else inputs[0]
     photo = images.read(source, settings.read)
-    stylizer = Stylizer(styles[0], device=settings.device, threads=settings.threads)
-    painting = stylizer(photo, **asdict(settings.stylize))
+    stylizer = painter(styles[0], device=settings.device, threads=settings.threads)
+    painting = stylizer.painted(photo, settings.stylize)
     for note in painting.notes:
         terminal.say(f"  {inputs[0]}: {note}")
     own = photo.format if photo.format and photo.format != "GIF" else "PNG"

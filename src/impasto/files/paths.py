@@ -324,7 +324,8 @@ def _without_results(found: Sequence[Found], styles: Collection[str]) -> list[Fo
     stems = {item.path.stem for item in found} | {item.path.name for item in found}
     names = "|".join(map(re.escape, sorted({*styles, *_SHEETS}, key=len, reverse=True)))
     share = rf"(?:{names})-\d+(?:-\d+)?"
-    styled = re.compile(rf"(?:{names})|{share}(?:-{share})+")  # one, or a blend of several
+    one = rf"(?:{names}|{share}(?:-{share})+)"  # or a blend of several
+    styled = re.compile(rf"{one}(?:-and-{one})*")  # or each where its mask says
 
     def is_result(item: Found) -> bool:
         stem, _, style = item.path.stem.rpartition(".")

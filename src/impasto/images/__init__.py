@@ -4,6 +4,8 @@ from impasto.images.codecs.encode import encode
 from impasto.images.codecs.metadata import comment, with_comment
 from impasto.images.codecs.pillow import (
     BICUBIC,
+    BILINEAR,
+    averaged,
     enlarging,
     resize,
     resize_pixels,
@@ -16,8 +18,10 @@ from impasto.images.raster import Size
 
 __all__ = [
     "BICUBIC",
+    "BILINEAR",
     "Picture",
     "Size",
+    "averaged",
     "comment",
     "compose",
     "encode",

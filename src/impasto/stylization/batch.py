@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,13 +20,13 @@ from impasto.files import atomic, paths
 from impasto.inference import runtimes
 from impasto.options import ReadOptions
 from impasto.progress import CancelToken, OnProgress, silent
+from impasto.stylization import layers
 from impasto.stylization.results import Result, Settings, is_there
-from impasto.stylization.stylizer import Stylizer
 
 if TYPE_CHECKING:
-    from impasto.catalog import Style
     from impasto.files.paths import Task
     from impasto.images.picture import Picture
+    from impasto.stylization.layers import Painter, Styles
     from impasto.video.film import Film
 
 
@@ -35,7 +35,7 @@ _SMALLER = "use a smaller --size"
 
 def run(
     tasks: Sequence[Task],
-    styles: Mapping[str, Style],
+    styles: Mapping[str, Styles],
     settings: Settings,
     *,
     on_progress: OnProgress = silent,
@@ -79,7 +79,7 @@ def require_for_films(tasks: Sequence[Task], settings: Settings) -> None:
         opening.library()
 
 
-def require_styles(tasks: Sequence[Task], styles: Mapping[str, Style], settings: Settings) -> bool:
+def require_styles(tasks: Sequence[Task], styles: Mapping[str, Styles], settings: Settings) -> bool:
     """Whether something is to be painted; the files of the styles that it needs are checked.
 
     Raises:
@@ -92,16 +92,16 @@ def require_styles(tasks: Sequence[Task], styles: Mapping[str, Style], settings:
     return bool(wanted)
 
 
-Load = Callable[[str], Stylizer]
+Load = Callable[[str], "Painter"]
 """Gives the style of a name, ready to paint."""
 
 
-def loader(styles: Mapping[str, Style], settings: Settings) -> Load:
+def loader(styles: Mapping[str, Styles], settings: Settings) -> Load:
     """Loads each style once, when it is first asked for."""
 
     @functools.cache
-    def load(name: str) -> Stylizer:
-        return Stylizer(styles[name], device=settings.device, threads=settings.threads)
+    def load(name: str) -> Painter:
+        return layers.painter(styles[name], device=settings.device, threads=settings.threads)
 
     return load
 
@@ -171,7 +171,7 @@ def _paint(
         _require_room(photo.picture, settings)
         stylizer = load(task.style)
         with in_memory(str(task.input), hint=_SMALLER):
-            painting = stylizer(photo.picture, **asdict(settings.stylize))
+            painting = stylizer.painted(photo.picture, settings.stylize)
     except ImpastoError as error:
         return Result(task, seconds=time.perf_counter() - started, error=error), None
     spent = photo.seconds + time.perf_counter() - started
@@ -224,7 +224,7 @@ def fitting(task: Task, taken: Container[str]) -> Task:
 
 def film(
     task: Task,
-    style: Style,
+    style: Styles,
     settings: Settings,
     on_progress: OnProgress,
     cancel: CancelToken,
@@ -247,7 +247,9 @@ def film(
         return Result(task, skipped=True)
     started = time.perf_counter()
     try:
-        stylizer = Stylizer(style, device=settings.device, threads=settings.threads, steady=True)
+        stylizer = layers.painter(
+            style, device=settings.device, threads=settings.threads, steady=True
+        )
         with in_memory(str(task.input), hint=_SMALLER):
             painted = stylize_film(
                 task.input,

@@ -13,7 +13,7 @@ from impasto.errors import ImpastoError
 from impasto.files.paths import Task
 from impasto.options import ReadOptions, StylizeOptions
 from impasto.progress import CancelToken, OnProgress, silent
-from impasto.stylization.stylizer import Stylizer
+from impasto.stylization.layers import Painter
 from impasto.video.cargo import kinds_for
 from impasto.video.film import Film, paint
 from impasto.video.opening import library
@@ -24,7 +24,7 @@ from impasto.video.reading import Source
 def stylize_film(
     source: Path,
     target: Path,
-    stylizer: Stylizer,
+    stylizer: Painter,
     options: StylizeOptions | None = None,
     *,
     read: ReadOptions | None = None,
@@ -65,12 +65,11 @@ def fitting(task: Task, taken: Container[str] = ()) -> Task:
     return task
 
 
-def look(stylizer: Stylizer, options: StylizeOptions) -> Look:
+def look(stylizer: Painter, options: StylizeOptions) -> Look:
     """How a steady stylizer paints frames.
 
     Raises:
         OptionError: it is not steady.
     """
-    style = stylizer.style
-    key = json.dumps([style.card.model.sha256, style.weights, asdict(options)])
+    key = json.dumps([*stylizer.identity, asdict(options)])
     return Look(key, stylizer.steady_engine, partial(stylizer.film, options=options))

@@ -19,8 +19,8 @@ from impasto.stylization.results import Result, Settings, is_there
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from impasto.catalog import Style
     from impasto.files.paths import Task
+    from impasto.stylization.layers import Styles
 
 Row: TypeAlias = dict[str, Any]
 """Of Ray's table: what a worker tells of a task."""
@@ -29,7 +29,7 @@ _COLUMNS = ("seconds", "width", "height", "device", "sha256", "skipped")
 
 def run(
     tasks: Sequence[Task],
-    styles: Mapping[str, Style],
+    styles: Mapping[str, Styles],
     settings: Settings,
     *,
     cancel: CancelToken | None = None,
@@ -74,7 +74,7 @@ def run(
 
 
 def _rows(
-    ray: ModuleType, tasks: Sequence[Task], styles: Mapping[str, Style], settings: Settings
+    ray: ModuleType, tasks: Sequence[Task], styles: Mapping[str, Styles], settings: Settings
 ) -> Iterator[Row]:
     """What Ray's workers tell of each task, as a table's rows."""
     ray.data.DataContext.get_current().enable_progress_bars = False
@@ -113,7 +113,7 @@ class _Worker:
     of this machine, perhaps; others may do better."""
 
     def __init__(
-        self, tasks: Sequence[Task], styles: Mapping[str, Style], settings: Settings
+        self, tasks: Sequence[Task], styles: Mapping[str, Styles], settings: Settings
     ) -> None:
         self._jobs, self._styles = tasks, styles
         self._settings = replace(settings, threads=settings.threads or 1)

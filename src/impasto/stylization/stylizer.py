@@ -13,20 +13,21 @@ import numpy as np
 
 from impasto import assets, catalog, images
 from impasto.errors import OptionError, StyleError
-from impasto.images import operations, paper
+from impasto.images import masks, operations, paper
 from impasto.images.grain import grained
 from impasto.images.picture import Picture
 from impasto.inference.engine import Engine, OnnxEngine
 from impasto.inference.guided import Guided
 from impasto.options import StylizeOptions
-from impasto.options.fields import Side, Stroke
+from impasto.options.fields import Json, Side, Stroke
 from impasto.stylization.scales import Scales
 from impasto.video.temporal import SteadyEngine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from impasto.catalog import Style, StyleSource
+    from impasto.catalog import StyleSource
+    from impasto.images.masks import Mask, MaskSource
     from impasto.images.raster import PictureSource
 
 
@@ -74,6 +75,11 @@ class Stylizer:
         return self.engine.device
 
     @property
+    def identity(self) -> list[Json]:
+        """Whatever decides what it paints, beside the options."""
+        return [self.style.card.model.sha256, [*self.style.weights]]
+
+    @property
     def steady_engine(self) -> SteadyEngine:
         """What paints the frames of films, in a stylizer for those.
 
@@ -100,6 +106,7 @@ class Stylizer:
         crisp: float = StylizeOptions.crisp,
         grain: float = StylizeOptions.grain,
         paint_paper: bool = StylizeOptions.paint_paper,
+        mask: MaskSource | None = None,
     ) -> Picture:
         """Paint ``source``: a path, bytes, a file, a Pillow image, an array, a Picture.
 
@@ -111,18 +118,27 @@ class Stylizer:
         ``stroke="pixels"``, or None, they are fixed in pixels. With ``grain``, 0..64
         levels, flat areas have brush marks, too. White paper and black bars that fill a quarter
         of the picture or more stay light and dark (:mod:`impasto.images.paper`), unless
-        ``paint_paper``.
+        ``paint_paper``. Where ``mask``, a picture of the same shape, is white, it is painted, and
+        where that is black, it stays the photograph (:mod:`impasto.images.masks`).
 
         Raises:
             OptionError: a value out of range.
-            PictureError: ``source`` is not a usable picture.
+            PictureError: ``source`` or ``mask`` is not a usable picture, or they differ in shape.
             StyleError: the network gave no usable picture.
         """
         options = StylizeOptions(
             strength=strength, keep_colors=keep_colors, size=size, stroke=stroke, crisp=crisp,
             grain=grain, paint_paper=paint_paper,
         )  # fmt: skip
-        photo = _sized(images.open_any(source), options)
+        return self.painted(source, options, masks.read(mask) if mask is not None else None)
+
+    def painted(
+        self, source: PictureSource, options: StylizeOptions, mask: Mask | None = None
+    ) -> Picture:
+        """The same with all that says how as one; raises as calling it does."""
+        photo = sized(images.open_any(source), options)
+        if mask:
+            mask.require_shape((photo.height, photo.width))
         pixels = operations.opaque(photo).pixels
         learnt, _ = self._strengths(options.strength)
         page = not options.paint_paper and paper.is_page(pixels)
@@ -135,7 +151,8 @@ class Stylizer:
         if page:
             painting = paper.kept(pixels, painting)
             photo = replace(photo, notes=(*photo.notes, _PAPER_KEPT))
-        return self._finished(photo, pixels, painting, options)
+        painted = self._finished(photo, pixels, painting, options)
+        return masked(photo, painted, mask) if mask else painted
 
     def film(
         self, frames: Iterable[NDArray[np.uint8]], options: StylizeOptions | None = None
@@ -153,7 +170,7 @@ class Stylizer:
 
         def pixels() -> Iterator[NDArray[np.uint8]]:
             for frame in frames:
-                photos.append(_sized(Picture(frame), options))
+                photos.append(sized(Picture(frame), options))
                 yield photos[-1].pixels
 
         works = bool(engine.state)  # a film that goes on has been painted before
@@ -237,37 +254,15 @@ def paint(
     return engine.paint(grained(pixels, grain), weights)
 
 
-def stylize(
-    source: PictureSource,
-    style: StyleSource,
-    *,
-    strength: float = StylizeOptions.strength,
-    keep_colors: bool = StylizeOptions.keep_colors,
-    size: Side | None = StylizeOptions.size,
-    stroke: Stroke | None = StylizeOptions.stroke,
-    crisp: float = StylizeOptions.crisp,
-    grain: float = StylizeOptions.grain,
-    paint_paper: bool = StylizeOptions.paint_paper,
-) -> Picture:
-    """Paint ``source`` in ``style``; see :class:`Stylizer` for both and for the errors.
-
-    The last few styles stay loaded, so calling this in a loop is not slow.
-    """
-    # Options first: a wrong one should not wait for a network to load.
-    options = StylizeOptions(
-        strength=strength, keep_colors=keep_colors, size=size, stroke=stroke, crisp=crisp,
-        grain=grain, paint_paper=paint_paper,
-    )  # fmt: skip
-    return _loaded(catalog.find(style))(source, **vars(options))
+def masked(photo: Picture, painted: Picture, mask: Mask) -> Picture:
+    """The painting where the mask says so, over the photograph, which has its size."""
+    rows = mask.rows((photo.height, photo.width))
+    return painted.with_pixels(masks.laid(photo.pixels, painted.pixels, rows))
 
 
-def _sized(photo: Picture, options: StylizeOptions) -> Picture:
+def sized(photo: Picture, options: StylizeOptions) -> Picture:
+    """The photograph in the size that its painting is to have."""
     return photo.resized(options.side(photo.width, photo.height)) if options.size else photo
-
-
-@lru_cache(maxsize=4)
-def _loaded(style: Style) -> Stylizer:
-    return Stylizer(style)
 
 
 @lru_cache(maxsize=1)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from av import VideoFrame
     from numpy.typing import ArrayLike, NDArray
 
-    from impasto.video.temporal import SteadyEngine
+    from impasto.video.together import Steady
     from impasto.video.workplace import State
 
     Pixels = NDArray[np.uint8]
@@ -44,7 +44,7 @@ class Look:
     """
 
     key: str
-    engine: SteadyEngine
+    engine: Steady
     frames: Callable[[Frames], Generator[Picture, None, None]]
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import ImageFile
 
-BICUBIC = Image.Resampling.BICUBIC
+BICUBIC, BILINEAR = Image.Resampling.BICUBIC, Image.Resampling.BILINEAR
 # Pillow reports oddities as warnings; recording them changes global state, one at a time.
 _recording = threading.Lock()
 
@@ -72,16 +72,29 @@ def resize_pixels(pixels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
     return np.asarray(resized)
 
 
+def averaged(pixels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+    """``(H, W)`` values at a smaller height and width: the means of areas, so that none is beyond
+    its neighbours."""
+    height, width = size
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    reduced = Image.fromarray(pixels).resize((width, height), Image.Resampling.BOX)
+    return np.asarray(reduced)
+
+
 def smoothed(pixels: NDArray[np.uint8], deviation: float) -> NDArray[np.uint8]:
-    """``(H, W, 3)`` pixels convolved with a Gaussian of this deviation in pixels, or nearly so."""
+    """``(H, W, 3)`` pixels, or ``(H, W)`` values, convolved with a Gaussian of this deviation in
+    pixels, or nearly so."""
     if not deviation:
         return pixels
     return np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(deviation)))
 
 
-def enlarging(values: NDArray[np.float32], size: Size) -> Callable[[slice], NDArray[np.float32]]:
-    """What gives any rows of ``(H, W, C)`` values at a larger height and width; bicubic. Rows
-    fit together as if all were made at once."""
+def enlarging(
+    values: NDArray[np.float32], size: Size, sampling: Image.Resampling = BICUBIC
+) -> Callable[[slice], NDArray[np.float32]]:
+    """What gives any rows of ``(H, W, C)`` values at a larger height and width. Rows fit together
+    as if all were made at once."""
     height, width = size
     scale = values.shape[0] / height
     channels = [Image.fromarray(channel) for channel in np.moveaxis(values, 2, 0)]
@@ -89,7 +102,7 @@ def enlarging(values: NDArray[np.float32], size: Size) -> Callable[[slice], NDAr
     def rows(part: slice) -> NDArray[np.float32]:
         box = 0, part.start * scale, values.shape[1], part.stop * scale
         target = width, part.stop - part.start
-        return np.stack([np.asarray(each.resize(target, BICUBIC, box)) for each in channels], 2)
+        return np.stack([np.asarray(each.resize(target, sampling, box)) for each in channels], 2)
 
     return rows
 
