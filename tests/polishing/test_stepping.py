@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from impasto import catalog
 from impasto.catalog import painted
@@ -28,10 +29,9 @@ def test_torch_computes_the_same(picture, weights):
     photograph = photograph.repeat(8, 0).repeat(8, 1)
     levels = grain(np.random.default_rng(1), 72, 64, 6)
     loss = polisher._LOSS
-    steps = (TorchStepper(picture, loss, "cpu"), GraphStepper(picture, loss))
-    (wanted, slopes, painting), (losses, gradients, found) = (
-        each(weights, photograph, levels) for each in steps
-    )
+    with torch.inference_mode():  # as ComfyUI calls it: it needs gradients nevertheless
+        wanted, slopes, painting = TorchStepper(picture, loss, "cpu")(weights, photograph, levels)
+    losses, gradients, found = GraphStepper(picture, loss)(weights, photograph, levels)
     assert losses.keys() == wanted.keys()
     assert all(losses[name] == pytest.approx(wanted[name], 1e-4) for name in losses)
     assert gradients.keys() == slopes.keys() == weights.keys()

@@ -12,6 +12,7 @@ import typer
 
 from impasto import distribution
 from impasto.cli import (
+    comfyui,
     gimp,
     lab,
     masking,
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 app.add_typer(styles.app, name="styles")
 app.add_typer(gimp.app, name="gimp")
+app.add_typer(comfyui.app, name="comfyui")
 app.command(cls=masking.Ordered)(paint.stylize)
 for command in (
     paint.sheet,

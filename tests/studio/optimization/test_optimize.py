@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
 import impasto
 from impasto import images
@@ -67,6 +68,17 @@ def test_the_same_seed_paints_the_same_picture(photo, style, network):
         photo, style, options=changed(init="uniform", steps=5, seed=1), network=network
     )
     assert not np.array_equal(first.pixels, other.pixels)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_gradients_that_the_caller_has_switched_off_are_none_of_its_business(
+    mode, photo, style, network
+):
+    options = changed(steps=3)
+    with mode():
+        painted = optimize(photo, style, options=options, network=network)
+    expected = optimize(photo, style, options=options, network=network)
+    assert np.array_equal(painted.pixels, expected.pixels)
 
 
 def test_luminance_keeps_the_photos_colours(photo, style, network):

@@ -52,6 +52,7 @@ _Evaluated = tuple[float, dict[str, float], Tensor]
 Evaluate = Callable[[Tensor], _Evaluated]
 
 
+@torch.inference_mode(False)  # it needs gradients, whatever the caller has switched off
 @in_memory("the picture", hint="use a smaller --size, or fewer layers")
 def optimize(
     content: PictureSource,

@@ -33,6 +33,7 @@ class TorchStepper:
         MissingExtraError: the loss network's weights are not installed.
     """
 
+    @torch.inference_mode(False)  # a caller, such as ComfyUI, may have switched gradients off
     def __init__(self, painting: Pixels, loss: LossOptions, device: str = "auto") -> None:
         self.versions: Mapping[str, str] = {"torch": str(torch.__version__)}
         self._device = torch_device(device)
@@ -41,6 +42,7 @@ class TorchStepper:
         self._objective = objective.towards([StylePicture(self._tensor(painting))])
         self._network = networks.build(NetworkOptions()).to(self._device)
 
+    @torch.inference_mode(False)
     def __call__(
         self, weights: Weights, photograph: Pixels, grain: NDArray[np.int16]
     ) -> tuple[dict[str, float], Weights, Pixels]:
