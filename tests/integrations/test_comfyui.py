@@ -177,7 +177,7 @@ def test_alpha_and_other_kinds_of_numbers_stay(comfy, execute, batch):
         execute("ImpastoStylize", image=batch * float("nan"), style=style)
 
 
-def test_a_film_stays_steady(execute, batch, photo):
+def test_a_film_stays_steady(comfy, execute, batch, photo):
     style = execute("ImpastoLoadStyle", style="great-wave")
     still = batch[:1].repeat(3, 1, 1, 1)
     painted = bytes_of(execute("ImpastoStylize", image=still, style=style, film=True))
@@ -185,6 +185,13 @@ def test_a_film_stays_steady(execute, batch, photo):
     expected = impasto.Stylizer("great-wave", steady=True).film(frames)
     for each, frame in zip(painted, expected, strict=True):
         assert np.array_equal(each, frame.pixels)
+    mask = comfy.torch.ones(still.shape[:3])
+    mask[1] = 0  # nothing is masked in one frame
+    inputs = {"image": still, "style": style, "film": True}
+    under = bytes_of(execute("ImpastoStylize", **inputs, mask=mask))
+    assert np.array_equal(under, [painted[0], photo.pixels, painted[2]])
+    with pytest.raises(PictureError, match="draw a mask over the photograph itself"):
+        execute("ImpastoStylize", **inputs, mask=mask[:, :, :50])
 
 
 def test_several_styles_are_a_list(execute, batch):

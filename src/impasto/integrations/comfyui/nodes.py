@@ -7,6 +7,7 @@ help on each, and is versioned. ``docs/comfyui.md`` shows the nodes.
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from impasto.integrations.comfyui import tensors
 from impasto.integrations.comfyui.inputs import knobs
 from impasto.integrations.comfyui.progress import Bar
 from impasto.options import OptimizeOptions, PolishOptions, StyleOptions, StylizeOptions
+from impasto.stylization.stylizer import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,8 +28,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from impasto.catalog import Style
+    from impasto.images.masks import Mask
     from impasto.images.picture import Picture
     from impasto.studio.optimization.optimize import Step
+
+    Pair = tuple[Picture, Mask | None]
 
 _CATEGORY = "impasto"
 _FIRST = "starry-night"
@@ -135,12 +140,12 @@ class Stylize(io.ComfyNode):
             strength=strength, stroke=stroke, crisp=crisp, keep_colors=keep_colors
         )
         photos, bar = tensors.pictures(image), Bar()
-        paint = _film if film else _each
-        painted = []
-        for painting in paint(photos, style, options):
+        pairs = [*zip(photos, tensors.masks(mask, len(photos)), strict=True)]
+        painted: list[Picture] = []
+        for painting in (_film if film else _each)(pairs, style, options):
             painted.append(painting)
             bar(len(painted), len(photos))
-        return io.NodeOutput(tensors.image(_masked(photos, painted, mask), image))
+        return io.NodeOutput(tensors.image(painted, image))
 
 
 class Optimize(io.ComfyNode):
@@ -238,27 +243,21 @@ def _named(style: str, other: str) -> Style:
     return catalog.find(other.strip() or style)
 
 
-def _each(photos: Sequence[Picture], style: Style, options: StylizeOptions) -> Iterator[Picture]:
-    for photo in photos:  # impasto.stylize keeps the last few styles loaded
-        yield impasto.stylize(photo, style, **vars(options))
+def _each(pairs: Sequence[Pair], style: Style, options: StylizeOptions) -> Iterator[Picture]:
+    for photo, mask in pairs:
+        if mask and not mask.shares.any():  # such as that of a frame without what is masked
+            yield photo
+        else:  # this keeps the last few styles loaded
+            yield impasto.stylize(photo, style, mask=mask, **vars(options))
 
 
-def _film(photos: Sequence[Picture], style: Style, options: StylizeOptions) -> Iterator[Picture]:
-    stylizer = impasto.Stylizer(style, steady=True)
-    yield from stylizer.film((photo.pixels for photo in photos), options)
-
-
-def _masked(
-    photos: Sequence[Picture], painted: list[Picture], mask: Tensor | None
-) -> list[Picture]:
-    """Each picture under its mask; fewer masks than pictures are used again, as ComfyUI does."""
-    if mask is None:
-        return painted
-    masks = tensors.masks(mask)
-    return [
-        tensors.masked(photo, painting, masks[number % len(masks)])
-        for number, (photo, painting) in enumerate(zip(photos, painted, strict=True))
-    ]
+def _film(pairs: Sequence[Pair], style: Style, options: StylizeOptions) -> Iterator[Picture]:
+    frames = impasto.Stylizer(style, steady=True).film((each.pixels for each, _ in pairs), options)
+    for (photo, mask), painting in zip(pairs, frames, strict=True):
+        shown = painting if photo.alpha is None else replace(painting, alpha=photo.alpha)
+        if mask and mask.shares.any():
+            mask.require_shape((photo.height, photo.width))
+        yield masked(photo, shown, mask) if mask else shown
 
 
 def _polished(painting: Picture, options: StyleOptions, seconds: int) -> Style:

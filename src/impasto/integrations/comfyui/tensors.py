@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from impasto import images
+from impasto.images.masks import Mask
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from impasto.images.picture import Picture
@@ -30,19 +32,20 @@ def image(painted: Sequence[Picture], like: Tensor) -> Tensor:
     return like.new_tensor(np.stack([each.array() for each in painted]).astype(np.float32) / 255)
 
 
-def masks(mask: Tensor) -> list[Picture]:
-    """The masks of a MASK, ``(B, H, W)`` or ``(H, W)``, 0..1: white is painted."""
+def masks(mask: Tensor | None, count: int) -> list[Mask | None]:
+    """The masks of ``count`` pictures, in a MASK, ``(B, H, W)`` or ``(H, W)``, 0..1: white is
+    painted. Fewer masks are used again, as ComfyUI does; None leaves all of a picture to paint."""
+    if mask is None:
+        return [None] * count
     values = _array(mask)
-    return [images.from_array(each.clip(0, 1)) for each in values.reshape(-1, *values.shape[-2:])]
+    each = [Mask(_bytes(shares)) for shares in values.reshape(-1, *values.shape[-2:])]
+    return [each[number % len(each)] for number in range(count)]
 
 
-def masked(photo: Picture, painting: Picture, mask: Picture) -> Picture:
-    """The painting where the mask is white, the photograph where it is black. The mask is scaled
-    to the photograph."""
-    share = images.resize_to(mask, (photo.height, photo.width)).pixels.astype(np.float32) / 255
-    mixed = photo.pixels + share * (painting.pixels.astype(np.float32) - photo.pixels)
-    return painting.with_pixels(np.rint(mixed).astype(np.uint8))
+def _bytes(shares: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.rint(np.nan_to_num(shares).clip(0, 1) * 255).astype(np.uint8)
 
 
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().cpu().float().numpy()
+def _array(tensor: Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = tensor.detach().cpu().float().numpy()
+    return array
