@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 from PIL import Image
 
-from filming import make
+from filming import make, pixels_of
 from impasto import images
 from impasto.server import parts
 from kept import done, film, keep, new
@@ -271,3 +271,37 @@ def test_fields_of_a_job_do_not_stand_in_its_address(service, jpeg):
     found = service.http.post("/v1/jobs?size=50", **sent)
     assert found.status_code == 422
     assert found.json()["detail"] == "'size' stands in the address"
+
+
+def test_a_mask_limits_jobs_of_pictures_and_of_films(asking, jpeg, tmp_path):
+    client, look = asking(), {"style": "great-wave-tiny", "stroke": "pixels"}
+    mask = io.BytesIO()
+    left = Image.new("L", (300, 200))
+    left.paste(255, (0, 0, 150, 200))
+    left.save(mask, "PNG")
+
+    def result(image, **more):
+        files = {"image": image, "mask": mask.getvalue()}
+        found = client.post("/v1/jobs", files=files, data=look | more)
+        assert found.status_code == 202, found.text
+        job = done(client, tmp_path)
+        assert job["state"] == "done", job
+        return client.get(job["result"]).content
+
+    photo = images.read(jpeg)
+    painted = images.read(result(jpeg, format="png"))
+    assert (painted.pixels[:, 105:] == photo.pixels[:, 105:]).all()
+    assert abs(painted.pixels[:, :95].astype(int) - photo.pixels[:, :95]).mean() > 10
+    clip = make(tmp_path / "clip.mp4", frames=2, size=(96, 64))
+    (tmp_path / "painted.mp4").write_bytes(result(clip.read_bytes()))
+    before, after = (pixels_of(tmp_path / name) for name in ("clip.mp4", "painted.mp4"))
+    moved = abs(before - after)
+    assert moved[:, :, 52:].mean() < 4
+    assert moved[:, :, :44].mean() > 10
+
+
+def test_what_is_optimised_has_no_mask(asking, jpeg):
+    files = {"image": jpeg, "painting": jpeg, "mask": jpeg}
+    found = asking().post("/v1/jobs", files=files)
+    assert found.status_code == 422
+    assert found.json()["detail"] == "what is optimised has no mask"

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import impasto
-from impasto import images
+from impasto import assets, images
 from impasto.server import fields
 from problems import UNPROCESSABLE, assert_problem
 from serving import serving, until
@@ -314,3 +314,51 @@ def test_no_answer_names_a_folder_of_the_machine(tmp_path, user_styles, style, j
         assert str(user_styles) not in found.text
         job = service.ended(service.submit(jpeg, style="broken").headers["location"])
         assert job["error"]["detail"].startswith("style.onnx is damaged")
+
+
+def half(width=300, height=200):
+    """A mask of the left half, as a PNG."""
+    file = io.BytesIO()
+    mask = Image.new("L", (width, height))
+    mask.paste(255, (0, 0, width // 2, height))
+    mask.save(file, "PNG")
+    return file.getvalue()
+
+
+def test_only_what_is_white_in_a_mask_is_painted(asking, jpeg):
+    client, form = asking(), {"style": "great-wave-tiny", "format": "png", "stroke": "pixels"}
+    masked, whole = (
+        client.post("/v1/stylize", files={"image": jpeg} | mask, data=form)
+        for mask in ({"mask": half()}, {})
+    )
+    assert (masked.status_code, whole.status_code) == (200, 200), masked.text
+    result, painting, photo = (images.read(each) for each in (masked.content, whole.content, jpeg))
+    assert (result.pixels[:, :95] == painting.pixels[:, :95]).all()
+    assert (result.pixels[:, 105:] == photo.pixels[:, 105:]).all()
+    painting = (assets.STYLES / "mondrian/mondrian.jpg").read_bytes()
+    files = [("image", jpeg), ("mask", half()), ("style", painting)]
+    own = client.post("/v1/stylize", files=files, data={"format": "png", "style_size": "64"})
+    assert own.status_code == 200, own.text
+    assert (images.read(own.content).pixels[:, 105:] == photo.pixels[:, 105:]).all()
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        (b"Dear reader", "the mask is not a picture (looks like text)"),
+        (b"", "the mask is empty"),
+        (half(20, 90), "the mask is 20x90, and the photograph is 200x133"),
+        (half(1, 1), "the mask is black everywhere, and so nothing would be painted"),
+    ],
+)
+def test_a_mask_that_cannot_be_used_is_said(asking, jpeg, mask, words):
+    files = {"image": jpeg, "mask": ("mask.png", mask)}
+    found = asking().post("/v1/stylize", files=files, data={"style": "udnie-tiny"})
+    assert_problem(found, 422, "PictureError", words)
+
+
+def test_a_mask_has_the_limits_of_a_photograph(asking, jpeg):
+    files = {"image": jpeg, "mask": half(2000, 1330)}
+    client = asking(max_pixels=1_000_000)
+    found = client.post("/v1/stylize", files=files, data={"style": "udnie-tiny"})
+    assert_problem(found, 413, "PictureLimitError", "the mask is 2000x1330")

@@ -61,9 +61,9 @@ def test_forms_take_the_fields_that_are_documented_and_no_others(service, jpeg):
     )
     queried = {each["name"] for each in stylize["parameters"]}
     assert queried == set(fields.Stylize.model_fields)
-    assert {*form_of(stylize)["properties"]} == queried | {"image"}
+    assert {*form_of(stylize)["properties"]} == queried | {"image", "mask"}
     jobs = {*fields.Styled.model_fields, *fields.Optimize.model_fields}
-    assert {*form_of(submit)["properties"]} == jobs | {"image", "painting"}
+    assert {*form_of(submit)["properties"]} == jobs | {"image", "mask", "painting"}
     assert "parameters" not in submit
 
     def refusal(path, files, fields):
@@ -74,11 +74,11 @@ def test_forms_take_the_fields_that_are_documented_and_no_others(service, jpeg):
     for path, operation in (("/v1/stylize", stylize), ("/v1/jobs", submit)):
         documented = form_of(operation)["properties"]
         every = {*documented, *jobs, "init", "start", "network", "device", "url"}
-        for name in every - {"image", "painting"}:
+        for name in every - {"image", "mask", "painting"}:
             said = [refusal(path, files, {name: "?"}) for files in forms[path]]
             taken = [each for each in said if f"{name}: Extra inputs" not in each]
             assert bool(taken) == (name in documented), (path, name, said)
-        for name in ("painting", "mask", "style"):
+        for name in ("painting", "mask", "film", "style"):
             said = refusal(path, {name: jpeg}, {})
             taken = f"no field {name!r} for a file" not in said
             kinds = [about := documented.get(name, {}), *about.get("anyOf", ())]

@@ -177,8 +177,8 @@ class Jobs:
         return None
 
     def part(self, id: str, name: str) -> JobPart:
-        """What is kept of a job: ``image``, ``painting``, the paintings of its style, ``result``,
-        and the ``style`` that was learnt.
+        """What is kept of a job: ``image``, ``mask``, ``painting``, the paintings of its style,
+        ``result``, and the ``style`` that was learnt.
 
         Raises:
             Refusal: it is not there (410).

@@ -28,8 +28,17 @@ from impasto.progress import CancelToken, OnProgress, Progress
 from impasto.server import packing, styles
 from impasto.server.fields import FILM_TYPES, MEDIA_TYPES, WRITTEN, taken
 from impasto.server.jobs import Jobs
-from impasto.server.painting import OWN, Order, PaintedFile, own_format, painted, read_options
+from impasto.server.painting import (
+    OWN,
+    Order,
+    PaintedFile,
+    own_format,
+    painted,
+    read_mask,
+    read_options,
+)
 from impasto.server.records import Job, Told
+from impasto.stylization.layers import layered, painter
 from impasto.stylization.stylizer import Stylizer
 
 if TYPE_CHECKING:
@@ -76,9 +85,10 @@ def made(options: ServeOptions, job: Job, jobs: Jobs, folder: Path) -> dict[str,
     """Do a job, keep its result, and say how it ended."""
     image, tell = jobs.part(job.id, "image"), _Telling(jobs, job.id)
     sent = [jobs.part(job.id, part).read() for part in styles.parts(job.style)]
+    mask = jobs.part(job.id, "mask").read() if job.masked else None
     if job.kind == "film":
         image.save(folder / SENT)
-        target, notes = _film(options, job, sent, folder, tell)
+        target, notes = _film(options, job, sent, mask, folder, tell)
         media_type = FILM_TYPES[target.suffix[1:]]
         with target.open("rb") as file:
             size = jobs.keep(job.id, "result", file)
@@ -91,20 +101,27 @@ def made(options: ServeOptions, job: Job, jobs: Jobs, folder: Path) -> dict[str,
         if job.kind == "polish":
             style, learnt = _polished(options, job, image.read(), sent[0], folder, tell)
             size, sent = jobs.keep(job.id, "style", BytesIO(style)), [style]
-        made = _stylized(options, job, image.read(), sent)
+        made = _stylized(options, job, image.read(), sent, mask)
     size += jobs.keep(job.id, "result", BytesIO(made.data))
     notes = list(filter(None, [*made.notes, learnt]))
     return {"state": "done", "media_type": MEDIA_TYPES[made.format], "bytes": size, "notes": notes}
 
 
-def _stylized(options: ServeOptions, job: Job, image: bytes, sent: list[bytes]) -> PaintedFile:
+def _stylized(
+    options: ServeOptions, job: Job, image: bytes, sent: list[bytes], mask: bytes | None
+) -> PaintedFile:
     want, formats = wanted(job), (job.format or OWN,)
-    order = Order(image, job.style, want.painted, formats, want.write, sent, want.style)
+    order = Order(image, job.style, want.painted, formats, want.write, sent, want.style, mask)
     return painted(order, replace(options, stylize_side=options.job_side))
 
 
 def _film(
-    options: ServeOptions, job: Job, sent: list[bytes], folder: Path, tell: OnProgress
+    options: ServeOptions,
+    job: Job,
+    sent: list[bytes],
+    mask: bytes | None,
+    folder: Path,
+    tell: OnProgress,
 ) -> tuple[Path, Sequence[str]]:
     """The painted film of the one that was sent, and what had to be decided."""
     from impasto.stylization.film import fitting, stylize_film
@@ -115,6 +132,7 @@ def _film(
     task = fitting(task) if task.free else task
     want = wanted(job)
     style = styles.made(job.style, sent, want.style, read_options(options))
+    look = layered([(style, read_mask(mask, options))])
 
     def on_progress(progress: Progress) -> None:
         if progress.total > options.film_frames:
@@ -127,7 +145,7 @@ def _film(
     film = stylize_film(
         task.input,
         task.output,
-        Stylizer(style, device=options.device, steady=True),
+        painter(look, device=options.device, steady=True),
         want.painted,
         read=ReadOptions(max_pixels=options.max_pixels, max_side=options.job_side),
         strip=want.write.strip,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from impasto import images
 from impasto.errors import PictureLimitError, in_memory
 from impasto.files import paths
+from impasto.images import masks
 from impasto.images.picture import Picture
 from impasto.options import ReadOptions, ServeOptions, StyleOptions, StylizeOptions, WriteOptions
 from impasto.server import packing, styles
@@ -21,6 +22,7 @@ from impasto.stylization.stylizer import Stylizer
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
+    from impasto.images.masks import Mask
 
 OWN = "*"
 """In place of a format: that of the photograph."""
@@ -42,6 +44,8 @@ class Order:
     paintings: Sequence[bytes] = ()
     """That were sent for the style."""
     style_options: StyleOptions = StyleOptions()
+    mask: bytes | None = None
+    """A picture that says where; None: all is painted."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ def _picture(order: Order, data: bytes, options: ServeOptions, threads: int | No
     wanted = order.options
     enough = wanted.largest_side(wanted.size) if isinstance(wanted.size, int) else None
     photo = images.read(BytesIO(data), read_options(options), enough=enough)
+    mask = read_mask(order.mask, options)
     side = enough or wanted.largest_side(wanted.side(photo.width, photo.height))
     if side > options.stylize_side:
         raise PictureLimitError(
@@ -94,7 +99,7 @@ def _picture(order: Order, data: bytes, options: ServeOptions, threads: int | No
     loaded = _loaded_own if order.paintings else _loaded
     stylizer = loaded(_style(order, options), options.device, threads)
     clock("style")
-    painting = stylizer(photo, **asdict(wanted))
+    painting = stylizer.painted(photo, wanted, mask)
     clock("paint")
     format = next(iter(order.formats), OWN)
     if format == OWN:
@@ -113,6 +118,11 @@ def read_options(options: ServeOptions) -> ReadOptions:
     return ReadOptions(
         max_pixels=options.max_pixels, max_side=options.max_side, max_bytes=options.max_bytes
     )
+
+
+def read_mask(data: bytes | None, options: ServeOptions) -> Mask | None:
+    """What a client sent for a mask, if it did; raises as :func:`impasto.images.masks.read`."""
+    return None if data is None else masks.read(data, read_options(options))
 
 
 def own_format(photo: Picture) -> str:

@@ -18,7 +18,7 @@ from impasto.server.problems import Refusal, from_validation
 
 _HEAD = 1024
 _STYLE = "style"
-_FILES = styles.MOST + 1
+_FILES = styles.MOST + 2
 
 Fields: TypeAlias = dict[str, Any]
 """Of a request, by name: as they were sent, or of the kinds that a model says."""

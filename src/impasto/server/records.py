@@ -42,6 +42,8 @@ class Job:
     bytes: int = 0
     error: Mapping[str, JsonValue] | None = None
     notes: tuple[str, ...] = ()
+    masked: bool = False
+    """Whether a ``mask`` was sent for it."""
 
     @property
     def final(self) -> bool:

@@ -93,6 +93,9 @@ def _files(*types: str) -> Responses:
     return {200: {"description": "The file.", "content": content}}
 
 
+MASK = "A picture of the same shape: white is painted, black stays the photograph."
+"""What is said of the file ``mask``."""
+
 PICTURE = _files(*MEDIA_TYPES.values())
 RESULT = _files(*MEDIA_TYPES.values(), *FILM_TYPES.values())
 JPEG = _files("image/jpeg")

@@ -40,6 +40,7 @@ router = APIRouter(prefix="/v1", responses=schema.ERRORS)
         Styled,
         Optimize,
         image="A picture, or a film.",
+        mask=schema.MASK,
         painting="A painting, in whose style the picture is optimised; instead of style.",
     ),
 )
@@ -53,7 +54,7 @@ async def submit(
     file of a painting; the file of a painting as `style`, which is learnt as long as `polish` says,
     and a picture to paint in it; or a picture with `painting`.
     """
-    async with received(request, ("image", "painting", "style")) as (files, fields):
+    async with received(request, ("image", "mask", "painting", "style")) as (files, fields):
         job = _ordered({name: head(file) for name, file in files.items()}, fields, options)
         job = await run_in_threadpool(partial(jobs.submit, job, **files))
     response.headers["Location"] = f"/v1/jobs/{job.id}"
@@ -66,6 +67,8 @@ def _ordered(heads: dict[str, bytes], fields: Fields, options: ServeOptions) -> 
     notes: tuple[str, ...] = ()
     polish = bool(fields.get("polish"))
     kind = work.kind_of(heads["image"], painting, fields.get("format"), polish)
+    if kind == "optimize" and "mask" in heads:
+        raise OptionError("what is optimised has no mask", hint="send style in place of painting")
     if kind == "optimize":
         fields.pop("style", None)
         fields, notes = renamed(fields)
@@ -76,7 +79,7 @@ def _ordered(heads: dict[str, bytes], fields: Fields, options: ServeOptions) -> 
         if polish and (style != "*1" or packing.is_packed(heads[styles.part(1)])):
             raise OptionError("only one painting can be learnt", hint="send it as the file style")
     format = work.format_of(kind, wanted.pop("format"))
-    job = Job("", kind, style, format, wanted, notes=notes)
+    job = Job("", kind, style, format, wanted, notes=notes, masked="mask" in heads)
     _check_size(job, options)
     _check_time(job, options)
     return job

@@ -31,7 +31,8 @@ router = APIRouter(prefix="/v1", responses=schema.ERRORS)
     tags=["paint"],
     response_class=Response,
     responses=schema.PICTURE,
-    openapi_extra=schema.body(Stylize, image="A picture.", raw=True) | schema.parameters(Stylize),
+    openapi_extra=schema.body(Stylize, image="A picture.", mask=schema.MASK, raw=True)
+    | schema.parameters(Stylize),
 )
 async def stylize(request: Request) -> Response:
     """Paint a picture and wait for it.
@@ -41,17 +42,20 @@ async def stylize(request: Request) -> Response:
     picture. Metadata of the picture is dropped, unless `strip` is false.
 
     A painting of your own is a style, too: send it as the file `style` of the form. Several
-    paintings, or one and the name of a style, are blended as `shares` says.
+    paintings, or one and the name of a style, are blended as `shares` says. Only what is white in
+    the file `mask` is painted, if there is one.
     """
-    async with received(request, ("image", "style"), in_address=True) as (files, fields):
+    async with received(request, ("image", "mask", "style"), in_address=True) as (files, fields):
         wanted, sent = checked(Stylize, fields), styles.paintings(files)
         work.require_no_film(head(files["image"]))
         style = styles.chosen(wanted.pop("style"), len(sent), wanted.pop("shares"))
         formats = _formats(wanted.pop("format"), request.headers.get("accept"))
-        data, *paintings = await run_in_threadpool(_contents, files["image"], *sent)
+        mask = [files["mask"]] if "mask" in files else []
+        data, *paintings = await run_in_threadpool(_contents, files["image"], *sent, *mask)
     written, of_style = taken(WRITTEN, wanted), taken(StyleOptions(), wanted)
     options = changed(StylizeOptions(), wanted)
-    order = Order(data, style, options, formats, written, paintings, of_style)
+    drawn = paintings.pop() if mask else None
+    order = Order(data, style, options, formats, written, paintings, of_style, drawn)
     painters: Painters = request.app.state.painters
     painting = await _unless_gone(request, painters.paint(order))
     return Response(
