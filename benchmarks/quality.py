@@ -30,7 +30,7 @@ from impasto.inference.engine import OnnxEngine
 from impasto.options import StylizeOptions
 from impasto.studio.perceptual.objective import Objective, StylePicture
 from impasto.studio.tensors import to_tensor
-from impasto.studio.training.paintings import Painting, learnt_with
+from impasto.studio.training.paintings import Painting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,7 +83,7 @@ def _whole(picture: Picture) -> NDArray[np.uint8]:
 
 
 def _objective(style: Style, painting: Path) -> Objective:
-    loss, size, crop = learnt_with(style)
+    loss, size, crop = catalog.learnt_with(style)
     picture = Painting(painting, style.name).picture(size, crop)
     return Objective(loss, [StylePicture(to_tensor(picture.pixels)[None])])
 

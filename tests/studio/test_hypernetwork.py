@@ -14,7 +14,7 @@ from impasto.files.sealed import metadata
 from impasto.options import HypernetworkOptions, NetworkOptions
 from impasto.studio import hypernetwork, networks, sealed
 from impasto.studio.hypernetwork import LAYERS, Hypernetwork
-from impasto.studio.perceptual.losses import gram_matrix
+from impasto.studio.statistics import gram_matrix
 
 SMALL = HypernetworkOptions(components=2, hidden=8, embedding=4, directions=3)
 NETWORK = NetworkOptions(width=4, blocks=2)

@@ -22,7 +22,7 @@ from impasto.catalog.finding import (
 from impasto.catalog.layout import CARD, FORMAT
 from impasto.catalog.meant import TINY, looks
 from impasto.catalog.placing import place, require_free
-from impasto.catalog.style import Style, read
+from impasto.catalog.style import Style, learnt_with, read
 
 __all__ = [
     "CARD",
@@ -36,6 +36,7 @@ __all__ = [
     "TrainingRecord",
     "bundled",
     "find",
+    "learnt_with",
     "looks",
     "none_given",
     "of_one_network",

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from impasto.catalog import layout, placing, verify, writing
-from impasto.catalog.card import Artwork, Card
+from impasto.catalog.card import Artwork, Card, TrainingRecord
 from impasto.errors import OptionError, OutputError
 from impasto.inference import interpolation, network
 from impasto.inference.onnx_proto import Network
+from impasto.options import LossOptions, TrainOptions
 from impasto.options.fields import Json
 
 _OF_BLENDS = "name", "title", "artwork", "licence", "blend"
@@ -120,3 +121,23 @@ def of_cards(folder: Path, cards: Sequence[Card]) -> tuple[Style, ...]:
     return tuple(
         Style(card, folder, tuple(float(card is other) for other in cards)) for card in cards
     )
+
+
+def learnt_with(style: Style) -> tuple[LossOptions, int, str]:
+    """Loss, and long side and part of the painting, that the style's card tells of.
+
+    Raises:
+        OptionError: the loss is one of a newer version.
+    """
+    card, defaults = style.card, TrainOptions()
+    training = card.training or TrainingRecord()
+    if "loss" in training.unread:
+        raise OptionError(
+            f"the card of {style.name} tells of a loss that is not known here",
+            hint="update with pip install -U impasto",
+        )
+    loss = training.loss or defaults.loss
+    if card.style_weight is not None:  # one style of several may have its own
+        loss = replace(loss, style_weight=card.style_weight)
+    size = card.style_size or training.style_size or defaults.style_size
+    return loss, size, card.style_crop or training.style_crop or defaults.style_crop

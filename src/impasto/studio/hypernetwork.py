@@ -31,7 +31,7 @@ from impasto.options import HypernetworkOptions, NetworkOptions
 from impasto.options.fields import restored
 from impasto.studio import networks, sealed
 from impasto.studio.networks import TransformNetwork
-from impasto.studio.perceptual.losses import gram_matrix
+from impasto.studio.statistics import gram_matrix
 from impasto.untrusted import parse_json
 
 LAYERS = {"conv1_1": 64, "conv2_1": 128, "conv3_1": 256, "conv4_1": 512}

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from impasto import catalog, images
-from impasto.catalog import verify
+from impasto.catalog import learnt_with, verify
 from impasto.errors import OptionError, TrainingError
 from impasto.images.metrics import specks
 from impasto.inference.engine import OnnxEngine
@@ -21,7 +21,6 @@ from impasto.studio.evaluation import evaluate
 from impasto.studio.perceptual import loading
 from impasto.studio.perceptual.objective import Objective, StylePicture
 from impasto.studio.tensors import to_tensor
-from impasto.studio.training.paintings import learnt_with
 from impasto.stylization.stylizer import Stylizer
 from running import run
 

@@ -4,7 +4,7 @@ import torch
 
 from impasto.options import HypernetworkOptions
 from impasto.studio.hypernetwork import LAYERS, Encoder
-from impasto.studio.perceptual.losses import gram_matrix
+from impasto.studio.statistics import gram_matrix
 from impasto.studio.training.calibration import calibrate
 
 SMALL = HypernetworkOptions(components=3, hidden=8, embedding=4, directions=2)

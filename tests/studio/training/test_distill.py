@@ -11,13 +11,13 @@ from safetensors.torch import load_file
 
 import impasto
 from impasto import catalog, images
+from impasto.catalog import learnt_with
 from impasto.catalog.card import Teacher
 from impasto.errors import Cancelled, DeviceError, OptionError, OutputError, TrainingError
 from impasto.files import kept_steps
 from impasto.options import DistillOptions, NetworkOptions
 from impasto.progress import CancelToken
 from impasto.studio.training.distill import START, _grounds, distance, distill
-from impasto.studio.training.paintings import learnt_with
 
 QUICK = DistillOptions(steps=80, batch=1, crop=64, held_out=2)
 

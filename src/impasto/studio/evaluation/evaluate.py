@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from impasto import catalog, images
-from impasto.catalog import Style
+from impasto.catalog import Style, learnt_with
+from impasto.catalog.painted import seen
 from impasto.errors import TrainingError, in_memory
 from impasto.images import sampling
 from impasto.images.metrics import Specks, mean_difference, specks
@@ -35,7 +36,6 @@ from impasto.studio.perceptual import backbone, loading
 from impasto.studio.perceptual.losses import content_loss
 from impasto.studio.perceptual.objective import Features, Objective, StylePicture
 from impasto.studio.tensors import to_tensor
-from impasto.studio.training.paintings import Painting, learnt_with
 from impasto.stylization.stylizer import paint
 
 MARKS = (50, 100, 200, 500)
@@ -137,7 +137,7 @@ def evaluate(
     options, trained = options or EvaluateOptions(), catalog.find(style)
     loss, size, crop = learnt_with(trained)
     device = torch_device(options.device)
-    picture = Painting(Path(painting), trained.name).picture(size, crop)
+    picture = seen(painting, size, crop)
     objective = Objective(loss, network=network)
     objective.network.to(device)
     style_picture = StylePicture(to_tensor(picture.pixels)[None].to(device))

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.studio.blocks import ResizeConv
 from impasto.studio.networks import Impasto, TransformNetwork
+from impasto.studio.networks.blocks import ResizeConv
 
 
 def graph(network: TransformNetwork) -> nn.Module:

@@ -1,8 +1,7 @@
 """The losses of style transfer, one pure function each.
 
-Features are ``(N, C, H, W)``. A *statistic* of them says what style is at one layer; it
-takes a mask ``(N or 1, 1, H, W)``, 0..1, that weighs the places. Losses come in four
-scales, named after where they are from:
+Features are ``(N, C, H, W)``. A *statistic* of them (:mod:`impasto.studio.statistics`) says
+what style is at one layer. Losses come in four scales, named after where they are from:
 
 ``relative``
     squared distance over the squared size of the target: 0 is equal, about 1 is "as far
@@ -32,7 +31,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Statistic = tuple[Tensor, ...]
+from impasto.studio.statistics import (
+    Statistic,
+    covariance,
+    gram_and_covariance,
+    gram_matrix,
+    moments,
+)
 
 _SMALL = 1e-8
 _SIZED = "relative", "balanced"
@@ -63,20 +68,6 @@ def content_loss(features: Tensor, target: Tensor, scale: str = "relative") -> T
     return distance.mean()
 
 
-def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Correlations between channels: ``(N, C, H, W)`` to ``(N, C, C)``.
-
-    The mean over places of ``f f^T`` (Gatys et al. 2016, equation 3, with the sum over
-    places made a mean, so that pictures of different sizes compare); with a mask, the mean
-    over its places (Gatys et al. 2017, arXiv 1611.07865, section 4).
-    """
-    # Channels-last features flatten without a copy.
-    flat = features.permute(0, 2, 3, 1).flatten(1, 2)
-    if mask is None:
-        return flat.transpose(1, 2) @ flat / flat.shape[1]
-    return flat.transpose(1, 2) @ (flat * _weights(mask))
-
-
 def gram_loss(gram: Tensor, target: Tensor, scale: str = "relative") -> Tensor:
     """Squared Frobenius distance of Gram matrices, mean over the pictures.
 
@@ -92,13 +83,6 @@ def gram_loss(gram: Tensor, target: Tensor, scale: str = "relative") -> Tensor:
     return distance.mean()
 
 
-def moments(features: Tensor, mask: Tensor | None = None) -> Statistic:
-    """Mean and standard deviation of each channel over the places, ``(N, C)`` each."""
-    mean = _mean(features, mask)
-    variance = _mean(features.square(), mask) - mean.square()
-    return mean, (variance.clamp_min(0) + _SMALL).sqrt()
-
-
 def moments_loss(measured: Statistic, target: Statistic, scale: str = "relative") -> Tensor:
     """Squared distances of means and of deviations (Li et al. 2017, arXiv 1701.01036, 4.2;
     Huang & Belongie 2017, arXiv 1703.06868, equation 13), over their squared size or the
@@ -108,12 +92,6 @@ def moments_loss(measured: Statistic, target: Statistic, scale: str = "relative"
         size = sum((_sum(t.square()) for t in target), _ZERO)
         return (distance / size.clamp_min(_SMALL)).mean()
     return (distance / measured[0].shape[1]).mean()
-
-
-def covariance(features: Tensor, mask: Tensor | None = None) -> Statistic:
-    """Mean ``(N, C)`` and covariance ``(N, C, C)`` of the features over the places."""
-    mean = _mean(features, mask)
-    return mean, gram_matrix(features, mask) - mean[:, :, None] * mean[:, None, :]
 
 
 def wasserstein_loss(measured: Statistic, target: Statistic, scale: str = "relative") -> Tensor:
@@ -150,12 +128,6 @@ def covariance_loss(measured: Statistic, target: Statistic, scale: str = "relati
         channels = mean.shape[1]
         parts = [distances[0] / channels, distances[1] / channels**2]
     return torch.stack(parts).mean()
-
-
-def gram_and_covariance(features: Tensor, mask: Tensor | None = None) -> Statistic:
-    """Gram matrix, mean and covariance of the features over the places."""
-    mean, gram = _mean(features, mask), gram_matrix(features, mask)
-    return gram, mean, gram - mean[:, :, None] * mean[:, None, :]
 
 
 def gram_and_covariance_loss(
@@ -253,19 +225,6 @@ def _luminance(pictures: Tensor) -> Tensor:
     """``(N, 3, H, W)`` to ``(N, 1, H, W)``."""
     red, green, blue = pictures.unbind(1)
     return (0.299 * red + 0.587 * green + 0.114 * blue)[:, None]
-
-
-def _mean(values: Tensor, mask: Tensor | None) -> Tensor:
-    """Mean over the places: ``(N, C, H, W)`` to ``(N, C)``."""
-    if mask is None:
-        return values.mean((2, 3))
-    return (values.permute(0, 2, 3, 1).flatten(1, 2) * _weights(mask)).sum(1)
-
-
-def _weights(mask: Tensor) -> Tensor:
-    """``(N, 1, H, W)`` to ``(N, H W, 1)`` that sums to 1."""
-    flat = mask.flatten(2).transpose(1, 2)
-    return flat / flat.sum(1, keepdim=True).clamp_min(_SMALL)
 
 
 def _size(measured: Tensor, target: Tensor, scale: str) -> Tensor:

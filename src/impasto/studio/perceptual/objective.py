@@ -22,12 +22,12 @@ from impasto.studio.perceptual import backbone, loading
 from impasto.studio.perceptual.losses import (
     STATISTICS,
     TOTAL_VARIATIONS,
-    Statistic,
     content_loss,
     lattice_loss,
     light,
     tone_loss,
 )
+from impasto.studio.statistics import Statistic
 
 Features = Mapping[str, Tensor]
 _Target = tuple[float, Tensor | None, dict[str, Statistic]]

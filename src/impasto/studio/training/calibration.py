@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from impasto.studio.hypernetwork import LAYERS, Encoder, Features
-from impasto.studio.perceptual.losses import gram_matrix
+from impasto.studio.statistics import gram_matrix
 
 _LEAST = 1e-3
 """Smallest deviation: a statistic that hardly changes must not rule."""

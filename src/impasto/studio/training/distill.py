@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto import catalog
-from impasto.catalog import Entry, Style, TrainingRecord
+from impasto.catalog import Entry, Style, TrainingRecord, learnt_with
 from impasto.catalog.card import Teacher
 from impasto.errors import TrainingError, in_memory
 from impasto.files import atomic, kept_steps
@@ -36,7 +36,6 @@ from impasto.studio.training.checkpoint import Checkpoint, Training
 from impasto.studio.training.dataset import Photos
 from impasto.studio.training.loop import Course, Paint, evaluating
 from impasto.studio.training.muon import Group
-from impasto.studio.training.paintings import learnt_with
 from impasto.studio.training.publish import publish, record
 from impasto.untrusted import whole
 

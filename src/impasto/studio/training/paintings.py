@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from impasto import catalog
-from impasto.catalog import Artwork, Entry, Style, TrainingRecord
+from impasto.catalog import Artwork, Entry
 from impasto.catalog.painted import plain_name, seen
 from impasto.errors import OptionError
 from impasto.images.picture import Picture
-from impasto.options import LossOptions, TrainOptions, tables
+from impasto.options import TrainOptions, tables
 from impasto.options.fields import Json, changed
 from impasto.studio import networks
 from impasto.untrusted import whole
@@ -126,26 +126,6 @@ def own(painting: Painting | Entry) -> dict[str, Json]:
     """The options that a painting has of its own."""
     options = {key: getattr(painting, key) for key in OWN}
     return {key: value for key, value in options.items() if value is not None}
-
-
-def learnt_with(style: Style) -> tuple[LossOptions, int, str]:
-    """Loss, and long side and part of the painting, that the style's card tells of.
-
-    Raises:
-        OptionError: the loss is one of a newer version.
-    """
-    card, defaults = style.card, TrainOptions()
-    training = card.training or TrainingRecord()
-    if "loss" in training.unread:
-        raise OptionError(
-            f"the card of {style.name} tells of a loss that is not known here",
-            hint="update with pip install -U impasto",
-        )
-    loss = training.loss or defaults.loss
-    if card.style_weight is not None:  # one style of several may have its own
-        loss = replace(loss, style_weight=card.style_weight)
-    size = card.style_size or training.style_size or defaults.style_size
-    return loss, size, card.style_crop or training.style_crop or defaults.style_crop
 
 
 @dataclass(frozen=True)

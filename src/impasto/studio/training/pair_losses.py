@@ -18,13 +18,13 @@ from impasto.studio.hypernetwork import LAYERS, Features
 from impasto.studio.perceptual.backbone import LossNetwork
 from impasto.studio.perceptual.losses import (
     STATISTICS,
-    Statistic,
     anisotropic_tv,
     content_loss,
     lattice_loss,
     light,
     tone_loss,
 )
+from impasto.studio.statistics import Statistic
 
 CONTENT = "conv3_2"
 """Where photographs are compared; styles are at the layers that the hypernetwork sees."""

@@ -7,9 +7,9 @@ import torch
 from impasto.errors import OptionError
 from impasto.options import NetworkOptions
 from impasto.studio import networks
-from impasto.studio.blocks import Norm, ResizeConv
 from impasto.studio.export import folding
 from impasto.studio.networks import NETWORKS, build
+from impasto.studio.networks.blocks import Norm, ResizeConv
 
 SMALL = NetworkOptions(width=8, blocks=2)
 JOHNSON = replace(NETWORKS["johnson"], width=4, blocks=1)

@@ -30,7 +30,15 @@ from torch import Tensor, nn
 
 from impasto.errors import OptionError, did_you_mean
 from impasto.options import NetworkOptions
-from impasto.studio.blocks import ACTIVATIONS, Down, Norm, ResizeConv, doubled, padded, residuals
+from impasto.studio.networks.blocks import (
+    ACTIVATIONS,
+    Down,
+    Norm,
+    ResizeConv,
+    doubled,
+    padded,
+    residuals,
+)
 
 _JOHNSON = NetworkOptions(
     design="johnson", width=32, blocks=5, upsampling="transposed", pad="reflect", output="tanh"

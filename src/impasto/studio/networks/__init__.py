@@ -1,0 +1,13 @@
+"""The transform networks, and what they are built of."""
+
+from impasto.studio.networks.transform import (
+    NETWORKS,
+    Impasto,
+    Johnson,
+    TransformNetwork,
+    build,
+    norms,
+    preset,
+)
+
+__all__ = ["NETWORKS", "Impasto", "Johnson", "TransformNetwork", "build", "norms", "preset"]
