@@ -35,6 +35,17 @@ def test_what_is_white_or_black_over_a_quarter_is_a_page(share, level):
     assert not paper.is_page(photo)
 
 
+def test_a_film_becomes_a_page_little_by_little():
+    amounts = []
+    for rows in range(0, 200, 10):
+        photo = np.full((400, 300, 3), 120, np.uint8)
+        photo[:rows] = 0
+        amounts.append(paper.amount(photo))
+    assert (amounts[0], amounts[-1]) == (0, 1)
+    assert 0 < amounts[9] < 1
+    assert amounts == sorted(amounts)
+
+
 def test_photographs_are_no_pages(photo):
     assert not paper.is_page(photo.pixels)
     for level in (20, 240):  # a dark night, an overcast sky
@@ -58,6 +69,14 @@ def test_bars_are_dark_and_the_picture_between_stays_as_it_is_painted():
     kept = paper.kept(photo, painting)
     assert luma(kept[:80]).mean() < 15
     assert np.array_equal(kept[120:280], painting[120:280])
+
+
+def test_of_half_a_page_half_of_the_change_is_taken_back():
+    photo = page()
+    painting = painted(photo)
+    wholly, half = (luma(paper.kept(photo, painting, amount))[:70] for amount in (1, 0.5))
+    between = (wholly.mean() + luma(painting)[:70].mean()) / 2
+    assert half.mean() == pytest.approx(between, abs=4)  # marks lighter than white are cut off
 
 
 def test_colours_of_brush_marks_stay():

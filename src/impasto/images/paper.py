@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 _BAND = 256
 _CELLS = 48
 """Along each side; what is in one is paper or not."""
-_FULL, _MUCH = 0.9, 0.25
-"""Share of a cell that makes it paper, and share of the cells that makes a picture a page."""
+_FULL = 0.9
+"""Share of a cell that makes it paper."""
+_SOME, _MUCH = 0.2, 0.25
+"""Shares of the cells from which on a picture is treated a little, and wholly, as a page."""
 _WHITE, _BLACK = 250, 5
 _SAMPLED = 512
 """Pixels along a side that are looked at."""
@@ -36,18 +38,27 @@ _SAMPLED = 512
 
 def is_page(photo: Pixels) -> bool:
     """Whether white paper or black bars fill much of a picture, ``(H, W, 3)``."""
-    return bool((_paper(photo) > _FULL).mean() >= _MUCH)
+    return amount(photo) == 1
 
 
-def kept(photo: Pixels, painting: Pixels) -> Pixels:
-    """The painting with paper as light, and bars as dark, as in the photograph; both of one size.
+def amount(photo: Pixels) -> float:
+    """How far a picture ``(H, W, 3)`` is a page, 0 to 1. It rises over a range, so that a film
+    that becomes one does not jump."""
+    share = float((_paper(photo) > _FULL).mean())
+    return min(1.0, max(0.0, (share - _SOME) / (_MUCH - _SOME)))
+
+
+def kept(photo: Pixels, painting: Pixels, amount: float = 1.0) -> Pixels:
+    """The painting with paper as light, and bars as dark, as in the photograph, or that far, 0
+    to 1; both pictures of one size.
 
     The mean lightness of a cell is set back as far as the cell is paper, and straight between
     the middles of cells; so brush marks and colours stay, and nothing has an edge.
     """
     rows, columns = (_cells(side) for side in photo.shape[:2])
     apart = (_means(photo, rows, columns) - _means(painting, rows, columns)) @ LUMA
-    rise = (apart * np.clip((_paper(photo) - 0.5) / (_FULL - 0.5), 0, 1)).astype(np.float32)
+    paper = amount * np.clip((_paper(photo) - 0.5) / (_FULL - 0.5), 0, 1)
+    rise = (apart * paper).astype(np.float32)
     across = _between(rise.T, columns, photo.shape[1]).T
     change = _between(across, rows, photo.shape[0])
     result = np.empty_like(painting)

@@ -6,12 +6,12 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impasto import assets, catalog, images
+from impasto import catalog, images
 from impasto.errors import OptionError, StyleError
 from impasto.images import masks, operations, paper
 from impasto.images.grain import grained
@@ -20,6 +20,7 @@ from impasto.inference.engine import Engine, OnnxEngine
 from impasto.inference.guided import Guided
 from impasto.options import StylizeOptions
 from impasto.options.fields import Json, Side, Stroke
+from impasto.stylization.pages import Pages, typical
 from impasto.stylization.scales import Scales
 from impasto.video.temporal import SteadyEngine
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from impasto.catalog import StyleSource
     from impasto.images.masks import Mask, MaskSource
     from impasto.images.raster import PictureSource
+    from impasto.video.temporal import FramePainter
 
 
 _PAPER_KEPT = "its paper keeps its tone; --paint-paper, in Python paint_paper=True, paints it"
@@ -144,14 +146,13 @@ class Stylizer:
         page = not options.paint_paper and paper.is_page(pixels)
         if side := options.marks_side:
             scales = self._scales(side, learnt, options, options.grain)
-            painting, _ = scales.paint(pixels, scales.statistics(_typical()) if page else None)
+            painting, _ = scales.paint(pixels, scales.statistics(typical()) if page else None)
         else:
             painting = paint(self.engine, pixels, self._weights(learnt), grain=options.grain)
         self._check(pixels, painting)
         if page:
-            painting = paper.kept(pixels, painting)
             photo = replace(photo, notes=(*photo.notes, _PAPER_KEPT))
-        painted = self._finished(photo, pixels, painting, options)
+        painted = self._finished(photo, pixels, painting, options, float(page))
         return masked(photo, painted, mask) if mask else painted
 
     def film(
@@ -176,14 +177,15 @@ class Stylizer:
         works = bool(engine.state)  # a film that goes on has been painted before
         learnt, _ = self._strengths(options.strength)
         side = options.marks_side
-        painter = self._scales(side, learnt, options) if side else None
+        painter = self._frames(side, learnt, options) if side else None
         with closing(engine.film(pixels(), self._weights(learnt), painter)) as film:
             for painting in film:
                 photo = photos.popleft()
                 if not works:
                     self._check(photo.pixels, painting)
                     works = not _flat(painting)
-                yield self._finished(photo, photo.pixels, painting, options)
+                page = 0.0 if options.paint_paper else paper.amount(photo.pixels)
+                yield self._finished(photo, photo.pixels, painting, options, page)
 
     def _finished(
         self,
@@ -191,7 +193,11 @@ class Stylizer:
         pixels: NDArray[np.uint8],
         painting: NDArray[np.uint8],
         options: StylizeOptions,
+        page: float,
     ) -> Picture:
+        """``page`` is how far its paper keeps its tone."""
+        if page:
+            painting = paper.kept(pixels, painting, page)
         if options.keep_colors:
             painting = operations.keep_colors(pixels, painting)
         _, blended = self._strengths(options.strength)
@@ -213,6 +219,10 @@ class Stylizer:
         """What paints with marks that have their share of a picture, and finer ones on them."""
         weights = self._weights(strength)
         return Scales(self._guided, lambda: self._fine, side, weights, options.crisp, grain)
+
+    def _frames(self, side: int, strength: float, options: StylizeOptions) -> FramePainter:
+        scales = self._scales(side, strength, options)
+        return scales if options.paint_paper else Pages(scales)
 
     @cached_property
     def _guided(self) -> Guided:
@@ -263,13 +273,6 @@ def masked(photo: Picture, painted: Picture, mask: Mask) -> Picture:
 def sized(photo: Picture, options: StylizeOptions) -> Picture:
     """The photograph in the size that its painting is to have."""
     return photo.resized(options.side(photo.width, photo.height)) if options.size else photo
-
-
-@lru_cache(maxsize=1)
-def _typical() -> NDArray[np.uint8]:
-    """A photograph as most are. By its own statistics, which are those of its paper, a network
-    would paint a page in the mean tone of its artwork."""
-    return images.read(assets.demo_photo()).pixels
 
 
 def _flat(pixels: NDArray[np.uint8]) -> bool:

@@ -124,6 +124,18 @@ def test_a_style_of_a_network_of_several_is_painted(browser, tmp_path, photo):
         assert pixels(page) not in {first, pixels(page, "#before")}
 
 
+def test_paper_stays_light_in_the_browser(browser, alone, tmp_path):
+    drawing = np.full((240, 320, 3), 255, np.uint8)
+    drawing[100:104, 40:280] = 0
+    Image.fromarray(drawing).save(tmp_path / "drawing.png")
+    with visit(browser, alone) as page:
+        with painting(page):
+            page.set_input_files("#file", tmp_path / "drawing.png")
+        ours = np.asarray(picture(downloaded(page)[1]).convert("RGB"))
+    assert ours[:60].mean() > 225
+    assert ours[100:104, 60:260].mean() < ours[:60].mean() - 30
+
+
 def test_a_painter_that_could_not_be_loaded_is_tried_again(browser, alone):
     with visit(browser, alone, refused=True) as page:
         page.route("**/*.mjs", lambda route: route.abort())

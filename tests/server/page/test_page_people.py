@@ -143,7 +143,7 @@ def test_the_documentation_shows_every_route(browser, server, service):
 
 @pytest.mark.parametrize(
     ("other", "most"),
-    [({"browser.js", "worker.js", "scales.js"}, 50_000), ({"server.js"}, 56_000)],
+    [({"browser.js", "worker.js", "scales.js", "paper.js"}, 50_000), ({"server.js"}, 56_000)],
     ids=["service", "alone"],
 )
 def test_a_visit_is_small(other, most):

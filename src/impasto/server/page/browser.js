@@ -6,6 +6,7 @@
  * and `preview`, addresses relative to index.html) and runtime/, which worker.js loads.
  */
 import { problem } from './dom.js';
+import { kept } from './paper.js';
 import { canvas, encoded, fit, mixed, scaled } from './picture.js';
 import { refined, sides } from './scales.js';
 
@@ -57,7 +58,7 @@ export async function paint(source, settings, { signal, tell, type } = {}) {
       const larger = await atSide(photo, side, settings, Boolean(painting), signal, tell);
       painting = painting ? laid(painting, larger) : larger;
     }
-    painting = scaled(painting, width, height);
+    painting = asPaper(photo, scaled(painting, width, height));
     if (keepColors) {
       // The painting's lightness in the photograph's hue and saturation.
       const own = scaled(photo, width, height);
@@ -87,6 +88,12 @@ async function atSide(photo, side, { style, grain = 6, paintings: owns, boldness
     painting = painting ? mixed(painting, one, weight / total) : one;
   }
   return painting;
+}
+
+/** The painting, in which white paper and black bars keep their tone where they fill much of it. */
+function asPaper(photo, painting) {
+  const pixels = pixelsOf(painting);
+  return kept(pixelsOf(photo), pixels) ? canvasOf(pixels) : painting;
 }
 
 function pixelsOf(picture) {
