@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from impasto.errors import TrainingError
-from impasto.images.photographs import Photographs, digest, parted
+from impasto.images.photographs import Photographs, digest, framed, parted
 
 
 @pytest.fixture
@@ -75,3 +75,27 @@ def test_other_files_have_another_digest(files, tmp_path):
     files[0].write_bytes(b"other")
     assert made(files).digest() != before
     assert digest(files) != digest(moved)
+
+
+def test_some_crops_are_framed_and_the_others_stay_as_they_were(files):
+    plain, paper, again = made(files), made(files, paper=0.5), made(files, paper=0.5)
+    pairs = [(plain.crop(number), paper.crop(number)) for number in range(24)]
+    assert all(np.array_equal(pair[1], again.crop(n)) for n, pair in enumerate(pairs))
+    framed = [pair for pair in pairs if not np.array_equal(*pair)]
+    assert 6 <= len(framed) <= 18
+    for before, after in framed:
+        bars = after[(before != after).any(-1)]
+        assert bars.min() == bars.max()
+        assert bars[0, 0] in (0, 255)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_bars_lie_on_opposite_sides(seed):
+    photograph = np.full((60, 60, 3), 128, np.uint8)
+    kept = (framed(photograph, np.random.default_rng(seed)) == 128).all(-1)
+    rows, columns = kept.any(1), kept.any(0)
+    assert np.array_equal(kept, np.outer(rows, columns))
+    assert rows.all() != columns.all()
+    side = columns if rows.all() else rows
+    assert np.abs(np.diff(side.astype(int))).sum() <= 2  # in one piece
+    assert 0.39 <= kept.mean() <= 0.91

@@ -122,6 +122,7 @@ class TrainingRecord(Part):
     style_crop: str | None = None
     style_smoothing: float | None = None
     grain: float | None = None
+    paper: float | None = None
     calm: bool | None = None
     lattice_weight: float | None = None
     """Of a distillation; a training has it among its losses."""

@@ -27,18 +27,25 @@ Picture = TypeVar("Picture")
 _ZOOM = (0.6, 2.0)
 """Range of enlargement of the crops. Photographs come at every size: in a small one a leaf
 is a pixel, in a large one it is flat; the network has to paint both."""
+_BARS = (0.1, 0.6)
+"""Range of the part of a framed photograph that is not photograph."""
+_OF_PAPER = 3
+"""Tells chances of this from others that have the same seed and number."""
 
 
 class Photographs:
     """Files, as squares of ``crop`` pixels a side: ``(crop, crop, 3)`` bytes, sRGB.
 
     ``held_out`` of them, a tenth at most, are only given by :meth:`middles`. One that cannot be
-    read is left out from then on and listed in :attr:`skipped`.
+    read is left out from then on and listed in :attr:`skipped`. That part of the crops that
+    ``paper`` says is :func:`framed`.
     """
 
-    def __init__(self, paths: Sequence[Path], *, crop: int, seed: int, held_out: int) -> None:
+    def __init__(
+        self, paths: Sequence[Path], *, crop: int, seed: int, held_out: int, paper: float = 0
+    ) -> None:
         self._paths, self._apart = parted(paths, held_out)
-        self.side, self._seed = crop, seed
+        self.side, self._seed, self._paper = crop, seed, paper
         self.skipped: dict[Path, str] = {}
 
     def __len__(self) -> int:
@@ -60,11 +67,16 @@ class Photographs:
         return found
 
     def crop(self, number: int) -> Pixels:
-        """A random part of a random one, zoomed and mirrored.
+        """A random part of a random one, zoomed and mirrored, and sometimes framed.
 
         Raises:
             TrainingError: more than half of them cannot be read.
         """
+        crop = self._part(number)
+        chance = np.random.default_rng([self._seed, number, _OF_PAPER])
+        return framed(crop, chance) if self._paper and chance.random() < self._paper else crop
+
+    def _part(self, number: int) -> Pixels:
         chance = np.random.default_rng([self._seed, number])
         while True:
             path = self._paths[chance.integers(len(self._paths))]
@@ -99,6 +111,21 @@ class Photographs:
                 f"more than half of the photographs cannot be read, such as {error}",
                 hint="check the folder",
             ) from error
+
+
+def framed(photograph: Pixels, chance: np.random.Generator) -> Pixels:
+    """A square photograph between black bars, as films have them, or white margins, as scans do.
+
+    They are on two sides that lie opposite, and take a tenth to six tenths of the height or width.
+    """
+    share, part = chance.uniform(*_BARS), chance.random()
+    level, across = chance.choice([0, 255]), chance.random() < 0.5
+    bars = round(share * len(photograph))
+    first = round(part * bars)
+    result = photograph.copy()
+    sides = result if across else result.transpose(1, 0, 2)
+    sides[:first], sides[len(sides) - (bars - first) :] = level, level
+    return result
 
 
 def parted(pictures: Sequence[Picture], held_out: int) -> tuple[list[Picture], list[Picture]]:

@@ -39,15 +39,15 @@ def knob(
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
     was: str = "",
-    added: bool = False,
+    before: Value | None = None,
     parse: Callable[[str], Value] | Callable[[str], float | str] | None = None,
 ) -> Value:
     """A field of options: its default, what it does in one line, what it may be, what it ``was``
-    called, whether it was ``added`` later: at its default, all is as it was before; and how a
-    text that a person types is read where that is not plain."""
+    called, the value at which all is as ``before`` it was added; and how a text that a person
+    types is read where that is not plain."""
     about = {
         **{"doc": doc, "low": low, "high": high, "choices": choices},
-        **{"was": was, "added": added, "parse": parse},
+        **{"was": was, "before": before, "parse": parse},
     }
     return field(default=default, metadata=about)
 
@@ -197,10 +197,11 @@ def current_record(options: Checked, record: Mapping[str, Json]) -> dict[str, Js
         OptionError: a knob is there by both names.
     """
     own = (each for each in fields(options) if not isinstance(getattr(options, each.name), Checked))
-    added = [each.name for each in fields(options) if each.metadata["added"]]
     renamed = {**_current(own, record)}
-    renamed |= {name: getattr(options, name) for name in added if name not in renamed}
     for each in fields(options):
+        before = each.metadata["before"]
+        if before is not None:
+            renamed.setdefault(each.name, before)
         inner, value = getattr(options, each.name), renamed.get(each.name)
         if isinstance(inner, Checked) and isinstance(value, dict):
             renamed[each.name] = current_record(inner, value)
@@ -214,7 +215,7 @@ def former(options: Checked) -> dict[str, Json]:
         each.metadata["was"] or each.name: former(value) if isinstance(value, Checked) else value
         for each in fields(options)
         for value in [getattr(options, each.name)]
-        if not (each.metadata["added"] and value == each.default)
+        if each.metadata["before"] is None or value != each.metadata["before"]
     }
 
 

@@ -20,7 +20,7 @@ def torch_device() -> str:
 
 def lattice() -> float:
     """The field for what a network's own grid weighs."""
-    return knob(0.0, "Weight against dots and weaves on the network's own grid.", low=0, added=True)
+    return knob(0.0, "Weight against dots and weaves on the network's own grid.", low=0, before=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class LossOptions(Checked):
         0.0,
         "Weight of the photograph's light and shade, which else may get lost; 2 keeps it.",
         low=0,
-        added=True,
+        before=0.0,
     )
     lattice_weight: float = lattice()
     tv: str = knob(

@@ -75,7 +75,11 @@ class HypernetworkOptions(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions(LearningOptions):
-    """How styles are learnt. The weights are of relative losses: one default serves all."""
+    """How styles are learnt. The weights are of relative losses: one default serves all.
+
+    By default a painting is compared by Gram matrices and covariances, smoothed by a pixel, and
+    the photograph's light and shade are kept.
+    """
 
     batch: int = knob(1, "Photographs per step.", low=1, high=1024)
     style_size: int = knob(
@@ -86,8 +90,8 @@ class TrainOptions(LearningOptions):
         "Part of the painting: whole, left, center, right, or X,Y,WIDTH,HEIGHT (0 to 1).",
     )
     style_smoothing: float = knob(
-        0.0,
-        "Deviation in pixels of a Gaussian over the painting; 1 keeps its grain from a weave.",
+        1.0,
+        "Deviation in pixels of a Gaussian over the painting; 0 learns its grain, as a weave.",
         low=0,
         high=10,
     )
@@ -96,6 +100,13 @@ class TrainOptions(LearningOptions):
         "Grain of the photographs, in levels of 255, as impasto stylize lays over them.",
         low=0,
         high=64,
+    )
+    paper: float = knob(
+        0.05,
+        "Part of the photographs with black bars or white margins, which shall keep their tone.",
+        low=0,
+        high=1,
+        before=0.0,
     )
     tune: str = knob(
         "all",
@@ -114,7 +125,9 @@ class TrainOptions(LearningOptions):
         LossOptions(
             content_layers=("conv3_2",),
             style_layers=("conv1_1", "conv2_1", "conv3_1", "conv4_1"),
+            style_statistic="gram-covariance",
             style_weight=20.0,
+            tone_weight=2.0,
         ),
         "What is made small.",
     )

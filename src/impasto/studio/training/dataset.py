@@ -46,10 +46,11 @@ class Photos(Photographs):
         seed: int,
         held_out: int = 0,
         without: Path | None = None,
+        paper: float = 0,
     ) -> None:
         require_folder(folder)
         survey = pictures(folder, without)
-        super().__init__(survey.paths, crop=crop, seed=seed, held_out=held_out)
+        super().__init__(survey.paths, crop=crop, seed=seed, held_out=held_out, paper=paper)
         self._left_out, self._batch = survey.left_out, batch
         if len(self) < batch:
             raise TrainingError(
@@ -67,6 +68,7 @@ class Photos(Photographs):
             seed=options.seed,
             held_out=options.held_out,
             without=without,
+            paper=options.paper if isinstance(options, TrainOptions) else 0,
         )
 
     def tell(self, on_progress: OnProgress, steps: int) -> None:

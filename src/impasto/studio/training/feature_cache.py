@@ -114,5 +114,6 @@ def _key(photos: Photos, objective: Objective, options: TrainOptions) -> str:
     loss = asdict(options.loss)
     parts = [loss[name] for name in ("loss_network", "weights", "pooling", "padding")]
     own = [_FORMAT, photos.digest(), options.seed, options.batch, options.crop]
+    own += [options.paper] if options.paper else []
     text = json.dumps([*own, *parts, list(objective.content_layers)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
