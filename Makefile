@@ -19,7 +19,7 @@ demo: $(VENV)/core  ## paint a bundled photograph in every bundled style
 
 # Whole files go to one worker: what the tests of a file share is made once. tests/conftest.py says
 # how many workers there are.
-test: $(VENV)/dev  ## check style, types and floors, then run all tests
+test: $(VENV)/dev  ## check style, types, floors and sentences, then run all tests
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=
 
@@ -38,6 +38,7 @@ check: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python docs/words.py
 
 fmt: $(VENV)/dev  ## format the code, mend what ruff can mend
 	$(BIN)/ruff check --fix .
