@@ -4,6 +4,7 @@ import shlex
 
 import pytest
 
+from impasto import catalog
 from running import run
 
 SAID = {
@@ -51,14 +52,20 @@ def test_without_a_style_there_is_the_list_of_them(line, folder):
     done = run(*shlex.split(line), cwd=folder, text=True)
     style = line.split()[-1] if "great" in line else "cafe-terrace"
     assert done.returncode == 2
-    assert done.stderr.startswith(
-        f"no style was given - add one with -s (--style): impasto stylize a.jpg -s {style}; "
-        "there are: cafe-terrace, composition-vii, great-wave, "
-    )
-    assert "tiny" not in done.stderr
-    assert done.stderr.strip().endswith(
-        ", or a painting's file; impasto sheet a.jpg paints all of them on one sheet"
-    )
+    first, *styles, own, sheet, error = done.stderr.splitlines()
+    assert first == "The styles:"
+    assert [each.split()[0] for each in styles] == [*catalog.looks(catalog.bundled())]
+    assert "  great-wave         The Great Wave off Kanagawa, Katsushika Hokusai" in styles
+    assert own == "A painting of your own: impasto stylize a.jpg -s painting.jpg"
+    assert sheet == "All styles on one sheet: impasto sheet a.jpg"
+    add = f"add one with -s (--style): impasto stylize a.jpg -s {style}"
+    assert error == f"no style was given - {add}"
+
+
+def test_the_list_of_styles_is_not_for_programs(folder):
+    done = run("stylize", "a.jpg", "--quiet", cwd=folder, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("no style was given - ")
 
 
 def test_without_anything_there_is_the_help():

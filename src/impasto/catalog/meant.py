@@ -36,9 +36,7 @@ def none_given(inputs: Sequence[str], styles: Mapping[str, Style]) -> OptionErro
     style = named[0] if named else next(iter(looks(styles)))
     return OptionError(
         "no style was given",
-        hint=f"add one with -s (--style): impasto stylize {shlex.join(photos[:3])} -s {style}; "
-        f"{_list(styles)}, or a painting's file; "
-        f"impasto sheet {shlex.quote(photos[0])} paints all of them on one sheet",
+        hint=f"add one with -s (--style): impasto stylize {shlex.join(photos[:3])} -s {style}",
     )
 
 

@@ -30,6 +30,7 @@ from impasto.cli.flags import (
 )
 from impasto.cli.masking import Masks, looks, owners, without_masks
 from impasto.cli.studio import polished, stop_gently
+from impasto.cli.words import offer_styles
 from impasto.errors import OptionError, OutputError, reason
 from impasto.inference import devices
 from impasto.options import PolishOptions, ReadOptions, StyleOptions, StylizeOptions, WriteOptions
@@ -87,6 +88,7 @@ def stylize(
     if not inputs:
         raise OptionError("no picture was given", hint="impasto stylize photo.jpg -s great-wave")
     if not style:
+        offer_styles(terminal, inputs)
         raise catalog.none_given(inputs)
     styles = _styles(style, painting, polish, terminal, inputs)
     chosen = _by_name(looks(styles, mask or (), owners(context), read))

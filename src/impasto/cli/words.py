@@ -1,4 +1,4 @@
-"""The first words that people type, where they are no command: what to type instead."""
+"""What to type instead: where the first words are no command, and where a style is missing."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from impasto import catalog
 from impasto.errors import OptionError, did_you_mean
 from impasto.files import addresses, kinds
+from impasto.terminal import Terminal
 
 _INSTEAD = {
     **dict.fromkeys(("help", "usage", "man"), "--help"),
@@ -47,6 +48,20 @@ def require_command(arguments: Sequence[str], commands: Collection[str]) -> None
 
 _LONGEST = 200
 """Characters that are said of a word."""
+
+
+def offer_styles(terminal: Terminal, inputs: Sequence[str]) -> None:
+    """Say which styles there are, and that a painting of one's own is one, too."""
+    named = catalog.styles()
+    photo = shlex.quote(next((each for each in inputs if each not in named), "photo.jpg"))
+    offered = catalog.looks(named)
+    widest = max(map(len, offered), default=0)
+    terminal.say("The styles:")
+    for name, style in offered.items():
+        work = style.card.artwork
+        terminal.say(f"  {name:{widest}}  {work.title}, {work.artist}")
+    terminal.say(f"A painting of your own: impasto stylize {photo} -s painting.jpg")
+    terminal.say(f"All styles on one sheet: impasto sheet {photo}")
 
 
 def require_show(arguments: Sequence[str]) -> None:
