@@ -1,10 +1,20 @@
 """Too little memory, and too many threads, in the words of each library."""
 
 import errno
+import pickle
 
 import pytest
 
-from impasto.errors import OptionError, PictureLimitError, TrainingError, in_memory
+from impasto.errors import (
+    DeviceError,
+    MissingExtraError,
+    OptionError,
+    OutputError,
+    PictureLimitError,
+    TrainingError,
+    in_memory,
+)
+from impasto.inference.runtimes import OutOfMemoryError
 
 FORMS = [
     MemoryError(),
@@ -42,3 +52,18 @@ def test_other_errors_stay_what_they_are(error):
     with pytest.raises(type(error)) as raised, in_memory("it", hint=""):
         raise error
     assert raised.value is error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MissingExtraError("video", "PyAV"),
+        DeviceError("no cuda", hint="use cpu"),
+        OutputError("the disk is full"),
+        OutOfMemoryError("no room"),
+    ],
+)
+def test_another_process_is_told_errors_as_they_are(error):
+    told = pickle.loads(pickle.dumps(error))
+    assert type(told) is type(error)
+    assert (str(told), told.exit_code) == (str(error), error.exit_code)

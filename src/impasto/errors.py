@@ -89,6 +89,7 @@ class MissingExtraError(ImpastoError, ImportError):
 
     def __init__(self, extra: str, what: str) -> None:
         super().__init__(f"{what} is not installed", hint=f'pip install "impasto[{extra}]"')
+        self.args = extra, what  # of which another process makes the same
 
 
 class TrainingError(ImpastoError):

@@ -176,7 +176,7 @@ def test_a_ray_cluster_paints_what_one_process_paints(experiment, tmp_path, monk
     script = (
         "import sys; from pathlib import Path; from impasto.lab import experiment, runs\n"
         "e = experiment.read(Path(sys.argv[1])).with_pictures([sys.argv[2]], [sys.argv[3]])\n"
-        "print([d.error for d in runs.run(e.trials()[:2], Path(sys.argv[4]), ray=True)])\n"
+        "print([d.error for d in runs.run(e.trials()[:2], Path(sys.argv[4]), ray='local')])\n"
     )
     trial = experiment.trials()[0]
     recipe = next(tmp_path.glob("*.toml"))

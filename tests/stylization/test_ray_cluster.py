@@ -1,12 +1,15 @@
 """A local Ray: real workers, one of them killed."""
 
+import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
 import threading
 import time
 from contextlib import redirect_stdout
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -14,11 +17,13 @@ import pytest
 from impasto import assets, catalog, errors, images
 from impasto.files import paths
 from impasto.files.paths import Task
-from impasto.inference import runtimes
+from impasto.progress import CancelToken, silent
 from impasto.stylization import batch, ray_cluster
+from impasto.stylization.carried import packed
+from impasto.stylization.results import Result
+from impasto.video import workplace
 
 pytest.importorskip("ray")
-pytest.importorskip("pyarrow")
 
 
 def test_a_batch_on_ray_survives_a_killed_worker_and_does_nothing_twice(tmp_path):
@@ -30,7 +35,7 @@ def test_a_batch_on_ray_survives_a_killed_worker_and_does_nothing_twice(tmp_path
     (photos / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     process = subprocess.Popen(
         [sys.executable, "-m", "impasto", "stylize", str(photos), "-s", "great-wave",
-         "-o", str(out), "--ray", "--json"],
+         "-o", str(out), "--ray", "local", "--json"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
@@ -75,7 +80,7 @@ def _workers(pid):
         for daemon in psutil.process_iter(["cmdline"])
         if f"_{pid}/" in " ".join(daemon.info["cmdline"] or ())
         for each in daemon.children()
-        if any("MapWorker" in part or "_Worker" in part for part in each.cmdline())
+        if any("_work" in part for part in each.cmdline())
     ]
 
 
@@ -104,35 +109,62 @@ def test_what_rays_threads_write_is_no_result(capsys):
     assert capsys.readouterr() == ("ours\n", "theirs\n")
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        errors.MissingExtraError("video", "PyAV"),
-        errors.DeviceError("no cuda", hint="use cpu"),
-        errors.PictureError("bad"),
-    ],
-)
-def test_errors_of_workers_are_told_as_they_were(error):
-    task = paths.Task(assets.demo_photo(), "great-wave", assets.demo_photo())
-    told = ray_cluster._result_of(task, ray_cluster._row(batch.Result(task, error=error))).error
-    assert type(told) is type(error)
-    assert (str(told), told.exit_code) == (str(error), error.exit_code)
-
-
-def test_a_worker_without_memory_is_an_error_of_the_device():
-    task = paths.Task(assets.demo_photo(), "great-wave", assets.demo_photo())
-    row = ray_cluster._row(batch.Result(task, error=runtimes.OutOfMemoryError("no room")))
-    told = ray_cluster._result_of(task, row).error
-    assert (type(told), told.message) == (errors.DeviceError, "no room")
-
-
-def test_a_worker_without_the_device_says_so_of_each_task(tmp_path):
-    style = catalog.find("great-wave")
+def test_a_worker_without_the_device_says_so_of_each_task(tmp_path, style):
     task = paths.Task(assets.demo_photo(), style.name, tmp_path / "x.jpg")
-    worker = ray_cluster._Worker([task], {style.name: style}, batch.Settings(device="cuda"))
-    told = ray_cluster._result_of(task, worker({"number": 0}))
+    content = images.content(task.input)
+    settings = batch.Settings(device="cuda")
+    told, data = ray_cluster._work(task, content, packed(style), settings)
     assert isinstance(told.error, errors.DeviceError)
     assert "this installation has no cuda" in told.error.message
+    assert data is None
+
+
+def test_a_picture_that_kills_its_workers_is_an_error_of_its_own(tmp_path):
+    class KilledError(Exception):
+        pass
+
+    def get(_):
+        raise KilledError
+
+    ray = SimpleNamespace(
+        get=get, exceptions=SimpleNamespace(RayError=KilledError, RayTaskError=ValueError)
+    )
+    task = paths.Task(assets.demo_photo(), "great-wave", tmp_path / "x.jpg")
+    told = ray_cluster._result(ray, object(), task, batch.Settings())
+    assert "the workers that painted it died, 4 times" in str(told.error)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "[::1]:port"])
+def test_a_cluster_that_does_not_answer_is_said_at_once(address, tmp_path, style):
+    task = paths.Task(assets.demo_photo(), style.name, tmp_path / "x.jpg")
+    with pytest.raises(errors.DeviceError, match=f"no Ray cluster answers at {re.escape(address)}"):
+        next(ray_cluster.run([task], {style.name: style}, batch.Settings(), address=address))
+
+
+def test_a_film_travels_whole(tmp_path, style):
+    filming, settings = pytest.importorskip("filming"), batch.Settings()
+    filmed = filming.make(tmp_path / "clip.mp4", frames=3, size=(64, 48))
+    task = paths.Task(filmed, style.name, tmp_path / "painted.mp4", free=True)
+    result, data = ray_cluster._work(task, filmed.read_bytes(), packed(style), settings)
+    assert (result.error, result.task) == (None, task)
+    expected = batch.film(task, style, settings, silent, CancelToken())
+    assert (result.sha256, result.notes) == (expected.sha256, expected.notes)
+    assert hashlib.sha256(data).hexdigest() == result.sha256
+    assert task.output.read_bytes() == data
+    broken, nothing = ray_cluster._work(task, b"no film", packed(style), settings)
+    assert str(filmed) in str(broken.error)
+    assert nothing is None
+
+
+def test_a_film_that_was_begun_here_goes_on_here(tmp_path, style, monkeypatch):
+    filming = pytest.importorskip("filming")
+    filmed = filming.make(tmp_path / "clip.mp4", frames=3, size=(64, 48))
+    task, painted = paths.Task(filmed, style.name, tmp_path / "painted.mp4"), []
+    monkeypatch.setattr(workplace, "unfinished", lambda target: target == task.output)
+    monkeypatch.setattr(batch, "film", lambda *given: painted.append(given[:2]) or Result(task))
+    results = ray_cluster.run([task], {style.name: style}, batch.Settings(), address="127.0.0.1:1")
+    assert [each.status for each in results] == ["done"]  # no cluster is asked for
+    assert painted == [(task, style)]
 
 
 def test_a_damaged_style_ends_it_before_a_cluster_is_asked_for(tmp_path, style):

@@ -45,8 +45,12 @@ def lab(
     steps: Annotated[int | None, typer.Option(help="Evaluations of every run.")] = None,
     workers: _Workers = 1,
     ray: Annotated[
-        bool, typer.Option("--ray", help="Share the runs out over a Ray cluster (RAY_ADDRESS).")
-    ] = False,
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Share the runs out over this Ray cluster: HOST:PORT, auto, or local.",
+        ),
+    ] = None,
     names: Annotated[
         bool, typer.Option("--list", help="List the experiments that come with impasto.")
     ] = False,

@@ -66,8 +66,12 @@ def stylize(
     threads: Threads = None,
     read: Annotated[ReadOptions, Taken(only=("max_pixels",))],
     ray: Annotated[
-        bool, typer.Option("--ray", help="Share the files out over a Ray cluster (RAY_ADDRESS).")
-    ] = False,
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Share the files out over this Ray cluster: HOST:PORT, auto, or local.",
+        ),
+    ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     as_json: Json = False,
@@ -147,7 +151,7 @@ def _run(
     settings: Settings,
     terminal: Terminal,
     *,
-    ray: bool = False,
+    ray: str | None = None,
     lone: bool = False,
     left_out: Sequence[Path] = (),
 ) -> None:
@@ -167,7 +171,7 @@ def _run(
         if ray:
             from impasto.stylization import ray_cluster
 
-            results = ray_cluster.run(tasks, styles, settings, cancel=cancel)
+            results = ray_cluster.run(tasks, styles, settings, address=ray, cancel=cancel)
         else:
             results = batch.run(tasks, styles, settings, on_progress=move, cancel=cancel)
         for number, result in enumerate(results, 1):

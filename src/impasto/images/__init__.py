@@ -13,6 +13,7 @@ from impasto.images.codecs.pillow import (
     smoothed,
     to_pil,
 )
+from impasto.images.codecs.read import content
 from impasto.images.picture import Picture, compose, from_array, from_pil, open_any, read
 from impasto.images.raster import Size
 
@@ -24,6 +25,7 @@ __all__ = [
     "averaged",
     "comment",
     "compose",
+    "content",
     "encode",
     "enlarging",
     "from_array",

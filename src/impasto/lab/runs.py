@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import psutil
@@ -37,6 +38,7 @@ from impasto.options.losses import KINDS
 from impasto.progress import CancelToken, OnProgress, Progress, silent
 from impasto.studio.optimization.optimize import Step, optimize
 from impasto.studio.perceptual import loading
+from impasto.stylization import ray_cluster
 from impasto.untrusted import Json
 
 RUNS = "runs"
@@ -71,7 +73,7 @@ def run(
     folder: Path,
     *,
     workers: int = 1,
-    ray: bool = False,
+    ray: str | None = None,
     on_progress: OnProgress = silent,
     cancel: CancelToken | None = None,
 ) -> list[Done]:
@@ -81,8 +83,8 @@ def run(
         trials: what is to be painted.
         folder: of the report; runs are kept in its ``runs``.
         workers: processes on this machine; each takes its part of the cores.
-        ray: share the runs out over a Ray cluster instead; the one that ``RAY_ADDRESS``
-            names, or this machine.
+        ray: share the runs out over a Ray cluster instead; its address as
+            :func:`impasto.stylization.ray_cluster.run` takes it.
         on_progress: called after each run.
         cancel: stops after the evaluation at hand, or with several workers after their runs;
             what was not finished is left out.
@@ -103,7 +105,7 @@ def run(
     if workers == 1 or len(left) < 2:
         spread = _here
     if ray and left:
-        spread = _on_ray
+        spread = functools.partial(_on_ray, ray)
     for key, result in spread(_by_network(left), cancel):
         done[key] = _write(key, left[key], result, folder)
         finished += 1
@@ -180,10 +182,17 @@ def _worker(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def _on_ray(left: Mapping[str, Trial], cancel: CancelToken) -> Iterator[tuple[str, _Outcome]]:
+def _on_ray(
+    address: str, left: Mapping[str, Trial], cancel: CancelToken
+) -> Iterator[tuple[str, _Outcome]]:
     ray = need("ray", "cluster", "--ray")
-    if not ray.is_initialized():
-        ray.init(log_to_driver=False, include_dashboard=False)
+    with ray_cluster.connected(ray, address):
+        yield from _shared_out(ray, left, cancel)
+
+
+def _shared_out(
+    ray: ModuleType, left: Mapping[str, Trial], cancel: CancelToken
+) -> Iterator[tuple[str, _Outcome]]:
     # Another machine may not have the files.
     paths = {path for trial in left.values() for path in (trial.content, trial.style)}
     pictures = {path: ray.put(images.read(path)) for path in paths}

@@ -11,7 +11,6 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from impasto import images
@@ -24,6 +23,8 @@ from impasto.stylization import layers
 from impasto.stylization.results import Result, Settings, is_there
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from impasto.files.paths import Task
     from impasto.images.picture import Picture
     from impasto.stylization.layers import Painter, Styles
@@ -147,18 +148,23 @@ class _Photo:
 
 
 def _read(path: Path, options: ReadOptions) -> _Photo:
+    return _timed(lambda: images.read(path, options))
+
+
+def _timed(read: Callable[[], Picture]) -> _Photo:
     started = time.perf_counter()
     try:
-        picture: Picture | ImpastoError = images.read(path, options)
+        picture: Picture | ImpastoError = read()
     except ImpastoError as error:
         picture = error
     return _Photo(picture, time.perf_counter() - started)
 
 
-def one(task: Task, load: Load, settings: Settings) -> Result:
-    """Read, paint and write one picture, whatever is there already."""
-    photo = _read(task.input, settings.read)
-    return _write(*_paint(task, photo, load, settings), settings)
+def one(task: Task, content: bytes, load: Load, settings: Settings) -> tuple[Result, bytes | None]:
+    """Paint one picture, from the ``content`` of its file to that of its output, which
+    :func:`written` writes."""
+    photo = _timed(lambda: images.read(content, settings.read, name=str(task.input)))
+    return _encoded(*_paint(task, photo, load, settings), settings)
 
 
 def _paint(
@@ -191,23 +197,39 @@ def _require_room(photo: Picture, settings: Settings) -> None:
 
 
 def _write(about: Result, painting: Picture | None, settings: Settings) -> Result:
+    return written(*_encoded(about, painting, settings), settings)
+
+
+def _encoded(
+    about: Result, painting: Picture | None, settings: Settings
+) -> tuple[Result, bytes | None]:
     if painting is None:
-        return about
+        return about, None
     started = time.perf_counter()
-    output = about.task.output
     try:
         with in_memory(str(about.task.input), hint=_SMALLER):
-            data = images.encode(painting, paths.format_of(output), settings.write)
-        atomic.write(output, data, overwrite=settings.overwrite)
+            data = images.encode(painting, paths.format_of(about.task.output), settings.write)
     except ImpastoError as error:
-        return replace(about, error=error)
+        return replace(about, error=error), None
     return replace(
         about,
         seconds=about.seconds + time.perf_counter() - started,
         width=painting.width,
         height=painting.height,
         sha256=hashlib.sha256(data).hexdigest(),
-    )
+    ), data
+
+
+def written(about: Result, data: bytes | None, settings: Settings) -> Result:
+    """What became of a task, once its output is written; None: there is none."""
+    if data is None:
+        return about
+    started = time.perf_counter()
+    try:
+        atomic.write(about.task.output, data, overwrite=settings.overwrite)
+    except ImpastoError as error:
+        return Result(about.task, about.seconds, notes=about.notes, error=error)
+    return replace(about, seconds=about.seconds + time.perf_counter() - started)
 
 
 def places(tasks: Iterable[Task]) -> frozenset[str]:

@@ -1,30 +1,56 @@
-"""Many pictures and films on many machines, by Ray Data."""
+"""Many pictures and films on many machines, by Ray.
+
+This machine reads and writes the files, the others paint: a picture travels to one of them as the
+content of its file, and comes back as that of its painting. They share no disk.
+"""
 
 from __future__ import annotations
 
+import functools
+import socket
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TextIO, TypeAlias, cast
 
-from impasto import errors
+from impasto import images
 from impasto.distribution import need
-from impasto.errors import ImpastoError
+from impasto.errors import DeviceError, ImpastoError, in_memory, reason
+from impasto.files import atomic
 from impasto.progress import CancelToken, silent
-from impasto.stylization import batch
+from impasto.stylization import batch, layers
+from impasto.stylization.carried import Carried, packed
 from impasto.stylization.results import Result, Settings, is_there
+from impasto.video import workplace
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from impasto.files.paths import Task
-    from impasto.stylization.layers import Styles
+    from impasto.stylization.layers import Painter, Styles
 
-Row: TypeAlias = dict[str, Any]
-"""Of Ray's table: what a worker tells of a task."""
-_COLUMNS = ("seconds", "width", "height", "device", "sha256", "skipped")
+LOCAL = "local"
+"""In place of a cluster's address: a Ray of this machine alone, for this run."""
+_AUTO = "auto"
+"""The cluster that this machine is in."""
+_AHEAD = 2
+"""Pictures that are sent for each processor: while one is painted, the next arrives."""
+_RETRIES = 3
+"""Times that a picture is sent again whose worker has died; it may be what kills them."""
+_ANSWERS = 3.0
+_LOOK = 0.5
+"""Seconds until a cluster has to answer, and after which it is looked for new machines."""
+_KEPT = 4
+"""Styles that a worker keeps loaded."""
+_LARGEST_FILM = 1 << 40
+
+Pending: TypeAlias = Any
+"""Of Ray: what a worker will give."""
 
 
 def run(
@@ -32,69 +58,174 @@ def run(
     styles: Mapping[str, Styles],
     settings: Settings,
     *,
+    address: str = LOCAL,
     cancel: CancelToken | None = None,
 ) -> Iterator[Result]:
     """Do ``tasks`` as :func:`impasto.stylization.batch.run` does, in no order.
 
-    They are shared out over the Ray cluster that ``RAY_ADDRESS`` names, or over this machine.
-
-    Inputs, outputs and styles lie where every machine sees them. A worker that dies is
-    replaced; what it had finished is not done again.
+    They are shared out over the Ray cluster at ``address``, as ``HOST:PORT`` or ``"auto"``, to
+    which this machine belongs; or over this machine, ``"local"``. A worker or a machine that
+    dies is replaced by others; only what was at hand there is painted again. A film that was
+    begun on this machine goes on here.
 
     Raises:
         StyleError: before any work, for a style that cannot be used.
-        MissingExtraError: Ray Data is not installed, or, for a film, PyAV.
+        DeviceError: no such cluster answers, or this machine is not in it.
+        MissingExtraError: Ray is not installed, or, for a film, PyAV.
     """
-    need("pyarrow", "cluster", "--ray")  # Ray Data needs it, and says so only when it runs
     ray = need("ray", "cluster", "--ray")
     batch.require_for_films(tasks, settings)
     batch.require_styles(tasks, styles, settings)
-    left, taken = [], batch.places(tasks)
+    cancel = cancel or CancelToken()
+    left: list[Task] = []
+    begun: list[Task] = []
+    taken = batch.places(tasks)
     tasks = [each if is_there(each, settings) else batch.fitting(each, taken) for each in tasks]
     for task in tasks:
         if is_there(task, settings):
             yield Result(task, skipped=True)
         else:
-            left.append(task)
-    if not left or (cancel and cancel.cancelled):
-        return
+            (begun if task.is_film and workplace.unfinished(task.output) else left).append(task)
+    if left and not cancel.cancelled:
+        with connected(ray, address):
+            yield from _shared_out(ray, left, styles, settings, cancel)
+    for task in begun:
+        if not cancel.cancelled:
+            yield batch.film(task, styles[task.style], settings, silent, cancel, taken)
+
+
+@contextmanager
+def connected(ray: ModuleType, address: str) -> Iterator[None]:
+    """Ray, for what is done inside; what it prints is no result.
+
+    Raises:
+        DeviceError: no cluster answers at ``address``, or this machine is not in it.
+    """
     with redirect_stdout(cast("TextIO", _OwnOutput())):
-        ours = not ray.is_initialized()
-        if ours:
-            ray.init(log_to_driver=False, include_dashboard=False)
-        try:
-            for row in _rows(ray, left, styles, settings):
-                yield _result_of(left[row["number"]], row)
-                if cancel and cancel.cancelled:
-                    return
-        finally:
-            if ours:
-                with redirect_stdout(sys.stderr):  # its last notes come now
-                    ray.shutdown()
-
-
-def _rows(
-    ray: ModuleType, tasks: Sequence[Task], styles: Mapping[str, Styles], settings: Settings
-) -> Iterator[Row]:
-    """What Ray's workers tell of each task, as a table's rows."""
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    rows = ray.data.from_items(
-        [{"number": number} for number in range(len(tasks))], override_num_blocks=len(tasks)
-    )
-    workers = min(len(tasks), max(1, int(ray.cluster_resources().get("CPU", 1))))
-    painted = rows.map(
-        _Worker,
-        fn_constructor_args=(tasks, dict(styles), settings),
-        concurrency=(1, workers),
-        num_cpus=1,
-    )
-    results = iter(painted.iter_rows())
-    while True:
-        with redirect_stdout(sys.stderr):  # Ray's notes are no results
-            row = next(results, None)
-        if row is None:
+        if ray.is_initialized():
+            yield
             return
-        yield row
+        _require_answer(address)
+        dashboard = {"include_dashboard": False} if address == LOCAL else {}
+        try:
+            ray.init(address=address, log_to_driver=False, **dashboard)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise DeviceError(
+                f"the Ray cluster {address} cannot be used: {reason(error)}",
+                hint="run this on a machine of the cluster, after ray start",
+            ) from error
+        try:
+            yield
+        finally:
+            with redirect_stdout(sys.stderr):  # its last notes come now
+                ray.shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Ray itself would try for a minute, and then end this process.
+
+    Raises:
+        DeviceError: nothing answers there.
+    """
+    host, _, port = address.rpartition(":")
+    if address in (LOCAL, _AUTO):
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWERS).close()
+    except (OSError, ValueError) as error:
+        raise DeviceError(
+            f"no Ray cluster answers at {address}: {reason(error)}",
+            hint="give its HOST:PORT, such as 10.0.0.1:6379; auto; or local for this machine",
+        ) from error
+
+
+def _shared_out(
+    ray: ModuleType,
+    tasks: Sequence[Task],
+    styles: Mapping[str, Styles],
+    settings: Settings,
+    cancel: CancelToken,
+) -> Iterator[Result]:
+    """Each task's result as soon as it is there and written."""
+    work = ray.remote(num_cpus=1, max_retries=_RETRIES)(_work)
+    carried = {name: ray.put(packed(styles[name])) for name in {task.style for task in tasks}}
+    left = deque(tasks)
+    waiting: dict[Pending, Task] = {}
+    while left or waiting:
+        while left and len(waiting) < _AHEAD * max(1, ray.cluster_resources().get("CPU", 1)):
+            task = left.popleft()
+            try:
+                content = _content(task, settings)
+            except ImpastoError as error:
+                yield Result(task, error=error)
+                continue
+            waiting[work.remote(task, content, carried[task.style], settings)] = task
+        done, _ = ray.wait([*waiting], timeout=_LOOK) if waiting else ([], [])
+        for each in done:
+            yield _result(ray, each, waiting.pop(each), settings)
+        if cancel.cancelled:
+            for each in waiting:
+                ray.cancel(each, force=True)
+            return
+
+
+def _content(task: Task, settings: Settings) -> bytes:
+    options = replace(settings.read, max_bytes=_LARGEST_FILM) if task.is_film else settings.read
+    with in_memory(str(task.input), hint="paint it without --ray"):
+        return images.content(task.input, options)
+
+
+def _result(ray: ModuleType, pending: Pending, task: Task, settings: Settings) -> Result:
+    try:
+        result, data = ray.get(pending)
+    except ray.exceptions.RayTaskError:
+        raise  # a fault of ours
+    except ray.exceptions.RayError:
+        what = f"the workers that painted it died, {_RETRIES + 1} times"
+        hint = "it may need more memory than they have: use a smaller --size"
+        return Result(task, error=DeviceError(what, hint=hint))
+    return batch.written(result, data, settings)
+
+
+def _work(
+    task: Task, content: bytes, carried: Carried, settings: Settings
+) -> tuple[Result, bytes | None]:
+    """On a worker: a task's result, and the content of its output. What does not start here is an
+    error of the task: of this machine, perhaps."""
+    settings = replace(settings, threads=settings.threads or 1)
+    try:
+        if task.is_film:
+            return _film(task, content, carried, settings)
+        return batch.one(task, content, lambda _: _loaded(carried, settings), settings)
+    except ImpastoError as error:
+        return Result(task, error=error), None
+
+
+def _film(
+    task: Task, content: bytes, carried: Carried, settings: Settings
+) -> tuple[Result, bytes | None]:
+    with TemporaryDirectory(prefix="impasto-") as folder:
+        source, target = Path(folder, task.input.name), Path(folder, "painted", task.output.name)
+        atomic.write(source, content)
+        here = replace(task, input=source, output=target, free=False)
+        result = batch.film(here, _unpacked(carried)[1], settings, silent, CancelToken())
+        if error := result.error:
+            error.message = error.message.replace(str(source), str(task.input))
+            return replace(result, task=task), None
+        return replace(result, task=task), target.read_bytes()
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _unpacked(carried: Carried) -> tuple[TemporaryDirectory[str], Styles]:
+    """The styles, and the folder where they are for as long as they are used."""
+    place = TemporaryDirectory(prefix="impasto-")
+    return place, carried.unpacked(Path(place.name))
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _loaded(carried: Carried, settings: Settings) -> Painter:
+    styles = _unpacked(carried)[1]
+    return layers.painter(styles, device=settings.device, threads=settings.threads)
 
 
 class _OwnOutput:
@@ -106,44 +237,3 @@ class _OwnOutput:
     def __getattr__(self, name: str) -> object:
         own = threading.get_ident() == self._thread
         return getattr(self._output if own else sys.stderr, name)
-
-
-class _Worker:
-    """A worker, with the styles that it has loaded. What does not start is an error of each task:
-    of this machine, perhaps; others may do better."""
-
-    def __init__(
-        self, tasks: Sequence[Task], styles: Mapping[str, Styles], settings: Settings
-    ) -> None:
-        self._jobs, self._styles = tasks, styles
-        self._settings = replace(settings, threads=settings.threads or 1)
-        self._load = batch.loader(styles, self._settings)
-
-    def __call__(self, row: Row) -> Row:
-        task, settings = self._jobs[row["number"]], self._settings
-        if is_there(task, settings):  # by a worker that died before it could say so
-            return row | _row(Result(task))
-        if task.is_film:
-            style = self._styles[task.style]
-            return row | _row(batch.film(task, style, settings, silent, CancelToken()))
-        return row | _row(batch.one(task, self._load, settings))
-
-
-def _row(result: Result) -> Row:
-    """A result as what a table can hold."""
-    columns = {name: getattr(result, name) for name in _COLUMNS} | {"notes": list(result.notes)}
-    if error := result.error:
-        # One that the others know, for those of runtimes.py.
-        kind = next(each.__name__ for each in type(error).__mro__ if hasattr(errors, each.__name__))
-        return columns | {"kind": kind, "message": error.message, "hint": error.hint}
-    return columns | {"kind": "", "message": "", "hint": ""}
-
-
-def _result_of(task: Task, row: Row) -> Result:
-    error: ImpastoError | None = None
-    if row["kind"]:
-        kind: type[ImpastoError] = getattr(errors, row["kind"])
-        error = kind.__new__(kind)  # as it was: some make their messages themselves
-        ImpastoError.__init__(error, row["message"], hint=row["hint"])
-    columns = {name: row[name] for name in _COLUMNS}
-    return Result(task, **columns, notes=tuple(row["notes"]), error=error)

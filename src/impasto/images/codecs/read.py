@@ -90,6 +90,12 @@ def read(
         return _decode(file, Reading(str(path), options, enough))
 
 
+def content(path: Path, options: ReadOptions | None = None) -> bytes:
+    """A file as it is, to be decoded elsewhere; raises as :func:`read` does of it."""
+    with _open_file(path, options or ReadOptions()) as file:
+        return file.read()
+
+
 def _open_file(path: Path, options: ReadOptions) -> IO[bytes]:
     """Open a regular file without ever waiting for one that is not."""
     try:
