@@ -61,6 +61,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
         assert f"impasto/assets/any/{name}" in names
     for name in ("step.onnx", "statistics.onnx", "card.json"):
         assert f"impasto/assets/step/{name}" in names
+    for name in ("faces.onnx", "LICENSE"):
+        assert f"impasto/assets/faces/{name}" in names
     assert len([name for name in names if name.startswith("impasto/assets/photographs/")]) == 15
     assert {name.split("/")[0].split("-")[0] for name in names} == {"impasto"}
     kept = [name for name in names if "training" in name and not name.endswith(".py")]

@@ -11,6 +11,9 @@ ANY = Path(__file__).parent / "any"
 STEP = Path(__file__).parent / "step"
 """The step of a training as graphs, which learn a style on without torch."""
 
+FACES = Path(__file__).parent / "faces"
+"""The network that finds faces."""
+
 PHOTOGRAPHS = Path(__file__).parent / "photographs"
 """Small photographs to learn with."""
 

@@ -68,6 +68,12 @@ class StylizeOptions(Checked):
     paint_paper: bool = knob(
         False, "Let white paper and black bars take the style's tone; they keep their own else."
     )
+    protect_faces: float = knob(
+        0.0,
+        "How much faces stay recognisable, painted finer and more gently: 0 not, 1 most.",
+        low=0,
+        high=1,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -168,6 +168,7 @@ def stylize(
     crisp: float = StylizeOptions.crisp,
     grain: float = StylizeOptions.grain,
     paint_paper: bool = StylizeOptions.paint_paper,
+    protect_faces: float = StylizeOptions.protect_faces,
     mask: MaskSource | None = None,
 ) -> Picture:
     """Paint ``source`` in ``style``; see :class:`Stylizer` for both and for the errors.
@@ -181,7 +182,7 @@ def stylize(
     # Options first: a wrong one should not wait for a network to load.
     options = StylizeOptions(
         strength=strength, keep_colors=keep_colors, size=size, stroke=stroke, crisp=crisp,
-        grain=grain, paint_paper=paint_paper,
+        grain=grain, paint_paper=paint_paper, protect_faces=protect_faces,
     )  # fmt: skip
     if not isinstance(style, Mapping):
         given = masks.read(mask) if mask is not None else None

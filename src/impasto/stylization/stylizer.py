@@ -20,6 +20,7 @@ from impasto.inference.engine import Engine, OnnxEngine
 from impasto.inference.guided import Guided
 from impasto.options import StylizeOptions
 from impasto.options.fields import Json, Side, Stroke
+from impasto.stylization import faces
 from impasto.stylization.pages import Pages, typical
 from impasto.stylization.scales import Scales
 from impasto.video.temporal import SteadyEngine
@@ -37,6 +38,8 @@ _PAPER_KEPT = "its paper keeps its tone; --paint-paper, in Python paint_paper=Tr
 _FEW = 64
 """Pixels below which nothing is strange about a painting of a single colour."""
 
+_LEAST_SIDE = 64
+"""Long side at which a part of a picture is painted at least: in less, a network sees nothing."""
 _LEARNT_FROM = 0.25
 """Strength from which on a network that has learnt strengths is trusted alone."""
 
@@ -108,6 +111,7 @@ class Stylizer:
         crisp: float = StylizeOptions.crisp,
         grain: float = StylizeOptions.grain,
         paint_paper: bool = StylizeOptions.paint_paper,
+        protect_faces: float = StylizeOptions.protect_faces,
         mask: MaskSource | None = None,
     ) -> Picture:
         """Paint ``source``: a path, bytes, a file, a Pillow image, an array, a Picture.
@@ -120,8 +124,10 @@ class Stylizer:
         ``stroke="pixels"``, or None, they are fixed in pixels. With ``grain``, 0..64
         levels, flat areas have brush marks, too. White paper and black bars that fill a quarter
         of the picture or more stay light and dark (:mod:`impasto.images.paper`), unless
-        ``paint_paper``. Where ``mask``, a picture of the same shape, is white, it is painted, and
-        where that is black, it stays the photograph (:mod:`impasto.images.masks`).
+        ``paint_paper``. Faces are painted finer and more gently as far as ``protect_faces``, 0..1,
+        says (:mod:`impasto.stylization.faces`). Where ``mask``, a picture of the same shape, is
+        white, it is painted, and where that is black, it stays the photograph
+        (:mod:`impasto.images.masks`).
 
         Raises:
             OptionError: a value out of range.
@@ -130,7 +136,7 @@ class Stylizer:
         """
         options = StylizeOptions(
             strength=strength, keep_colors=keep_colors, size=size, stroke=stroke, crisp=crisp,
-            grain=grain, paint_paper=paint_paper,
+            grain=grain, paint_paper=paint_paper, protect_faces=protect_faces,
         )  # fmt: skip
         return self.painted(source, options, masks.read(mask) if mask is not None else None)
 
@@ -152,6 +158,10 @@ class Stylizer:
         self._check(pixels, painting)
         if page:
             photo = replace(photo, notes=(*photo.notes, _PAPER_KEPT))
+        if options.protect_faces:
+            seen = typical() if page else pixels
+            painting, note = self._with_faces(pixels, painting, options, learnt, seen)
+            photo = replace(photo, notes=(*photo.notes, *note))
         painted = self._finished(photo, pixels, painting, options, float(page))
         return masked(photo, painted, mask) if mask else painted
 
@@ -174,6 +184,7 @@ class Stylizer:
                 photos.append(sized(Picture(frame), options))
                 yield photos[-1].pixels
 
+        followed = faces.Followed() if options.protect_faces else None
         works = bool(engine.state)  # a film that goes on has been painted before
         learnt, _ = self._strengths(options.strength)
         side = options.marks_side
@@ -184,8 +195,35 @@ class Stylizer:
                 if not works:
                     self._check(photo.pixels, painting)
                     works = not _flat(painting)
+                painted = painting
+                if followed:
+                    found, amount = followed(photo.pixels), options.protect_faces
+                    painted = faces.softened(photo.pixels, painting, found, amount)
                 page = 0.0 if options.paint_paper else paper.amount(photo.pixels)
-                yield self._finished(photo, photo.pixels, painting, options, page)
+                yield self._finished(photo, photo.pixels, painted, options, page)
+
+    def _with_faces(
+        self,
+        pixels: NDArray[np.uint8],
+        painting: NDArray[np.uint8],
+        options: StylizeOptions,
+        strength: float,
+        seen: NDArray[np.uint8],
+    ) -> tuple[NDArray[np.uint8], Sequence[str]]:
+        """The painting with its faces painted anew, with statistics of what is ``seen``; and a
+        note if there are none."""
+        found = faces.find(pixels)
+        if not found:
+            return painting, (faces.NO_FACE,)
+        usual = options.marks_side or max(pixels.shape)
+        whole = self._scales(usual, strength, options, options.grain)
+        statistics = whole.statistics(seen)
+
+        def finer(part: NDArray[np.uint8], share: float, marks: float) -> NDArray[np.uint8]:
+            side = max(_LEAST_SIDE, round(usual * share / marks))
+            return replace(whole, side=side).paint(part, statistics)[0]
+
+        return faces.protected(pixels, painting, found, finer, options.protect_faces), ()
 
     def _finished(
         self,
