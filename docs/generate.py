@@ -1,10 +1,12 @@
 """``make docs`` writes two pages: of the commands from their own help, and of what was measured
-from the results that the benchmarks keep."""
+from the results that the benchmarks keep. In all others it fills in the figures."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+import figures
+import words
 from typer.main import get_command
 
 from impasto.cli import app
@@ -26,8 +28,6 @@ Results are said on standard error; standard output carries pictures (`-o -`), t
 """
 
 
-RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
-
 MEASURED = """# Measured
 
 <!-- Written by `make docs` from benchmarks/results. -->
@@ -39,14 +39,16 @@ else ours / theirs. A bar is what the project has set itself; a missed one is sa
 
 
 def main() -> None:
-    """Write the pages beside this file."""
+    """Write the pages beside this file, then the figures in all."""
     for name, text in (("cli.md", commands()), ("benchmarks.md", measured())):
         Path(__file__).with_name(name).write_text(text, encoding="utf-8")
+    for page in words.pages():
+        page.write_text(figures.filled(page.read_text("utf-8")), encoding="utf-8")
 
 
 def measured() -> str:
     """What the benchmarks have kept, a section for each machine, a table for each case."""
-    found = (json.loads(path.read_text("utf-8")) for path in sorted(RESULTS.glob("*.json")))
+    found = (json.loads(path.read_text("utf-8")) for path in sorted(figures.RESULTS.glob("*.json")))
     return "\n".join([MEASURED, *map(machine, found)])
 
 

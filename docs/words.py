@@ -31,10 +31,14 @@ _WORD = re.compile(r"\S*\w\S*")
 def main() -> None:
     """Say each sentence that is too long, of the files given or of all pages."""
     given = [Path(name).resolve() for name in sys.argv[1:]]
-    files = given or [file for page in PAGES for file in sorted(ROOT.glob(page))]
-    found = [said for file in files for said in problems(file)]
+    found = [said for file in given or pages() for said in problems(file)]
     if found:
         sys.exit("\n".join(found))
+
+
+def pages() -> list[Path]:
+    """All that is read by people."""
+    return [file for page in PAGES for file in sorted(ROOT.glob(page))]
 
 
 def problems(file: Path) -> Iterator[str]:

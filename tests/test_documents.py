@@ -1,12 +1,19 @@
-"""What checks the documents: that their sentences are short."""
+"""Documents: their sentences are short, their figures are those that were measured, and their
+commands print what they say."""
 
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
+import transcripts
+from impasto import assets, catalog
+
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "docs"))
+import figures  # noqa: E402
+import generate  # noqa: E402
 import words  # noqa: E402
 
 PAGE = """# A heading is no sentence, however long it becomes
@@ -70,3 +77,89 @@ def test_all_pages_are_looked_at(monkeypatch):
     words.main()
     names = {file.relative_to(ROOT).as_posix() for file in looked_at}
     assert {"README.md", "SECURITY.md", "docs/training.md", "docs/adr/0004-bands.md"} <= names
+
+
+@pytest.mark.parametrize(("page", "made"), [("cli", "commands"), ("benchmarks", "measured")])
+def test_generated_pages_are_those_that_make_docs_writes(page, made):
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    assert text == getattr(generate, made)(), "make docs"
+
+
+def test_all_figures_are_those_that_were_measured():
+    for page in words.pages():
+        text = page.read_text(encoding="utf-8")
+        assert text == figures.filled(text), f"{page}: make docs"
+
+
+def test_no_figure_begins_a_paragraph():
+    """A line that begins with a mark is HTML for GitHub, and no Markdown is seen in it."""
+    for page in words.pages():
+        lines = page.read_text(encoding="utf-8").splitlines()
+        marked = [line for line in lines if line.startswith("<!-- figure")]
+        assert all(line.endswith("-->") and line.count("<!--") == 1 for line in marked), page
+
+
+def test_a_figure_is_filled_in():
+    number = len([each for each in assets.STYLES.iterdir() if not each.name.endswith("-tiny")])
+    text = "There are <!-- figure: styles -->9<!-- end --> and <!-- a comment -->."
+    assert figures.filled(text) == text.replace(">9<", f">{number}<")
+    with pytest.raises(KeyError):
+        figures.filled("<!-- figure: no-such --><!-- end -->")
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (147.9, "ms", "150 ms"),
+        (7212.1, "ms", "7.2 s"),
+        (936.4, "MB", "940 MB"),
+        (4501.0, "MB", "4.5 GB"),
+        (0.596, "s", "0.6 s"),
+        (48.77, "", "49"),
+        (0.0977, "", "0.098"),
+        (2.0, "", "2"),
+        (1875.6, "s", "1,900 s"),
+        (7.69, "1/s", "7.7 a second"),
+    ],
+)
+def test_quantities_have_two_digits(value, unit, text):
+    assert figures.quantity(value, unit) == text
+
+
+def test_tables_hold_the_rows_of_the_results():
+    line = figures.Line("all", "amd-epyc-2-threads", "polish", "memory")
+    assert line.measured["unit"] == "MB"
+    ours, theirs = (figures.quantity(line.measured[key], "MB") for key in ("ours", "theirs"))
+    made = figures.table([line], ours="here", theirs="there").split("\n")
+    assert made[2:5] == [
+        "|  | here | there |",
+        "| --- | --- | --- |",
+        f"| all | {ours} | {theirs} |",
+    ]
+
+
+@pytest.fixture
+def home(tmp_path, photo):
+    """The folder of somebody with some photographs, small ones."""
+    for name in ("photo.jpg", "holiday/beach.jpg", "holiday/town.jpg"):
+        photo.save(tmp_path / name)
+    shutil.copy(catalog.bundled()["the-scream"].preview, tmp_path / "painting.jpg")
+    return tmp_path
+
+
+def test_the_readme_is_true(home):
+    transcripts.follow((ROOT / "README.md").read_text(encoding="utf-8"), home)
+    assert (home / "photo.sheet.jpg").is_file()
+
+
+@pytest.mark.parametrize(
+    ("page", "problem"),
+    [
+        ("```console\n$ impasto stylize none.jpg -s udnie\n```", "none.jpg"),
+        ("```console\n$ echo a\nb\n```", "echo a"),
+        ("```python\nassert 1 == 2, 'unequal'\n```", "unequal"),
+    ],
+)
+def test_a_page_that_is_not_true_is_found(page, problem, home):
+    with pytest.raises(AssertionError, match=problem):
+        transcripts.follow(page, home)

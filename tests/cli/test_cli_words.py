@@ -1,8 +1,6 @@
-"""Flags, options and documents are the same words."""
+"""Flags and options are the same words."""
 
-import runpy
 from dataclasses import fields, is_dataclass
-from pathlib import Path
 
 import pytest
 from typer.main import get_command
@@ -51,11 +49,3 @@ def test_every_option_is_a_flag_with_its_default_and_help(command, options):
         flag = known[f"--{knob.name.replace('_', '-')}"]
         assert flag.default == (",".join(value) if isinstance(value, tuple) else value)
         assert flag.help == knob.metadata["doc"]
-
-
-@pytest.mark.parametrize(("page", "made"), [("cli", "commands"), ("benchmarks", "measured")])
-def test_the_documents_are_those_that_are_generated(page, made):
-    root = Path(__file__).parents[2]
-    generate = runpy.run_path(str(root / "docs" / "generate.py"))
-    text = (root / "docs" / f"{page}.md").read_text(encoding="utf-8")
-    assert text == generate[made](), "make docs"

