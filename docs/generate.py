@@ -101,7 +101,8 @@ def row(parameter: Any) -> str:
     is_flag = parameter.opts[0].startswith("-")
     words = parameter.opts if is_flag else [parameter.name.upper()]
     names = " ".join(f"`{word}`" for word in words)
-    shown = parameter.default if is_flag and parameter.default not in (None, False) else ""
+    unset = parameter.default is None or parameter.default is False or not is_flag
+    shown = "" if unset else parameter.default
     return f"| {names} | {parameter.help} | {shown} |"
 
 

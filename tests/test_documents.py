@@ -85,6 +85,14 @@ def test_generated_pages_are_those_that_make_docs_writes(page, made):
     assert text == getattr(generate, made)(), "make docs"
 
 
+def test_a_default_of_zero_is_said():
+    assert "| `--seed` | Same seed, same picture. | 0 |" in generate.commands()
+    assert (
+        "| `--strip` | Drop all metadata: camera, date, place, comments. |  |"
+        in generate.commands()
+    )
+
+
 def test_all_figures_are_those_that_were_measured():
     for page in words.pages():
         text = page.read_text(encoding="utf-8")

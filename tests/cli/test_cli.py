@@ -164,7 +164,7 @@ def test_pipes(folder):
     assert run("stylize", "-", "a.jpg", "-s", "great-wave", stdin=data).returncode == 2
     both = run("stylize", "-", "-s", "great-wave", "--json", stdin=data)
     assert both.returncode == 2
-    assert json.loads(both.stdout)["error"]["message"].startswith("--json tells of files")
+    assert json.loads(both.stdout)["error"]["message"].startswith("--json reports on files")
 
 
 def test_brackets_in_a_title_stay(folder, style):

@@ -141,7 +141,7 @@ AXIS = '[[axis]]\noption = "steps"\nvalues = [1, 2]\n'
     [
         ("[[axis", "is not an experiment"),
         ("", "varies nothing"),
-        ("titel = 1\n" + AXIS, "'titel', which means nothing"),
+        ("titel = 1\n" + AXIS, "an unknown entry, 'titel'"),
         ('[[axis]]\noption = "steps"', "has no values"),
         ('[[axis]]\nname = "x"\nvalues = [1]', "does not say which option"),
         ("[[axis]]\nvalues = [{ steps = 1 }]", "has no name"),

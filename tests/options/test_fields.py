@@ -260,9 +260,9 @@ def test_flattened_names_say_nothing_twice():
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("seed", 1 << 63, "seed is 9223372036854775808 - a whole number has 64 bits"),
-        pytest.param("seed", 10**5000, "too long to be shown - a whole number has 64", id="5000"),
-        pytest.param("style_weight", 10**400, "a whole number has 64 bits", id="400"),
+        ("seed", 1 << 63, "seed is 9223372036854775808 - it must fit into 64 bits"),
+        pytest.param("seed", 10**5000, "too long to be shown - it must fit into 64", id="5000"),
+        pytest.param("style_weight", 10**400, "it must fit into 64 bits", id="400"),
         ("style_weight", float("inf"), "style weight is inf - it must be a finite number"),
         ("style_weight", float("nan"), "style weight is nan"),
         ("style_layers", 5, "must be a list of texts, not 5"),

@@ -24,7 +24,7 @@ def written(folder, text):
         ("a = " + "{ a = " * 60 + "1" + " }" * 60, "too deep"),
         ("a = " + "9" * 5000, "is not a recipe: Exceeds"),
         ("#" * (1 << 20) + "\n", "has more than"),
-        ("b = 1", "'b', which means nothing"),
+        ("b = 1", "an unknown entry, 'b'"),
     ],
 )
 def test_what_is_no_table_is_said(text, said, tmp_path):

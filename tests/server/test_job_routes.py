@@ -270,7 +270,7 @@ def test_fields_of_a_job_do_not_stand_in_its_address(service, jpeg):
     sent = {"files": {"image": jpeg}, "data": {"style": "udnie"}}
     found = service.http.post("/v1/jobs?size=50", **sent)
     assert found.status_code == 422
-    assert found.json()["detail"] == "'size' stands in the address"
+    assert found.json()["detail"] == "'size' is in the query string"
 
 
 def test_a_mask_limits_jobs_of_pictures_and_of_films(asking, jpeg, tmp_path):
@@ -304,4 +304,4 @@ def test_what_is_optimised_has_no_mask(asking, jpeg):
     files = {"image": jpeg, "painting": jpeg, "mask": jpeg}
     found = asking().post("/v1/jobs", files=files)
     assert found.status_code == 422
-    assert found.json()["detail"] == "what is optimised has no mask"
+    assert found.json()["detail"] == "an optimisation takes no mask"

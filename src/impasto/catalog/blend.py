@@ -21,7 +21,7 @@ def blend(parts: Shares) -> Style:
     """
     total = sum(weight for _, weight in parts)
     if not total:
-        raise OptionError("all parts of the blend are 0")
+        raise OptionError("all parts of the blend are 0", hint="such as a:0.7,b:0.3")
     if not math.isfinite(total):
         raise OptionError("a part of the blend is too large")
     shares = [(style, weight / total) for style, weight in parts]

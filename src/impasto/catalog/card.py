@@ -262,7 +262,7 @@ def valid_text(what: str, text: str) -> str:
     except UnicodeEncodeError as error:
         raise OptionError(f"the {what} is not UTF-8", hint="give it in UTF-8") from error
     if len(text) > LONGEST:
-        raise OptionError(f"the {what} has more than {LONGEST} characters", hint="give less")
+        raise OptionError(f"the {what} has more than {LONGEST} characters", hint="shorten it")
     return text
 
 

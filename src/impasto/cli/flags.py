@@ -44,7 +44,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that
 Device = Annotated[str, typer.Option("--device", help=f"{', '.join(devices.DEVICES)}.")]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", min=1, help="Threads; all allowed ones by default."),
+    typer.Option("--threads", min=1, help="Threads to use; by default all that are allowed."),
 ]
 Restart = Annotated[
     bool, typer.Option("--restart", help="Begin anew where a stopped training would go on.")

@@ -59,7 +59,7 @@ def lab(
 ) -> None:
     """Compare loss configurations side by side, in one report (needs impasto[lab]).
 
-    Stopped by Ctrl-C or worse, the same command goes on where it was. Without --content,
+    Stopped with Ctrl-C, or killed, the same command goes on where it was. Without --content,
     the bundled photograph is painted.
     """
     terminal = Terminal(quiet=quiet, as_json=as_json)

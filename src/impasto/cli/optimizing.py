@@ -75,7 +75,9 @@ def _numbers(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError as error:
-        raise OptionError(f"{text!r} are no weights", hint="use numbers: 0.7,0.3") from error
+        raise OptionError(
+            f"{text!r} is not a list of weights", hint="use numbers: 0.7,0.3"
+        ) from error
 
 
 def redo(

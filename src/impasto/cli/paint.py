@@ -78,11 +78,10 @@ def stylize(
 ) -> None:
     """Paint photographs and films in one or more styles, which may be paintings of your own.
 
-    -s painting.jpg takes any picture as a style, at once; with --polish 60s, it is learnt on for
-    a minute before. photo.jpg becomes
-    photo.great-wave.jpg beside it, or in the folder that -o names; a folder's tree is mirrored
-    there, and what it holds of earlier results is left alone. A file that fails does not stop
-    the others. --mask sky.png paints only what is white in that picture. Films (needs
+    -s painting.jpg takes any picture as a style, at once. --polish 60s learns on for a minute
+    first. photo.jpg becomes photo.great-wave.jpg beside it, or in the folder that -o names.
+    A folder's tree is mirrored there, and earlier results are left alone. A file that fails does
+    not stop the others. --mask sky.png paints only what is white in that picture. Films (needs
     impasto[video]) keep sound and timing; one that was stopped goes on with the same command.
     """
     from impasto.files import paths
@@ -102,7 +101,9 @@ def stylize(
     )  # fmt: skip
     if "-" in inputs or out == "-":
         if as_json:
-            raise OptionError("--json tells of files, and - is none", hint="leave one of them out")
+            raise OptionError(
+                "--json reports on files, and - is none", hint="leave one of them out"
+            )
         _pipe(inputs, list(chosen.values()), out, format, settings, terminal)
         return
     found = paths.survey(inputs)
@@ -139,7 +140,7 @@ def _by_name(styles: Iterable[Look]) -> dict[str, Look]:
     for style in styles:
         if named.setdefault(style.name, style) != style:
             raise OptionError(
-                f"two of the styles are called {style.name}, and so would their results be",
+                f"two styles are called {style.name}, so their results would have one name",
                 hint="paint them in two runs, each with -o",
             )
     return named

@@ -74,7 +74,7 @@ def distill(
             "by default that of the bundled tiny styles.",
         ),
     ] = None,
-    title: Annotated[str | None, typer.Option(help="What people shall call it.")] = None,
+    title: Annotated[str | None, typer.Option(help="Title for its card.")] = None,
     overwrite: Overwrite = False,
     restart: Restart = False,
     quiet: Quiet = False,
@@ -82,7 +82,7 @@ def distill(
 ) -> None:
     """Teach a tiny network to paint as a style does, in minutes (needs impasto[train]).
 
-    It paints several times as fast: for films, cameras and phones. Stopped by Ctrl-C or worse,
+    It paints several times as fast: for films, cameras and phones. Stopped with Ctrl-C, or killed,
     the same command goes on where it was.
     """
     with needs("train"):
@@ -148,7 +148,7 @@ def evaluate(
     ],
     *,
     any_painting: Annotated[
-        bool, typer.Option("--any", help="Measure what is made of paintings at once.")
+        bool, typer.Option("--any", help="Measure the styles that are made of paintings at once.")
     ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -166,7 +166,7 @@ def evaluate(
         return
     if len(what) != 3:
         raise OptionError(
-            f"{len(what)} of a style, a painting and a folder of photographs are given",
+            f"it takes a style, a painting and a folder of photographs, not {len(what)} names",
             hint="impasto evaluate STYLE PAINTING PHOTOS, or evaluate --any PAINTINGS PHOTOS",
         )
     with needs("train"):
@@ -187,7 +187,7 @@ def _evaluate_any(
     """Of each painting in a folder."""
     if len(what) != 2:
         raise OptionError(
-            f"{len(what)} of a folder of paintings and one of photographs are given",
+            f"it takes a folder of paintings and one of photographs, not {len(what)} names",
             hint="impasto evaluate --any PAINTINGS PHOTOS",
         )
     with needs("train"):

@@ -64,7 +64,7 @@ def page(
     ] = None,
     runtime: Annotated[
         Path | None,
-        typer.Option(help="The npm package onnxruntime-web, if it shall not be downloaded."),
+        typer.Option(help="The npm package onnxruntime-web, instead of downloading it."),
     ] = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,

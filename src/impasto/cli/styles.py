@@ -9,7 +9,6 @@ import typer
 from impasto import catalog
 from impasto.catalog import Artwork
 from impasto.cli.flags import (
-    STYLE_HELP,
     Artist,
     Licence,
     Overwrite,
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 
     from impasto.catalog import Card, Style
     from impasto.options.fields import Json
+
+_SHOWN = "A style's name, its folder, a painting's file, or a blend such as a:0.7,b.jpg:0.3."
 
 app = typer.Typer(help="List the styles at hand, or show one.", invoke_without_command=True)
 
@@ -74,7 +75,7 @@ def style(
 
     It is a style as any other: for pictures and films, blends, the service and the browser.
     --polish 60s learns on for a minute: nearer to the painting. Stopped
-    by Ctrl-C, it keeps the best so far, and the same command goes on.
+    with Ctrl-C, it keeps the best so far, and the same command goes on.
     """
     terminal, folder = Terminal(quiet=quiet), catalog.place(out).absolute()
     about = {"title": title, "artist": artist, "year": year, "licence": licence}
@@ -109,7 +110,7 @@ def style_record(style: Style) -> dict[str, Json]:
 @app.command("show")
 def show(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help=STYLE_HELP, autocompletion=style_names)],
+    name: Annotated[str, typer.Argument(help=_SHOWN, autocompletion=style_names)],
     as_json: AsJson = False,
 ) -> None:
     """Show a style's card: the artwork, its licence, how it was learnt."""

@@ -83,7 +83,7 @@ _Tier = Annotated[
 _Start = Annotated[
     str | None,
     typer.Option(
-        "--start", help="Style, or checkpoint of one, to learn on from; any: what is made at once."
+        "--start", help="Style or checkpoint to learn on from; any: what impasto style makes."
     ),
 ]
 
@@ -106,7 +106,7 @@ def train(
 ) -> None:
     """Learn styles from paintings (needs impasto[train]).
 
-    Several paintings share one network, and can be blended. Stopped by Ctrl-C or worse,
+    Several paintings share one network, and can be blended. Stopped with Ctrl-C, or killed,
     the same command goes on where it was.
     """
     with needs("train"):

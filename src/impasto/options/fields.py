@@ -96,7 +96,7 @@ class _Kind:
         if not right:
             raise OptionError(f"{name} must be {self.words}, not {_shown(value)}")
         if isinstance(value, Integral) and not -_MOST <= int(value) < _MOST:
-            raise OptionError(f"{name} is {_shown(value)}", hint="a whole number has 64 bits")
+            raise OptionError(f"{name} is {_shown(value)}", hint="it must fit into 64 bits")
         if isinstance(value, Real) and not isinstance(value, Integral) and isinf(value):
             raise OptionError(f"{name} is {value}", hint="it must be a finite number")
 

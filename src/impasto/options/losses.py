@@ -62,7 +62,7 @@ class LossOptions(Checked):
     tv_weight: float = knob(0.3, "Weight of total variation: higher is smoother.", low=0)
     tone_weight: float = knob(
         0.0,
-        "Weight of the photograph's light and shade, which else may get lost; 2 keeps it.",
+        "Weight that keeps the photograph's light and shade; 2 is enough.",
         low=0,
         before=0.0,
     )

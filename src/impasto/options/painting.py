@@ -48,7 +48,7 @@ class StylizeOptions(Checked):
     )
     stroke: Stroke | None = knob(
         1.0,
-        "Size of brush marks in proportion to the picture; or pixels: fixed in those.",
+        "Size of brush marks, in proportion to the picture; pixels: fixed in pixels.",
         low=0.1,
         high=10,
         parse=stroke,
@@ -66,7 +66,7 @@ class StylizeOptions(Checked):
         high=64,
     )
     paint_paper: bool = knob(
-        False, "Let white paper and black bars take the style's tone; they keep their own else."
+        False, "Let white paper and black bars take the style's tone instead of their own."
     )
     protect_faces: float = knob(
         0.0,
@@ -122,7 +122,7 @@ class StyleOptions(Checked):
 
     boldness: float = knob(
         1.0,
-        "Of a painting as a style: 0.3 tints the photograph, 3 is nearest to the painting.",
+        "How much of a painting of yours: 0.3 tints the photograph, 3 is nearest to it.",
         low=0.3,
         high=3,
     )

@@ -24,9 +24,9 @@ class ServeOptions(Checked):
     deadline: float = knob(30.0, "Seconds for a picture, its waiting included.", low=0.1)
     job_deadline: float = knob(1800.0, "Seconds for a job, its waiting not included.", low=0.1)
     polish_deadline: float = knob(
-        600.0, "Seconds that a painting is learnt at most; the best so far is kept.", low=0.1
+        600.0, "Longest polish of a painting, in seconds; the best so far is kept.", low=0.1
     )
-    idle: float = knob(10.0, "Seconds without a byte until a client is given up.", low=0.1)
+    idle: float = knob(10.0, "Seconds without a byte until a client is disconnected.", low=0.1)
     connections: int = knob(1000, "Connections at a time; more get 503.", low=1)
     per_client: int = knob(
         500, "Connections of one address at a time, be it a proxy's; more get 429.", low=1
@@ -37,7 +37,7 @@ class ServeOptions(Checked):
     )
     max_bytes: int = knob(33_554_432, "Largest body of a request, in bytes.", low=1)
     max_pixels: int = knob(
-        50_000_000, "Pixels that are read; where less will do, of a JPEG four times as many.", low=1
+        50_000_000, "Most pixels that are read; of a JPEG made smaller, four times as many.", low=1
     )
     max_side: int = knob(16_384, "Longest side that is read, in pixels.", low=1)
     stylize_side: int = knob(2048, "Longest side that is painted at once; jobs do more.", low=64)

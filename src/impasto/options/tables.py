@@ -82,6 +82,6 @@ def only(table: Json, known: Iterable[str], path: Path) -> dict[str, Json]:
     for key in table:
         if key not in names:
             raise OptionError(
-                f"{path} has {key!r}, which means nothing", hint=f"there are: {', '.join(names)}"
+                f"{path} has an unknown entry, {key!r}", hint=f"known are: {', '.join(names)}"
             )
     return table

@@ -107,7 +107,8 @@ class Painters:
             if time.monotonic() >= until:
                 raise self._overdue() from error
             raise PictureError(
-                "the picture made its painter crash", hint="save it anew with another program"
+                "the process that painted the picture crashed",
+                hint="save it anew with another program",
             ) from error
         if self.trouble:  # it is over
             self.trouble, self.ready = None, True

@@ -45,7 +45,7 @@ async def received(
     if request.query_params and not in_address:
         name = next(iter(request.query_params))
         raise OptionError(
-            f"{name!r} stands in the address", hint="send the fields of a job in its form"
+            f"{name!r} is in the query string", hint="send the fields of a job in its form"
         )
     _, fields = _named(request.query_params.multi_items())
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -59,7 +59,7 @@ async def received(
     else:
         raise Refusal(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"a body of {kind or 'no type'} is not taken",
+            f"a body of {kind or 'no type'} is not accepted",
             hint=f"send multipart/form-data with the field {needs}",
         )
 
@@ -69,7 +69,7 @@ async def _form(request: Request) -> AsyncIterator[FormData]:
     try:
         form = await request.form(max_files=_FILES, max_fields=64, max_part_size=4096)
     except UnicodeError as error:  # of a charset that the client names
-        raise OptionError("the form's letters cannot be read", hint="send UTF-8") from error
+        raise OptionError("the form is not UTF-8", hint="send it in UTF-8") from error
     try:
         yield form
     finally:

@@ -80,7 +80,7 @@ def kind_of(image: bytes, painting: bytes | None, format: str | None, polish: bo
         recognise(painting[:1024], styles.WHAT)
     if film and polish:
         hint = "polish it with a picture, and send the style that comes out with the film"
-        raise OptionError("a film is not painted in a style that is still learnt", hint=hint)
+        raise OptionError("a film cannot be painted while its style is polished", hint=hint)
     kind: Kind = "film" if film else "optimize" if painting else "polish" if polish else "stylize"
     if kind not in kinds():
         extra = "video" if kind == "film" else "train"
@@ -174,7 +174,7 @@ class Worker(threading.Thread):
         elif exitcode == _FAILED:
             jobs.again(job)
         else:
-            jobs.fail(job, PictureError("the picture made its painter crash"))
+            jobs.fail(job, PictureError("the process that painted the picture crashed"))
 
     def _overdue(self) -> Refusal:
         return Refusal(

@@ -63,4 +63,7 @@ class Reading:
 
     def endless(self, what: str) -> PictureError:
         """The error for a file that would take very long, as only hostile ones do."""
-        return PictureError(f"{self.name} has {what}; it would take very long", hint="save it anew")
+        return PictureError(
+            f"{self.name} has {what}; it would take very long",
+            hint="save it anew with another program",
+        )

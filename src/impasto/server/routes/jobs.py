@@ -68,7 +68,7 @@ def _ordered(heads: dict[str, bytes], fields: Fields, options: ServeOptions) -> 
     polish = bool(fields.get("polish"))
     kind = work.kind_of(heads["image"], painting, fields.get("format"), polish)
     if kind == "optimize" and "mask" in heads:
-        raise OptionError("what is optimised has no mask", hint="send style in place of painting")
+        raise OptionError("an optimisation takes no mask", hint="send style in place of painting")
     if kind == "optimize":
         fields.pop("style", None)
         fields, notes = renamed(fields)
@@ -119,7 +119,7 @@ def _check_time(job: Job, options: ServeOptions) -> None:
     _, seconds = making.wanted(job).polish.amount()
     if seconds > options.polish_deadline:
         raise OptionError(
-            f"{polish} is longer than this service learns a painting",
+            f"a polish of {polish} is longer than this service allows",
             hint=f"the limit is {options.polish_deadline:g}s",
         )
 

@@ -87,7 +87,7 @@ class Objective:
     ) -> None:
         if options.style_statistic != "gram" and options.loss_scale in ("gatys", "johnson"):
             raise OptionError(
-                f"the loss scale {options.loss_scale} is one of Gram matrices",
+                f"the loss scale {options.loss_scale} works with Gram matrices only",
                 hint="use --loss-scale relative or mean",
             )
         self.options = options
