@@ -91,7 +91,7 @@ def test_the_wheel_alone_learns_a_painting(installed, tmp_path):
 from dataclasses import replace
 from impasto.cli import main
 from impasto.polishing import polisher
-polisher._OPTIONS = replace(polisher._OPTIONS, crop=64, style_size=96)
+polisher.OPTIONS = replace(polisher.OPTIONS, crop=64, style_size=96)
 main()
 """
     painting = assets.STYLES / "mondrian/mondrian.jpg"

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from impasto import assets
@@ -71,3 +72,17 @@ def test_what_is_shared_is_a_constant_and_no_input():
     assert before.inputs.keys() - found.inputs.keys() == {"loss_network.mean"}
     assert found.constants["loss_network.mean"] is mean
     assert "other" not in found.constants
+
+
+def test_the_parts_one_behind_the_other_compute_what_the_graphs_do(rng):
+    """As a browser puts them together: the loss network lies in one of them."""
+    parts = step.parts()
+    assert len(parts.shared) < 3_600_000
+    assert max(map(len, parts[1:])) < 100_000
+    painting = rng.integers(0, 256, (1, 40, 48, 3), np.uint8)
+    session = onnxruntime.InferenceSession(parts.shared + parts.statistics)
+    found = session.run(None, {"painting": painting})
+    wanted = step.graphs(1).statistics(painting, {})
+    assert [each.name for each in session.get_outputs()] == [*wanted]
+    for value, known in zip(found, wanted.values(), strict=True):
+        assert np.allclose(value, known, rtol=1e-5, atol=1e-6)

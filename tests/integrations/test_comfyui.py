@@ -236,8 +236,8 @@ def test_a_style_is_loaded_again_only_when_it_is_another(comfy):
 @pytest.fixture
 def small(monkeypatch):
     """Polishes whose steps take a hundredth of the time, and that draw no curves."""
-    options = replace(polisher._OPTIONS, crop=64, style_size=96)
-    monkeypatch.setattr(polisher, "_OPTIONS", options)
+    options = replace(polisher.OPTIONS, crop=64, style_size=96)
+    monkeypatch.setattr(polisher, "OPTIONS", options)
     monkeypatch.setattr(devices, "threads", lambda: 1)
     monkeypatch.setattr(learning.loss_curves, "png", lambda *_, **__: b"curves")
 

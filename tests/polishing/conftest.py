@@ -13,10 +13,10 @@ from impasto.polishing import learning, polisher
 @pytest.fixture(autouse=True, scope="module")
 def small():
     """A step takes a hundredth of the time, the graphs are read once, and curves are not drawn."""
-    options = replace(polisher._OPTIONS, crop=64, style_size=96)
+    options = replace(polisher.OPTIONS, crop=64, style_size=96)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(devices, "threads", lambda: 1)
-        patch.setattr(polisher, "_OPTIONS", options)
+        patch.setattr(polisher, "OPTIONS", options)
         patch.setattr(learning.loss_curves, "png", lambda *_, **__: b"curves")
         patch.setattr(step, "graphs", cache(step.graphs))
         yield

@@ -75,7 +75,7 @@ def test_the_network_that_is_written_is_the_one_that_was_learnt(once, photo, tmp
 def test_boldness_is_a_weight_of_the_style(painting):
     bold = catalog.find(painting, StyleOptions(style_size=64, boldness=2))
     lesson = polisher._lesson(painting, bold, polisher._photographs(PolishOptions(), []))
-    assert lesson.options.loss.style_weight == 2 * polisher._LOSS.style_weight == 40
+    assert lesson.options.loss.style_weight == 2 * polisher.LOSS.style_weight == 40
 
 
 def test_stopped_it_keeps_the_best_so_far_and_goes_on(once, painting, tmp_path):

@@ -54,6 +54,6 @@ def test_a_torch_that_is_broken_is_no_matter(monkeypatch):
 def test_the_one_that_is_chosen_is_given(monkeypatch):
     monkeypatch.setattr("impasto.studio.training.stepper.TorchStepper", lambda *given: given)
     monkeypatch.setattr(engine, "_has_gpu", lambda: True)
-    assert engine.stepper(PICTURE, polisher._LOSS)[1] is polisher._LOSS
+    assert engine.stepper(PICTURE, polisher.LOSS)[1] is polisher.LOSS
     monkeypatch.setattr(engine, "_has_gpu", lambda: False)
-    assert isinstance(engine.stepper(PICTURE, polisher._LOSS), GraphStepper)
+    assert isinstance(engine.stepper(PICTURE, polisher.LOSS), GraphStepper)

@@ -28,7 +28,7 @@ def test_torch_computes_the_same(picture, weights):
     photograph = np.random.default_rng(0).integers(0, 256, (9, 8, 3), np.uint8)
     photograph = photograph.repeat(8, 0).repeat(8, 1)
     levels = grain(np.random.default_rng(1), 72, 64, 6)
-    loss = polisher._LOSS
+    loss = polisher.LOSS
     with torch.inference_mode():  # as ComfyUI calls it: it needs gradients nevertheless
         wanted, slopes, painting = TorchStepper(picture, loss, "cpu")(weights, photograph, levels)
     losses, gradients, found = GraphStepper(picture, loss)(weights, photograph, levels)
@@ -42,5 +42,5 @@ def test_torch_computes_the_same(picture, weights):
 
 
 def test_the_card_says_what_computed(picture):
-    assert "onnxruntime" in GraphStepper(picture, polisher._LOSS).versions
-    assert TorchStepper(picture, polisher._LOSS, "cpu").versions.keys() == {"torch"}
+    assert "onnxruntime" in GraphStepper(picture, polisher.LOSS).versions
+    assert TorchStepper(picture, polisher.LOSS, "cpu").versions.keys() == {"torch"}

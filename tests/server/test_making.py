@@ -16,8 +16,8 @@ from kept import done
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """Crops and paintings of few pixels: a step takes a hundredth of the time."""
-    options = replace(polisher._OPTIONS, crop=64, style_size=96)
-    monkeypatch.setattr(polisher, "_OPTIONS", options)
+    options = replace(polisher.OPTIONS, crop=64, style_size=96)
+    monkeypatch.setattr(polisher, "OPTIONS", options)
     monkeypatch.setattr(making, "_TELL", 0)
     monkeypatch.setattr(making, "_SHOW", 0)
 

@@ -65,19 +65,26 @@ def style_of(
     embedding = _embedding(maker, size, pixels, options.boldness)
     title = _printable(name or _stem(painting))
     called = plain_name(title) or f"painting-{picture.sha256[:6]}"
-    card = Card(
-        name=called,
-        title=title or called,
-        artwork=Artwork(title or called, *_UNKNOWN),
+    card = replace(
+        card_of(maker, called, title or called),
         style_size=max(size),
         style_crop=options.style_crop,
         painting_sha256=picture.sha256,
-        preview=f"{called}.jpg",
+    )
+    return _style(maker, card, _prediction(maker, options.boldness, embedding))
+
+
+def card_of(maker: Hypernetwork, name: str, title: str) -> Card:
+    """What is said of each style that ``maker`` makes of a painting."""
+    return Card(
+        name=name,
+        title=title,
+        artwork=Artwork(title, *_UNKNOWN),
+        preview=f"{name}.jpg",
         licence=_LICENCE,
         model=maker.card.template,
         network=maker.card.network,
     )
-    return _style(maker, card, _prediction(maker, options.boldness, embedding))
 
 
 def seen(painting: PictureSource, size: int, crop: str, smoothing: float = 0) -> Picture:

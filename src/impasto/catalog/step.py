@@ -7,8 +7,8 @@ only in the hypernetwork's file: its constants are filled in here, by their name
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,15 +21,16 @@ from impasto.catalog.part import Part
 from impasto.errors import StyleError
 from impasto.inference import network
 from impasto.inference.engine import Running
+from impasto.inference.onnx_proto import INT32, Network, Node
 
 if TYPE_CHECKING:
-    from impasto.inference.onnx_proto import Array
+    from impasto.inference.onnx_proto import Array, Weights
 
 _MOST = 100_000
 """Bytes of the card."""
 
-_CODES = ".codes"
-"""Ends the name of places in a table."""
+_CODES, _TABLE = ".codes", ".table"
+"""End the names of places in a table, and of the table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,17 @@ class Graphs(NamedTuple):
     """A painting in, what its style is out."""
 
 
+class Parts(NamedTuple):
+    """The same in three files, so that the loss network lies in one alone: ``shared``, and behind
+    it one of the others, is a whole ONNX file. (Of a protobuf message, the parts of its parts may
+    stand one behind the other: https://protobuf.dev/programming-guides/encoding/#last-one-wins.)
+    """
+
+    shared: bytes
+    step: bytes
+    statistics: bytes
+
+
 def read() -> StepCard:
     """The card.
 
@@ -72,19 +84,63 @@ def graphs(threads: int | None = None) -> Graphs:
     Raises:
         StyleError: a file is missing or damaged, or is of another loss network.
     """
-    card, reader = read(), partial(network.read_step, shared=_shared())
-    found = (
-        verify.load(assets.STEP / model.file, model.sha256, reader)
-        for model in (card.model, card.statistics)
+    return Graphs(*(Running(each, "cpu", threads) for each in _networks(_meant(_held()))))
+
+
+def parts() -> Parts:
+    """Both graphs, written for who puts them together.
+
+    Raises:
+        StyleError: as :func:`graphs`.
+    """
+    held = _held()
+    meant = _meant(held)
+    networks = [*_networks(meant)]
+    names = [name for name in networks[0].constants if name in meant]
+    written = [_written(name, held) for name in names]
+    shared = Network(
+        tuple(node for nodes, _ in written for node in nodes),
+        {name: values for _, constants in written for name, values in constants.items()},
+        {},
+        {},
     )
-    return Graphs(*(Running(each, "cpu", threads) for each in found))
+    return Parts(
+        *(each.encoded() for each in (shared, *(_without(each, names) for each in networks)))
+    )
 
 
-def _shared() -> Mapping[str, Array]:
-    """The constants of the hypernetwork's file; of those that lie there as places in a table, what
-    they mean."""
+def _networks(shared: Mapping[str, Array]) -> Iterator[Network]:
+    card, reader = read(), partial(network.read_step, shared=shared)
+    for model in (card.model, card.statistics):
+        yield verify.load(assets.STEP / model.file, model.sha256, reader)
+
+
+def _held() -> Mapping[str, Array]:
+    """The constants of the hypernetwork's file."""
     card = hypernetwork.bundled().card
     path = assets.ANY / card.model.file
-    held = verify.load(path, card.model.sha256, network.read_hypernetwork).constants
+    return verify.load(path, card.model.sha256, network.read_hypernetwork).constants
+
+
+def _meant(held: Mapping[str, Array]) -> Mapping[str, Array]:
+    """The same, and what those mean that are places in a table."""
     coded = [name.removesuffix(_CODES) for name in held if name.endswith(_CODES)]
-    return held | {name: held[f"{name}.table"][held[f"{name}{_CODES}"]] for name in coded}
+    return {**held, **{name: held[f"{name}{_TABLE}"][held[f"{name}{_CODES}"]] for name in coded}}
+
+
+def _written(name: str, held: Mapping[str, Array]) -> tuple[tuple[Node, ...], Weights]:
+    """A constant as the hypernetwork's file holds it: the nodes that give it, and of what."""
+    if name in held:
+        return (), {name: held[name]}
+    codes, table, places = f"{name}{_CODES}", f"{name}{_TABLE}", f"{name}.places"
+    nodes = (
+        Node("Cast", (codes,), (places,), {"to": INT32}),
+        Node("Gather", (table, places), (name,)),
+    )
+    return nodes, {codes: held[codes], table: held[table]}
+
+
+def _without(network: Network, names: Sequence[str]) -> Network:
+    """The network without some of its constants."""
+    rest = {name: values for name, values in network.constants.items() if name not in names}
+    return replace(network, constants=rest)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -31,6 +31,18 @@ _BARS = (0.1, 0.6)
 """Range of the part of a framed photograph that is not photograph."""
 _OF_PAPER = 3
 """Tells chances of this from others that have the same seed and number."""
+
+
+class Drawn(NamedTuple):
+    """What chance says of a crop."""
+
+    number: int
+    """Of the photograph."""
+    zoom: float
+    left: float
+    """Where it lies, from left (0) to right (1)."""
+    top: float
+    mirrored: bool
 
 
 class Photographs:
@@ -77,24 +89,17 @@ class Photographs:
         return framed(crop, chance) if self._paper and chance.random() < self._paper else crop
 
     def _part(self, number: int) -> Pixels:
-        chance = np.random.default_rng([self._seed, number])
-        while True:
-            path = self._paths[chance.integers(len(self._paths))]
+        for drawn in crops(self._seed, number, len(self._paths)):
             # Drawn for one that is left out as well: it may have been found out just now.
-            drawn = chance.random(4)
+            path = self._paths[drawn.number]
             if path in self.skipped:
                 continue
             try:
-                return self._crop_of(path, drawn)
+                square = self._square(path, self.side / drawn.zoom, (drawn.left, drawn.top))
+                return np.ascontiguousarray(square[:, :: -1 if drawn.mirrored else 1])
             except PictureError as error:
                 self._skip(path, error)
-
-    def _crop_of(self, path: Path, drawn: NDArray[np.float64]) -> Pixels:
-        """``drawn``, 0..1: of the zoom, the place from left and from top, and the mirror."""
-        zoomed, left, top, mirrored = drawn
-        zoom = _ZOOM[0] * (_ZOOM[1] / _ZOOM[0]) ** zoomed
-        square = self._square(path, self.side / zoom, (left, top))
-        return np.ascontiguousarray(square[:, :: -1 if mirrored < 0.5 else 1])
+        raise AssertionError("there is always one more")
 
     def _square(self, path: Path, most: float, place: tuple[float, float]) -> Pixels:
         """A square of up to ``most`` pixels, from left and top (0) to right and bottom (1)."""
@@ -126,6 +131,17 @@ def framed(photograph: Pixels, chance: np.random.Generator) -> Pixels:
     sides = result if across else result.transpose(1, 0, 2)
     sides[:first], sides[len(sides) - (bars - first) :] = level, level
     return result
+
+
+def crops(seed: int, number: int, photographs: int) -> Iterator[Drawn]:
+    """The crop of this number, of so many photographs; then those in its place, where that one
+    cannot be read."""
+    chance = np.random.default_rng([seed, number])
+    while True:
+        photograph = int(chance.integers(photographs))
+        zoomed, left, top, mirrored = chance.random(4).tolist()
+        zoom = _ZOOM[0] * (_ZOOM[1] / _ZOOM[0]) ** zoomed
+        yield Drawn(photograph, zoom, left, top, mirrored < 0.5)
 
 
 def parted(pictures: Sequence[Picture], held_out: int) -> tuple[list[Picture], list[Picture]]:

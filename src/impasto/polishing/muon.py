@@ -20,18 +20,22 @@ if TYPE_CHECKING:
 State: TypeAlias = "dict[str, dict[str, Array]]"
 """What is remembered of each weight, by the names of both."""
 
-_MOMENTUM = 0.95
-_BETAS, _EPS = (0.9, 0.999), 1e-8
-_QUINTIC = 3.4445, -4.7750, 2.0315
+MOMENTUM = 0.95
+BETAS, EPS = (0.9, 0.999), 1e-8
+QUINTIC = 3.4445, -4.7750, 2.0315
 """Coefficients of the Newton-Schulz iteration; they bring singular values near to one soon."""
-_ITERATIONS = 5
-_CLIP = 1.0
+ITERATIONS = 5
+SCALE = 0.2
+"""Makes entries as large as Adam's usually are (Liu et al. 2025, arXiv 2502.16982, section 2.2)."""
+CLIP = 1.0
 """Largest norm of a gradient: one odd photograph must not undo a minute."""
+TINY_CLIP, TINY_NORM = 1e-6, 1e-7
+"""Added to what is divided by: the norm of all gradients, and of one matrix."""
 
 
 def clipped(gradients: Mapping[str, Array], norm: float) -> dict[str, Array]:
-    """Gradients whose norm, which is ``norm``, is brought to :data:`_CLIP` if it is larger."""
-    factor = np.float32(min(1.0, _CLIP / (norm + 1e-6)))
+    """Gradients whose norm, which is ``norm``, is brought to :data:`CLIP` if it is larger."""
+    factor = np.float32(min(1.0, CLIP / (norm + TINY_CLIP)))
     return {name: gradient * factor for name, gradient in gradients.items()}
 
 
@@ -66,11 +70,10 @@ def _is_adams(shape: Sequence[int]) -> bool:
 
 def _muon(gradient: Array, state: dict[str, Array]) -> Array:
     before = state.get("momentum", np.zeros_like(gradient))
-    momentum = state["momentum"] = before * np.float32(_MOMENTUM) + gradient
-    ahead = gradient + momentum * np.float32(_MOMENTUM)
+    momentum = state["momentum"] = before * np.float32(MOMENTUM) + gradient
+    ahead = gradient + momentum * np.float32(MOMENTUM)
     matrix = orthogonal(ahead.reshape(len(ahead), -1))
-    # Entries as large as Adam's usually are (Liu et al. 2025, arXiv 2502.16982, section 2.2).
-    factor = np.float32(0.2 * max(matrix.shape) ** 0.5)
+    factor = np.float32(SCALE * max(matrix.shape) ** 0.5)
     return (matrix * factor).reshape(gradient.shape)
 
 
@@ -78,9 +81,9 @@ def orthogonal(matrix: Array) -> Array:
     """Nearly the orthogonal matrix nearest to ``matrix``: its singular values become 0.7 to 1.2."""
     turned = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if turned else matrix
-    x = x / np.float32(np.linalg.norm(x) + 1e-7)
-    a, b, c = _QUINTIC
-    for _ in range(_ITERATIONS):
+    x = x / np.float32(np.linalg.norm(x) + TINY_NORM)
+    a, b, c = QUINTIC
+    for _ in range(ITERATIONS):
         square = x @ x.T
         x = np.asarray(a * x + (b * square + c * square @ square) @ x, np.float32)
     return x.T if turned else x
@@ -90,11 +93,11 @@ def _adam(gradient: Array, state: dict[str, Array]) -> Array:
     if not state:
         state["step"] = np.zeros((), np.float32)
         state["mean"], state["square"] = np.zeros_like(gradient), np.zeros_like(gradient)
-    one, two = _BETAS
+    one, two = BETAS
     count = float(state["step"]) + 1
     state["step"] = np.array(count, np.float32)
     state["mean"] = state["mean"] + (gradient - state["mean"]) * np.float32(1 - one)
     state["square"] = state["square"] + (gradient**2 - state["square"]) * np.float32(1 - two)
     mean = state["mean"] / np.float32(1 - one**count)
     square = state["square"] / np.float32(1 - two**count)
-    return mean / (np.sqrt(square) + np.float32(_EPS))
+    return mean / (np.sqrt(square) + np.float32(EPS))

@@ -34,17 +34,23 @@ from impasto.untrusted import whole
 if TYPE_CHECKING:
     from impasto.images.raster import PictureSource
 
-_START = "any"
+START = "any"
 """What the card says that a polished style began at."""
-_FEWEST = 8
+FEWEST = 8
 """Steps, however short the time is."""
 _SAVES = 4
 """States that are kept, each with a sample to look at, while it runs."""
 _NAMED = 1000
 """Files that were left out, of which the card tells the names."""
-_LOSS = replace(TrainOptions().loss, style_statistic="gram-covariance", tone_weight=2.0)
-_OPTIONS = TrainOptions(
-    batch=1, style_size=512, style_smoothing=1.0, learning_rate=5e-3, held_out=1, loss=_LOSS
+LOSS = replace(TrainOptions().loss, style_statistic="gram-covariance", tone_weight=2.0)
+OPTIONS = TrainOptions(
+    batch=1,
+    style_size=512,
+    style_smoothing=1.0,
+    learning_rate=5e-3,
+    held_out=1,
+    paper=0.0,
+    loss=LOSS,
 )
 
 
@@ -152,7 +158,7 @@ def _telling(made: Style, on_progress: OnProgress, on_step: OnStep | None) -> Te
 def _photographs(options: PolishOptions, more: Sequence[Path]) -> Photographs:
     own = paths.pictures(options.photos).paths if options.photos else []
     files = [*paths.pictures(assets.PHOTOGRAPHS).paths, *own, *more]
-    return Photographs(files, crop=_OPTIONS.crop, seed=_OPTIONS.seed, held_out=_OPTIONS.held_out)
+    return Photographs(files, crop=OPTIONS.crop, seed=OPTIONS.seed, held_out=OPTIONS.held_out)
 
 
 def _begun(made: Style) -> Weights:
@@ -174,8 +180,8 @@ def _begun(made: Style) -> Weights:
 def _lesson(painting: PictureSource, made: Style, photographs: Photographs) -> Lesson:
     prediction = made.card.prediction
     boldness = prediction.boldness if prediction else 1.0
-    loss = replace(_LOSS, style_weight=_LOSS.style_weight * boldness)
-    options = replace(_OPTIONS, loss=loss, style_crop=made.card.style_crop or "whole")
+    loss = replace(LOSS, style_weight=LOSS.style_weight * boldness)
+    options = replace(OPTIONS, loss=loss, style_crop=made.card.style_crop or "whole")
     picture = painted.seen(
         painting, options.style_size, options.style_crop, options.style_smoothing
     )
@@ -194,11 +200,11 @@ def _steps(options: PolishOptions, lesson: Lesson, begun: Weights, work: Path) -
         started = time.monotonic()
         lesson.step(begun, number)
         each = time.monotonic() - started
-    return max(_FEWEST, int((seconds - (time.monotonic() - began)) / each))
+    return max(FEWEST, int((seconds - (time.monotonic() - began)) / each))
 
 
 def _course(made: Style, lesson: Lesson, steps: int) -> Course:
-    options = replace(lesson.options, steps=steps, save_every=max(_FEWEST, steps // _SAVES))
+    options = replace(lesson.options, steps=steps, save_every=max(FEWEST, steps // _SAVES))
     prediction = made.card.prediction
     began = f"{prediction.hypernetwork} ({prediction.sha256[:12]})" if prediction else "none"
     sources = {"start": began, "photographs": lesson.photographs.digest(), "processes": "1"}
@@ -214,7 +220,7 @@ def _record(lesson: Lesson, course: Course, steps: int, work: Path) -> TrainingR
         TrainingRecord.of(course.options),
         steps=steps,  # fewer, where it was stopped
         source={},
-        start=_START,
+        start=START,
         photographs=len(lesson.photographs),
         skipped=tuple(skipped[:_NAMED]),
         losses=summary.losses,

@@ -9,6 +9,7 @@ import json
 import re
 import tarfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from http.client import HTTPException
 from pathlib import Path
 from urllib.request import urlopen
@@ -16,18 +17,27 @@ from urllib.request import urlopen
 import numpy as np
 
 from impasto import assets, catalog, untrusted
-from impasto.catalog import Style, hypernetwork
+from impasto.catalog import Style, hypernetwork, layout, painted
+from impasto.catalog.card import Card, Prediction
+from impasto.catalog.hypernetwork import Hypernetwork
 from impasto.errors import OptionError, OutputError, reason
 from impasto.files import atomic, places
 from impasto.options.fields import Json
+from impasto.server import refining
 
 PAGE = Path(__file__).parent / "page"
 
-RUNTIME = "onnxruntime-web-1.30.0.tgz"
+_VERSION = "1.30.0"
+RUNTIME = f"onnxruntime-web-{_VERSION}.tgz"
 """The npm package that runs networks in a browser (MIT, Microsoft)."""
 _ADDRESS = f"https://registry.npmjs.org/onnxruntime-web/-/{RUNTIME}"
 _SHA512 = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
-_TAKEN = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
+_TAKEN = (
+    *("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"),
+    *("ort.jspi.min.mjs", "ort-wasm-simd-threaded.jspi.mjs", "ort-wasm-simd-threaded.jspi.wasm"),
+)
+"""For WebAssembly alone, and the same with WebGPU, of which a browser loads one. Of the builds
+with WebGPU it is the smaller; it needs promises in WebAssembly (JSPI), which the page asks for."""
 _TIMEOUT = 60
 _LARGEST = 100_000_000
 
@@ -73,7 +83,8 @@ def _files(styles: Sequence[Style], archive: Path | None) -> Iterator[tuple[str,
         info |= {"network": f"{place}/style.onnx", "weights": list(style.weights)}
         entries.append(info)
     any_painting, files = _paintings()
-    yield from files
+    any_painting["refining"], more = refining.files(_VERSION)
+    yield from (*files, *more)
     listed = {"styles": entries, "any": any_painting}
     yield "styles.json", json.dumps(listed, indent=1).encode()
 
@@ -96,11 +107,24 @@ def _paintings() -> tuple[dict[str, Json], list[tuple[str, bytes]]]:
         "bytes": len(whole),
         "template": "any/style.onnx",
         "weights": [[name, place] for name, place in places.items() if place >= 0],
+        "card": "any/card.json",
         "size": maker.card.style_size,
         "embedding": maker.card.embedding,
         **paintings_info(),
     }
-    return about, [("any/any.onnx", whole), ("any/style.onnx", template)]
+    card = json.dumps(layout.record([_card(maker)]))
+    files = [
+        ("any/any.onnx", whole),
+        ("any/style.onnx", template),
+        ("any/card.json", card.encode()),
+    ]
+    return about, files
+
+
+def _card(maker: Hypernetwork) -> Card:
+    """Of a style that the page makes, which fills in what is the painting's."""
+    made_by = Prediction(maker.card.name, maker.card.model.sha256, 1.0, ())
+    return replace(painted.card_of(maker, "painting", "painting"), prediction=made_by)
 
 
 def style_info(style: Style, preview: str) -> dict[str, Json]:
@@ -145,7 +169,7 @@ def _verified(archive: Path | None) -> bytes:
     except (OSError, ValueError, HTTPException) as error:
         raise OptionError(
             f"{source or _ADDRESS} cannot be read: {reason(error)}",
-            hint="npm pack onnxruntime-web@1.30.0, and name the file with --runtime",
+            hint=f"npm pack onnxruntime-web@{_VERSION}, and name the file with --runtime",
         ) from error
     if base64.b64encode(hashlib.sha512(data).digest()).decode() != _SHA512:
         raise OptionError(f"{source or _ADDRESS} is not {RUNTIME}: it has another SHA-512")

@@ -2,8 +2,11 @@
 
 import io
 import shutil
+import threading
 import time
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -39,13 +42,38 @@ addEventListener('securitypolicyviolation', (event) => {
 """
 
 
+class _Files(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+class _Isolated(_Files):
+    """Says what pages have to say that want threads."""
+
+    def end_headers(self):
+        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        super().end_headers()
+
+
 @contextmanager
-def chromium():
+def folder_served(folder, *, isolated=False):
+    """A plain file server; what is ``isolated`` may use threads."""
+    handler = partial(_Isolated if isolated else _Files, directory=folder)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+@contextmanager
+def chromium(*more):
+    """``more`` are flags."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if not path:
         pytest.skip("needs Chromium")
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=_FLAGS.split())
+        browser = playwright.chromium.launch(executable_path=path, args=[*_FLAGS.split(), *more])
         try:
             yield browser
         finally:
@@ -153,9 +181,9 @@ def query(request):
     return {name: values[0] for name, values in parse_qs(urlsplit(request.url).query).items()}
 
 
-def downloaded(page):
+def downloaded(page, button="#download"):
     with page.expect_download() as waiting:
-        page.click("#download")
+        page.click(button)
     return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
 
 

@@ -1,10 +1,15 @@
 """The page in a browser, and what is given to it."""
 
+import json
+import shutil
+import subprocess
+
 import pytest
 from browser import chromium, painting, visit
 from PIL import Image
 
 from impasto import assets
+from impasto.server.static import PAGE
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +70,24 @@ def photo(tmp_path):
         return path
 
     return written
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory):
+    """Runs code that knows the page's modules on what it is given, and gives what it returns."""
+    program = shutil.which("node")
+    if not program:
+        pytest.skip("needs Node.js")
+    folder = tmp_path_factory.mktemp("node")
+    (folder / "package.json").write_text('{"type": "module"}')
+    for module in PAGE.glob("*.js"):
+        shutil.copy(module, folder)
+
+    def run(imports, code, **given):
+        read = "JSON.parse((await import('node:fs')).readFileSync(0, 'utf8'))"
+        call = f"((given) => {{ {code} }})({read})"
+        (folder / "run.js").write_text(f"{imports}\nconsole.log(JSON.stringify({call}));")
+        command = [program, folder / "run.js"]
+        return json.loads(subprocess.check_output(command, input=json.dumps(given), text=True))
+
+    return run

@@ -1,16 +1,12 @@
 """The web page as a folder of files: the browser paints by itself."""
 
-import threading
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-
 import numpy as np
 import pytest
 from browser import (
     choose,
     downloaded,
     expect,
+    folder_served,
     painting,
     picture,
     pixels,
@@ -25,18 +21,6 @@ import impasto
 from impasto import catalog
 from impasto.errors import OptionError
 from impasto.server import static
-
-
-@contextmanager
-def folder_served(folder):
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +159,6 @@ def test_the_browser_paints_in_a_painting_of_ones_own(browser, alone, photo, art
         with painting(page):
             page.set_input_files("#painting", own)
             expect(page.locator("#doing")).to_contain_text("Fetching what knows paintings")
-        expect(page.locator("#refine")).to_be_hidden()
         ours = np.asarray(picture(downloaded(page)[1]).convert("RGB"), np.float32)
         with painting(page):
             slide(page, "#boldness", 1)

@@ -18,6 +18,8 @@ from serving import serving
 
 PAGE = Path(impasto.__file__).parent / "server" / "page"
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+ALONE = {"browser.js", "worker.js", "runtime.js", "scales.js", "grain.js", "paper.js"}
+REFINING = {"refine.js", "learner.js", "muon.js", "folded.js", "crops.js", "folder.js"}
 MARKUP = "<img src=x onerror=document.title=1><b>bold"
 
 
@@ -143,12 +145,12 @@ def test_the_documentation_shows_every_route(browser, server, service):
 
 @pytest.mark.parametrize(
     ("other", "most"),
-    [({"browser.js", "worker.js", "scales.js", "paper.js"}, 50_000), ({"server.js"}, 56_000)],
+    [(ALONE, 50_000), ({"server.js"}, 66_000)],
     ids=["service", "alone"],
 )
 def test_a_visit_is_small(other, most):
     """The page with one of its painters, all but its documentation and what is loaded when the
-    first painting of one's own is brought. Alone, a runtime of megabytes comes with it."""
-    later = other | {"docs.html", "docs.js", "docs.css", "own.js", "any.js"}
+    first painting of one's own is brought, or refined. Alone, a runtime of megabytes comes, too."""
+    later = other | {"docs.html", "docs.js", "docs.css", "own.js", "any.js"} | REFINING
     files = [file for file in PAGE.iterdir() if file.name not in later]
     assert sum(file.stat().st_size for file in files) < most

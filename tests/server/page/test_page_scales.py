@@ -1,20 +1,12 @@
 """Scales are laid together in the browser as in the core."""
 
-import json
-import shutil
-import subprocess
-
 import numpy as np
-import pytest
 
 from impasto import images
-from impasto.server.static import PAGE
 from impasto.stylization import scales
 
+_IMPORTS = "import { blurred, refined, sides } from './scales.js';"
 _CODE = """
-import { blurred, refined, sides } from 'SCALES';
-import { readFileSync } from 'node:fs';
-const given = JSON.parse(readFileSync(0, 'utf8'));
 const picture = ([width, height, data]) => ({ data: Uint8ClampedArray.from(data), width, height });
 const [coarse, fine, reduced, below, known] = given.pictures.map(picture);
 const enlargements = [below, known];
@@ -22,26 +14,8 @@ const seen = [];
 const enlarged = (pixels) => { seen.push([...pixels.data]); return enlargements.shift(); };
 const { data } = refined(coarse, fine, reduced, enlarged, given.crisp);
 const found = given.sizes.map((each) => sides(...each));
-console.log(JSON.stringify({ sides: found, data: [...data], seen }));
+return { sides: found, data: [...data], seen };
 """
-
-
-@pytest.fixture(scope="module")
-def node(tmp_path_factory):
-    """Runs the page's module on pictures."""
-    program = shutil.which("node")
-    if not program:
-        pytest.skip("needs Node.js")
-    folder = tmp_path_factory.mktemp("node")
-    shutil.copy(PAGE / "scales.js", folder / "scales.mjs")
-    (folder / "run.mjs").write_text(_CODE.replace("SCALES", "./scales.mjs"))
-
-    def run(**given):
-        text = json.dumps(given)
-        command = [program, folder / "run.mjs"]
-        return json.loads(subprocess.check_output(command, input=text, text=True))
-
-    return run
 
 
 def rgba(pixels):
@@ -62,7 +36,7 @@ def test_sizes_and_pixels_are_those_of_the_core(node, rng):
     large = [images.enlarging(each, fine.shape[:2])(slice(0, 45)) for each in smooth]
     bytes_of = [np.clip(np.rint(each), 0, 255).astype(np.uint8) for each in large]
     pictures = [*map(rgba, (coarse, fine, reduced, *bytes_of))]
-    found = node(sizes=sizes, pictures=pictures, crisp=0.8)
+    found = node(_IMPORTS, _CODE, sizes=sizes, pictures=pictures, crisp=0.8)
     assert [[round(side) for side in each] for each in found["sides"]] == [
         [max(each) for each in scales.sizes((largest // 2, largest), side)]
         for side, largest in sizes

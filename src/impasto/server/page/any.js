@@ -28,23 +28,32 @@ export async function seen(file, side) {
   return { data, width, height };
 }
 
-/** The network of a painting: its weights stand at known places of the template's file. */
-export async function network({ any, seen, boldness, base }, { ort, once, fetched, started, colours }) {
+/**
+ * The weights that the network of a painting has, by name; its `embedding` among all styles; and
+ * the network.
+ */
+export async function made({ any, seen, boldness, base }, { ort, once, large, fetched, started, colours }) {
   const [maker, template] = await Promise.all([
-    once('any', () => fetched(new URL(any.network, base).href, any.bytes).then(started)),
+    once('any', () => large(new URL(any.network, base).href, any.bytes).then((bytes) => started(bytes))),
     once('template', () => fetched(new URL(any.template, base).href)),
   ]);
   const floats = (values, shape = [values.length]) => new ort.Tensor('float32', values, shape);
-  const weights = await maker.run({
+  const found = await maker.run({
     [maker.inputNames[0]]: new ort.Tensor('uint8', colours(seen.data), [1, seen.height, seen.width, 3]),
     boldness: floats([boldness]),
     share: floats([1]),
     others: floats(new Float32Array(any.embedding), [1, any.embedding]),
   });
+  const weights = new Map(Object.entries(found).map(([name, { data, dims }]) => [name, { data, dims }]));
+  return { weights, embedding: [...found.embedding.data], network: filled(template, any.weights, weights) };
+}
+
+/** The template's file with other weights, which stand at known places in it. */
+export function filled(template, places, weights) {
   const network = template.slice();
-  for (const [name, place] of any.weights) {
-    const { buffer, byteOffset, byteLength } = weights[name].data;
+  for (const [name, place] of places) {
+    const { buffer, byteOffset, byteLength } = weights.get(name).data;
     network.set(new Uint8Array(buffer, byteOffset, byteLength), place);
   }
-  return started(network);
+  return network;
 }

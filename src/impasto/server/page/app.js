@@ -81,6 +81,9 @@ function command() {
   return parts.join(' ');
 }
 
+/** What the browser paints with, where it is the browser that does. */
+const by = () => painter.by?.() ?? '';
+
 const stem = (name) => name.replace(/\.[^.]*$/, '');
 
 /** The text of a style, with the files of paintings in the place of their names here. */
@@ -284,7 +287,7 @@ async function preview() {
   if (paintings.size >= KEPT) paintings.delete(paintings.keys().next().value);
   paintings.set(key, made);
   reveal(made);
-  say(`Painted in ${seconds < 60 ? `${seconds.toFixed(1)} s` : `${(seconds / 60).toFixed(1)} min`}`);
+  say(`Painted in ${seconds < 60 ? `${seconds.toFixed(1)} s` : `${(seconds / 60).toFixed(1)} min`}${by()}`);
 }
 
 /** The picture in its full size, or the whole film, as a file. */
@@ -426,7 +429,7 @@ async function watch() {
       draw();
       const now = 1000 / (performance.now() - start);
       rate = rate ? 0.9 * rate + 0.1 * now : now;
-      tells(`Live, ${rate.toFixed(rate < 10 ? 1 : 0)} frames per second`);
+      tells(`Live, ${rate.toFixed(rate < 10 ? 1 : 0)} frames per second${by()}`);
     }
   });
   if (kept) await open(jpeg(await encoded(kept, 'image/jpeg'), 'camera.jpg'));

@@ -6,7 +6,8 @@
  * and `preview`, addresses relative to index.html) and runtime/, which worker.js loads.
  */
 import { problem } from './dom.js';
-import { kept } from './paper.js';
+import { grain as levels } from './grain.js';
+import { kept as paperKept } from './paper.js';
 import { canvas, encoded, fit, mixed, scaled } from './picture.js';
 import { refined, sides } from './scales.js';
 
@@ -19,9 +20,13 @@ const SMALLEST = 64; // that a network paints
 const LARGEST = 2048; // that it paints in the memory of a page
 const CRISP = 0.8; // how much of fine marks is laid on
 const TINY = '-tiny'; // ends the name of a style that paints fine marks as another does
+const PREVIEW = 384; // of the sample in the style, in its folder
+const LONGEST = 600; // seconds of refining
 
 const known = new Map();
 let paintings = null; // how a painting becomes a network here
+let keys = 0; // of networks that were learnt
+let device = ''; // that painted last
 
 let list = null;
 
@@ -39,8 +44,11 @@ export async function styles() {
 
 export async function limits() {
   ({ any: paintings } = await (list ??= listed()));
-  return { stylize_side: 4096, jobs: [], paintings };
+  return { stylize_side: 4096, jobs: ['polish'], polish_deadline: LONGEST, paintings };
 }
+
+/** What painted last. */
+export const by = () => (device ? ` with ${device}` : '');
 
 /** `source` (a file or a canvas), painted: a canvas, or a blob of the media `type`. */
 export async function paint(source, settings, { signal, tell, type } = {}) {
@@ -93,7 +101,7 @@ async function atSide(photo, side, { style, grain = 6, paintings: owns, boldness
 /** The painting, in which white paper and black bars keep their tone where they fill much of it. */
 function asPaper(photo, painting) {
   const pixels = pixelsOf(painting);
-  return kept(pixelsOf(photo), pixels) ? canvasOf(pixels) : painting;
+  return paperKept(pixelsOf(photo), pixels) ? canvasOf(pixels) : painting;
 }
 
 function pixelsOf(picture) {
@@ -113,19 +121,42 @@ function laid(coarse, fine) {
   return canvasOf(refined(pixelsOf(coarse), pixelsOf(fine), reduced, enlarged, CRISP));
 }
 
-/** Grain of this deviation, in levels; the same in all pictures of a size. */
+/** The same in all pictures of a size. */
 function grained(data, deviation) {
-  let state = 1; // of Lehmer's generator, with the factor of Park and Miller 1988
-  for (let at = 0; at < data.length; at += 4) {
-    let sum = -2; // and four even numbers: nearly normal
-    for (let n = 0; n < 4; n += 1) sum += (state = (state * 48271) % 2147483647) / 2147483647;
-    for (let n = 0; n < 3; n += 1) data[at + n] += sum * Math.sqrt(3) * deviation;
-  }
+  levels(data.length / 4, deviation).forEach((level, at) => {
+    for (let n = 0; n < 3; n += 1) data[4 * at + n] += level;
+  });
 }
 
-export async function job() {
-  throw problem('This needs impasto itself', 'install it, and run impasto serve');
+/** A painting of one's own, refined; its photograph is judged, and shown as it is so far. */
+export async function job({ image }, { style, paintings: owns, boldness, polish, ...look }, use) {
+  if (use.part !== 'style') throw problem('This needs impasto itself', 'install it, and run impasto serve');
+  const { refined } = await import('./refine.js');
+  const photo = await createImageBitmap(image);
+  const shown = async (network) => {
+    const own = { network, key: `*${(keys += 1)}` };
+    use.show(await paint(photo, { ...look, style, paintings: { [style]: own } }, { signal: use.signal }));
+  };
+  const made = await weights(style, owns[style], boldness, use);
+  const begun = { ...made, boldness, file: owns[style], any: paintings, photo, seconds: parseInt(polish, 10) };
+  const found = await refined(begun, shown, use);
+  return { ...found, key: `*${(keys += 1)}` };
 }
+
+/** The zip file of a style that is made of a painting. */
+export async function kept({ style, paintings: owns, boldness }, { title, ...use }) {
+  const { folder } = await import('./folder.js');
+  const own = owns[style];
+  const made = own.network ? own : { ...(await weights(style, own, boldness, use)), boldness };
+  const sample = await createImageBitmap(await (await fetch('page/sample.jpg')).blob());
+  const small = scaled(sample, ...fit(sample.width, sample.height, PREVIEW));
+  const shown = { ...made, key: made.key ?? `*${(keys += 1)}` };
+  const preview = await paint(small, { style, paintings: { [style]: shown } }, { ...use, type: 'image/jpeg' });
+  return folder(made, paintings, title, preview);
+}
+
+/** What the hypernetwork makes of a painting. */
+const weights = async (name, file, boldness, { signal, tell }) => queued(await painted(name, file, boldness), signal, tell);
 
 /** [['great-wave', 0.7], ['udnie', 0.3]] */
 function parts(style) {
@@ -135,26 +166,32 @@ function parts(style) {
   });
 }
 
-/** A painting of one's own as the worker takes it. */
-async function painted(name, file, boldness) {
+/** A painting of one's own as the worker takes it: a file, or what was learnt of one. */
+async function painted(name, own, boldness) {
+  if (own.network) return { key: own.key, bytes: own.network };
   const { seen } = await import('./any.js');
-  return { key: `${name}/${boldness}`, any: paintings, boldness, seen: await seen(file, paintings.size) };
+  return { key: `${name}/${boldness}`, any: paintings, boldness, seen: await seen(own, paintings.size) };
 }
 
 let worker = null;
 let last = Promise.resolve();
 
-/** What the network of one style makes of the pixels; one at a time. */
-function network(style, ground, signal, tell) {
-  last = last.catch(() => {}).then(() => asked(style, ground, signal, tell));
+/** What the network of one style makes of the pixels. */
+async function network({ network: file, ...style }, { data, width, height }, signal, tell) {
+  const url = file && new URL(file, document.baseURI).href;
+  const pixels = data.slice();
+  return canvasOf({ data: await queued({ ...style, url, pixels, width, height }, signal, tell), width, height });
+}
+
+/** What the worker answers; one at a time. */
+function queued(message, signal, tell) {
+  last = last.catch(() => {}).then(() => asked(message, signal, tell));
   return last;
 }
 
-function asked({ network: file, ...style }, { data, width, height }, signal, tell) {
+function asked(message, signal, tell) {
   signal?.throwIfAborted();
-  worker ??= new Worker(new URL('worker.js', import.meta.url), { type: 'module' });
-  const pixels = data.slice();
-  const url = file && new URL(file, document.baseURI).href;
+  worker ??= new Worker(new URL(`worker.js${location.search}`, import.meta.url), { type: 'module' });
   return new Promise((resolve, reject) => {
     const over = (settle, value) => {
       signal?.removeEventListener('abort', stopped);
@@ -167,14 +204,14 @@ function asked({ network: file, ...style }, { data, width, height }, signal, tel
     };
     const stopped = () => ended(signal.reason);
     signal?.addEventListener('abort', stopped);
-    worker.onmessage = ({ data: { pixels: painted, error, got, total } }) => {
+    worker.onmessage = ({ data: { answer, by, error, missing, got, total } }) => {
       if (got) return tell?.(`Fetching what knows paintings: ${Math.round((100 * got) / total)} %`);
+      if (missing) return ended(problem('The painter could not be loaded', error));
       if (error) return ended(problem('The style could not be painted', error));
-      const made = canvas(width, height);
-      made.getContext('2d').putImageData(new ImageData(painted, width, height), 0, 0);
-      return over(resolve, made);
+      if (by) device = by;
+      return over(resolve, answer);
     };
     worker.onerror = ({ message }) => ended(problem('The painter could not be loaded', message));
-    worker.postMessage({ ...style, url, base: document.baseURI, pixels, width, height }, [pixels.buffer]);
+    worker.postMessage({ ...message, base: document.baseURI }, message.pixels ? [message.pixels.buffer] : []);
   });
 }

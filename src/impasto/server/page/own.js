@@ -25,7 +25,7 @@ async function warmed() {
   await painter.paint(dot, { style: '*', paintings, style_size: 64, stroke: 10 });
 }
 
-const warm = painter.kept ? warmed().catch(() => {}) : undefined;
+const warm = painter.slow ? undefined : warmed().catch(() => {}); // a slow one fetches it when it paints
 
 /** A painting that was chosen, dropped or pasted becomes a style, and the one that is chosen. */
 export async function bring(file, lent) {
@@ -88,13 +88,13 @@ export function flags(text) {
 
 /** Shows what there is to set for the style that is chosen, and its partner. */
 export function describe(style, partner) {
-  const { row, bold, refine, time, save, said } = tools;
+  const { row, bold, refine, time, more, save, said } = tools;
   const mine = [style, partner].filter((one) => one?.own);
   row.hidden = !mine.some((one) => !learnt(one));
   said.textContent = bold.ariaValueText = `${boldness().toFixed(2)} ×`;
-  refine.hidden = time.hidden = !style.own || learnt(style) || !page.limits.jobs.includes('polish');
+  refine.hidden = time.hidden = more.hidden = !style.own || learnt(style) || !page.limits.jobs.includes('polish');
   refine.disabled = !page.photo?.small;
-  save.hidden = !style.own || !painter.kept;
+  save.hidden = !style.own;
   save.parentNode.hidden = refine.hidden && save.hidden;
 }
 
@@ -106,12 +106,14 @@ function tooled() {
   const times = TIMES.filter(([amount]) => parseInt(amount, 10) <= longest).map(([value, text]) => new Option(text, value));
   const time = make('select', { id: 'time', ariaLabel: 'For how long' }, times);
   const refine = make('button', { type: 'button', id: 'refine', onclick: refined, title: 'Learn the painting while you watch' }, 'Refine for');
+  const { refining } = page.limits.paintings; // in the browser alone
+  const more = make('span', { className: 'soft' }, refining ? `Refining fetches ${(refining.bytes / 1e6).toFixed(1)} MB.` : '');
   const save = make('button', { type: 'button', id: 'save', onclick: kept, title: 'A folder for impasto stylize -s' }, 'Save the style');
-  page.$('label').append(make('div', { className: 'tools' }, refine, time, save));
+  page.$('label').append(make('div', { className: 'tools' }, refine, time, save, more));
   page.$('strength').parentNode.before(row);
   bold.oninput = page.describe;
   bold.onchange = page.preview;
-  return { row, bold, said, refine, time, save };
+  return { row, bold, said, refine, time, more, save };
 }
 
 /** Learns the painting on, and shows what the photograph looks like meanwhile. */
@@ -121,17 +123,22 @@ async function refined() {
   const { style, boldness: bold, ...settings } = page.settings();
   const amount = tools.time.value;
   const made = await work('Refining', async (signal, tells) => {
-    const show = async (blob) => {
-      const seen = await createImageBitmap(blob);
+    const show = async (picture) => {
+      const seen = await createImageBitmap(picture);
       if (!signal.aborted && page.photo === photo) reveal(seen);
     };
     const stopper = (stop) => !signal.aborted && keeping('Keep it so', () => {
       page.$('keep').hidden = true;
       stop();
     });
+    const ask = (sentence) => new Promise((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason));
+      tells(sentence);
+      keeping('Begin', resolve);
+    });
     const image = await encoded(photo.small, 'image/jpeg');
     const wanted = { ...settings, style: base.name, paintings: { [base.name]: base.own }, boldness: bold, polish: amount };
-    return painter.job({ image }, wanted, { signal, tell: tells, show, stopper, part: 'style' });
+    return painter.job({ image }, wanted, { signal, tell: tells, show, ask, stopper, part: 'style' });
   });
   if (!made) {
     page.preview(); // as it was at once
@@ -144,6 +151,8 @@ async function refined() {
 async function kept() {
   const { name, own, file, ...style } = page.style();
   const wanted = { style: name, paintings: { [name]: own }, boldness: boldness() };
-  const made = learnt(style) ? own : await page.work('Saving', (signal, tell) => painter.kept(wanted, { signal, tell }));
-  if (made) page.saved(made, `${page.stem(file)}.zip`);
+  const title = page.stem(file);
+  const saving = (signal, tell) => painter.kept(wanted, { signal, tell, title });
+  const made = learnt(style) && own instanceof Blob ? own : await page.work('Saving', saving);
+  if (made) page.saved(made, `${title}.zip`);
 }

@@ -1,11 +1,8 @@
 /** Runs the networks beside the page, so that it stays responsive and can stop them. */
-import * as ort from '../runtime/ort.wasm.min.mjs';
-
-ort.env.wasm.wasmPaths = new URL('../runtime/', import.meta.url).href;
-// Threads share memory, which browsers give to isolated pages only.
-ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(8, navigator.hardwareConcurrency) : 1;
+import { by, colours, fetched, quickest, runtime, started } from './runtime.js';
 
 const KEPT = 3;
+const TRIAL = 64; // pixels a side: the smallest that networks paint
 const sessions = new Map();
 
 /** What was begun under this name, unless it failed. */
@@ -18,24 +15,14 @@ function once(name, begin) {
   return sessions.get(name);
 }
 
-/** The bytes of a file; of a large one, the page is told how much has come. */
-async function fetched(url, total = 0) {
-  const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
-  if (!total) return new Uint8Array(await answer.arrayBuffer());
-  const bytes = new Uint8Array(total);
+/** The bytes of a large file; the page is told how much has come. */
+function large(url, total) {
   let got = 0;
-  for (const reader = answer.body.getReader(); ; ) {
-    const { done, value } = await reader.read();
-    if (done) return bytes;
-    bytes.set(value, got);
-    got += value.length;
-    self.postMessage({ got, total });
-  }
+  return fetched(url, (more) => self.postMessage({ got: (got += more), total }));
 }
 
-const started = (bytes) => ort.InferenceSession.create(bytes);
-const session = (url) => once(url, () => fetched(url).then(started));
+const painter = (bytes) => quickest(bytes, trial);
+const use = { once, large, fetched, started };
 
 /** Of a painting, the last few are kept. */
 function painted(style) {
@@ -44,36 +31,42 @@ function painted(style) {
     sessions.get(name).then((old) => old.release());
     sessions.delete(name);
   }
-  return once(style.key, async () => (await import('./any.js')).network(style, { ort, once, fetched, started, colours }));
+  return once(style.key, async () => painter(style.bytes ?? (await made(style)).network));
 }
 
-/** RGB of RGBA. */
-function colours(pixels) {
-  const photo = new Uint8Array((3 * pixels.length) / 4);
+/** The weights that a painting's network has, and their network. */
+async function made(style) {
+  return (await import('./any.js')).made(style, { ort: await runtime(), colours, ...use });
+}
+
+async function run(network, pixels, width, height, weights) {
+  const { Tensor } = await runtime();
+  const feeds = { [network.inputNames[0]]: new Tensor('uint8', colours(pixels), [1, height, width, 3]) };
+  const [, styles] = network.inputNames; // of a network of several
+  if (styles) feeds[styles] = new Tensor('float32', weights, [weights.length]);
+  return (await network.run(feeds))[network.outputNames[0]].data;
+}
+
+/** What a network makes of a picture with something of everything in it. */
+const trial = (network) => run(network, new Uint8Array(4 * TRIAL * TRIAL).map((_, at) => (at * at) >> 6), TRIAL, TRIAL, [1]);
+
+async function paint({ url, weights, pixels, width, height, ...style }) {
+  const network = await (url ? once(url, () => fetched(url).then(painter)) : painted(style));
+  const painting = await run(network, pixels, width, height, weights);
   for (let i = 0, j = 0; i < pixels.length; i += 4) {
-    photo[j++] = pixels[i];
-    photo[j++] = pixels[i + 1];
-    photo[j++] = pixels[i + 2];
+    pixels[i] = painting[j++];
+    pixels[i + 1] = painting[j++];
+    pixels[i + 2] = painting[j++];
+    pixels[i + 3] = 255;
   }
-  return photo;
+  self.postMessage({ answer: pixels, by: by(network) }, [pixels.buffer]);
 }
 
-self.onmessage = async ({ data: { url, weights, pixels, width, height, ...style } }) => {
+self.onmessage = async ({ data }) => {
   try {
-    const network = await (url ? session(url) : painted(style));
-    const area = width * height;
-    const feeds = { [network.inputNames[0]]: new ort.Tensor('uint8', colours(pixels), [1, height, width, 3]) };
-    const [, styles] = network.inputNames; // of a network of several
-    if (styles) feeds[styles] = new ort.Tensor('float32', weights, [weights.length]);
-    const { data: painting } = (await network.run(feeds))[network.outputNames[0]];
-    for (let i = 0, j = 0; i < 4 * area; i += 4) {
-      pixels[i] = painting[j++];
-      pixels[i + 1] = painting[j++];
-      pixels[i + 2] = painting[j++];
-      pixels[i + 3] = 255;
-    }
-    self.postMessage({ pixels }, [pixels.buffer]);
+    if (data.pixels) await paint(data);
+    else self.postMessage({ answer: await made(data) });
   } catch (error) {
-    self.postMessage({ error: String(error.message ?? error) });
+    self.postMessage({ error: String(error.message ?? error), missing: error.missing });
   }
 };

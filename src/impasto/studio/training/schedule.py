@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-_WARM_UP = 0.05
+WARM_UP = 0.05
 """Part of a training in which the rate rises."""
 
 
 def schedule(step: int, steps: int) -> float:
     """Factor of the learning rate: a short rise, then half a cosine down to zero."""
     part = (step + 1) / steps
-    if part < _WARM_UP:
-        return part / _WARM_UP
-    return 0.5 + 0.5 * math.cos(math.pi * (part - _WARM_UP) / (1 - _WARM_UP))
+    if part < WARM_UP:
+        return part / WARM_UP
+    return 0.5 + 0.5 * math.cos(math.pi * (part - WARM_UP) / (1 - WARM_UP))

@@ -1,0 +1,105 @@
+/**
+ * A painting of one's own refined in the browser alone, as the core's polishing does it: what was
+ * made of it at once learns on, from photographs that are fetched when this is asked for.
+ */
+import { seen } from './any.js';
+import { problem } from './dom.js';
+import { blurred } from './scales.js';
+
+const SHOWN = 3000; // milliseconds between pictures so far, at least
+const KINDS = ['total', 'content', 'style', 'tv']; // of losses, that a card tells
+
+/**
+ * What was learnt of a painting's `file` in so many seconds. `shown` paints with a network so far;
+ * `ask` waits until one has agreed to a sentence; `stopper` gets what ends it with the best so far.
+ */
+export async function refined(begun, shown, { signal, tell, ask, stopper }) {
+  const { file, any, photo, boldness, seconds, weights } = begun;
+  const recipe = await (await fetch(any.refining.recipe)).json();
+  const whole = await seen(file, recipe.style_size);
+  const painting = blurred(whole, recipe.style_smoothing);
+  const learner = connected(signal, tell);
+  try {
+    const given = { recipe, any, painting, photo, boldness, weights, total: any.refining.bytes };
+    const by = await learner.ask('begin', { ...given, base: document.baseURI });
+    tell('Measuring a step');
+    const before = await learner.ask('judge');
+    const each = await learner.ask('measure'); // the first one is slower than all others
+    const steps = Math.max(recipe.fewest, Math.floor(seconds / each));
+    await ask(estimate(by, each, steps));
+    const start = performance.now();
+    const losses = await learn(learner, steps, shown, { tell, stopper });
+    const validation = await learner.ask('judge');
+    if (!(losses.length && validation <= before)) {
+      throw problem('What there is at once is better than what was learnt', 'refine it for longer');
+    }
+    const { embedding } = begun;
+    const network = await learner.ask('network');
+    const training = record(recipe, { losses, validation, boldness, seconds: (performance.now() - start) / 1000 });
+    return { network, embedding, boldness, training };
+  } finally {
+    learner.end();
+  }
+}
+
+/** Takes the steps, and shows now and then what came of them; the losses of each. */
+async function learn(learner, steps, shown, { tell, stopper }) {
+  const start = performance.now();
+  const losses = [];
+  let [stopped, showing, last] = [false, null, start];
+  stopper(() => { stopped = true; });
+  while (losses.length < steps && !stopped) {
+    losses.push(await learner.ask('step', { number: losses.length, steps }));
+    const now = performance.now();
+    tell({ state: 'running', kind: 'polish', step: losses.length, total: steps, seconds: (now - start) / 1000 });
+    if (showing || now - last < SHOWN) continue;
+    const network = await learner.ask('network');
+    showing = shown(network).catch(() => {}).finally(() => {
+      [showing, last] = [null, performance.now()];
+    });
+  }
+  await showing;
+  return losses;
+}
+
+/** What it will cost, in a sentence. */
+function estimate(by, each, steps) {
+  const left = each * steps;
+  const time = left < 90 ? `${Math.ceil(left)} s` : `${Math.round(left / 60)} min`;
+  return `${by}: a step takes ${each.toPrecision(2)} s, ${steps} steps about ${time}. `
+    + 'All that time the processor works hard, which empties a battery.';
+}
+
+/** What the card says of it. */
+function record({ training }, { losses, validation, boldness, seconds }) {
+  const last = losses.slice(-Math.max(1, Math.floor(losses.length / 10)));
+  const mean = (kind) => last.reduce((sum, each) => sum + each[kind], 0) / last.length;
+  const round = (value) => Number(value.toFixed(4));
+  return {
+    ...training,
+    steps: losses.length,
+    loss: { ...training.loss, style_weight: training.loss.style_weight * boldness },
+    losses: Object.fromEntries(KINDS.map((kind) => [kind, round(mean(kind))])),
+    seconds: Math.round(seconds),
+    validation: round(validation),
+  };
+}
+
+/** The worker that learns; one thing after the other is asked of it. */
+function connected(signal, tell) {
+  signal.throwIfAborted();
+  const worker = new Worker(new URL(`learner.js${location.search}`, import.meta.url), { type: 'module' });
+  const stopped = new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason));
+  });
+  const answered = (call, given) => new Promise((resolve, reject) => {
+    worker.onerror = ({ message }) => reject(problem('What learns could not be loaded', message));
+    worker.onmessage = ({ data: { answer, error, got, total } }) => {
+      if (got) return tell(`Fetching what learns: ${Math.round((100 * got) / total)} % of ${(total / 1e6).toFixed(1)} MB`);
+      return error ? reject(problem('The painting could not be refined', error)) : resolve(answer);
+    };
+    worker.postMessage({ call, ...given });
+  });
+  const ask = (call, given) => Promise.race([answered(call, given), stopped]);
+  return { ask, end: () => worker.terminate() };
+}
