@@ -32,6 +32,7 @@ let camera = null; // the run that paints what the camera sees
 let slow = painter.slow;
 let paintings = new Map(); // of this photograph, by settings
 let own = null; // own.js, once a painting has been brought
+let marks = null; // mask.js, once something is to be kept
 
 // What the settings say
 
@@ -78,6 +79,7 @@ function command() {
   if (!photo?.film && !grain.checked) parts.push('--grain', 0);
   if (strength.value < 1) parts.push('--strength', strength.value);
   if (keepColors) parts.push('--keep-colors');
+  if (marks?.covers()) parts.push('--mask', word(marks.named(source)));
   return parts.join(' ');
 }
 
@@ -115,6 +117,7 @@ function describe() {
   $('artist').textContent = [artist, year?.replaceAll(' ', '\u00a0')].filter(Boolean).join(', ');
   for (const option of second.options) option.disabled = option.value && !blends(styles.get(option.value));
   brush.disabled = grain.disabled = Boolean(photo?.film);
+  $('mark').disabled = !photo?.small || photo.live;
   $('command').replaceChildren(...command().split(' ').flatMap((word) => [make('span', {}, word), ' ']));
   after.ariaLabel = `${photo?.name}, painted in the style of ${title}`;
 }
@@ -132,6 +135,7 @@ function reveal(made) {
 
 function draw() {
   mixed(photo.small, painting, Number(strength.value), after);
+  marks?.lay(photo.small, after);
 }
 
 /** Puts a photograph on the wall, as large as there is place. */
@@ -300,6 +304,8 @@ async function download() {
   const doing = photo.film ? 'Painting the film' : 'Painting in full size';
   const file = await work(doing, async (signal, tells) => {
     const use = { signal, tell: tells };
+    const mask = shown.film ? undefined : await marks?.mask();
+    if (mask) wanted.mask = mask;
     const type = `image/${kind ?? 'jpeg'}`;
     if (shown.film) return painter.job({ image: shown.file }, wanted, use);
     const side = Math.max(shown.width, shown.height);
@@ -361,6 +367,7 @@ async function open(file) {
   });
   if (!opened) return;
   photo = opened;
+  marks?.reset();
   painting = null;
   paintings = new Map();
   divider.value = 0;
@@ -456,8 +463,14 @@ function stop() {
 }
 
 /** What own.js is lent. */
-const page = { $, styles, work, keeping, reveal, saved, stem, tile, sent, preview, describe,
-  style, settings, live, get photo() { return photo; }, get limits() { return limits; } };
+const page = { $, styles, say, work, keeping, reveal, saved, stem, tile, sent, preview, describe,
+  style, settings, live, redraw, get photo() { return photo; }, get limits() { return limits; } };
+
+/** What is kept has changed. */
+function redraw() {
+  draw();
+  describe();
+}
 
 const owned = async () => { own ??= await import('./own.js'); };
 
@@ -495,6 +508,10 @@ function wire() {
   $('sample').onclick = sample;
   $('camera').onclick = watch;
   $('download').onclick = download;
+  $('mark').onclick = async () => {
+    marks ??= await import('./mask.js').catch(complain);
+    marks?.toggle(page);
+  };
   $('cancel').onclick = () => {
     stop();
     say('Stopped');

@@ -8,7 +8,7 @@
 import { problem } from './dom.js';
 import { grain as levels } from './grain.js';
 import { kept as paperKept } from './paper.js';
-import { canvas, encoded, fit, mixed, scaled } from './picture.js';
+import { canvas, encoded, fit, mixed, restored, scaled } from './picture.js';
 import { refined, sides } from './scales.js';
 
 export const docs = false;
@@ -52,7 +52,7 @@ export const by = () => (device ? ` with ${device}` : '');
 
 /** `source` (a file or a canvas), painted: a canvas, or a blob of the media `type`. */
 export async function paint(source, settings, { signal, tell, type } = {}) {
-  const { style, strength = 1, keepColors, stroke = 1, grain = 6, size } = settings;
+  const { style, strength = 1, keepColors, stroke = 1, grain = 6, size, mask } = settings;
   const picture = source instanceof Blob ? await createImageBitmap(source) : source;
   const whole = [picture.width, picture.height];
   const photo = scaled(picture, ...fit(...whole, size ?? Math.max(...whole)));
@@ -77,6 +77,7 @@ export async function paint(source, settings, { signal, tell, type } = {}) {
     }
   }
   const result = mixed(photo, painting, strength);
+  if (mask) restored(photo, mask.kept, result);
   return type ? encoded(result, type) : result;
 }
 

@@ -43,6 +43,17 @@ export function mixed(photo, painting, strength, onto = canvas(photo.width, phot
   return onto;
 }
 
+/** The photograph laid over its painting where `kept` is opaque. */
+export function restored(photo, kept, onto) {
+  const part = scaled(photo, onto.width, onto.height);
+  const pen = part.getContext('2d');
+  pen.globalCompositeOperation = 'destination-in';
+  pen.imageSmoothingQuality = 'high';
+  pen.drawImage(kept, 0, 0, onto.width, onto.height);
+  onto.getContext('2d').drawImage(part, 0, 0);
+  return onto;
+}
+
 export function opaque(picture) {
   const small = scaled(picture, ...fit(picture.width, picture.height, 96));
   const { data } = small.getContext('2d').getImageData(0, 0, small.width, small.height);

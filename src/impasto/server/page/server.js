@@ -36,7 +36,7 @@ export async function paint(source, settings, { signal, tell, type } = {}) {
   const inner = clear ? 'image/png' : 'image/jpeg';
   const body = source instanceof Blob ? source : await encoded(source, inner);
   const headers = { Accept: type ?? inner };
-  if (settings.paintings) {
+  if (settings.paintings || settings.mask) {
     const sent = { method: 'POST', headers, body: form({ image: body }, settings) };
     return (await call('v1/stylize', sent, signal, tell)).blob();
   }
@@ -121,13 +121,14 @@ async function followed(path, job, signal, tell) {
 }
 
 /** A form with files; of a style, paintings are files, and after them comes what has a name. */
-function form(files, { paintings = {}, ...settings }) {
+function form(files, { paintings = {}, mask, ...settings }) {
   const body = new FormData();
   const add = ([name, value]) => body.append(name, value);
   const parts = settings.style.split(',').map((part) => part.split(':'));
   const [mine, named] = [true, false].map((own) => parts.filter(([name]) => name in paintings === own));
   const style = named.map((part) => (mine.length ? part[0] : part.join(':'))).join(',') || undefined;
   Object.entries(files).forEach(add);
+  if (mask) body.append('mask', mask.file, 'mask.png');
   for (const [name] of mine) body.append('style', paintings[name], 'painting');
   const shares = mine.length && parts.length > 1 ? [...mine, ...named].map((part) => part[1]) : undefined;
   Object.entries(fields({ ...settings, style, shares })).forEach(add);
