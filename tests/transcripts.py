@@ -3,6 +3,7 @@
 Only blocks of ``console`` and ``python`` are run; others, such as installing, are not.
 """
 
+import os
 import re
 import shlex
 import subprocess
@@ -12,9 +13,9 @@ from contextlib import chdir
 from running import run
 
 _BLOCK = re.compile(r"^( *)```(console|python)\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
-_VARIES = re.compile(r"\b(\d+\.\d+ s|\d+x\d+)\b")
-HOME = "/home/you"
-"""Stands on the pages for the folder that a reader is in."""
+_VARIES = re.compile(r"\b\d+\.\d+\b|\b\d+x\d+\b")
+HOME, STYLES = "/home/you", "/home/you/.local/share/impasto/styles"
+"""Stand on the pages for the folder that a reader is in, and for the one that keeps styles."""
 
 
 def blocks(page):
@@ -58,6 +59,7 @@ def _typed(command, folder):
 
 
 def _bare(text, folder):
-    """Without what differs from run to run: seconds, sizes, the folder, spaces at ends of lines."""
-    text = _VARIES.sub("...", text.replace(str(folder.resolve()), HOME))
+    """Without what differs from run to run: numbers, folders, spaces at ends of lines."""
+    text = text.replace(os.environ["IMPASTO_STYLES"], STYLES).replace(str(folder.resolve()), HOME)
+    text = _VARIES.sub("...", text)
     return "\n".join(line.rstrip() for line in text.strip().splitlines())

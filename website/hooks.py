@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import os
+import posixpath
 import re
 import subprocess
 import sys
@@ -24,6 +25,7 @@ import impasto
 
 ROOT = Path(__file__).parents[1]
 SOURCE = "https://github.com/impasto-style/impasto/blob/main"
+DECISIONS = "explanation/decisions.md"
 DEMO = "paint"
 """The page that paints in the browser, as a folder of the site."""
 STYLES = ("starry-night", "great-wave", "the-scream", "udnie", "mondrian", "seine")
@@ -36,15 +38,15 @@ _SHA512 = "roeaaI+Lg1LJNfgpCjoRe/+WzEjy9+Z08LoEvu85MCPbBjwm+qXz8Ag5U05lHa6V1CysZ
 _LOCAL = "assets/javascripts/iframe-worker.js"
 
 _ROLE = re.compile(r":(?:class|meth|func|mod|data|attr):<code>(?:~(?:\w+\.)*)?([\w.]+)</code>")
-_OUTSIDE = re.compile(r"\]\((?:\.\./)+(?!adr/|images/|lab/)([^)#]+)((?:#[^)]*)?)\)")
+_LINK = re.compile(r"\]\((\.\./[^)#]+)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made here."""
     pages = {
         "gallery.md": "\n".join(_gallery()),
-        "python.md": "\n".join(_reference()),
-        "decisions.md": "\n".join(_decisions()),
+        "reference/python.md": "\n".join(_reference()),
+        DECISIONS: "\n".join(_decisions()),
         "changelog.md": (ROOT / "CHANGELOG.md").read_text("utf-8"),
     }
     for name, text in pages.items():
@@ -58,12 +60,18 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Links out of ``docs/`` lead to the source."""
-    return _OUTSIDE.sub(rf"]({SOURCE}/\1\2)", markdown)
+    folder = posixpath.join("docs", posixpath.dirname(page.file.src_uri))
+
+    def leading(link: re.Match[str]) -> str:
+        target = posixpath.normpath(posixpath.join(folder, link[1]))
+        return link[0] if target.startswith("docs/") else f"]({SOURCE}/{target}"
+
+    return _LINK.sub(leading, markdown)
 
 
 def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
     """A decision belongs to the part that lists them."""
-    listed = next(each for each in nav.pages if each.file.src_uri == "decisions.md")
+    listed = next(each for each in nav.pages if each.file.src_uri == DECISIONS)
     for file in files.documentation_pages():
         if file.src_uri.startswith("adr/") and file.page and isinstance(listed.parent, Section):
             file.page.parent = listed.parent
@@ -142,4 +150,4 @@ def _decisions() -> Iterator[str]:
     yield "# Decisions\n\nWhat a newcomer would question, and why it is so.\n"
     for path in sorted((ROOT / "docs" / "adr").glob("*.md")):
         title = path.read_text("utf-8").partition("\n")[0].removeprefix("# ")
-        yield f"- [{title}](adr/{path.name})"
+        yield f"- [{title}](../adr/{path.name})"

@@ -3,12 +3,14 @@
 import io
 import json
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from impasto import __version__, assets, catalog, doctor, images
+from impasto.stylization import contact_sheet
 from running import run
 
 
@@ -245,10 +247,12 @@ def test_a_sheet(folder):
 def test_the_demo(folder, photo, monkeypatch):
     photo.save(folder / "demo.jpg")
     monkeypatch.setattr(assets, "demo_photo", lambda: folder / "demo.jpg")
+    monkeypatch.setattr(contact_sheet, "sheet", partial(contact_sheet.sheet, cell=96))
     assert run("demo", "-o", "demo", cwd=folder).returncode == 0
     names = {path.name for path in (folder / "demo").iterdir()}
-    assert {"sheet.jpg", "demo.great-wave.jpg", "demo.the-scream.jpg"} <= names
-    assert len(names) == 1 + len(catalog.looks(catalog.bundled()))
+    assert {"sheet.jpg", "demo.jpg", "demo.great-wave.jpg", "demo.the-scream.jpg"} <= names
+    assert (folder / "demo" / "demo.jpg").read_bytes() == (folder / "demo.jpg").read_bytes()
+    assert len(names) == 2 + len(catalog.looks(catalog.bundled()))
     again = run("demo", "-o", "demo", cwd=folder)
     assert (again.returncode, again.stdout) == (1, b"")
     assert b"sheet.jpg is there already" in again.stderr

@@ -275,7 +275,10 @@ def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")] = _DEMO,
     overwrite: Overwrite = False,
 ) -> None:
-    """Paint a bundled photograph in every bundled style, and say where."""
+    """Paint a bundled photograph in every bundled style, and say where.
+
+    The photograph lies beside its paintings.
+    """
     from impasto import assets
     from impasto.files import atomic, paths
     from impasto.stylization import contact_sheet, results
@@ -289,6 +292,8 @@ def demo(
     _run(tasks, chosen, settings, terminal)
     painted = contact_sheet.sheet(photo, [*chosen.values()])
     path = painted.save(side_by_side, overwrite=overwrite)
+    if overwrite or not (out / photo.name).exists():
+        atomic.write(out / photo.name, photo.read_bytes(), overwrite=True)
     terminal.say(f"All of them side by side: {path.resolve()}")
     terminal.say("Now your own: impasto stylize photo.jpg -s great-wave")
 

@@ -1,7 +1,7 @@
 """The nodes, in the schema of ComfyUI's ``comfy_api``. ComfyUI alone imports this module.
 
 Of the two contracts that ComfyUI has, this is the one that it develops: it checks its inputs, has
-help on each, and is versioned. ``docs/comfyui.md`` shows the nodes.
+help on each, and is versioned. ``docs/how-to/comfyui.md`` shows the nodes.
 """
 
 from __future__ import annotations

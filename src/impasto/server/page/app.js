@@ -346,7 +346,7 @@ async function open(file) {
   if (type.startsWith('video/') || FILM.test(name)) {
     const painted = await work('Opening', async () => {
       if (limits.jobs.includes('film')) return true;
-      throw problem('Films are not painted here.', 'impasto stylize paints them in a terminal; see docs/video.md');
+      throw problem('Films are not painted here.', 'impasto stylize paints them in a terminal; see docs/how-to/video.md');
     });
     if (!painted) return;
     Object.assign($('download'), { disabled: false, textContent: 'Paint the film' });

@@ -1,7 +1,7 @@
 """Training crops with their content features; on request kept on disk and used again.
 
 The features of a photograph never change, so computing them again in every epoch, and for
-every style, is waste: what it saves is measured in ``docs/training.md``.
+every style, is waste: what it saves is measured in ``docs/how-to/training.md``.
 """
 
 from __future__ import annotations
