@@ -20,6 +20,7 @@ RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 
 XEON = "intel-r-xeon-r-processor-2-threads"
 XEON_2_5 = "intel-r-xeon-r-processor-2-50ghz-2-threads"
+XEON_ONE = "intel-r-xeon-r-processor-1-threads"
 XEON_2_5_ONE = "intel-r-xeon-r-processor-2-50ghz-1-threads"
 
 _MARK = re.compile(r"(<!-- figure: ([a-z0-9-]+) -->)(.*?)(<!-- end -->)", re.DOTALL)
@@ -54,19 +55,15 @@ def filled(text: str) -> str:
     return _MARK.sub(lambda mark: f"{mark[1]}{FIGURES[mark[2]]()}{mark[4]}", text)
 
 
-def quantity(value: float, unit: str = "") -> str:
-    """A number of two digits with its unit, seconds and gigabytes where there are a thousand
+def quantity(value: float, unit: str = "", digits: int = 2) -> str:
+    """A number of so many digits with its unit, seconds and gigabytes where there are a thousand
     below."""
     if value >= _THOUSAND and unit in _LARGER:
         value, unit = value / _THOUSAND, _LARGER[unit]
     unit = _SPELT.get(unit, unit)
-    rounded = float(f"{value:.2g}")
-    return f"{rounded:,.{0 if rounded == int(rounded) else _digits(rounded)}f} {unit}".rstrip()
-
-
-def _digits(value: float) -> int:
-    """Places after the point that two digits need."""
-    return len(f"{value:.2g}".partition(".")[2])
+    rounded = float(f"{value:.{digits}g}")
+    places = 0 if rounded == int(rounded) else len(f"{rounded:g}".partition(".")[2])
+    return f"{rounded:,.{places}f} {unit}".rstrip()
 
 
 def table(lines: Iterable[Line], **columns: str) -> str:
@@ -80,17 +77,17 @@ def grid(
     place: tuple[str, str],
     pattern: str,
     rows: Mapping[str, str],
-    columns: Mapping[str, str],
-    key: str = "ours",
+    columns: Mapping[str, tuple[str, str]],
 ) -> str:
-    """A table of one case whose rows' names are ``pattern``, with {row} and {column} in it."""
+    """A table of one case whose rows' names are ``pattern``, with {row} and {column} in it; of a
+    column, its head and what of the row it shows."""
 
     def cell(row: str, column: str) -> str:
         line = Line("", *place, pattern.format(row=row, column=column))
-        return _cell(line.measured, key)
+        return _cell(line.measured, columns[column][1])
 
     lines = ((label, *(cell(row, each) for each in columns)) for row, label in rows.items())
-    return _table(columns.values(), lines)
+    return _table((head for head, _ in columns.values()), lines)
 
 
 def machine(name: str) -> str:
@@ -107,7 +104,9 @@ def _table(heads: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _cell(row: Mapping[str, Any], key: str) -> str:
-    return quantity(row[key], "" if key == "ratio" else row["unit"])
+    if key == "ratio":
+        return quantity(row[key])
+    return quantity(row[key], row["unit"], 2 if row["unit"] else 3)
 
 
 @cache
@@ -167,6 +166,10 @@ RIVALS = tuple(
     Line(f"`{style}`", XEON, "quality", f"{style} against lengstrom, objective on 4 photographs")
     for style in ("great-wave", "the-scream", "udnie")
 )
+JOHNSON = tuple(
+    Line(f"`johnson`, {what}", XEON_ONE, "tricks", f"light against johnson, {what}")
+    for what in ("time at 1920x1080", "parameters", "objective after 500 steps")
+)
 BESIDES = {"ours": "impasto", "theirs": "the other", "ratio": "ratio"}
 
 FIGURES: dict[str, Callable[[], str]] = {
@@ -182,7 +185,26 @@ FIGURES: dict[str, Callable[[], str]] = {
     "transfer": partial(
         grid, (XEON_2_5_ONE, "transfer"), "{row}: optimiser and network agree on {column}",
         {"great-wave": "The Great Wave", "udnie": "Udnie"},
-        {each: each for each in ("content", "style", "roughness", "palette")},
+        {each: (each, "ours") for each in ("content", "style", "roughness", "palette")},
+    ),
+    "tricks": partial(
+        grid,
+        (XEON_ONE, "tricks"),
+        "{row} against johnson, {column}",
+        {
+            each: f"`{each}`"
+            for each in ("johnson-separable", "johnson-half", "johnson-both", "light")
+        },
+        {
+            "time at 1920x1080": ("time", "ratio"),
+            "parameters": ("parameters", "ratio"),
+            "objective after 500 steps": ("objective", "ours"),
+        },
+    ),
+    "johnson": partial(
+        table,
+        JOHNSON,
+        theirs="",
     ),
 }  # fmt: skip
 """What a mark may name."""

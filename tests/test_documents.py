@@ -171,6 +171,21 @@ def test_quantities_have_two_digits(value, unit, text):
     assert figures.quantity(value, unit) == text
 
 
+def test_quantities_may_have_more_digits():
+    assert figures.quantity(1.4546, digits=3) == "1.45"
+    assert figures.quantity(1_677_635, digits=3) == "1,680,000"
+
+
+def test_a_grid_has_a_row_for_each_network():
+    made = figures.FIGURES["tricks"]().strip().splitlines()
+    assert made[0] == "|  | time | parameters | objective |"
+    assert [line.split("|")[1].strip() for line in made[2:]] == [
+        "`johnson-separable`", "`johnson-half`", "`johnson-both`", "`light`",
+    ]  # fmt: skip
+    kept = figures.Line("", figures.XEON_ONE, "tricks", "light against johnson, parameters")
+    assert made[-1].split("|")[3].strip() == figures.quantity(kept.measured["ratio"])
+
+
 def test_tables_hold_the_rows_of_the_results():
     line = figures.Line("all", "amd-epyc-2-threads", "polish", "memory")
     assert line.measured["unit"] == "MB"
