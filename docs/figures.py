@@ -6,6 +6,7 @@ compares each with what is filled in, so no number is copied by hand.
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import Any
 from impasto import catalog
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
+LAB = Path(__file__).parent / "lab" / "results.csv"
 
 XEON = "intel-r-xeon-r-processor-2-threads"
 XEON_2_5 = "intel-r-xeon-r-processor-2-50ghz-2-threads"
@@ -88,6 +90,15 @@ def grid(
 
     lines = ((label, *(cell(row, each) for each in columns)) for row, label in rows.items())
     return _table((head for head, _ in columns.values()), lines)
+
+
+def experiment(name: str) -> str:
+    """A table of an experiment's runs: losses at the end, and total variation."""
+    heads = {"content": "content loss", "style": "style loss", "tv": "total variation"}
+    with LAB.open(encoding="utf-8", newline="") as file:
+        runs = [run for run in csv.DictReader(file) if run["experiment"] == name]
+    rows = ((run["run"], *(quantity(float(run[key])) for key in heads)) for run in runs)
+    return _table(heads.values(), rows)
 
 
 def machine(name: str) -> str:
@@ -170,6 +181,14 @@ JOHNSON = tuple(
     Line(f"`johnson`, {what}", XEON_ONE, "tricks", f"light against johnson, {what}")
     for what in ("time at 1920x1080", "parameters", "objective after 500 steps")
 )
+EXPERIMENTS = (
+    "layers-content",
+    "layers-between-poolings",
+    "start",
+    "pooling",
+    "style-weight",
+    "total-variation",
+)
 BESIDES = {"ours": "impasto", "theirs": "the other", "ratio": "ratio"}
 
 FIGURES: dict[str, Callable[[], str]] = {
@@ -201,6 +220,7 @@ FIGURES: dict[str, Callable[[], str]] = {
             "objective after 500 steps": ("objective", "ours"),
         },
     ),
+    **{f"lab-{name}": partial(experiment, name) for name in EXPERIMENTS},
     "johnson": partial(
         table,
         JOHNSON,

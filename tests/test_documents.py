@@ -176,6 +176,13 @@ def test_quantities_may_have_more_digits():
     assert figures.quantity(1_677_635, digits=3) == "1,680,000"
 
 
+def test_an_experiment_has_a_row_for_each_run():
+    made = figures.experiment("style-weight").strip().splitlines()
+    assert made[0] == "|  | content loss | style loss | total variation |"
+    weights = [line.split("|")[1].strip() for line in made[2:]]
+    assert weights == [f"style weight {weight}" for weight in ("0.5", "2", "8", "32", "128")]
+
+
 def test_a_grid_has_a_row_for_each_network():
     made = figures.FIGURES["tricks"]().strip().splitlines()
     assert made[0] == "|  | time | parameters | objective |"
