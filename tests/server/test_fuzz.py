@@ -17,6 +17,7 @@ METHODS = [
     ("POST", "/v1/stylize"),
     ("POST", "/v1/jobs"),
     ("POST", "/v1/styles"),
+    ("POST", "/v1/faces"),
     ("GET", "/v1/jobs/{id}"),
     ("DELETE", "/v1/jobs/{id}"),
     ("POST", "/v1/jobs/{id}/stop"),

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -362,3 +363,20 @@ def test_a_mask_has_the_limits_of_a_photograph(asking, jpeg):
     client = asking(max_pixels=1_000_000)
     found = client.post("/v1/stylize", files=files, data={"style": "udnie-tiny"})
     assert_problem(found, 413, "PictureLimitError", "the mask is 2000x1330")
+
+
+def test_faces_are_told(asking, jpeg):
+    client = asking()
+    portrait = (Path(__file__).parents[1] / "stylization/astronaut.jpg").read_bytes()
+    for sent in ({"content": portrait}, {"files": {"image": portrait}}):
+        found = client.post("/v1/faces", **sent)
+        assert found.status_code == 200, found.text
+        (face,) = found.json()["faces"]
+        assert face == pytest.approx(
+            {"left": 0.338, "top": 0.145, "right": 0.54, "bottom": 0.347}, abs=0.03
+        )
+    assert client.post("/v1/faces", content=jpeg).json() == {"faces": []}
+    assert_problem(client.post("/v1/faces", content=b"Dear reader"), 422, "PictureError", "text")
+    found = client.post("/v1/faces?style=udnie", content=jpeg)
+    assert_problem(found, 422, UNPROCESSABLE, "style")
+    assert_problem(client.post("/v1/faces"), 422, "OptionError", "no picture was sent")

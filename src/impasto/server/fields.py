@@ -120,6 +120,9 @@ Stylize = _model(
 Painting = _model("Painting", StyleOptions(), style=_style, shares=_shares)
 """What ``POST /v1/styles`` takes."""
 
+NoFields = _model("NoFields")
+"""What ``POST /v1/faces`` takes beside the picture."""
+
 Styled = create_model("Styled", __base__=Stylize, polish=_polish)
 """What a job with a style takes."""
 

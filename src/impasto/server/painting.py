@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from impasto.images import masks
 from impasto.images.picture import Picture
 from impasto.options import ReadOptions, ServeOptions, StyleOptions, StylizeOptions, WriteOptions
 from impasto.server import packing, styles
+from impasto.stylization import faces
 from impasto.stylization.stylizer import Stylizer
 
 if TYPE_CHECKING:
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 
 OWN = "*"
 """In place of a format: that of the photograph."""
+
+_SEEN = 512
+"""Pixels of a side in which faces are looked for."""
+_SIDES = "left", "top", "right", "bottom"
 
 SMALLER = "give a smaller size"
 
@@ -46,6 +52,8 @@ class Order:
     style_options: StyleOptions = StyleOptions()
     mask: bytes | None = None
     """A picture that says where; None: all is painted."""
+    faces: bool = False
+    """Whether only its faces are wanted, as JSON."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,8 @@ def painted(order: Order, options: ServeOptions, threads: int | None = None) -> 
     """
     if order.data is None:
         return _packed(order, options)
+    if order.faces:
+        return _faces(order.data, options)
     return _picture(order, order.data, options, threads)
 
 
@@ -79,6 +89,16 @@ def _packed(order: Order, options: ServeOptions) -> PaintedFile:
         data = packing.packed(style.save(Path(folder) / style.name))
     clock("style")
     return PaintedFile(data, "ZIP", "cpu", clock.seconds)
+
+
+def _faces(data: bytes, options: ServeOptions) -> PaintedFile:
+    """Boxes of the faces in a picture, from 0 to 1 of its sides."""
+    clock = _Clock()
+    photo = images.read(BytesIO(data), read_options(options), enough=_SEEN)
+    clock("read")
+    found = [dict(zip(_SIDES, face.corners, strict=True)) for face in faces.find(photo.pixels)]
+    clock("find")
+    return PaintedFile(json.dumps({"faces": found}).encode(), "JSON", "cpu", clock.seconds)
 
 
 def _picture(order: Order, data: bytes, options: ServeOptions, threads: int | None) -> PaintedFile:

@@ -45,6 +45,21 @@ class JobStatus(BaseModel):
     notes: list[str]
 
 
+class FaceInfo(BaseModel):
+    """The box of a face, from 0 to 1 of the picture's width and height, or a little beyond."""
+
+    left: float = Field(examples=[0.34])
+    top: float = Field(examples=[0.14])
+    right: float = Field(examples=[0.54])
+    bottom: float = Field(examples=[0.35])
+
+
+class FacesInfo(BaseModel):
+    """The faces in a picture, the surest first."""
+
+    faces: list[FaceInfo]
+
+
 class StyleInfo(BaseModel):
     """A style, and the painting that it was learnt from."""
 
@@ -118,8 +133,9 @@ def body(
     for model in models:
         fields = model.model_json_schema()["properties"] | fields
     several = {"type": "array", "items": _BINARY, "maxItems": styles.MOST}
-    kinds = [*fields["style"]["anyOf"], _BINARY, several]
-    fields["style"] = fields["style"] | {"anyOf": kinds}
+    if "style" in fields:
+        kinds = [*fields["style"]["anyOf"], _BINARY, several]
+        fields["style"] = fields["style"] | {"anyOf": kinds}
     form = {
         "schema": {
             "type": "object",

@@ -74,6 +74,8 @@ def _files(styles: Sequence[Style], archive: Path | None) -> Iterator[tuple[str,
             name = "painter.js" if path.name == "browser.js" else path.name
             yield f"page/{name}", path.read_bytes()
     yield "page/sample.jpg", assets.demo_photo().read_bytes()
+    for path in assets.FACES.iterdir():
+        yield f"faces/{path.name}", path.read_bytes()
     entries: list[dict[str, Json]] = []
     for style in styles:
         place = f"styles/{style.name}"

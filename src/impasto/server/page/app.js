@@ -19,8 +19,8 @@ const TINY = '-tiny'; // great-wave-tiny paints as great-wave does, and faster
 const FILM = /\.(mp4|m4v|mov|mkv|webm|avi)$/i;
 
 const $ = (id) => document.getElementById(id);
-const [strength, brush, grain, colors, second, share, divider, before, after] = [
-  'strength', 'brush', 'grain', 'colors', 'second', 'share', 'divider', 'before', 'after',
+const [strength, brush, grain, colors, protect, second, share, divider, before, after] = [
+  'strength', 'brush', 'grain', 'colors', 'protect', 'second', 'share', 'divider', 'before', 'after',
 ].map($);
 
 let limits = { jobs: [] };
@@ -64,6 +64,7 @@ function settings(moving = false) {
     stroke: photo?.film ? undefined : Number((2 ** brush.value).toFixed(2)), // films have none
     grain: grain.checked ? undefined : 0,
     keepColors: colors.checked,
+    protect_faces: (photo?.faces && Number(protect.value)) || undefined,
     ...(mine.length && own.settings(mine)),
   };
 }
@@ -71,7 +72,7 @@ function settings(moving = false) {
 /** The command that paints the same; words with anything unusual in them are quoted. */
 function command() {
   const word = (text) => (/^[\w./:,+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
-  const { style: name, stroke, keepColors } = settings();
+  const { style: name, stroke, keepColors, protect_faces: protects } = settings();
   const source = photo?.name ?? 'photo.jpg';
   const parts = ['impasto', 'stylize', word(source), '-s', word(filed(name))];
   if (own) parts.push(...own.flags(name));
@@ -79,6 +80,7 @@ function command() {
   if (!photo?.film && !grain.checked) parts.push('--grain', 0);
   if (strength.value < 1) parts.push('--strength', strength.value);
   if (keepColors) parts.push('--keep-colors');
+  if (protects) parts.push('--protect-faces', protects);
   if (marks?.covers()) parts.push('--mask', word(marks.named(source)));
   return parts.join(' ');
 }
@@ -104,6 +106,8 @@ function describe() {
   const percent = (value) => `${Math.round(100 * value)} %`;
   $('strength-is').textContent = strength.ariaValueText = percent(strength.value);
   $('brush-is').textContent = brush.ariaValueText = `${(2 ** brush.value).toFixed(2)} ×`;
+  $('faces').hidden = !photo?.faces;
+  $('protect-is').textContent = protect.ariaValueText = percent(protect.value);
   for (const range of document.querySelectorAll('.row input')) {
     const { min, max, value } = range;
     range.style.setProperty('--part', `${(100 * (value - min)) / (max - min)}%`);
@@ -376,7 +380,14 @@ async function open(file) {
   uncover();
   draw();
   show('frame');
+  lookForFaces(photo);
   await preview();
+}
+
+/** Offers to protect faces, if there are some in a photograph. */
+async function lookForFaces(seen) {
+  seen.faces = (await painter.faces(seen.small).catch(() => [])).length;
+  if (photo === seen) describe();
 }
 
 /** A file that this browser cannot read (TIFF, HEIC) as the server reads it, unpainted. */
@@ -529,8 +540,8 @@ function wire() {
     describe();
     if (photo?.small) draw();
   };
-  brush.oninput = share.oninput = describe;
-  brush.onchange = share.onchange = grain.onchange = colors.onchange = second.onchange = preview;
+  brush.oninput = share.oninput = protect.oninput = describe;
+  brush.onchange = share.onchange = protect.onchange = grain.onchange = colors.onchange = second.onchange = preview;
   // A click on the chosen style too: it was stopped, perhaps, and is to be painted after all.
   $('gallery').onchange = preview;
   $('gallery').onclick = ({ target }) => target.name === 'style' && preview();

@@ -52,7 +52,7 @@ export const by = () => (device ? ` with ${device}` : '');
 
 /** `source` (a file or a canvas), painted: a canvas, or a blob of the media `type`. */
 export async function paint(source, settings, { signal, tell, type } = {}) {
-  const { style, strength = 1, keepColors, stroke = 1, grain = 6, size, mask } = settings;
+  const { style, strength = 1, keepColors, stroke = 1, grain = 6, size, mask, protect_faces: protects } = settings;
   const picture = source instanceof Blob ? await createImageBitmap(source) : source;
   const whole = [picture.width, picture.height];
   const photo = scaled(picture, ...fit(...whole, size ?? Math.max(...whole)));
@@ -67,6 +67,7 @@ export async function paint(source, settings, { signal, tell, type } = {}) {
       painting = painting ? laid(painting, larger) : larger;
     }
     painting = asPaper(photo, scaled(painting, width, height));
+    if (protects) painting = (await facial()).softened(photo, painting, await faces(photo), protects);
     if (keepColors) {
       // The painting's lightness in the photograph's hue and saturation.
       const own = scaled(photo, width, height);
@@ -79,6 +80,14 @@ export async function paint(source, settings, { signal, tell, type } = {}) {
   const result = mixed(photo, painting, strength);
   if (mask) restored(photo, mask.kept, result);
   return type ? encoded(result, type) : result;
+}
+
+const facial = () => import('./faces.js');
+
+/** Boxes of the faces in a canvas. */
+export async function faces(picture) {
+  const { find } = await facial();
+  return find(picture, (pixels) => queued({ faces: 'faces/faces.onnx', pixels }));
 }
 
 /** The photograph painted at a size; fine marks by tiny networks, where there are some. */

@@ -5,7 +5,7 @@
  * Addresses are relative to the page, so it works behind any prefix.
  */
 import { make, problem } from './dom.js';
-import { encoded, opaque } from './picture.js';
+import { encoded, fit, opaque, scaled } from './picture.js';
 
 export const docs = true;
 /** Whether the first painting should be a small draft, because this painter is slow. */
@@ -14,6 +14,7 @@ export const promise = /^(localhost|127\.|\[::1\])/.test(location.hostname)
   ? 'Painted on this computer. Nothing leaves it.'
   : '';
 
+const SEEN = 512; // pixels of a side in which faces are looked for
 const KEY = 'impasto-token';
 const given = new URLSearchParams(location.hash.slice(1)).get('token');
 if (given) {
@@ -44,6 +45,13 @@ export async function paint(source, settings, { signal, tell, type } = {}) {
   const query = new URLSearchParams(fields(settings));
   const answer = await call(`v1/stylize?${query}`, { method: 'POST', headers, body }, signal, tell);
   return answer.blob();
+}
+
+/** Boxes of the faces in a canvas. */
+export async function faces(picture) {
+  const body = await encoded(scaled(picture, ...fit(picture.width, picture.height, SEEN)), 'image/jpeg');
+  const headers = { 'Content-Type': body.type };
+  return (await (await call('v1/faces', { method: 'POST', headers, body })).json()).faces;
 }
 
 /** The zip file of a style that is made of paintings. */

@@ -3,6 +3,7 @@ import { by, colours, fetched, quickest, runtime, started } from './runtime.js';
 
 const KEPT = 3;
 const TRIAL = 64; // pixels a side: the smallest that networks paint
+const SIDE = 256; // of the square in which faces are looked for
 const sessions = new Map();
 
 /** What was begun under this name, unless it failed. */
@@ -62,9 +63,18 @@ async function paint({ url, weights, pixels, width, height, ...style }) {
   self.postMessage({ answer: pixels, by: by(network) }, [pixels.buffer]);
 }
 
+/** What the network that finds faces makes of a square. */
+async function seen({ faces, base, pixels }) {
+  const network = await once(faces, () => fetched(new URL(faces, base).href).then((bytes) => started(bytes)));
+  const { Tensor } = await runtime();
+  const found = await network.run({ pixels: new Tensor('uint8', colours(pixels), [1, SIDE, SIDE, 3]) });
+  return { boxes: found.boxes.data, scores: found.scores.data };
+}
+
 self.onmessage = async ({ data }) => {
   try {
-    if (data.pixels) await paint(data);
+    if (data.faces) self.postMessage({ answer: await seen(data) });
+    else if (data.pixels) await paint(data);
     else self.postMessage({ answer: await made(data) });
   } catch (error) {
     self.postMessage({ error: String(error.message ?? error), missing: error.missing });

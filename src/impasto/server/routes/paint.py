@@ -15,7 +15,7 @@ from impasto.files.paths import valid_format
 from impasto.options import StyleOptions, StylizeOptions
 from impasto.options.fields import changed
 from impasto.server import schema, styles, work
-from impasto.server.fields import MEDIA_TYPES, WRITTEN, Painting, Stylize, accepted, taken
+from impasto.server.fields import MEDIA_TYPES, WRITTEN, NoFields, Painting, Stylize, accepted, taken
 from impasto.server.painters import Painters
 from impasto.server.painting import OWN, Order, PaintedFile
 from impasto.server.problems import Refusal
@@ -86,6 +86,23 @@ async def style(request: Request) -> Response:
     made = await _unless_gone(request, painters.paint(order))
     headers = {"Content-Disposition": 'attachment; filename="style.zip"'}
     return Response(made.data, media_type="application/zip", headers=headers)
+
+
+@router.post(
+    "/faces",
+    tags=["paint"],
+    response_model=schema.FacesInfo,
+    openapi_extra=schema.body(image="A picture.", raw=True),
+)
+async def find_faces(request: Request) -> Response:
+    """Where faces are in a picture, which `protect_faces` would keep recognisable."""
+    async with received(request, ("image",), in_address=True) as (files, fields):
+        checked(NoFields, fields)
+        work.require_no_film(head(files["image"]))
+        (data,) = await run_in_threadpool(_contents, files["image"])
+    painters: Painters = request.app.state.painters
+    found = await _unless_gone(request, painters.paint(Order(data, "", faces=True)))
+    return Response(found.data, media_type="application/json")
 
 
 def _contents(*files: BinaryIO) -> list[bytes]:
