@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SIDE = 3600
 """Long side of the photographs, which are enlarged to it."""
-SHOWN = 480, 320
+SHOWN = 300, 200
 """Width and height of what is shown of each."""
 OTHERS = {"whole": StylizeOptions(stroke="pixels"), "at 100 %": StylizeOptions(crisp=0)}
 """What the default is compared with."""
@@ -59,10 +59,11 @@ def main() -> None:
     labels = [f"{number}{side}" for number in range(1, len(made) + 1) for side in "AB"]
     shown = [Picture(each) for pair in made for each in pair.shown]
     Picture(compose(list(zip(labels, shown, strict=True)), columns=4).pixels).save(wanted.out)
+    told = "style", "photograph", "seen", "default"
     key = [
         {
             "pair": number,
-            **{k: getattr(pair, k) for k in ("style", "photograph", "seen", "default")},
+            **{name: getattr(pair, name) for name in told},
         }
         for number, pair in enumerate(made, 1)
     ]
