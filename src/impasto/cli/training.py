@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from impasto.studio.training.paintings import Recipe
 
 
-_ANY = "any"
-"""Of ``--start``: what the hypernetwork makes of the paintings, which is of the default network."""
+_WORDS = "any", "best", "none"
+"""Values of ``--start`` that stand for no style: networks of the default shape, and nothing."""
 
 
 def _train_base(others: Values) -> TrainOptions:
@@ -45,7 +45,7 @@ def _train_base(others: Values) -> TrainOptions:
     options = read(recipe).options if recipe else TrainOptions()
     if tier:
         return replace(options, network=preset(tier))
-    if start and not recipe and start != _ANY:
+    if start and not recipe and start not in _WORDS:
         return replace(options, network=network_of(start))
     return options
 
@@ -83,7 +83,9 @@ _Tier = Annotated[
 _Start = Annotated[
     str | None,
     typer.Option(
-        "--start", help="Style or checkpoint to learn on from; any: what impasto style makes."
+        "--start",
+        help="Style or checkpoint to learn on from; any: what impasto style makes; none. "
+        "By default any or starry-night, whichever paints better.",
     ),
 ]
 
@@ -125,7 +127,8 @@ def train(
         for note in chosen.notes:
             terminal.say(note)
         folder = train_styles(
-            chosen.paintings, photos, out, options=options, start=start or chosen.start,
+            chosen.paintings, photos, out, options=options,
+            start=start or chosen.start or "best",
             restart=restart, on_progress=move, cancel=cancel,
         )  # fmt: skip
     _say_learnt(folder, terminal)

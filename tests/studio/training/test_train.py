@@ -123,6 +123,33 @@ def test_learning_can_start_from_what_is_made_of_the_painting_at_once(
         train(painting, photos, tmp_path / "t", options=TINY, start="any")
 
 
+@pytest.mark.parametrize(
+    ("start", "changes", "begun"),
+    [
+        ("best", {}, "any ("),
+        ("none", {}, "none"),
+        ("best", {"network": TINY.network}, "none"),
+        ("best", {"learn_strength": True}, "none"),
+    ],
+    ids=["best", "none", "another network", "strength"],
+)
+def test_learning_begins_with_the_better_of_two_networks(
+    start, changes, begun, tmp_path, painting, photos, unpublished
+):
+    options = TrainOptions(steps=1, crop=64, style_size=64, held_out=0, **changes)
+    train(painting, photos, tmp_path / "s", options=options, start=start)
+    learnt = checkpoint_file.read(kept_steps.paths(tmp_path / "s" / "training")[-1])
+    assert learnt.training.sources["start"].startswith(begun)
+
+
+def test_of_its_own_painting_the_bundled_network_is_the_better_start(tmp_path, photos, unpublished):
+    options = TrainOptions(steps=1, crop=64, style_size=256, held_out=0)
+    preview = catalog.find("starry-night").preview
+    train(preview, photos, tmp_path / "s", options=options)
+    learnt = checkpoint_file.read(kept_steps.paths(tmp_path / "s" / "training")[-1])
+    assert learnt.training.sources["start"].startswith("starry-night (")
+
+
 def test_what_cannot_work_is_said_before_any_work(tmp_path, painting, photos):
     with pytest.raises(OptionError, match="cannot be the name"):
         train(painting, photos, tmp_path / "My Style", options=TINY)

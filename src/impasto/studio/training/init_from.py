@@ -16,11 +16,11 @@ from impasto.catalog import Entry, TrainingRecord, hypernetwork, painted
 from impasto.errors import OptionError, OutputError, TrainingError
 from impasto.files import kept_steps, paths
 from impasto.files.kept_steps import WORK
-from impasto.options import StyleOptions, TrainOptions
+from impasto.options import NetworkOptions, StyleOptions, TrainOptions
 from impasto.progress import OnProgress, Progress
 from impasto.studio import networks
 from impasto.studio.networks import TransformNetwork
-from impasto.studio.training import checkpoints
+from impasto.studio.training import checkpoint_file, checkpoints
 from impasto.studio.training.checkpoint import Checkpoint, Training
 from impasto.studio.training.dataset import Photos
 from impasto.untrusted import whole
@@ -37,6 +37,9 @@ _ORIGIN = "start.safetensors"
 
 ANY = "any"
 """Stands for what the hypernetwork makes of the paintings."""
+GOOD = ANY, "starry-night"
+BEST, NOTHING = "best", "none"
+"""Stand for the one of :data:`GOOD` that paints a painting better, and for no start."""
 
 
 def predicted(paintings: Sequence[Painting], crop: str) -> Checkpoint:
@@ -60,13 +63,28 @@ def predicted(paintings: Sequence[Painting], crop: str) -> Checkpoint:
     return Checkpoint(0, tensors, Training(asdict(options), [paintings[0].entry()]), strength=False)
 
 
+def is_good(options: TrainOptions, styles: int) -> bool:
+    """Whether the networks of :data:`GOOD` can be learnt on from."""
+    plain = options.network == NetworkOptions() and not options.learn_strength
+    return plain and options.tune == "all" and styles == 1
+
+
+def trunk(
+    start: str | Path | None, origin: Path | None, wanted: Sequence[Painting], crop: str
+) -> Checkpoint | None:
+    """The network that is learnt on from; ``origin`` is the file of it that :func:`find` found."""
+    if start == ANY:
+        return predicted(wanted, crop)
+    return checkpoint_file.read(origin) if origin else None
+
+
 def find(start: str | Path | None, work: Path, restart: bool) -> Path | None:
     """The file to learn on from.
 
     A checkpoint from which its own training was begun anew is no longer where it was, or
     another has its name now: it was kept.
     """
-    if start is None:
+    if start in (None, ANY):
         return None
     return kept(Path(start), work, restart) or checkpoints.find(start)
 

@@ -24,10 +24,11 @@ from impasto.images.picture import Picture
 from impasto.options import TrainOptions
 from impasto.progress import CancelToken, OnProgress, silent
 from impasto.studio import networks
+from impasto.studio.device import torch_device
 from impasto.studio.networks import TransformNetwork
 from impasto.studio.perceptual.objective import Losses, Objective, StylePicture
 from impasto.studio.tensors import grained, to_tensor
-from impasto.studio.training import checkpoint_file, init_from, loop
+from impasto.studio.training import init_from, loop
 from impasto.studio.training.checkpoint import Training
 from impasto.studio.training.dataset import Photos
 from impasto.studio.training.feature_cache import Crops, FeatureCache
@@ -36,6 +37,8 @@ from impasto.studio.training.muon import Group
 from impasto.studio.training.paintings import Painting, Paintings, entries, wanted_of
 from impasto.studio.training.publish import publish, record
 
+_TRIED = 3
+"""Steps' photographs that two starts are compared on."""
 _SAMPLES = 6
 """Photographs, and styles, on a sample picture."""
 
@@ -47,7 +50,7 @@ def train(
     output: str | Path,
     *,
     options: TrainOptions | None = None,
-    start: str | Path | None = None,
+    start: str | Path | None = init_from.BEST,
     restart: bool = False,
     on_progress: OnProgress = silent,
     cancel: CancelToken | None = None,
@@ -64,7 +67,9 @@ def train(
         start: a style, or a checkpoint, to learn on from: several times faster than from
             nothing. With ``options.tune`` ``"norms"`` its network stays as it is, its
             styles with it, and only the norms of the new ones are learnt. ``"any"`` is what
-            the hypernetwork makes of the paintings.
+            the hypernetwork makes of the paintings. ``"best"`` is that or ``starry-night``,
+            whichever paints the painting better; for several styles, or another network than
+            the default one, it is nothing. None and ``"none"`` are nothing.
         restart: begin anew where an interrupted training of this style would go on.
         on_progress: called after every step with the losses.
         cancel: stops the training after the step at hand, with a checkpoint.
@@ -84,18 +89,19 @@ def train(
     folder = catalog.place(output)
     wanted = wanted_of(paintings, folder.name)
     catalog.require_free([each.name for each in wanted], folder)
-    predicted = start == init_from.ANY
-    origin = None if predicted else init_from.find(start, folder / WORK, restart)
-    trunk = checkpoint_file.read(origin) if origin else None
-    if predicted:
-        trunk = init_from.predicted(wanted, (options or TrainOptions()).style_crop)
-    options, kept = init_from.with_trunk(options or TrainOptions(), trunk)
+    options = options or TrainOptions()
     dataset = Photos.of(photos, options, without=folder)
-    dataset.tell(on_progress, options.steps)
     pictures = [
         each.picture(options.style_size, options.style_crop, options.style_smoothing)
         for each in wanted
     ]
+    if start in (init_from.BEST, init_from.NOTHING):
+        good = start == init_from.BEST and init_from.is_good(options, len(wanted))
+        start = _best(wanted, pictures, options, dataset) if good else None
+    origin = init_from.find(start, folder / WORK, restart)
+    trunk = init_from.trunk(start, origin, wanted, options.style_crop)
+    options, kept = init_from.with_trunk(options, trunk)
+    dataset.tell(on_progress, options.steps)
     styles = kept + entries(wanted, pictures, kept)
     accelerator = loop.accelerator(options.device, folder / WORK, tensorboard=options.tensorboard)
     network = init_from.begun(options, len(styles), trunk).to(accelerator.device)
@@ -230,6 +236,27 @@ class _Numbered:
     @property
     def from_disk(self) -> bool:
         return self.crops.from_disk
+
+
+def _best(
+    wanted: Sequence[Painting],
+    pictures: Sequence[Picture],
+    options: TrainOptions,
+    dataset: Photos,
+) -> str:
+    """Which of the good starts has the lower loss, on a few photographs."""
+    device = torch_device(options.device)
+    (objective,) = _objectives(wanted, pictures, options, device)
+    photographs = torch.cat([dataset.batch(number) for number in range(_TRIED)]).to(device)
+    losses = {}
+    for start in init_from.GOOD:
+        origin = init_from.find(start, Path(), restart=False)
+        trunk = init_from.trunk(start, origin, wanted, options.style_crop)
+        network = init_from.begun(options, 1, trunk).to(device)
+        with evaluating(network):
+            painted = network(photographs, torch.ones(1, device=device))
+            losses[start] = float(objective(painted, objective.content(photographs)).total)
+    return min(losses, key=losses.__getitem__)
 
 
 def _objectives(
