@@ -11,7 +11,7 @@ from types import NoneType
 from typing import Any, Self, TypeVar, get_args, get_origin, get_type_hints
 
 from impasto.errors import OptionError
-from impasto.options import LossOptions, NetworkOptions, TrainOptions
+from impasto.options import PLAIN_LOSS, LossOptions, NetworkOptions
 from impasto.options.fields import Checked, Json, changed, current
 
 NULL = {"null": True}
@@ -29,7 +29,7 @@ LONGEST = 2000
 
 _HINTS: dict[type, dict[str, Any]] = {}
 _OPTIONS: dict[type[Checked], Checked] = {
-    LossOptions: TrainOptions().loss,
+    LossOptions: PLAIN_LOSS,
     NetworkOptions: NetworkOptions(),
 }
 """Kinds of options, each with what those are that a card does not tell."""

@@ -11,7 +11,7 @@ from impasto.catalog.card import Artwork, Card, TrainingRecord
 from impasto.errors import OptionError, OutputError
 from impasto.inference import interpolation, network
 from impasto.inference.onnx_proto import Network
-from impasto.options import LossOptions, TrainOptions
+from impasto.options import PLAIN_LOSS, LossOptions, TrainOptions
 from impasto.options.fields import Json
 
 _OF_BLENDS = "name", "title", "artwork", "licence", "blend"
@@ -136,7 +136,7 @@ def learnt_with(style: Style) -> tuple[LossOptions, int, str]:
             f"the card of {style.name} tells of a loss that is not known here",
             hint="update with pip install -U impasto",
         )
-    loss = training.loss or defaults.loss
+    loss = training.loss or PLAIN_LOSS
     if card.style_weight is not None:  # one style of several may have its own
         loss = replace(loss, style_weight=card.style_weight)
     size = card.style_size or training.style_size or defaults.style_size

@@ -8,6 +8,7 @@ from impasto.options.losses import LossOptions, OptimizeOptions
 from impasto.options.painting import ReadOptions, StyleOptions, StylizeOptions, WriteOptions
 from impasto.options.serving import ServeOptions
 from impasto.options.training import (
+    PLAIN_LOSS,
     DistillOptions,
     EvaluateOptions,
     HypernetworkOptions,
@@ -20,6 +21,7 @@ from impasto.options.training import (
 )
 
 __all__ = [
+    "PLAIN_LOSS",
     "DistillOptions",
     "EvaluateOptions",
     "HypernetworkOptions",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from impasto.errors import OptionError
 from impasto.options.fields import Checked, knob
@@ -73,6 +73,14 @@ class HypernetworkOptions(Checked):
     dropout: float = knob(0.1, "Part of the hidden units that a step leaves out.", low=0, high=0.9)
 
 
+PLAIN_LOSS = LossOptions(
+    content_layers=("conv3_2",),
+    style_layers=("conv1_1", "conv2_1", "conv3_1", "conv4_1"),
+    style_weight=20.0,
+)
+"""What trainings made small by default at first, and what a card means that does not tell."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions(LearningOptions):
     """How styles are learnt. The weights are of relative losses: one default serves all.
@@ -94,6 +102,7 @@ class TrainOptions(LearningOptions):
         "Deviation in pixels of a Gaussian over the painting; 0 learns its grain, as a weave.",
         low=0,
         high=10,
+        before=0.0,
     )
     grain: float = knob(
         StylizeOptions.grain,
@@ -122,13 +131,7 @@ class TrainOptions(LearningOptions):
     )
     tensorboard: bool = knob(False, "Write losses for TensorBoard as well.")
     loss: LossOptions = knob(
-        LossOptions(
-            content_layers=("conv3_2",),
-            style_layers=("conv1_1", "conv2_1", "conv3_1", "conv4_1"),
-            style_statistic="gram-covariance",
-            style_weight=20.0,
-            tone_weight=2.0,
-        ),
+        replace(PLAIN_LOSS, style_statistic="gram-covariance", tone_weight=2.0),
         "What is made small.",
     )
     network: NetworkOptions = knob(NetworkOptions(), "Shape of the network.")

@@ -16,7 +16,7 @@ from impasto.catalog import learnt_with, verify
 from impasto.errors import OptionError, TrainingError
 from impasto.images.metrics import specks
 from impasto.inference.engine import OnnxEngine
-from impasto.options import EvaluateOptions, LossOptions, TrainOptions
+from impasto.options import PLAIN_LOSS, EvaluateOptions, LossOptions, TrainOptions
 from impasto.studio.evaluation import evaluate
 from impasto.studio.perceptual import loading
 from impasto.studio.perceptual.objective import Objective, StylePicture
@@ -67,7 +67,7 @@ def test_the_loss_is_the_one_that_the_style_was_learnt_with(evaluated):
     assert found.loss == dataclasses.replace(LOSS, style_weight=3.0)
     assert found.style_size == 96
     bundled = learnt_with(catalog.find("starry-night"))
-    loss = dataclasses.replace(TrainOptions().loss, style_weight=30)
+    loss = dataclasses.replace(PLAIN_LOSS, style_weight=30)
     assert bundled == (loss, 448, "0.01,0.01,0.97,0.97")
 
 
@@ -78,7 +78,7 @@ def test_a_style_of_several_has_its_own_weight_and_size(painted_style):
     loss, size, crop = learnt_with(own)
     assert (loss.style_weight, size, crop) == (2.5, 80, "left")
     none = dataclasses.replace(style, card=dataclasses.replace(style.card, training=None))
-    assert learnt_with(none) == (TrainOptions().loss, TrainOptions().style_size, "whole")
+    assert learnt_with(none) == (PLAIN_LOSS, TrainOptions().style_size, "whole")
 
 
 def test_the_shipped_file_is_what_is_measured(evaluated, painted_style, painting, photos, network):

@@ -8,11 +8,12 @@ from PIL import Image
 
 import impasto
 from impasto import catalog, images
+from impasto.assets import demo_photo
 from impasto.catalog import hypernetwork
 from impasto.errors import OptionError, OutputError, PictureError, TrainingError
 from impasto.files import kept_steps
 from impasto.options import NetworkOptions, TrainOptions
-from impasto.studio.training import checkpoint_file
+from impasto.studio.training import checkpoint_file, init_from
 from impasto.studio.training.paintings import Painting
 from impasto.studio.training.train import train
 from learning import TINY, same, steps, weights
@@ -123,31 +124,38 @@ def test_learning_can_start_from_what_is_made_of_the_painting_at_once(
         train(painting, photos, tmp_path / "t", options=TINY, start="any")
 
 
+def begun(folder):
+    """What the training in this folder began with."""
+    learnt = checkpoint_file.read(kept_steps.paths(folder / "training")[-1])
+    return learnt.training.sources["start"].split(" (")[0]
+
+
+@pytest.mark.parametrize("good", init_from.GOOD)
+def test_learning_begins_with_the_better_of_two_networks(good, tmp_path, unpublished, monkeypatch):
+    """The other one has not learnt anything."""
+    (tmp_path / "photos").mkdir()
+    shutil.copy(demo_photo(), tmp_path / "photos")
+    painting = catalog.find("starry-night").preview
+    trunk = init_from.trunk
+    monkeypatch.setattr(
+        init_from, "trunk", lambda start, *more: trunk(start, *more) if start == good else None
+    )
+    options = TrainOptions(steps=1, crop=64, style_size=256, held_out=0)
+    train(painting, tmp_path / "photos", tmp_path / "s", options=options)
+    assert begun(tmp_path / "s") == good
+
+
 @pytest.mark.parametrize(
-    ("start", "changes", "begun"),
-    [
-        ("best", {}, "any ("),
-        ("none", {}, "none"),
-        ("best", {"network": TINY.network}, "none"),
-        ("best", {"learn_strength": True}, "none"),
-    ],
-    ids=["best", "none", "another network", "strength"],
+    ("start", "changes"),
+    [("none", {}), ("best", {"network": TINY.network}), ("best", {"learn_strength": True})],
+    ids=["none", "another network", "strength"],
 )
-def test_learning_begins_with_the_better_of_two_networks(
-    start, changes, begun, tmp_path, painting, photos, unpublished
+def test_learning_begins_with_nothing_if_asked_to_or_where_it_must(
+    start, changes, tmp_path, painting, photos, unpublished
 ):
     options = TrainOptions(steps=1, crop=64, style_size=64, held_out=0, **changes)
     train(painting, photos, tmp_path / "s", options=options, start=start)
-    learnt = checkpoint_file.read(kept_steps.paths(tmp_path / "s" / "training")[-1])
-    assert learnt.training.sources["start"].startswith(begun)
-
-
-def test_of_its_own_painting_the_bundled_network_is_the_better_start(tmp_path, photos, unpublished):
-    options = TrainOptions(steps=1, crop=64, style_size=256, held_out=0)
-    preview = catalog.find("starry-night").preview
-    train(preview, photos, tmp_path / "s", options=options)
-    learnt = checkpoint_file.read(kept_steps.paths(tmp_path / "s" / "training")[-1])
-    assert learnt.training.sources["start"].startswith("starry-night (")
+    assert begun(tmp_path / "s") == "none"
 
 
 def test_what_cannot_work_is_said_before_any_work(tmp_path, painting, photos):

@@ -99,7 +99,8 @@ def _said(header: Header) -> _Said:
         options = _options(_object(metadata["options"], "options"))
         strength = options.get("learn_strength") is True
         if format < FORMAT and "calm" in options:  # of a distillation, which told it as well
-            options.pop("learn_strength", None)
+            for name in ("strength", "learn_strength"):
+                options.pop(name, None)
         if format == FORMAT:
             strength = {"true": True, "false": False}[metadata["strength"]]
         styles = [_style(style) for style in _list(metadata["styles"], "styles")]
@@ -129,7 +130,7 @@ def _options(record: Mapping[str, Json]) -> dict[str, Json]:
     """All options of a training, by the names that they have now: those that the version which
     wrote it did not know are as by default."""
     kind = next((kind for name, kind in _KINDS.items() if name in record), TrainOptions)
-    return _filled(asdict(kind()), current_record(TrainOptions(), record))
+    return _filled(asdict(kind()), current_record(kind(), record))
 
 
 def _filled(defaults: Mapping[str, Json], record: Mapping[str, Json]) -> dict[str, Json]:
