@@ -8,6 +8,8 @@ const threads = self.crossOriginIsolated ? Math.min(8, navigator.hardwareConcurr
 
 const NEAR = 0.02; // of what a trial gives, how far WebGPU may be from WebAssembly
 
+const QUIET = { logSeverityLevel: 4 }; // its errors are handled
+
 let gpu = false;
 let why = ''; // WebGPU is not used although it is there
 let begun = null;
@@ -42,7 +44,7 @@ export const runtime = () => (begun ??= load());
 /** Runs the network of a file on a device. */
 export async function started(bytes, device = 'wasm') {
   const ort = await runtime();
-  return ort.InferenceSession.create(bytes, { executionProviders: [device], logSeverityLevel: 3 });
+  return ort.InferenceSession.create(bytes, { executionProviders: [device], ...QUIET });
 }
 
 /**
@@ -56,7 +58,7 @@ export async function quickest(bytes, trial) {
   plain.release();
   const { inputNames, outputNames } = quick;
   const session = { inputNames, outputNames, gpu: true, release: () => quick.release() };
-  session.run = (feeds) => quick.run(feeds).catch(async () => {
+  session.run = (feeds) => quick.run(feeds, QUIET).catch(async () => {
     refused('WebGPU failed');
     const other = await started(bytes);
     Object.assign(session, { gpu: false, run: (more) => other.run(more), release: () => other.release() });
