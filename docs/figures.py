@@ -25,7 +25,8 @@ XEON_2_5 = "intel-r-xeon-r-processor-2-50ghz-2-threads"
 XEON_ONE = "intel-r-xeon-r-processor-1-threads"
 XEON_2_5_ONE = "intel-r-xeon-r-processor-2-50ghz-1-threads"
 
-_MARK = re.compile(r"(<!-- figure: ([a-z0-9-]+) -->)(.*?)(<!-- end -->)", re.DOTALL)
+_MARK = re.compile(r"(<!-- figure: ([a-z0-9-]+) -->)((?:(?!<!--).)*)(<!-- end -->)", re.DOTALL)
+_BEGIN = re.compile(r"<!--\s*figure\b")
 _LARGER = {"ms": "s", "MB": "GB"}
 _SPELT = {"1/s": "a second"}
 _THOUSAND = 1000
@@ -53,7 +54,10 @@ def filled(text: str) -> str:
 
     Raises:
         KeyError: a mark names no figure.
+        ValueError: a figure has no end.
     """
+    if len(_BEGIN.findall(text)) != len(_MARK.findall(text)):
+        raise ValueError("a figure has no end, or its marks are broken over lines")
     return _MARK.sub(lambda mark: f"{mark[1]}{FIGURES[mark[2]]()}{mark[4]}", text)
 
 

@@ -153,6 +153,19 @@ def test_a_figure_is_filled_in():
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "<!-- figure: styles -->9 and nothing else",
+        "<!-- figure: styles -->9<!--\nend -->, then <!-- figure: styles -->9<!-- end -->",
+        "<!-- figure:\nstyles -->9<!-- end -->",
+    ],
+)
+def test_a_figure_without_an_end_takes_no_text_with_it(text):
+    with pytest.raises(ValueError, match="has no end"):
+        figures.filled(text)
+
+
+@pytest.mark.parametrize(
     ("value", "unit", "text"),
     [
         (147.9, "ms", "150 ms"),

@@ -136,8 +136,8 @@ def search(
 ) -> None:
     """Search layers and weights on the optimiser, before a training (needs impasto[lab]).
 
-    Writes the best balances of what matters to the eye as a sheet to choose from, and each as
-    a recipe that impasto train --recipe takes. The same command goes on with more trials.
+    It writes the best balances as a sheet to choose from. Each is also a recipe for
+    impasto train --recipe. The same command goes on with more trials.
     """
     with needs("lab"):
         from impasto.lab.search import search as look_for

@@ -89,7 +89,7 @@ def redo(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Paint a picture again by the recipe that it holds (needs impasto[train])."""
+    """Paint a picture again from the recipe that it holds (needs impasto[train])."""
     from impasto import images
 
     with needs("train"):
