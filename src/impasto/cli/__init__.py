@@ -1,4 +1,4 @@
-"""The command line: parse, call, format. What it prints is in :mod:`impasto.terminal`.
+"""The command line: parse, call, format. What it prints is in :mod:`impasto.cli.terminal`.
 
 Exit codes: 0 all done; 1 at least one input failed; 2 usage; 3 cannot work here (missing
 extra, style, device); 130 interrupted; 143 terminated.

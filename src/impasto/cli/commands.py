@@ -25,8 +25,8 @@ from impasto.cli import (
     training,
     words,
 )
+from impasto.cli.terminal import Terminal, error_record
 from impasto.errors import ImpastoError, OutputError, in_memory, reason
-from impasto.terminal import Terminal, error_record
 
 app = typer.Typer(
     help="Paint photographs in the style of a picture.",

@@ -11,10 +11,10 @@ from typing import Annotated, Any, TypeAlias, get_args, get_origin, get_type_hin
 import typer
 
 from impasto import catalog
+from impasto.cli.terminal import Terminal
 from impasto.errors import ImpastoError
 from impasto.inference import devices
 from impasto.options.fields import Checked, changed, current
-from impasto.terminal import Terminal
 
 
 def style_names(incomplete: str) -> list[str]:

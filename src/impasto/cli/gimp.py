@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from impasto.cli.flags import Overwrite, Quiet
-from impasto.terminal import Terminal
+from impasto.cli.terminal import Terminal
 
 app = typer.Typer(help="Use impasto inside GIMP 3.", no_args_is_help=True)
 

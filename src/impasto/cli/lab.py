@@ -9,11 +9,11 @@ import typer
 
 from impasto.cli.flags import Json, Quiet, with_options
 from impasto.cli.studio import end_if_cancelled, stop_gently
+from impasto.cli.terminal import Terminal
 from impasto.distribution import needs
 from impasto.errors import OptionError
 from impasto.options import SearchOptions
 from impasto.progress import CancelToken
-from impasto.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,11 +11,11 @@ import typer
 
 from impasto.cli.flags import Overwrite, Quiet, Taken, Values, with_options
 from impasto.cli.studio import end_if_cancelled, stop_gently
+from impasto.cli.terminal import Terminal
 from impasto.distribution import needs
 from impasto.errors import OptionError
 from impasto.options import OptimizeOptions, WriteOptions
 from impasto.progress import CancelToken, Progress
-from impasto.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -30,12 +30,12 @@ from impasto.cli.flags import (
 )
 from impasto.cli.masking import Masks, looks, owners, without_masks
 from impasto.cli.studio import polished, stop_gently
+from impasto.cli.terminal import Terminal
 from impasto.cli.words import offer_styles
 from impasto.errors import OptionError, OutputError, reason
 from impasto.inference import devices
 from impasto.options import PolishOptions, ReadOptions, StyleOptions, StylizeOptions, WriteOptions
 from impasto.progress import CancelToken, Progress
-from impasto.terminal import Terminal
 
 _FRAME = 4_000_000
 """Bytes of frames whose memory goes back to the system at once; there are many at a time."""

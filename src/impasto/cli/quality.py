@@ -19,6 +19,7 @@ from impasto.cli.flags import (
     with_options,
 )
 from impasto.cli.studio import end_if_cancelled, network_of, stop_gently
+from impasto.cli.terminal import Terminal
 from impasto.distribution import needs
 from impasto.errors import OptionError
 from impasto.options import (
@@ -29,7 +30,6 @@ from impasto.options import (
     StyleOptions,
 )
 from impasto.progress import CancelToken
-from impasto.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

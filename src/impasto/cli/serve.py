@@ -18,10 +18,10 @@ from impasto.cli.flags import (
     style_names,
     with_options,
 )
+from impasto.cli.terminal import Terminal
 from impasto.distribution import needs
 from impasto.errors import OptionError
 from impasto.options import ServeOptions
-from impasto.terminal import Terminal
 
 _Limits = Annotated[ServeOptions, Taken(env="IMPASTO_")]
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from impasto.cli.flags import Json, Threads
+from impasto.cli.terminal import Terminal
 from impasto.distribution import needs
 from impasto.errors import OptionError
 from impasto.images.raster import Size
 from impasto.options import NetworkOptions, PolishOptions, ReadOptions, StyleOptions
 from impasto.progress import CancelToken, Progress
-from impasto.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

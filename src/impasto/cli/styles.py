@@ -20,8 +20,8 @@ from impasto.cli.flags import (
 )
 from impasto.cli.flags import Json as AsJson
 from impasto.cli.studio import polished
+from impasto.cli.terminal import Terminal
 from impasto.options import PolishOptions, StyleOptions
-from impasto.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,12 +22,12 @@ from impasto.cli.flags import (
     with_options,
 )
 from impasto.cli.studio import end_if_cancelled, network_of, stop_gently
+from impasto.cli.terminal import Terminal
 from impasto.distribution import needs
 from impasto.errors import OptionError
 from impasto.files.kept_steps import WORK
 from impasto.options import TrainAnyOptions, TrainOptions
 from impasto.progress import CancelToken
-from impasto.terminal import Terminal
 
 if TYPE_CHECKING:
     from impasto.studio.training.paintings import Recipe

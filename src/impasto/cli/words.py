@@ -8,9 +8,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from impasto import catalog
+from impasto.cli.terminal import Terminal
 from impasto.errors import OptionError, did_you_mean
 from impasto.files import addresses, kinds
-from impasto.terminal import Terminal
 
 _INSTEAD = {
     **dict.fromkeys(("help", "usage", "man"), "--help"),
