@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.main import get_command
 
 import transcripts
-from impasto import assets, catalog, images
+from impasto import assets, catalog, cli, images
 from impasto.stylization import contact_sheet
 
 ROOT = Path(__file__).parents[1]
@@ -120,6 +121,32 @@ def test_links_lead_somewhere():
             whole = target.resolve()
             assert whole.exists() or whole in made, f"{page} leads to {target}"
             assert not part or part in parts(whole), f"{page} leads to {target}#{part}"
+
+
+def unknown(line):
+    """What of a command does not exist: itself, or flags."""
+    command, rest = get_command(cli.app), [*line[1:]]
+    while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
+        name = rest.pop(0)
+        if name not in command.commands:
+            return {name}
+        command = command.commands[name]
+    known = {"--help"}.union(*(parameter.opts for parameter in command.params))
+    return {word.partition("=")[0] for word in rest if word.startswith("-")} - known - {"-"}
+
+
+def test_commands_and_flags_of_all_pages_exist():
+    found = 0
+    for page in words.pages():
+        for line in transcripts.typed(page.read_text(encoding="utf-8")):
+            assert not unknown(line), f"{page}: {' '.join(line)}"
+            found += 1
+    assert found > 100
+
+
+def test_a_command_that_does_not_exist_is_found():
+    page = "`impasto stylize a.jpg\n--styl=b -s udnie`\n\n```\n$ impasto paint \\\n  a.jpg\n```\n"
+    assert [unknown(line) for line in transcripts.typed(page)] == [{"paint"}, {"--styl"}]
 
 
 def test_a_default_of_zero_is_said():

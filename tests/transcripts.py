@@ -13,6 +13,8 @@ from contextlib import chdir
 from running import run
 
 _BLOCK = re.compile(r"^( *)```(console|python)\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r"^ *```.*?\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
+_CODE = re.compile(r"`([^`]+)`")
 _VARIES = re.compile(r"\b\d+\.\d+\b|\b\d+x\d+\b")
 HOME, STYLES = "/home/you", "/home/you/.local/share/impasto/styles"
 """Stand on the pages for the folder that a reader is in, and for the one that keeps styles."""
@@ -27,6 +29,16 @@ def commands(console):
     """``(command, what it prints)`` of a block of ``console``; lines may end in a backslash."""
     parts = re.split(r"^\$ ", console.replace("\\\n", ""), flags=re.MULTILINE)
     return [(line, out.strip()) for line, _, out in (part.partition("\n") for part in parts[1:])]
+
+
+def typed(page):
+    """Every ``impasto`` command of a page, as its words: in blocks of any kind, and in the text."""
+    lines = [
+        line for text in _FENCE.findall(page) for line in text.replace("\\\n", "").splitlines()
+    ]
+    lines += [" ".join(code.split()) for code in _CODE.findall(_FENCE.sub("", page))]
+    commands = (line.strip().removeprefix("$ ") for line in lines)
+    return [shlex.split(each, comments=True) for each in commands if each.startswith("impasto ")]
 
 
 def follow(page, folder):
