@@ -42,12 +42,13 @@ _LINK = re.compile(r"\]\((\.\./[^)#]+)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are made here."""
+    """Add the pages that are made here, and the style sheet."""
     pages = {
         "gallery.md": "\n".join(_gallery()),
         "reference/python.md": "\n".join(_reference()),
         DECISIONS: "\n".join(_decisions()),
         "changelog.md": (ROOT / "CHANGELOG.md").read_text("utf-8"),
+        "assets/site.css": (ROOT / "website" / "site.css").read_text("utf-8"),
     }
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
