@@ -3,9 +3,11 @@
 import json
 from fractions import Fraction
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from filming import frames_of, make, sound_of
+from filming import frames_of, make, pixels_of, sound_of
 from impasto.files import paths
 from impasto.stylization import batch
 from impasto.stylization.batch import Settings
@@ -93,3 +95,25 @@ def test_places_are_those_of_inputs_and_outputs(tmp_path):
     names = {path.rpartition("/")[2] for path in batch.places(tasks)}
     assert names == {"a.avi", "b.mov", f"a.{STYLE}.mp4", f"b.{STYLE}.mov"}
     assert batch.run(tasks, {}, Settings()) is not None
+
+
+def test_a_film_is_painted_where_masks_say(tmp_path):
+    make(tmp_path / "a.mp4", frames=6, size=(96, 64), sound=None)
+    for name, box in (("left", (0, 0, 48, 64)), ("right", (48, 0, 96, 64))):
+        mask = Image.new("L", (96, 64))
+        mask.paste(255, box)
+        mask.save(tmp_path / f"{name}.png")
+    args = ("stylize", "a.mp4", "--stroke", "pixels")
+    left, right = ("-s", STYLE, "--mask", "left.png"), ("-s", "the-scream-tiny", "--mask")
+    done = run(*args, *left, *right, "right.png", cwd=tmp_path, text=True)
+    assert done.returncode == 0, done.stderr
+    both = pixels_of(tmp_path / f"a.{STYLE}-and-the-scream-tiny.mp4")
+    for name, part in ((STYLE, np.s_[:, :, :40]), ("the-scream-tiny", np.s_[:, :, 56:])):
+        assert run(*args, "-s", name, cwd=tmp_path).returncode == 0
+        assert np.abs(both - pixels_of(tmp_path / f"a.{name}.mp4"))[part].mean() < 6
+    tall = Image.new("L", (20, 90), 255)
+    tall.save(tmp_path / "tall.png")
+    refused = run(*args, "-s", "udnie-tiny", "--mask", "tall.png", cwd=tmp_path, text=True)
+    assert refused.returncode == 1
+    assert "tall.png is 20x90, and the photograph is 96x64" in refused.stderr
+    assert not list(tmp_path.glob("a.udnie*"))

@@ -38,7 +38,7 @@ from impasto.options import PolishOptions, ReadOptions, StyleOptions, StylizeOpt
 from impasto.progress import CancelToken, Progress
 
 _FRAME = 4_000_000
-"""Bytes of frames whose memory goes back to the system at once; there are many at a time."""
+"""Bytes of frames and masks whose memory goes back to the system at once."""
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
@@ -93,6 +93,8 @@ def stylize(
     if not style:
         offer_styles(terminal, inputs)
         raise catalog.none_given(inputs)
+    if mask:  # which may be as large as the photograph, and is kept small
+        devices.give_memory_back(_FRAME)
     styles = _styles(style, painting, polish, terminal, inputs)
     chosen = _by_name(looks(styles, mask or (), owners(context), read))
     settings = results.Settings(
