@@ -1,7 +1,7 @@
 """Files that somebody else may have written: read within bounds, and what they say checked.
 
-A file that waits for ever (a FIFO, a device), that leads elsewhere (a link), or that is larger
-than it can rightly be, is an :class:`OSError`; JSON that no honest program writes is a
+A file that waits for ever (a FIFO, a device), that leads elsewhere (a link), or that is larger than
+it can rightly be, is an :class:`OSError`. JSON that no honest program writes is a
 :class:`ValueError`. Who reads the file makes a sentence of it.
 """
 

@@ -1,8 +1,8 @@
 """Masks: how much of which painting each pixel gets.
 
-White is painted, black stays the photograph, grey lies between. A mask is scaled to its
-photograph, and its edges are made soft over about a 500th of that: so no more of it is kept than
-that takes, and its rows are made where they are needed.
+White is painted, black stays the photograph, grey lies between. A mask is scaled to its photograph,
+and its edges are made soft over about a 500th of that. So no more of it is kept than that takes,
+and its rows are made where they are needed.
 """
 
 from __future__ import annotations

@@ -68,10 +68,10 @@ def specks(paintings: Sequence[Pixels], photographs: Sequence[Pixels]) -> Specks
     """Those of a network, by what it painted of photographs of the same sizes, ``(H, W, 3)``.
 
     A network paints through grids of 2, 4 and 8 pixels. Where they show, fine marks are strong at
-    some places of a cell and weak at others: dots, weaves, steps along edges. Measured is by how
-    much their mean square at each of the 8 x 8 places of a cell differs from the mean of all
-    places, less what cells of 7 and 9 pixels, which no network has, have by chance; the root of
-    that. The more pixels, the less chance there is.
+    some places of a cell and weak at others: dots, weaves, steps along edges. The measure compares
+    their mean square at each of the 8 x 8 places of a cell with the mean of all places. Cells of 7
+    and 9 pixels, which no network has, give what is due to chance; that is subtracted, and the root
+    taken. The more pixels, the less chance there is.
     """
     fine = [_fine(each) for each in paintings]
     areas = [_flat_and_dark(each) for each in photographs]

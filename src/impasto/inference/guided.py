@@ -1,8 +1,8 @@
 """A network that paints with statistics that it is given.
 
 Instance normalisation takes mean and variance of the whole picture. Where they are known, from a
-smaller copy or from the frames of a film before, any part of a picture can be painted alone: in
-bands of rows, in one pass, and without temporary files.
+smaller copy or from earlier frames of a film, any part of a picture can be painted alone. That
+takes bands of rows, one pass, and no temporary files.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """A network cut at its normalisations, so that it can be run piece by piece.
 
 Instance normalisation needs the mean and the variance of the whole picture before it can
-give its first pixel. So a *stage* is all that can be computed once the statistics of the
-stages before it are known; what later stages need of its tensors is kept, and of those
-that will be normalised the statistics are taken on the way. Each stage is made of
-convolutions and the like, which look no further than a few pixels, and may be run on one
-part of the picture after the other. Nothing is computed twice.
+give its first pixel. So a *stage* is all that can be computed once the statistics of the stages
+before it are known. The tensors that later stages need are kept. Of those that will be normalised,
+the statistics are taken on the way. Each stage is made of convolutions and the like, which look no
+further than a few pixels, and may be run on one part of the picture after the other. Nothing is
+computed twice.
 """
 
 from __future__ import annotations

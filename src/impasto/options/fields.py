@@ -42,9 +42,9 @@ def knob(
     before: Value | None = None,
     parse: Callable[[str], Value] | Callable[[str], float | str] | None = None,
 ) -> Value:
-    """A field of options: its default, what it does in one line, what it may be, what it ``was``
-    called, the value at which all is as ``before`` it was added; and how a text that a person
-    types is read where that is not plain."""
+    """A field of options: its default, what it does in one line, and what it may be. ``was`` is its
+    old name. ``before`` is the value at which all is as before it was added. ``parse`` reads a text
+    that a person types, where that is not plain."""
     about = {
         **{"doc": doc, "low": low, "high": high, "choices": choices},
         **{"was": was, "before": before, "parse": parse},
@@ -189,9 +189,9 @@ def current(
 
 
 def current_record(options: Checked, record: Mapping[str, Json]) -> dict[str, Json]:
-    """What :func:`dataclasses.asdict` and JSON made of older options of this kind, by the names
-    that knobs have now, those of options inside it too, and with knobs that were added since;
-    what is no option is left as it is.
+    """A record that :func:`dataclasses.asdict` and JSON made of older options of this kind, brought
+    up to date: with the names that knobs have now, and with knobs that were added since. Options
+    inside it are treated alike. Whatever is no option is left as it is.
 
     Raises:
         OptionError: a knob is there by both names.

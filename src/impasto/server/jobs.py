@@ -1,9 +1,8 @@
 """Long work, kept where a restart does not forget it: in SQLite, or in Redis for several machines.
 
-huey's storages hold both the queue and what belongs to a job, the same in either place: a
-record of each job, and beside it its progress and marks that are set once; ``parts.py`` has
-its pictures and films. A record is written only by who has set the mark for it, so nobody
-needs a lock.
+huey's storages hold the queue and the jobs, the same in either place. Each job has a record, and
+beside it its progress and marks that are set once. ``parts.py`` has its pictures and films. A
+record is written only by who has set the mark for it, so nobody needs a lock.
 """
 
 from __future__ import annotations

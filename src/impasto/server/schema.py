@@ -25,8 +25,8 @@ class Problem(BaseModel):
 
 
 class JobStatus(BaseModel):
-    """A job. `ahead` is how many are before it while it waits, `preview` the picture so far,
-    `style` the style that was learnt; `notes` say what had to be decided, such as that a field has
+    """A job. `ahead` is how many are before it while it waits. `preview` is the picture so far,
+    `style` the style that was learnt. `notes` say what had to be decided, such as that a field has
     a new name."""
 
     id: str = Field(examples=["q8x1tq2N8e2bG5y3cV0z9A"])

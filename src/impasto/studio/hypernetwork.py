@@ -3,9 +3,9 @@
 The idea is that of Shen, Yan & Zeng 2018 ("Neural Style Transfer via Meta Networks", CVPR, arXiv
 1709.04111), with a smaller way to make the weights:
 
-* the *encoder* sees what the style loss compares: mean, deviation and Gram matrix of the features
-  of a loss network, the matrix in the principal components of each layer; from these and from
-  how bold the style shall be it makes an embedding;
+* the *encoder* sees what the style loss compares: mean, deviation and Gram matrix of a loss
+  network's features, the matrix in the principal components of each layer. From these and the
+  boldness it makes an embedding;
 * the *decoder* makes the weights. Each large convolution is a learnt start plus a linear
   combination of learnt directions; all smaller tensors follow from the embedding linearly.
 

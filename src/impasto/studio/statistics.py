@@ -15,9 +15,9 @@ _SMALL = 1e-8
 def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:
     """Correlations between channels: ``(N, C, H, W)`` to ``(N, C, C)``.
 
-    The mean over places of ``f f^T`` (Gatys et al. 2016, equation 3, with the sum over
-    places made a mean, so that pictures of different sizes compare); with a mask, the mean
-    over its places (Gatys et al. 2017, arXiv 1611.07865, section 4).
+    The mean over places of ``f f^T`` (Gatys et al. 2016, equation 3). Theirs is a sum; a mean lets
+    pictures of different sizes compare. With a mask, it is the mean over its places (Gatys et al.
+    2017, arXiv 1611.07865, section 4).
     """
     # Channels-last features flatten without a copy.
     flat = features.permute(0, 2, 3, 1).flatten(1, 2)

@@ -1,10 +1,10 @@
 """One painting from several scales: the same look at every size, and crisp up close.
 
-A network's brush marks have a size in pixels. In a painting made small they have their share of
-the picture, and are blurred when it is enlarged; in one made at full size they are crisp, and
-too fine once the whole is seen. So each band of frequencies comes from the painting made at its
-scale, as in a Laplacian pyramid (Burt and Adelson 1983): coarse shapes and marks from the
-smallest, edges and fine marks from those above it.
+A network's brush marks have a size in pixels. In a painting made small they have their share of the
+picture, and are blurred when it is enlarged. In one made at full size they are crisp, and too fine
+once the whole is seen. So each band of frequencies comes from the painting made at its scale, as in
+a Laplacian pyramid (Burt and Adelson 1983). Coarse shapes and marks come from the smallest, edges
+and fine marks from those above it.
 
 What is fine is painted with the statistics of the smallest scale, in bands of rows, and may be
 painted by a smaller network: its tones are those of the coarse painting anyway.

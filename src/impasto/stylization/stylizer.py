@@ -118,16 +118,15 @@ class Stylizer:
 
         The result has the photograph's size (or ``size`` as its longer side, in pixels or as
         a share such as ``50%``), its
-        transparency and its metadata. Brush marks have the size ``stroke``, 0.1..10, in
-        proportion to the picture, so that it looks the same in every size, and ``crisp``, 0..1,
-        says how much of the finer marks is laid on (:mod:`impasto.stylization.scales`); with
-        ``stroke="pixels"``, or None, they are fixed in pixels. With ``grain``, 0..64
-        levels, flat areas have brush marks, too. White paper and black bars that fill a quarter
-        of the picture or more stay light and dark (:mod:`impasto.images.paper`), unless
-        ``paint_paper``. Faces are painted finer and more gently as far as ``protect_faces``, 0..1,
-        says (:mod:`impasto.stylization.faces`). Where ``mask``, a picture of the same shape, is
-        white, it is painted, and where that is black, it stays the photograph
-        (:mod:`impasto.images.masks`).
+        transparency and its metadata. Brush marks have the size ``stroke``, 0.1..10, in proportion
+        to the picture, so that it looks the same in every size. ``crisp``, 0..1, says how much of
+        the finer marks is laid on (:mod:`impasto.stylization.scales`). With ``stroke="pixels"``, or
+        None, marks are fixed in pixels. With ``grain``, 0..64 levels, flat areas have brush marks,
+        too. White paper and black bars that fill a quarter of the picture or more stay light and
+        dark (:mod:`impasto.images.paper`), unless ``paint_paper``. Faces are painted finer and more
+        gently as far as ``protect_faces``, 0..1, says (:mod:`impasto.stylization.faces`). Where
+        ``mask``, a picture of the same shape, is white, it is painted, and where that is black, it
+        stays the photograph (:mod:`impasto.images.masks`).
 
         Raises:
             OptionError: a value out of range.

@@ -111,9 +111,8 @@ def _most(frame: _Frame) -> float:
 
 
 def _without_end(coded: bytes, frame: _Frame, notes: list[str]) -> Image.Image:
-    """Without the zeros that cameras and file systems fill up with, but for those that are
-    data: one that the last bits fill, a few where nothing is filled up, or all if all are
-    needed."""
+    """Without the zeros that cameras and file systems fill up with. Some zeros are data and stay:
+    one that the last bits fill, a few where nothing is filled up, or all if all are needed."""
     bare = coded.rstrip(b"\xff\0")
     zeros = len(coded.rstrip(b"\xff")) - len(bare)
     counts = range(zeros + 1) if zeros <= _LAST_ZEROS else (0, 1)

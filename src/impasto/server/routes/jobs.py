@@ -50,9 +50,9 @@ async def submit(
     """Queue what takes long: a film, a very large picture, one that is optimised, or a painting
     that is learnt.
 
-    Fields are those of one of four kinds: a picture or a film with `style`, which may be the
-    file of a painting; the file of a painting as `style`, which is learnt as long as `polish` says,
-    and a picture to paint in it; or a picture with `painting`.
+    Fields are those of one of four kinds. A picture or a film comes with `style`, which may be the
+    file of a painting. With `polish`, that painting is learnt for so long, and the picture is
+    painted in it. A picture with `painting` is optimised.
     """
     async with received(request, ("image", "mask", "painting", "style")) as (files, fields):
         job = _ordered({name: head(file) for name, file in files.items()}, fields, options)

@@ -1,10 +1,10 @@
 """How good a trained style is, in numbers: its paintings beside those of the optimiser.
 
-Johnson et al. 2016 (arXiv 1603.08155, section 4.1 and figure 5) measure a network by the
-loss that it was trained on: its painting's, relative to the photograph's own, and after how
-many iterations of L-BFGS (Gatys et al. 2016) a painting is as good. As their published code
-does, L-BFGS begins with grey and a level of noise; from the photograph it has much less to
-do, and a network is worth fewer of its iterations. A network's painting is what ``impasto
+Johnson et al. 2016 (arXiv 1603.08155, section 4.1 and figure 5) measure a network with the loss
+that it was trained on. Its painting's loss is taken relative to the photograph's own. It is also
+compared with L-BFGS (Gatys et al. 2016): after how many iterations a painting is as good. As their
+published code does, L-BFGS begins with grey and a level of noise; from the photograph it has much
+less to do, and a network is worth fewer of its iterations. A network's painting is what ``impasto
 stylize`` makes of the photograph, grain and all.
 """
 

@@ -5,9 +5,10 @@ a painting in, weights out, its large constants in 8 bits. ``style.onnx`` is the
 exported network whose weights are to be filled in; they are zeros there, which weigh nothing in
 an archive.
 
-Each output of the first is called as the parameter of the network that it is; ``export.`` begins
-the names of those that an exported network has otherwise, with ranges and the last enlargement
-worked in (:mod:`impasto.studio.export.folding`). The template's constants have these names.
+Each output of the first has the name of the network's parameter that it is. Some weights differ in
+an exported network, with ranges and the last enlargement folded in
+(:mod:`impasto.studio.export.folding`). Their names begin with ``export.``. The template's constants
+have these names.
 """
 
 from __future__ import annotations

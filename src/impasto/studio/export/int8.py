@@ -1,15 +1,15 @@
 """One file to another: a network with its large convolutions in 8 bits.
 
-Post-training static quantisation (Jacob et al. 2018, arXiv 1712.05877) of the large
-convolutions alone, in the QDQ format, by onnxruntime's quantiser: weights per channel,
-activations by the range that they have on photographs, averaged, so that one odd photograph
-does not coarsen all others. These convolutions take and give 8 bits, and what pads for them
-moves 8 bits; normalisation, enlargement and the first and last convolution, which have few
-channels, are no faster in 8 bits, lose more, and stay in floats.
+Post-training static quantisation (Jacob et al. 2018, arXiv 1712.05877) of the large convolutions
+alone, in the QDQ format, with onnxruntime's quantiser. Weights are quantised per channel.
+Activations have the range that they have on photographs, averaged, so that one odd photograph does
+not coarsen all others. These convolutions take and give 8 bits, and their padding moves 8 bits.
+Normalisation, enlargement and the first and last convolution, which have few channels, stay in
+floats: they are no faster in 8 bits and lose more.
 
-Weights use 7 of their 8 bits. CPUs without VNNI add pairs of products in 16 bits, which
-unsigned activations and full weights overflow; with 7 bits a style paints the same picture
-on all of them, for less than a tenth of a level.
+Weights use 7 of their 8 bits. CPUs without VNNI add pairs of products in 16 bits, which unsigned
+activations and full weights overflow. With 7 bits a style paints the same picture on all of them,
+for less than a tenth of a level.
 """
 
 from __future__ import annotations

@@ -67,9 +67,9 @@ def takes_weights(network: TransformNetwork) -> bool:
 def _require_parity(network: TransformNetwork, model: bytes) -> None:
     """Compare graph and network where rounding hides nothing.
 
-    A byte ``r`` that the graph rounded from ``v'`` lies within a half of ``v'``; so if it
-    lies further than a half from the network's own, unrounded ``v``, the excess is a
-    difference of the two.
+    A byte ``r`` that the graph rounded from ``v'`` lies within a half of ``v'``. So if it lies
+    further than a half from the network's own, unrounded ``v``, the excess is a difference of the
+    two.
     """
     engine = OnnxEngine(model, device="cpu")
     rng = np.random.default_rng(0)

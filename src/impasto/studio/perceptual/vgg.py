@@ -2,9 +2,9 @@
 
 Layers are named ``conv1_1`` (after its ReLU), ``conv1_1.pre`` (before it) and ``pool1``.
 
-Whose weights: ``vgg19`` has the authors' own, in 8-bit codebooks; ``vgg16-hed`` is a VGG16
-that was trained on from ImageNet's to find edges (Xie & Tu 2015, arXiv 1504.06375);
-``vgg16`` and ``vgg19-torchvision`` were trained by torchvision's authors.
+Whose weights: ``vgg19`` has the authors' own, in 8-bit codebooks. ``vgg16-hed`` is a VGG16 that was
+trained on from ImageNet's to find edges (Xie & Tu 2015, arXiv 1504.06375). torchvision's authors
+trained ``vgg16`` and ``vgg19-torchvision``.
 """
 
 from __future__ import annotations
@@ -255,10 +255,10 @@ class Architecture:
 
     ``blocks``: convolutions between poolings. ``range``: mean and deviation.
     ``factors``: for each pooling what average pooling is multiplied by, so that deep
-    layers keep the magnitude that max pooling gives them. They were measured with the real
-    weights over 48 photographs of 256 pixels, from the first pooling on: each makes the
-    mean of the next ``convN_1`` (of ``pool5`` itself, for the last) what it is with max
-    pooling. Torchvision's weights were not measured and take those of equal ``blocks``.
+    layers keep the magnitude that max pooling gives them. They were measured with the real weights
+    over 48 photographs of 256 pixels, from the first pooling on. Each makes the mean of the next
+    ``convN_1`` what it is with max pooling; the last does so for ``pool5`` itself. Torchvision's
+    weights were not measured and take those of equal ``blocks``.
     """
 
     blocks: tuple[int, ...]

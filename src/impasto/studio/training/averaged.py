@@ -1,6 +1,6 @@
 """A hypernetwork that learns, and the running average of its weights, which is what is used.
 
-Steps of a large rate go to and fro around what they lead to; their average lies nearer to it
+Steps of a large rate go to and fro around what they lead to. Their average lies nearer to it
 (Polyak & Juditsky 1992; as a network of its own Izmailov et al. 2018, arXiv 1803.05407).
 """
 

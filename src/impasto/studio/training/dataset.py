@@ -1,8 +1,8 @@
 """A folder of photographs as training batches.
 
-Every crop follows from the seed and its number alone, so that a training that goes on
-after an interruption sees exactly the photographs that it would have seen, and two
-processes see those that one would with twice the batch.
+Every crop follows from the seed and its number alone. So a training that goes on after an
+interruption sees exactly the photographs that it would have seen. Two processes see those that one
+would with twice the batch.
 """
 
 from __future__ import annotations

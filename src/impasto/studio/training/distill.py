@@ -269,9 +269,9 @@ def _strength(slopes: Tensor) -> Tensor:
 
 
 def _grounds(photographs: Tensor, options: DistillOptions, first: int) -> tuple[Tensor, Tensor]:
-    """What the new network and the old one get, in whole levels: every other photograph with
-    grain, as pictures have it, the rest without, as frames of films are; none for the old one of
-    a calm network."""
+    """What the new network and the old one get, in whole levels. Every other photograph has grain,
+    as pictures do; the rest has none, as frames of films. The old network of a calm one gets no
+    grain."""
     grain = grained(photographs, options.grain, options.seed, first)
     odd = torch.tensor([(first + number) % 2 for number in range(len(photographs))])
     mixed = torch.where(odd.bool()[:, None, None, None], photographs, grain)

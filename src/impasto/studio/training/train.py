@@ -1,9 +1,9 @@
 """Learn styles from paintings: photographs and paintings in, a style folder out.
 
-The method is Johnson et al. 2016 (arXiv 1603.08155) with instance normalisation (Ulyanov et
-al. 2016), for several styles conditional (Dumoulin et al. 2017, arXiv 1610.07629); the losses
-are relative (:mod:`impasto.studio.perceptual.losses`), so that no weight is tuned by hand. The
-loop is :func:`impasto.studio.training.loop.learn`.
+The method is Johnson et al. 2016 (arXiv 1603.08155) with instance normalisation (Ulyanov et al.
+2016), conditional for several styles (Dumoulin et al. 2017, arXiv 1610.07629). The losses are
+relative (:mod:`impasto.studio.perceptual.losses`), so that no weight is tuned by hand. The loop is
+:func:`impasto.studio.training.loop.learn`.
 """
 
 from __future__ import annotations
