@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from benchmarks.any_painting import any_painting
+from benchmarks.browser import browser
 from benchmarks.computing import literature, roofline
 from benchmarks.lab import lab
 from benchmarks.large import film, large, twin
@@ -162,6 +163,7 @@ CASES: dict[str, Callable[[Style, Plan], Iterator[Row]]] = {
     "readers": readers,
     "optimize": optimizing,
     "polish": polishing,
+    "browser": browser,
     "quality": quality,
     "specks": specks,
     "any": any_painting,

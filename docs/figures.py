@@ -23,6 +23,7 @@ LAB = Path(__file__).parent / "lab" / "results.csv"
 XEON = "intel-r-xeon-r-processor-2-threads"
 XEON_2_5 = "intel-r-xeon-r-processor-2-50ghz-2-threads"
 XEON_ONE = "intel-r-xeon-r-processor-1-threads"
+EPYC = "amd-epyc-2-threads"
 XEON_2_5_ONE = "intel-r-xeon-r-processor-2-50ghz-1-threads"
 
 _MARK = re.compile(r"(<!-- figure: ([a-z0-9-]+) -->)((?:(?!<!--).)*)(<!-- end -->)", re.DOTALL)
@@ -94,6 +95,27 @@ def grid(
 
     lines = ((label, *(cell(row, each) for each in columns)) for row, label in rows.items())
     return _table((head for head, _ in columns.values()), lines)
+
+
+def steps(name: str) -> str:
+    """A table of what a step of a polish costs: each that computes it, as far as it was measured
+    on this machine."""
+    cases = _results(name)["cases"]
+    rows = {
+        (label, key): ("polish", ("a step", "memory", "what computes it, installed"), key)
+        for label, key in (("torch", "theirs"), ("the core, without torch", "ours"))
+    }
+    for row in cases.get("browser", {"rows": []})["rows"]:
+        if (by := row["name"].removeprefix("a step, ")) != row["name"]:
+            names = tuple(f"{what}, {by}" for what in ("a step", "memory", "fetched"))
+            rows[f"a browser, with {by}", "ours"] = "browser", names, "ours"
+    return _table(
+        ("seconds", "memory", "to install or fetch"),
+        (
+            (label, *(_cell(Line("", name, case, each).measured, key) for each in names))
+            for (label, _), (case, names, key) in rows.items()
+        ),
+    )
 
 
 def experiment(name: str) -> str:
@@ -198,6 +220,8 @@ BESIDES = {"ours": "impasto", "theirs": "the other", "ratio": "ratio"}
 FIGURES: dict[str, Callable[[], str]] = {
     "styles": _styles,
     "xeon": partial(machine, XEON),
+    "epyc": partial(machine, EPYC),
+    "step-costs": partial(steps, EPYC),
     "xeon-2-5": partial(machine, XEON_2_5),
     "beside": partial(table, BESIDE, **BESIDES),
     "alone": partial(table, ALONE, ours="impasto"),

@@ -157,6 +157,28 @@ def test_a_default_of_zero_is_said():
     )
 
 
+def test_what_a_step_costs_is_told_of_all_that_was_measured(monkeypatch):
+    def row(name, ours, unit="MB", theirs=None):
+        return {"name": name, "ours": ours, "theirs": theirs, "unit": unit}
+
+    both = [row("a step", 1, "s", 2), row("memory", 600, "MB", 700)]
+    both.append(row("what computes it, installed", 90, "MB", 850))
+    by = "WebAssembly, 2 threads"
+    browser = [row(f"a step, {by}", 5, "s"), row(f"memory, {by}", 500), row(f"fetched, {by}", 30)]
+    cases = {"polish": both, "browser": [*browser, row("loss after 32 steps", 9, "")]}
+    told = {"cases": {case: {"date": "today", "rows": rows} for case, rows in cases.items()}}
+    monkeypatch.setattr(figures, "_results", lambda _: told)
+    assert figures.steps("any").split("\n")[3:-1] == [
+        "| --- | --- | --- | --- |",
+        "| torch | 2 s | 700 MB | 850 MB |",
+        "| the core, without torch | 1 s | 600 MB | 90 MB |",
+        f"| a browser, with {by} | 5 s | 500 MB | 30 MB |",
+        "",
+    ]
+    del told["cases"]["browser"]
+    assert "browser" not in figures.steps("any")
+
+
 def test_all_figures_are_those_that_were_measured():
     for page in words.pages():
         text = page.read_text(encoding="utf-8")
