@@ -276,6 +276,10 @@ def home(tmp_path, photo):
     return tmp_path
 
 
+def test_three_dots_stand_for_any_lines(home):
+    transcripts.follow("```console\n$ printf 'a\\nb\\nc'\na\n...\nc\n```", home)
+
+
 def test_the_readme_is_true(home):
     transcripts.follow((ROOT / "README.md").read_text(encoding="utf-8"), home)
     assert (home / "photo.sheet.jpg").is_file()
@@ -298,6 +302,8 @@ def test_the_first_tutorials_are_true(tmp_path, photo, monkeypatch):
     [
         ("```console\n$ impasto stylize none.jpg -s udnie\n```", "none.jpg"),
         ("```console\n$ echo a\nb\n```", "echo a"),
+        ("```console\n$ printf 'a\\nb\\nc'\na\n...\nd\n```", "printf"),
+        ("```console\n$ printf 'a\\nb\\nc'\nb\n...\nc\n```", "printf"),
         ("```python\nassert 1 == 2, 'unequal'\n```", "unequal"),
     ],
 )
