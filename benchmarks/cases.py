@@ -23,6 +23,7 @@ from benchmarks.optimizing import optimizing
 from benchmarks.polishing import polishing
 from benchmarks.quality import quality
 from benchmarks.readers import readers
+from benchmarks.recipes import recipes
 from benchmarks.rivals import TransformerNet, under_onnxruntime
 from benchmarks.rows import EIGHT_BITS, TWELVE_MEGAPIXELS, Plan, Row, photograph, said
 from benchmarks.serving import serving
@@ -168,6 +169,7 @@ CASES: dict[str, Callable[[Style, Plan], Iterator[Row]]] = {
     "specks": specks,
     "any": any_painting,
     "lab": lab,
+    "recipes": recipes,
     "tricks": tricks,
     "transfer": transfer,
 }
