@@ -104,9 +104,7 @@ def _loss(work: Path, objective: Objective, held: Tensor) -> float:
     network = checkpoint_file.read(kept_steps.paths(work)[-1]).built()
     with evaluating(network):
         each = [
-            float(
-                objective(network(photo[None], torch.ones(1)), objective.content(photo[None])).total
-            )
-            for photo in held.split(1)
+            float(objective(network(photo, torch.ones(1)), objective.content(photo)).total)
+            for photo in held[:, None]
         ]
     return sum(each) / len(each)

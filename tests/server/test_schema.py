@@ -21,6 +21,7 @@ def test_the_fields_are_the_options(service):
         "format",
         "boldness",
         "style_size",
+        "style_crop",
         *vars(StylizeOptions()),
         *vars(WriteOptions()),
     }

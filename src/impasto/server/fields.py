@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.config import JsonDict
 
+from impasto.images.crop import CROPS
 from impasto.options import OptimizeOptions, StyleOptions, StylizeOptions, WriteOptions
 from impasto.options.fields import Checked, Options, Side, Stroke, changed, current
 from impasto.options.painting import IN_PIXELS
@@ -50,6 +51,10 @@ _NUMBERS = {Side | None: int | None, Stroke | None: float | None}
 client asks for."""
 _WORDS = {Stroke | None: Literal[IN_PIXELS]}
 """What may stand for a number."""
+_ALONE = {"size": "Long side of the result in pixels; as it is by default."}
+"""What is said of a field that takes less than the option does."""
+_PART = r"[01]?\.?[0-9]{0,6}"
+_CROP = rf"{'|'.join(CROPS)}|{_PART}(,{_PART}){{3}}"
 
 
 def _knobs(options: Checked) -> Iterator[tuple[str, type, object, Mapping[str, Any]]]:
@@ -77,7 +82,8 @@ def _model(name: str, *options: Checked, **more: Any) -> type[BaseModel]:
         taken: Any = Annotated[_NUMBERS.get(kind, kind), limits]
         if word := _WORDS.get(kind):
             taken = taken | word
-        doc = Field(description=about["doc"], json_schema_extra=schema)
+        said = _ALONE.get(knob, about["doc"]) if kind in _NUMBERS else about["doc"]
+        doc = Field(description=said, json_schema_extra=schema)
         knobs[knob] = (Annotated[taken, doc], default)
     model: type[BaseModel] = create_model(
         name, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **knobs
@@ -96,6 +102,14 @@ _shares = (
     Annotated[str | None, Field(description=_SHARES_DOC, pattern=f"^{SHARES.pattern}$")],
     None,
 )
+_CROP_DOC = "Part of a painting: whole, left, center, right, or X,Y,WIDTH,HEIGHT (0 to 1)."
+_crop = (
+    Annotated[
+        str,
+        Field(description=_CROP_DOC, pattern=f"^({_CROP})$"),
+    ],
+    StyleOptions.style_crop,
+)
 _polish: Any = (
     Annotated[
         str,
@@ -113,11 +127,11 @@ WRITTEN = WriteOptions(strip=True)
 
 Stylize = _model(
     "Stylize", StylizeOptions(), StyleOptions(), WRITTEN,
-    style=_style, shares=_shares, format=_format,
+    style=_style, shares=_shares, style_crop=_crop, format=_format,
 )  # fmt: skip
 """What ``POST /v1/stylize`` takes beside the picture."""
 
-Painting = _model("Painting", StyleOptions(), style=_style, shares=_shares)
+Painting = _model("Painting", StyleOptions(), style=_style, shares=_shares, style_crop=_crop)
 """What ``POST /v1/styles`` takes."""
 
 NoFields = _model("NoFields")

@@ -89,7 +89,10 @@ def _named(
             hint = f"its name is {' or '.join(names)}"
             raise OptionError(f"there is no field {name!r} for a file", hint=hint)
         if is_file and name == _STYLE:
-            name = styles.part(len(styles.paintings(files)) + 1)
+            number = len(styles.paintings(files)) + 1
+            if number > styles.MOST:
+                raise OptionError(f"more than {styles.MOST} paintings were sent", hint="send fewer")
+            name = styles.part(number)
         if name in files or name in fields:
             raise OptionError(f"{name!r} is given twice", hint="give it once")
         if is_file:

@@ -114,8 +114,9 @@ def made(style: str, sent: Sequence[bytes], options: StyleOptions, read: ReadOpt
 
 
 def _painted(data: bytes, options: StyleOptions, read: ReadOptions) -> Style:
-    """Read no larger than a painting is seen, if its codec can."""
+    """Read no larger than a painting is seen, if its codec can; a part of one as it is."""
     if packing.is_packed(data):
         return packing.unpacked(data)
-    enough = options.style_size or hypernetwork.bundled().card.style_size
+    seen = options.style_size or hypernetwork.bundled().card.style_size
+    enough = seen if options.style_crop == StyleOptions.style_crop else None
     return catalog.find(images.read(data, read, enough=enough, name=WHAT), options)
