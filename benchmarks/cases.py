@@ -13,6 +13,7 @@ import torch
 
 from benchmarks.any_painting import any_painting
 from benchmarks.browser import browser
+from benchmarks.cluster import cluster
 from benchmarks.computing import literature, roofline
 from benchmarks.lab import lab
 from benchmarks.large import film, large, twin
@@ -161,6 +162,7 @@ CASES: dict[str, Callable[[Style, Plan], Iterator[Row]]] = {
     "large": large,
     "film": film,
     "serving": serving,
+    "cluster": cluster,
     "readers": readers,
     "optimize": optimizing,
     "polish": polishing,

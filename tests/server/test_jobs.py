@@ -129,6 +129,22 @@ def test_a_job_whose_taker_died_between_claim_and_word_is_queued_again(jobs, mon
     assert (again.id, again.attempt) == (job.id, 1)
 
 
+def test_a_worker_that_was_cut_off_no_longer_owns_its_job(jobs, monkeypatch):
+    new(jobs)
+    mine = jobs.take()
+    assert jobs.owns(mine)
+    now = time.time() + LOST + 1
+    monkeypatch.setattr(time, "time", lambda: now)
+    jobs.tidy()
+    assert not jobs.owns(mine)
+    theirs = jobs.take()
+    assert (jobs.owns(mine), jobs.owns(theirs)) == (False, True)
+    jobs.end(theirs, "done")
+    assert not jobs.owns(theirs)
+    jobs._forget(theirs)
+    assert not jobs.owns(theirs)
+
+
 def test_what_is_given_back_is_done_by_another(jobs):
     job = new(jobs)
     jobs.release(jobs.take())

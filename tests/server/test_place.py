@@ -1,13 +1,16 @@
 """Where jobs are kept: a folder that nobody else looks into, or a Redis."""
 
 import os
+import socket
 import tempfile
 
 import pytest
+from redis import Redis
 
 from impasto.errors import DeviceError
 from impasto.options import ServeOptions
-from impasto.server.jobs import Jobs
+from impasto.server import place
+from impasto.server.jobs import LOST, Jobs
 from impasto.server.place import require_temporary
 from kept import new
 
@@ -136,3 +139,24 @@ def test_a_folder_that_is_private_is_used_without_a_word(tmp_path, logged):
     (tmp_path / "letters").write_text("mine")
     Jobs(ServeOptions(state=str(tmp_path))).close()
     assert not logged
+
+
+@pytest.fixture
+def deaf():
+    """The address of a server that takes connections and never answers, as after a cut cable."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"redis://127.0.0.1:{server.getsockname()[1]}/0"
+
+
+def test_a_redis_that_never_answers_is_not_waited_for_for_ever(deaf, monkeypatch):
+    assert place._ANSWERS < LOST
+    monkeypatch.setattr(place, "_ANSWERS", 0.2)
+    assert "jobs cannot be kept in that Redis: it does not answer" in refusal(redis=deaf)
+
+
+def test_a_connection_that_a_redis_has_closed_is_opened_again(redis):
+    jobs = Jobs(ServeOptions(redis=redis))
+    with Redis.from_url(redis) as other:
+        other.client_kill_filter(_type="normal", skipme=True)
+    assert jobs.all() == []
+    jobs.close()

@@ -7,6 +7,7 @@ import operator
 import os
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,15 @@ def is_cancelled_before_it_ends(options, job, folder):
     time.sleep(60)
 
 
+def is_cut_off(options, job, folder):
+    """As one whose worker was silent for so long that another one has done the job meanwhile."""
+    jobs = Jobs(options)
+    jobs.end(replace(job, attempt=1), "done", media_type="image/jpeg")
+    told = {"state": "failed", "error": {"detail": "too late"}}
+    atomic.write(Path(folder, work._OUTCOME), json.dumps(told).encode())
+    time.sleep(60)
+
+
 def done_by(perform, options, monkeypatch):
     """What becomes of a job whose process does ``perform``."""
     options = ServeOptions(**options)
@@ -71,6 +81,14 @@ def test_a_job_that_was_done_when_it_was_cancelled_is_done(options, monkeypatch)
     assert jobs.result(job).read() == b"painted"
     assert jobs.cancel(job.id).state == "cancelled"
     assert not jobs._parts.ids()
+    jobs.close()
+
+
+def test_a_job_that_another_worker_has_done_meanwhile_stays_as_that_has_left_it(
+    options, monkeypatch
+):
+    jobs, job = done_by(is_cut_off, options, monkeypatch)
+    assert (job.state, job.media_type, job.error) == ("done", "image/jpeg", None)
     jobs.close()
 
 

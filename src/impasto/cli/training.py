@@ -131,7 +131,8 @@ def train(
             start=start or chosen.start or "best",
             restart=restart, on_progress=move, cancel=cancel,
         )  # fmt: skip
-    _say_learnt(folder, terminal)
+    if first:  # it alone has written it
+        _say_learnt(folder, terminal)
     end_if_cancelled(cancel)
 
 

@@ -205,6 +205,13 @@ class Jobs:
         """Say that the worker lives."""
         self.mark(job.id, "beat", repr(time.time()).encode())
 
+    def owns(self, job: Job) -> bool:
+        """Whether it is still its worker's: not once that was silent for so long that another one
+        does the job, nor when it is over."""
+        data = self._records.peek_data(job.id)
+        now = None if data is EmptyData else self._read(job.id, data)
+        return now is not None and (now.state, now.attempt) == ("running", job.attempt)
+
     def cancelled(self, id: str) -> bool:
         return bool(self._marks.has_data_for_key(f"{id}/cancel"))
 

@@ -11,6 +11,7 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from huey.exceptions import HueyException
 from huey.storage import BaseStorage, RedisStorage, SqliteStorage
@@ -21,9 +22,16 @@ from impasto.options import ServeOptions
 from impasto.server.parts import Chunks, Folder, FolderError, Parts
 from impasto.server.waiting import SortedSet, Table, Waiting
 
+if TYPE_CHECKING:
+    import redis
+
 _log = logging.getLogger("impasto.server")
 
 _SERVED = ("redis://", "rediss://", "unix://")
+_FILE = "unix://"
+_ANSWERS = 8.0
+"""Seconds in which a Redis has to answer, and to take a piece of a film: fewer than those after
+which a worker that is silent has lost its job (:data:`impasto.server.jobs.LOST`)."""
 _DATABASE, _PARTS = "jobs.sqlite", "parts"
 _OURS = re.compile(rf"{_PARTS}|{re.escape(_DATABASE)}(-\w+)?")
 
@@ -57,8 +65,8 @@ def _redis(address: str) -> Place:
     if not address.startswith(_SERVED):
         raise DeviceError("--redis is not the address of a Redis", hint="redis://HOST:6379/0")
     try:
-        records = RedisStorage("impasto", url=address, read_timeout=1)
-        marks = RedisStorage("impastomarks", url=address)
+        records = RedisStorage("impasto", connection_pool=_pool(address), read_timeout=1)
+        marks = RedisStorage("impastomarks", connection_pool=_pool(address))
     except (ValueError, TypeError):  # it quotes what it did not understand
         raise DeviceError(
             "--redis is an address that cannot be understood",
@@ -72,6 +80,20 @@ def _redis(address: str) -> Place:
         raise _unusable("that Redis", _why(error)) from None
 
 
+def _pool(address: str) -> redis.ConnectionPool:
+    """Connections that wait for an answer, but not for ever: where the network is down, none
+    comes. One that the server has closed is opened again at once."""
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    again = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+    limits: dict[str, Any] = {"socket_timeout": _ANSWERS}
+    if not address.startswith(_FILE):
+        limits["socket_connect_timeout"] = _ANSWERS
+    return redis.ConnectionPool.from_url(address, retry=again, **limits)
+
+
 def _why(error: Exception) -> str:
     """Without the address, in whose wrong parts a password may be: what the system says, or the
     server."""
@@ -81,7 +103,10 @@ def _why(error: Exception) -> str:
     if cause:
         return reason(cause)
     from redis import AuthenticationError, ResponseError
+    from redis import TimeoutError as NoAnswerError
 
+    if isinstance(error, NoAnswerError):
+        return "it does not answer"
     of_server = isinstance(error, AuthenticationError | ResponseError)
     return reason(error if of_server else type(error).__name__)
 

@@ -154,6 +154,8 @@ class Worker(threading.Thread):
                     jobs.beat(job)
                     if self._stopped.is_set() or jobs.cancelled(job.id) or time.monotonic() > until:
                         break
+                    if not jobs.owns(job):
+                        break
             finally:  # also when the place of the jobs is away
                 process.kill()
                 process.join()
@@ -162,7 +164,9 @@ class Worker(threading.Thread):
     def _end(self, jobs: Jobs, job: Job, path: Path, exitcode: int | None, until: float) -> None:
         """Say how a job ended, whose process is no more. What it had told was so before anything
         stopped it: a result that is there is not thrown away."""
-        if path.exists():
+        if not jobs.owns(job):
+            _log.warning("a job is no longer this worker's: it was cut off, or the job is over")
+        elif path.exists():
             outcome = json.loads(path.read_bytes())
             jobs.end(job, outcome.pop("state"), **outcome)
         elif jobs.cancelled(job.id):

@@ -20,8 +20,9 @@ from impasto.options import NetworkOptions, StyleOptions, TrainOptions
 from impasto.progress import OnProgress, Progress
 from impasto.studio import networks
 from impasto.studio.networks import TransformNetwork
-from impasto.studio.training import checkpoint_file, checkpoints
+from impasto.studio.training import checkpoint_file, checkpoints, together
 from impasto.studio.training.checkpoint import Checkpoint, Training
+from impasto.studio.training.checkpoints import Latest
 from impasto.studio.training.dataset import Photos
 from impasto.untrusted import whole
 
@@ -123,19 +124,28 @@ def resumed(
     *,
     restart: bool,
     on_progress: OnProgress,
+    owned: bool = False,
 ) -> Checkpoint | None:
     """Where a stopped training, or one that shall take more steps, goes on; None: it begins, and
-    to ``restart``, anew. ``on_progress`` is told of checkpoints that are damaged.
+    to ``restart``, anew. ``on_progress`` is told of checkpoints that are damaged. Nothing of a
+    folder that is ``owned`` may be replaced.
 
     Raises:
+        OutputError: there is a style in the folder that nobody has asked to replace.
         TrainingError: the stopped one was another training, or has taken more steps; another
-            process learns there.
+            process learns there; or another machine has other photographs, or another start.
     """
-    accelerator.wait_for_everyone()  # all have read what is dropped now
-    if restart and accelerator.is_main_process:
-        empty(course.work, origin)
-    accelerator.wait_for_everyone()
-    latest = checkpoints.latest(course.work, course.training)
+    together.require_same(accelerator, course.training.sources)  # all have read what is dropped now
+
+    def find() -> Latest:
+        if restart:
+            empty(course.work, origin)
+        latest = checkpoints.latest(course.work, course.training)
+        if owned and not (latest.checkpoint or restart):
+            _require_no_style(course.folder)
+        return latest
+
+    latest = together.of_first(accelerator, find)
     step = latest.checkpoint.step if latest.checkpoint else 0
     for note in latest.skipped:
         on_progress(Progress(step, course.steps, note=f"{note}; {_going_on(step)}"))
@@ -151,9 +161,8 @@ def _going_on(step: int) -> str:
     return f"learning goes on from step {step}" if step else "learning begins anew"
 
 
-def require_no_style(folder: Path, resumed: Checkpoint | None, *, restart: bool) -> None:
-    """Raises: OutputError: there is a style in ``folder`` that nobody has asked to replace."""
-    if not (resumed or restart) and (folder / catalog.CARD).exists():
+def _require_no_style(folder: Path) -> None:
+    if (folder / catalog.CARD).exists():
         raise OutputError(
             f"{folder} is a style already", hint="--restart replaces it, -o names another"
         )

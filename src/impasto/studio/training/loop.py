@@ -38,7 +38,7 @@ from impasto.studio import loss_curves
 from impasto.studio.device import in_bfloat16, torch_device
 from impasto.studio.perceptual.objective import Losses
 from impasto.studio.tensors import to_pixels
-from impasto.studio.training import checkpoint, checkpoints
+from impasto.studio.training import checkpoint, checkpoints, together
 from impasto.studio.training.checkpoint import Checkpoint, Training
 from impasto.studio.training.log import Log
 from impasto.studio.training.muon import Group, Muon
@@ -115,6 +115,7 @@ def learn(
     paint, stepper = accelerator.prepare(network, optimiser)
     log = Log(course.work / "losses.jsonl", first, accelerator.is_main_process)
     with (
+        together.present(accelerator),
         kept_steps.alone(course.work) if accelerator.is_main_process else nullcontext(),
         closing(prefetched(lesson.fetch, _numbers(first, steps, accelerator))) as batches,
     ):

@@ -113,9 +113,8 @@ def train(
         options.steps, options.save_every, learns_norms_only=options.tune == "norms",
     )  # fmt: skip
     resumed = init_from.resumed(
-        course, origin, accelerator, restart=restart, on_progress=on_progress
+        course, origin, accelerator, restart=restart, on_progress=on_progress, owned=True
     )
-    init_from.require_no_style(folder, resumed, restart=restart)
     learnt = loop.learn(
         network, course, resumed, accelerator, on_progress=on_progress, cancel=cancel
     )
