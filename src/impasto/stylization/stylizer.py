@@ -196,8 +196,8 @@ class Stylizer:
                     works = not _flat(painting)
                 painted = painting
                 if followed:
-                    found, amount = followed(photo.pixels), options.protect_faces
-                    painted = faces.softened(photo.pixels, painting, found, amount)
+                    found = followed(photo.pixels)
+                    painted = faces.softened(photo.pixels, painting, found, options.protect_faces)
                 page = 0.0 if options.paint_paper else paper.amount(photo.pixels)
                 yield self._finished(photo, photo.pixels, painted, options, page)
 
