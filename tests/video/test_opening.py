@@ -111,7 +111,8 @@ def test_lists_of_films_are_no_films(short, tmp_path, calls, suffix):
 
 def test_a_picture_is_no_film(tmp_path, photo, painter):
     photo.save(tmp_path / "photo.png")
-    with pytest.raises(PictureError, match=r"no film of a kind that is read - .*-o x.png"):
+    said = r"photo.png cannot be painted into a film: it is a picture - .* -o photo.painted.png"
+    with pytest.raises(PictureError, match=said):
         stylize_film(tmp_path / "photo.png", tmp_path / "out.mp4", painter)
     assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
 

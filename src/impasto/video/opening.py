@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from impasto import untrusted
 from impasto.distribution import need
 from impasto.errors import PictureError, reason
+from impasto.files import kinds
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -88,11 +89,20 @@ def opened(path: Path, *, pixels: int = 2**31 - 1) -> Iterator[InputContainer]:
                 buffer_size=_BUFFER, io_open=refuse, metadata_errors=_UNKNOWN_BYTES,
             )  # fmt: skip
         except av.ArgumentError as error:
-            raise PictureError(
-                f"{path} cannot be painted: it is no film of a kind that is read",
-                hint="make it an .mp4 with FFmpeg; a picture is painted into a picture, -o x.png",
-            ) from error
+            raise _unknown(path) from error
         yield stack.enter_context(closing(container))
+
+
+def _unknown(path: Path) -> PictureError:
+    if kinds.suffix(path) in kinds.PICTURES:
+        return PictureError(
+            f"{path} cannot be painted into a film: it is a picture",
+            hint=f"name a picture, such as -o {path.stem}.painted.png",
+        )
+    return PictureError(
+        f"{path} cannot be painted: it is no film of a kind that is read",
+        hint="make it an .mp4 with FFmpeg",
+    )
 
 
 @contextmanager
