@@ -91,11 +91,13 @@ def commands() -> str:
 def section(name: str, command: Any) -> str:
     """One command: what it does, its arguments and flags."""
     about = " ".join((command.help or "").split())
+    lines = [line.strip() for line in (command.epilog or "").splitlines()[2:]]
+    shown = "\n".join(["```", *lines, "```\n\n"]) if lines else ""
     rows = [row(parameter) for parameter in command.params if getattr(parameter, "help", None)]
     table = "\n".join(["| | | default |", "|---|---|---|", *rows])
     inner = getattr(command, "commands", {}).items()
     parts = [section(f"{name} {sub}", below) for sub, below in inner]
-    return "\n".join([f"## `{name}`\n\n{about}\n\n{table}\n", *parts])
+    return "\n".join([f"## `{name}`\n\n{about}\n\n{shown}{table}\n", *parts])
 
 
 def row(parameter: Any) -> str:

@@ -13,6 +13,7 @@ import typer
 from impasto import distribution
 from impasto.cli import (
     comfyui,
+    examples,
     gimp,
     lab,
     masking,
@@ -39,8 +40,8 @@ app = typer.Typer(
 app.add_typer(styles.app, name="styles")
 app.add_typer(gimp.app, name="gimp")
 app.add_typer(comfyui.app, name="comfyui")
-app.command(cls=masking.Ordered)(paint.stylize)
 for command in (
+    paint.stylize,
     paint.sheet,
     styles.style,
     paint.demo,
@@ -60,7 +61,9 @@ for command in (
     serve.page,
     paint.doctor,
 ):
-    app.command()(command)
+    name = command.__name__.replace("_", "-")
+    kind = masking.Ordered if command is paint.stylize else examples.Command
+    app.command(name, cls=kind, epilog=examples.below(name))(command)
 
 
 def _print_version(wanted: bool) -> None:

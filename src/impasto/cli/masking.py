@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperCommand
 
+from impasto.cli.examples import Command
 from impasto.errors import OptionError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ Masks = Annotated[
 _ORDER = "impasto.order"
 
 
-class Ordered(TyperCommand):
+class Ordered(Command):
     """A command that remembers in which order its flags were given."""
 
     def parse_args(  # type: ignore[override]  # of typer's own click, or of click's
