@@ -114,6 +114,7 @@ class Stylize(io.ComfyNode):
                     stroke="Size of brush marks in proportion to the picture.",
                     crisp="",
                     keep_colors="",
+                    protect_faces="",
                 ),
                 io.Boolean.Input(
                     "film",
@@ -133,12 +134,14 @@ class Stylize(io.ComfyNode):
         stroke: float,
         crisp: float,
         keep_colors: bool,
+        protect_faces: float,
         film: bool = False,
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
         options = StylizeOptions(
-            strength=strength, stroke=stroke, crisp=crisp, keep_colors=keep_colors
-        )
+            strength=strength, stroke=stroke, crisp=crisp, keep_colors=keep_colors,
+            protect_faces=protect_faces,
+        )  # fmt: skip
         photos, bar = tensors.pictures(image), Bar()
         pairs = [*zip(photos, tensors.masks(mask, len(photos)), strict=True)]
         painted: list[Picture] = []
