@@ -188,7 +188,7 @@ def test_what_is_sent_decides_the_kind(jpeg):
         kind_of(jpeg, b"hello", None)
     assert kinds() == ["stylize", "film", "optimize", "polish"]
     assert kind_of(jpeg, None, None, polish=True) == "polish"
-    with pytest.raises(ValueError, match="a film is not painted"):
+    with pytest.raises(ValueError, match="a film cannot be painted"):
         kind_of(mp4, None, None, polish=True)
 
 
