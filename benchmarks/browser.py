@@ -59,10 +59,11 @@ _CODE = """async ({ painting, weights, device, repeats, steps }) => {
   const shown = await createImageBitmap(await (await fetch('page/sample.jpg')).blob());
   const by = await ask('begin', { recipe, any, painting: seen, photo: shown, boldness: 1,
     weights: tensors, base: document.baseURI, total: 1 });
-  await ask('measure');
+  const side = recipe.crop;
+  await ask('measure', { side });
   const seconds = [];
-  for (let n = 0; n < repeats; n += 1) seconds.push(await ask('measure'));
-  for (let number = 0; number < steps; number += 1) await ask('step', { number, steps });
+  for (let n = 0; n < repeats; n += 1) seconds.push(await ask('measure', { side }));
+  for (let number = 0; number < steps; number += 1) await ask('step', { number, steps, side });
   const loss = steps ? await ask('judge') : null;
   return { by, seconds, loss };
 }"""

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _CROPS = 512
 """That are told; a longer polish begins with them anew."""
+_ENOUGH = 40
+"""Steps; in a time with fewer, four times as many on crops of half the side teach more. In the time
+of 11 steps, the loss of two paintings became lower with them by 29 and 35 per cent."""
 
 
 def recipe(photographs: int, versions: Mapping[str, str]) -> dict[str, Json]:
@@ -32,6 +35,7 @@ def recipe(photographs: int, versions: Mapping[str, str]) -> dict[str, Json]:
     options, loss = polisher.OPTIONS, polisher.OPTIONS.loss
     return {
         "fewest": polisher.FEWEST,
+        "enough": _ENOUGH,
         "rate": options.learning_rate,
         "warm_up": schedule.WARM_UP,
         "optimiser": _optimiser(),

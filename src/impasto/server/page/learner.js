@@ -79,11 +79,11 @@ async function compared({ data, side }, number, session = lesson.session) {
   return { losses, gradients };
 }
 
-const chosen = (number) => {
-  const { crops, crop } = lesson.recipe;
+function chosen(number, side) {
+  const { crops } = lesson.recipe;
   const [photograph, ...place] = crops[number % crops.length];
-  return cut(lesson.photographs[photograph], crop, place);
-};
+  return cut(lesson.photographs[photograph], side, place);
+}
 
 /** The objective of the photograph that is in no step. */
 async function judge() {
@@ -92,16 +92,16 @@ async function judge() {
 }
 
 /** Seconds of a step, none of which is learnt. */
-async function measure() {
+async function measure({ side }) {
   const start = performance.now();
-  const { gradients } = await compared(chosen(0), 0);
+  const { gradients } = await compared(chosen(0, side), 0);
   new Optimiser(lesson.recipe.optimiser).step(new Map(weights), gradients, 0);
   return (performance.now() - start) / 1000;
 }
 
 /** Learns of a photograph; the losses before that. */
-async function step({ number, steps }) {
-  const { losses, gradients } = await compared(chosen(number), number);
+async function step({ number, steps, side }) {
+  const { losses, gradients } = await compared(chosen(number, side), number);
   const bad = !Number.isFinite(losses.total + norm(gradients));
   if (bad) throw new Error(`the loss stopped being a number at step ${number + 1}`);
   const { rate, warm_up: rise } = lesson.recipe;

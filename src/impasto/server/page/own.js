@@ -134,7 +134,12 @@ async function refined() {
     const ask = (sentence) => new Promise((resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason));
       tells(sentence);
-      keeping('Begin', resolve);
+      keeping('Begin', () => {
+        page.$('cancel').focus();
+        page.$('keep').hidden = true; // a second click ends nothing
+        resolve();
+      });
+      page.$('keep').focus(); // which is described by the sentence
     });
     const image = await encoded(photo.small, 'image/jpeg');
     const wanted = { ...settings, style: base.name, paintings: { [base.name]: base.own }, boldness: bold, polish: amount };

@@ -24,32 +24,41 @@ export async function refined(begun, shown, { signal, tell, ask, stopper }) {
     const by = await learner.ask('begin', { ...given, base: document.baseURI });
     tell('Measuring a step');
     const before = await learner.ask('judge');
-    const each = await learner.ask('measure'); // the first one is slower than all others
-    const steps = Math.max(recipe.fewest, Math.floor(seconds / each));
-    await ask(estimate(by, each, steps));
+    const course = await planned(learner, recipe, seconds);
+    await ask(estimate(by, course));
     const start = performance.now();
-    const losses = await learn(learner, steps, shown, { tell, stopper });
+    const losses = await learn(learner, course, shown, { tell, stopper });
     const validation = await learner.ask('judge');
     if (!(losses.length && validation <= before)) {
       throw problem('What there is at once is better than what was learnt', 'refine it for longer');
     }
     const { embedding } = begun;
     const network = await learner.ask('network');
-    const training = record(recipe, { losses, validation, boldness, seconds: (performance.now() - start) / 1000 });
+    const training = record(recipe, { losses, crop: course.side, validation, boldness, seconds: (performance.now() - start) / 1000 });
     return { network, embedding, boldness, training };
   } finally {
     learner.end();
   }
 }
 
+/** How many steps there are, on crops of which side, and how long each takes. */
+async function planned(learner, { crop, enough, fewest }, seconds) {
+  const measured = async (side) => {
+    const each = await learner.ask('measure', { side });
+    return { side, each, steps: Math.max(fewest, Math.floor(seconds / each)) };
+  };
+  const whole = await measured(crop);
+  return whole.steps < enough ? measured(crop / 2) : whole;
+}
+
 /** Takes the steps, and shows now and then what came of them; the losses of each. */
-async function learn(learner, steps, shown, { tell, stopper }) {
+async function learn(learner, { steps, side }, shown, { tell, stopper }) {
   const start = performance.now();
   const losses = [];
   let [stopped, showing, last] = [false, null, start];
-  stopper(() => { stopped = true; });
   while (losses.length < steps && !stopped) {
-    losses.push(await learner.ask('step', { number: losses.length, steps }));
+    losses.push(await learner.ask('step', { number: losses.length, steps, side }));
+    if (losses.length === 1) stopper(() => { stopped = true; });
     const now = performance.now();
     tell({ state: 'running', kind: 'polish', step: losses.length, total: steps, seconds: (now - start) / 1000 });
     if (showing || now - last < SHOWN) continue;
@@ -63,7 +72,7 @@ async function learn(learner, steps, shown, { tell, stopper }) {
 }
 
 /** What it will cost, in a sentence. */
-function estimate(by, each, steps) {
+function estimate(by, { each, steps }) {
   const left = each * steps;
   const time = left < 90 ? `${Math.ceil(left)} s` : `${Math.round(left / 60)} min`;
   return `${by}: a step takes ${each.toPrecision(2)} s, ${steps} steps about ${time}. `
@@ -71,13 +80,14 @@ function estimate(by, each, steps) {
 }
 
 /** What the card says of it. */
-function record({ training }, { losses, validation, boldness, seconds }) {
+function record({ training }, { losses, crop, validation, boldness, seconds }) {
   const last = losses.slice(-Math.max(1, Math.floor(losses.length / 10)));
   const mean = (kind) => last.reduce((sum, each) => sum + each[kind], 0) / last.length;
   const round = (value) => Number(value.toFixed(4));
   return {
     ...training,
     steps: losses.length,
+    crop,
     loss: { ...training.loss, style_weight: training.loss.style_weight * boldness },
     losses: Object.fromEntries(KINDS.map((kind) => [kind, round(mean(kind))])),
     seconds: Math.round(seconds),
