@@ -52,7 +52,8 @@ def stats(files):
 
 
 @pytest.mark.usefixtures("marks_as_they_are")
-def test_a_machine_that_dies_loses_no_picture_and_none_is_painted_twice(machines, style):
+@pytest.mark.parametrize("fault", ["kill", "cut"])
+def test_a_machine_that_is_lost_loses_no_picture_and_none_is_painted_twice(fault, machines, style):
     pytest.importorskip("ray")
     photos, out = (machines.folder(1) / name for name in ("photos", "out"))
     for number in range(24):
@@ -61,7 +62,7 @@ def test_a_machine_that_dies_loses_no_picture_and_none_is_painted_twice(machines
     command = [*IMPASTO, "stylize", "/tmp/photos", "-s", "/tmp/mine", "-o", "/tmp/out", "--json"]
     painting = machines.start(1, *command, "--ray", machines.ray())
     first = wait_for(lambda: len(done := [*out.glob("*.png")]) > 3 and stats(done))
-    machines.kill(3)
+    getattr(machines, fault)(3)
     told, _ = painting.communicate(timeout=300)
     assert painting.returncode == 0
     results = [json.loads(line) for line in told.splitlines()]

@@ -10,10 +10,11 @@ import functools
 import socket
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TextIO, TypeAlias, cast
@@ -45,6 +46,8 @@ _RETRIES = 3
 _ANSWERS = 3.0
 _LOOK = 0.5
 """Seconds until a cluster has to answer, and after which it is looked for new machines."""
+_GRACE = 10.0
+"""Seconds that Ray has to send again what was at a machine that it has given up."""
 _KEPT = 4
 """Styles that a worker keeps loaded."""
 _LARGEST_FILM = 1 << 40
@@ -149,24 +152,61 @@ def _shared_out(
     """Each task's result as soon as it is there and written."""
     work = ray.remote(num_cpus=1, max_retries=_RETRIES)(_work)
     carried = {name: ray.put(packed(styles[name])) for name in {task.style for task in tasks}}
-    left = deque(tasks)
-    waiting: dict[Pending, Task] = {}
-    while left or waiting:
+    left, done = deque(tasks), set[str]()
+    waiting: dict[Pending, _Sent] = {}
+    late: dict[Pending, _Sent] = {}
+    lost: dict[str, float] = {}
+    while len(done) < len(tasks):
+        for each in _stranded(ray, waiting, lost):
+            late[each] = waiting.pop(each)  # whichever answers first
+            left.appendleft(late[each].task)
         while left and len(waiting) < _AHEAD * max(1, ray.cluster_resources().get("CPU", 1)):
             task = left.popleft()
             try:
                 content = _content(task, settings)
             except ImpastoError as error:
+                done.add(str(task.output))
                 yield Result(task, error=error)
                 continue
-            waiting[work.remote(task, content, carried[task.style], settings)] = task
-        done, _ = ray.wait([*waiting], timeout=_LOOK) if waiting else ([], [])
-        for each in done:
-            yield _result(ray, each, waiting.pop(each), settings)
+            pending = work.remote(task, content, carried[task.style], settings)
+            waiting[pending] = _Sent(task, time.monotonic())
+        everything = waiting | late
+        answered, _ = ray.wait([*everything], timeout=_LOOK) if everything else ([], [])
+        for each in answered:
+            task = everything[each].task
+            waiting.pop(each, None)
+            late.pop(each, None)
+            if str(task.output) not in done:
+                done.add(str(task.output))
+                yield _result(ray, each, task, settings)
         if cancel.cancelled:
-            for each in waiting:
+            for each in everything:
                 ray.cancel(each, force=True)
             return
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A task that a worker has, and since when."""
+
+    task: Task
+    at: float
+
+
+def _stranded(
+    ray: ModuleType, waiting: Mapping[Pending, _Sent], lost: dict[str, float]
+) -> list[Pending]:
+    """What may be at a machine that was ``lost``, each since when. Ray sends again what was at one
+    that died; of one whose cable was pulled it waits for an answer for many minutes."""
+    now = time.monotonic()
+    for node in ray.nodes():
+        if not node["Alive"]:
+            lost.setdefault(node["NodeID"], now)
+    return [
+        pending
+        for pending, sent in waiting.items()
+        if any(sent.at < since < now - _GRACE for since in lost.values())
+    ]
 
 
 def _content(task: Task, settings: Settings) -> bytes:
