@@ -138,6 +138,23 @@ def test_it_is_cancelled_or_kept_as_it_is_at_any_time(page, tmp_path):
     assert style.card.prediction.hypernetwork == "any"
 
 
+def test_what_cannot_be_fetched_is_said(browser, alone, photo, artwork):
+    with visit(browser, alone, refused=True) as page:
+        with painting(page):
+            page.set_input_files("#file", photo("a.png", _PHOTO))
+        with painting(page):
+            page.set_input_files("#painting", artwork())
+        at_once = pixels(page)
+        page.route("**/recipe.json", lambda route: route.abort())
+        page.click("#refine")
+        expect(page.locator("#message")).to_contain_text("What learns could not be fetched.")
+        page.unroute("**/recipe.json")
+        page.route("**/step.onnx", lambda route: route.fulfill(status=404))
+        page.click("#refine")
+        expect(page.locator("#message")).to_contain_text("could not be refined")
+        assert pixels(page) == at_once
+
+
 def test_a_style_at_once_is_saved_and_nothing_is_fetched_before_it_is_asked_for(
     page, photo, artwork, tmp_path
 ):

@@ -15,7 +15,7 @@ const KINDS = ['total', 'content', 'style', 'tv']; // of losses, that a card tel
  */
 export async function refined(begun, shown, { signal, tell, ask, stopper }) {
   const { file, any, photo, boldness, seconds, weights } = begun;
-  const recipe = await (await fetch(any.refining.recipe)).json();
+  const recipe = await told(any.refining.recipe);
   const whole = await seen(file, recipe.style_size);
   const painting = blurred(whole, recipe.style_smoothing);
   const learner = connected(signal, tell);
@@ -39,6 +39,12 @@ export async function refined(begun, shown, { signal, tell, ask, stopper }) {
   } finally {
     learner.end();
   }
+}
+
+async function told(place) {
+  const answer = await fetch(place).catch(() => null);
+  if (!answer?.ok) throw problem('What learns could not be fetched', 'try again when the page’s server answers');
+  return answer.json();
 }
 
 /** How many steps there are, on crops of which side, and how long each takes. */
