@@ -134,6 +134,25 @@ def test_a_picture_that_kills_its_workers_is_an_error_of_its_own(tmp_path):
     assert "the workers that painted it died, 4 times" in str(told.error)
 
 
+def test_what_was_sent_before_a_machine_was_lost_is_sent_again_after_a_while(monkeypatch):
+    clock = iter([100.0, 105.0, 111.0, 112.0])
+    monkeypatch.setattr(ray_cluster, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    alive = {"first": True, "second": True}
+    ray = SimpleNamespace(
+        nodes=lambda: [{"NodeID": name, "Alive": each} for name, each in alive.items()]
+    )
+    task, lost = paths.Task(assets.demo_photo(), "great-wave", assets.demo_photo()), {}
+    waiting = {"early": ray_cluster._Sent(task, 90.0)}
+    assert ray_cluster._stranded(ray, waiting, lost) == []  # all are there
+    alive["second"] = False
+    assert ray_cluster._stranded(ray, waiting, lost) == []  # Ray may do it itself
+    waiting["later"] = ray_cluster._Sent(task, 106.0)
+    assert ray_cluster._stranded(ray, waiting, lost) == []
+    clock = iter([116.0])
+    monkeypatch.setattr(ray_cluster, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    assert ray_cluster._stranded(ray, waiting, lost) == ["early"]
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "[::1]:port"])
 def test_a_cluster_that_does_not_answer_is_said_at_once(address, tmp_path, style):
     task = paths.Task(assets.demo_photo(), style.name, tmp_path / "x.jpg")

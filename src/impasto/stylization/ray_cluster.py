@@ -153,15 +153,14 @@ def _shared_out(
     work = ray.remote(num_cpus=1, max_retries=_RETRIES)(_work)
     carried = {name: ray.put(packed(styles[name])) for name in {task.style for task in tasks}}
     left, done = deque(tasks), set[str]()
-    waiting: dict[Pending, _Sent] = {}
-    late: dict[Pending, _Sent] = {}
+    waiting, late = dict[Pending, _Sent](), dict[Pending, _Sent]()
     lost: dict[str, float] = {}
     while len(done) < len(tasks):
         for each in _stranded(ray, waiting, lost):
             late[each] = waiting.pop(each)  # whichever answers first
             left.appendleft(late[each].task)
-        while left and len(waiting) < _AHEAD * max(1, ray.cluster_resources().get("CPU", 1)):
-            task = left.popleft()
+        room = _AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1))) - len(waiting)
+        for task in [left.popleft() for _ in range(min(room, len(left)))]:
             try:
                 content = _content(task, settings)
             except ImpastoError as error:
