@@ -32,6 +32,8 @@ _FILE = "unix://"
 _ANSWERS = 8.0
 """Seconds in which a Redis has to answer, and to take a piece of a film: fewer than those after
 which a worker that is silent has lost its job (:data:`impasto.server.jobs.LOST`)."""
+_TRIES = 3
+"""More, where a connection was closed; a server that closes all may close the next one, too."""
 _DATABASE, _PARTS = "jobs.sqlite", "parts"
 _OURS = re.compile(rf"{_PARTS}|{re.escape(_DATABASE)}(-\w+)?")
 
@@ -87,7 +89,7 @@ def _pool(address: str) -> redis.ConnectionPool:
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
-    again = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+    again = Retry(NoBackoff(), _TRIES, supported_errors=(redis.ConnectionError,))
     limits: dict[str, Any] = {"socket_timeout": _ANSWERS}
     if not address.startswith(_FILE):
         limits["socket_connect_timeout"] = _ANSWERS
