@@ -249,7 +249,10 @@ def test_a_style_stays_loaded(photo, style):
     assert layers._loaded.cache_info().misses == 1
 
 
-APART = {(other, "sunflowers") for other in ("metzinger", "mondrian", "seine")}
+APART = {
+    *((other, "sunflowers") for other in ("metzinger", "mondrian", "seine")),
+    ("mondrian", "reverie"),
+}
 """Pairs whose blends are muddy, or have a colour of neither; the documentation names them."""
 REFUSED = ("sunflowers", "udnie")
 PAIRS = [

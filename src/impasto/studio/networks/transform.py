@@ -243,6 +243,6 @@ def _require_own(options: NetworkOptions) -> None:
     for knob in ("upsampling", "pad", "output", "shrink"):
         if getattr(options, knob) != getattr(plain, knob):
             raise OptionError(
-                f"the impasto design takes no other {knob} than {getattr(plain, knob)}",
+                f"our own design has no other {knob} than {getattr(plain, knob)}",
                 hint="use it with --design johnson",
             )
