@@ -352,6 +352,8 @@ def recipe(choice: Choice, style: Path) -> str:
         "style_layers": list(loss.style_layers),
         "style_weight": loss.style_weight,
         "tv_weight": loss.tv_weight,
+        "style_statistic": loss.style_statistic,
+        "tone_weight": loss.tone_weight,
     }
     if loss.weights:
         knobs["weights"] = loss.weights
