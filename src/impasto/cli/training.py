@@ -33,19 +33,16 @@ if TYPE_CHECKING:
     from impasto.studio.training.paintings import Recipe
 
 
-_WORDS = "any", "best", "none"
-"""Values of ``--start`` that stand for no style: networks of the default shape, and nothing."""
-
-
 def _train_base(others: Values) -> TrainOptions:
     recipe, tier, start = others["recipe"], others["tier"], others["start"]
     with needs("train"):
         from impasto.studio.networks import preset
+        from impasto.studio.training.init_from import WORDS
         from impasto.studio.training.paintings import read
     options = read(recipe).options if recipe else TrainOptions()
     if tier:
         return replace(options, network=preset(tier))
-    if start and not recipe and start not in _WORDS:
+    if start and not recipe and start not in WORDS:
         return replace(options, network=network_of(start))
     return options
 
@@ -112,6 +109,7 @@ def train(
     the same command goes on where it was.
     """
     with needs("train"):
+        from impasto.studio.training.init_from import BEST
         from impasto.studio.training.train import train as train_styles
     first = os.environ.get("RANK", "0") == "0"  # of the processes that a launcher started
     terminal, cancel = Terminal(quiet=quiet or not first), CancelToken()
@@ -128,7 +126,7 @@ def train(
             terminal.say(note)
         folder = train_styles(
             chosen.paintings, photos, out, options=options,
-            start=start or chosen.start or "best",
+            start=start or chosen.start or BEST,
             restart=restart, on_progress=move, cancel=cancel,
         )  # fmt: skip
     if first:  # it alone has written it

@@ -102,7 +102,7 @@ _shares = (
     Annotated[str | None, Field(description=_SHARES_DOC, pattern=f"^{SHARES.pattern}$")],
     None,
 )
-_CROP_DOC = "Part of a painting: whole, left, center, right, or X,Y,WIDTH,HEIGHT (0 to 1)."
+_CROP_DOC = StyleOptions.__dataclass_fields__["style_crop"].metadata["doc"]
 _crop = (
     Annotated[
         str,

@@ -41,6 +41,8 @@ ANY = "any"
 GOOD = ANY, "starry-night"
 BEST, NOTHING = "best", "none"
 """Stand for the one of :data:`GOOD` that paints a painting better, and for no start."""
+WORDS = ANY, BEST, NOTHING
+"""What may be said instead of a style."""
 
 
 def predicted(paintings: Sequence[Painting], crop: str) -> Checkpoint:
