@@ -81,8 +81,8 @@ def logged():
 
 
 @pytest.fixture(scope="session")
-def redis(tmp_path_factory):
-    """The address of a Redis server of our own."""
+def redis_server(tmp_path_factory):
+    """The address of a Redis server of our own, which all tests of a process share."""
     program = shutil.which("redis-server")
     if not program:
         pytest.skip("needs redis-server")
@@ -97,17 +97,22 @@ def redis(tmp_path_factory):
         process.terminate()
 
 
+@pytest.fixture
+def redis(redis_server):
+    """The address of that server, which keeps nothing of another test."""
+    from redis import Redis
+
+    with Redis.from_url(redis_server) as server:
+        server.flushall()
+    return redis_server
+
+
 @pytest.fixture(params=["sqlite", "redis"])
 def options(request, tmp_path):
     """Where jobs are kept."""
     if request.param == "sqlite":
         return {"state": str(tmp_path)}
-    url = request.getfixturevalue("redis")
-    from redis import Redis
-
-    with Redis.from_url(url) as server:
-        server.flushall()
-    return {"redis": url}
+    return {"redis": request.getfixturevalue("redis")}
 
 
 @pytest.fixture
