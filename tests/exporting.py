@@ -1,14 +1,16 @@
 """torch's exporter, called once for each shape of network.
 
-It takes ten seconds for any network, nearly all of them to reason about heights and widths, which
-have nothing to do with the weights. So a network of a shape that was exported before gets that
-graph with its own weights; ``to_onnx`` compares it with the network as it compares any other.
+It takes ten seconds for any network. It spends nearly all of them on heights and widths, which have
+nothing to do with the weights. So it exports each shape of network once. Another network of that
+shape gets the same graph with its own weights. ``to_onnx`` compares it with the network, as it
+compares any other.
 
-``exported/`` keeps the graphs, without weights, of the shapes that the tests use. A graph counts
-for the code of the network, and for the versions of the exporter, that it was made with. After a
-change of either, ``KEEP_EXPORTS=1 make test`` keeps new ones.
+``exported/`` keeps the graphs, without weights, of the shapes that the tests use. The name of a
+file is a hash of the shape and of the exporter's versions. The graph's ``doc_string`` says what
+code of the networks it was made with, and the graph counts for that code alone. Docstrings and
+comments are not part of it. After a change of either, ``KEEP_EXPORTS=1 make test`` keeps new ones.
 
-The exporter multiplies the weights of batch normalisations, which cannot be told from each other
+The exporter multiplies the weights of batch normalisations. Nothing can tell them from each other
 then. Such a network is kept with its weights, and counts for these weights alone.
 """
 
@@ -19,7 +21,9 @@ import inspect
 import os
 import sys
 from functools import cache
+from io import StringIO
 from pathlib import Path
+from tokenize import COMMENT, DEDENT, INDENT, NEWLINE, NL, STRING, generate_tokens
 from types import SimpleNamespace
 
 import numpy as np
@@ -55,19 +59,23 @@ class Exporter:
     def _whole(self, graph, args, options, name):
         """What the exporter makes of a network with exactly these weights."""
         path = self.folder / f"{name}.onnx"
-        if not path.exists():
+        kept = _kept(path, graph)
+        if kept is None:
             exported = self.real(graph, args, **options)
             if not _KEEPS:
                 return exported
-            _keep(path, exported.model_proto, graph)
-        return SimpleNamespace(model=SimpleNamespace(graph=()), model_proto=_plain(onnx.load(path)))
+            kept = _keep(path, exported.model_proto, graph)
+        return SimpleNamespace(model=SimpleNamespace(graph=()), model_proto=_plain(kept))
 
     def _template(self, graph, args, options, name):
-        """The graph that tells which weight each of its constants holds; None where that cannot
-        be told, as where the exporter multiplies weights."""
+        """The graph that tells which weight each of its constants holds.
+
+        None where nothing can tell that, as where the exporter multiplies weights.
+        """
         path = self.folder / f"{name}.onnx"
-        if path.exists():
-            return onnx.load(path)
+        kept = _kept(path, graph)
+        if kept is not None:
+            return kept
         probe = _probe(graph)
         template = _told(self.real(probe, args, **options).model_proto, _state(probe))
         if template and _KEEPS:
@@ -75,11 +83,18 @@ class Exporter:
         return template
 
 
+def _kept(path, graph):
+    """The graph of the file, if it was made with the code as it is."""
+    model = onnx.load(path) if path.exists() else None
+    return model if model is not None and model.doc_string == code(graph) else None
+
+
 def _keep(path, model, graph):
     kept = _plain(model)
     kept.doc_string = code(graph)
     path.parent.mkdir(exist_ok=True)
     onnx.save(kept, path)
+    return kept
 
 
 def _plain(model):
@@ -110,15 +125,34 @@ def code(graph):
 
 @cache
 def hashed(names):
-    sources = (inspect.getsource(sys.modules[name]) for name in names)
+    sources = (statements(inspect.getsource(sys.modules[name])) for name in names)
     return hashlib.sha256("\0".join(sources).encode()).hexdigest()[:16]
+
+
+def statements(source):
+    """What Python runs of a source: its lines without docstrings, comments and empty lines.
+
+    Lines, because each version of Python has another tree for the same code.
+    """
+    lines = source.splitlines()
+    tokens = [each for each in generate_tokens(StringIO(source).readline) if each.type != NL]
+    for token in tokens:
+        if token.type == COMMENT:
+            lines[token.start[0] - 1] = lines[token.start[0] - 1][: token.start[1]]
+    code = [each for each in tokens if each.type != COMMENT]
+    for before, token, after in zip([None, *code], code, code[1:], strict=False):
+        starts = before is None or before.type in {NEWLINE, INDENT, DEDENT}
+        if starts and token.type == STRING and after.type == NEWLINE:
+            rows = slice(token.start[0] - 1, token.end[0])
+            lines[rows] = [""] * len(lines[rows])
+    return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
 def _name(graph, args, options):
     shapes = [(name, value.shape, str(value.dtype)) for name, value in _state(graph).items()]
     inputs = [each.shape for each in args], options["opset_version"], options["input_names"]
     versions = [importlib.metadata.version(each).split("+")[0] for each in _EXPORTERS]
-    about = type(graph).__name__, graph.network.options, shapes, inputs, versions, code(graph)
+    about = type(graph).__name__, graph.network.options, shapes, inputs, versions
     return hashlib.sha256(repr(about).encode()).hexdigest()[:16]
 
 

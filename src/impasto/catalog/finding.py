@@ -28,13 +28,20 @@ _SHARE = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
 
 
 def require_other(folder: Path, style: Style) -> None:
-    """Raises: OptionError: what is made from ``style`` would replace it."""
+    """Refuse a ``folder`` where the result would replace ``style``, from which it is made.
+
+    Raises:
+        OptionError: it would.
+    """
     if folder.resolve() == style.folder.resolve():
         raise OptionError(f"{folder} would replace the style itself", hint="give another name")
 
 
 def styles() -> dict[str, Style]:
-    """All styles by name, damaged ones left out; a bundled one hides the user's of its name."""
+    """Return all styles by name, without damaged ones.
+
+    Where a bundled style and one of the user have the same name, the bundled one counts.
+    """
     own = places.styles_folder()
     return {**(_in(own) if own else {}), **bundled()}
 
@@ -45,8 +52,10 @@ def bundled() -> dict[str, Style]:
 
 
 def twin(style: Style) -> Style | None:
-    """The tiny network beside a style that paints as it does: both bundled, or one distilled of
-    the other; None if there is none."""
+    """Return the tiny network that paints like a style, or None if there is none.
+
+    Both are bundled, or one was distilled from the other.
+    """
     beside = style.folder.parent / f"{style.name}{TINY}"
     if style.network or style.parts or not _has_card(beside):
         return None
@@ -68,7 +77,7 @@ def _in(place: Path) -> dict[str, Style]:
 
 
 StyleSource: TypeAlias = "Style | PictureSource"
-"""A style, its name, its folder, or a blend; or what holds a painting."""
+"""A style, its name, its folder or a blend; or anything that holds a painting."""
 
 
 def style(
@@ -79,12 +88,15 @@ def style(
     style_crop: str = StyleOptions.style_crop,
     hypernetwork: str | None = StyleOptions.hypernetwork,
 ) -> Style:
-    """The style of any painting, at once: :func:`impasto.stylize` takes it, and ``save`` keeps it.
+    """Make the style of any painting, at once.
 
-    ``painting`` is a path, a file's content as bytes, a binary file, a Pillow image, a NumPy
-    array or a Picture; or a blend of files, such as ``a.jpg:0.6,b.jpg:0.4``. ``boldness``, 0.3 to
-    3, goes from the photograph, tinted, to the painting. ``style_size`` is the long side at which
-    the painting is seen, ``style_crop`` the part of it.
+    :func:`impasto.stylize` takes the style, and its ``save`` keeps it.
+
+    ``painting`` is a path, a file's content as bytes, a binary file, a Pillow image, a NumPy array
+    or a Picture. It may also be a blend of files, such as ``a.jpg:0.6,b.jpg:0.4``. ``boldness``,
+    0.3 to 3, goes from the photograph, tinted, to the painting. ``style_size`` is the long side in
+    pixels at which the network sees the painting. ``style_crop`` is the part of the painting that
+    it sees.
 
     Raises:
         OptionError, PictureError, StyleError: as :func:`find`.
@@ -99,12 +111,14 @@ def style(
 
 
 def find(style: StyleSource, options: StyleOptions | None = None) -> Style:
-    """The style of this name, or in this folder, or of this card or network file; or that of a
-    painting: a file, or whatever else holds a picture.
+    """Find a style, or make the style of a painting.
 
-    ``folder/name`` is one of several styles in a folder, and ``great-wave:0.7,udnie:0.3`` a
-    blend, of styles of one network, of networks with one start, or of paintings. ``options``
-    are for paintings.
+    A text is the name of a style, its folder, its card or its network file. It may also be the file
+    of a painting. Anything else is a style already, or holds a picture.
+
+    ``folder/name`` is one of several styles in a folder. ``great-wave:0.7,udnie:0.3`` is a blend.
+    It blends styles of one network, networks with one start, or paintings. ``options`` are for
+    paintings.
 
     Raises:
         OptionError: no such style, or styles that cannot be blended.
@@ -150,7 +164,7 @@ def _there(name: str, path: Path, options: StyleOptions | None) -> Style:
 
 
 def _shares(style: str) -> list[tuple[str, float]]:
-    """Names of a blend, each with its share; none, if it is not written as a blend."""
+    """Return the names of a blend, each with its share; none, if the text is not a blend."""
     parts = [part.strip().rpartition(":") for part in style.split(",")]
     if not all(name and ":" not in name and _SHARE.fullmatch(share) for name, _, share in parts):
         return []
@@ -163,8 +177,11 @@ def _has_card(folder: Path) -> bool:
 
 
 def of_one_network(style: StyleSource) -> Style:
-    """As :func:`find`, for what needs the folder of a network; also raises OptionError for a
-    blend of several."""
+    """Find a style that has the folder of one network.
+
+    Raises:
+        OptionError, PictureError, StyleError: as :func:`find`, or the style is a blend of several.
+    """
     chosen = find(style)
     if chosen.parts:
         raise OptionError(f"{chosen.name} is a blend of several networks", hint="give one style")
@@ -191,10 +208,10 @@ def _one(folder: Path, name: str, *, only: bool = True) -> Style:
 
 
 def unknown(name: str) -> OptionError:
-    """The error for a style that is not there, with what may have been meant."""
+    """Make the error for a style that does not exist. It names styles with similar names."""
     return meant.unknown(name, styles())
 
 
 def none_given(inputs: Sequence[str] = ()) -> OptionError:
-    """The error of a command that wants a style and was given ``inputs`` alone."""
+    """Make the error of a command that needs a style and was given only ``inputs``."""
     return meant.none_given(inputs, styles())

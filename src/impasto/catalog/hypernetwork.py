@@ -1,7 +1,7 @@
 """The hypernetwork at hand: embeddings of paintings, and the networks that paint in their style.
 
-It is a folder with ``card.json`` and two ONNX files: one takes a painting and gives the weights of
-a style's network, the other is such a network, the *template*, whose weights are put in.
+It is a folder with ``card.json`` and two ONNX files. One file takes a painting and gives the
+weights of a style's network. The other is such a network, the *template*. It gets those weights.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Weights: TypeAlias = "Mapping[str, NDArray[np.float32]]"
-"""Of a network, by the names that its parameters have."""
+"""The weights of a network, by the names of its parameters."""
 
 _MOST = 1_000_000
 """Bytes of a card; one has a few thousand."""
 
 HALF = ".half"
-"""Ends the name of a constant of half precision."""
+"""The end of the name of a constant of half precision."""
 
 EXPORTED = "export."
-"""Begins the name of a weight that is another in an exported network."""
+"""The beginning of the name of a weight whose value differs in an exported network."""
 _EMBEDDING = "embedding"
 
 _NOTHING = np.zeros((1, 16, 16, 3), np.uint8)
-"""A painting for runs that have no use for one."""
+"""A painting for runs that do not use one."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ class Learnt(Part):
 
     steps: int | None = None
     pairs: int | None = None
-    """Of a painting and a photograph."""
+    """How many pairs of a painting and a photograph there were."""
     seconds: int | None = None
     paintings: int | None = None
     photographs: int | None = None
     sources: str | None = None
-    """Of the pictures."""
+    """Where the pictures are from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ class HypernetworkCard(Part):
     name: str
     licence: str
     loss_network: str
-    """Whose features it sees, and under which licence its weights are."""
+    """The network whose features it sees, and the licence of that network's weights."""
     embedding: int
     """Numbers of an embedding."""
     style_size: int
@@ -85,9 +85,10 @@ class Hypernetwork:
     folder: Path
 
     def embedding(self, painting: NDArray[np.uint8], boldness: float) -> NDArray[np.float32]:
-        """Where a painting, ``(H, W, 3)`` sRGB, lies among all styles, ``(embedding,)``.
+        """Return the embedding of a painting: its place among all styles.
 
-        A blend of styles is a mean of their embeddings.
+        The painting is ``(H, W, 3)`` sRGB, the result ``(embedding,)``. A blend of styles is a mean
+        of their embeddings.
 
         Raises:
             StyleError: a file of the hypernetwork is missing or damaged.
@@ -95,8 +96,10 @@ class Hypernetwork:
         return self._run(painting[None], boldness, 1, np.zeros(self.card.embedding))[_EMBEDDING][0]
 
     def weights(self, embedding: Sequence[float]) -> Weights:
-        """The weights of the network that paints in the style of an embedding; those that an
-        exported network has otherwise are there in both ways.
+        """Return the weights of the network that paints in the style of an embedding.
+
+        Some weights have another value in an exported network. The result holds both values of
+        these.
 
         Raises:
             StyleError: as :meth:`embedding`, or the embedding is of another hypernetwork.
@@ -158,8 +161,10 @@ class Hypernetwork:
 
 
 def parameters(weights: Weights) -> Weights:
-    """Of what :meth:`Hypernetwork.weights` gives, the weights as they are learnt; those that an
-    exported network has otherwise are left out."""
+    """Take the weights as they are learnt from the result of :meth:`Hypernetwork.weights`.
+
+    Values that only an exported network has are left out.
+    """
     return {
         name: values
         for name, values in weights.items()
@@ -168,10 +173,10 @@ def parameters(weights: Weights) -> Weights:
 
 
 def filled(template: Network, weights: Weights) -> Network:
-    """A template with these weights in it.
+    """Put weights into a template.
 
     Raises:
-        StyleError: it has others.
+        StyleError: the template has other weights.
     """
     constants = dict(template.constants)
     for name, zeros in template.constants.items():
@@ -185,7 +190,10 @@ def filled(template: Network, weights: Weights) -> Network:
 
 
 def in_floats(template: Network) -> Network:
-    """A template whose weights are all of single precision; what makes them so is left in it."""
+    """Return the template with all weights in single precision.
+
+    The nodes that convert them stay in it.
+    """
     constants = {
         name: values.astype(np.float32) if values.dtype == np.float16 else values
         for name, values in template.constants.items()

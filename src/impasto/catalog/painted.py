@@ -32,26 +32,26 @@ if TYPE_CHECKING:
 _SMALLEST = 32
 """Pixels that each side of a painting has at least."""
 _NARROWEST = 16
-"""And has at the size at which it is seen."""
+"""The same for the painting at the size at which the network sees it."""
 _FLAT = 3
 """Levels of 255 within which a picture is of a single colour."""
 _LONGEST = 48
-"""Letters of a style's name that a file's name gives."""
+"""The most letters that a style's name takes from a file's name."""
 _UNKNOWN = ("unknown",) * 3
 """Artist, year and licence of a painting that is only a file."""
 _LICENCE = "MIT"
-"""Of a network that was made, as of the hypernetwork that made it."""
+"""The licence of a network that was made, as of the hypernetwork that made it."""
 _REMEMBERED = 8
-"""Paintings whose networks are kept: each has half a megabyte."""
+"""How many paintings' networks are kept; each takes half a megabyte."""
 
 
 def style_of(
     painting: PictureSource, options: StyleOptions | None = None, *, name: str = ""
 ) -> Style:
-    """The style of a painting, which is whatever holds a picture.
+    """Make the style of a painting: of anything that holds a picture.
 
-    It is called ``name``, or as its file. The same painting with the same options gives the same
-    style, bit for bit.
+    The style is called ``name``, or like its file. The same painting with the same options gives
+    the same style, bit for bit.
 
     Raises:
         OptionError: a value that is not allowed, or ``painting`` holds no picture.
@@ -75,7 +75,7 @@ def style_of(
 
 
 def card_of(maker: Hypernetwork, name: str, title: str) -> Card:
-    """What is said of each style that ``maker`` makes of a painting."""
+    """Return the card of a style that ``maker`` makes of a painting."""
     return Card(
         name=name,
         title=title,
@@ -88,8 +88,10 @@ def card_of(maker: Hypernetwork, name: str, title: str) -> Card:
 
 
 def seen(painting: PictureSource, size: int, crop: str, smoothing: float = 0) -> Picture:
-    """The part of a painting whose style is wanted, ``size`` pixels along its longer side, without
-    what is finer than a Gaussian of the deviation ``smoothing`` in pixels leaves.
+    """Return the part of a painting that gives the style, with ``size`` pixels along its longer
+    side.
+
+    A Gaussian removes finer detail. Its deviation is ``smoothing``, in pixels.
 
     Raises:
         OptionError: ``crop`` is no part of a picture.
@@ -118,16 +120,16 @@ def seen(painting: PictureSource, size: int, crop: str, smoothing: float = 0) ->
 
 
 def plain_name(text: str) -> str:
-    """The name of a style that a text gives; empty where it has no letter or digit of one."""
+    """Make the name of a style from a text; empty where the text has no letter or digit."""
     plain = re.sub(r"[^a-z0-9]+", "-", text.lower())
     return plain[:_LONGEST].strip("-")
 
 
 def mixed(card: Card, shares: Shares) -> Style | None:
-    """One style of several that one hypernetwork made: that of the mean of their embeddings.
+    """Mix several styles of one hypernetwork: the mean of their embeddings gives the style.
 
-    ``card`` is what is said of the blend; ``shares`` add up to 1. None: the hypernetwork that
-    made them is not at hand.
+    ``card`` describes the blend; ``shares`` add up to 1. The result is None if the hypernetwork
+    that made the styles is not at hand.
 
     Raises:
         StyleError: the hypernetwork is damaged, or an embedding is none of its own.
@@ -144,10 +146,10 @@ def mixed(card: Card, shares: Shares) -> Style | None:
 
 
 def weights(style: Style) -> Weights:
-    """The weights that a hypernetwork made of a painting.
+    """Return the weights that a hypernetwork made of a painting.
 
     Raises:
-        OptionError: another, or none, made the style.
+        OptionError: another hypernetwork made the style, or none did.
         StyleError: the hypernetwork is damaged.
     """
     made_by, prediction = _maker_of(style), style.card.prediction
@@ -159,12 +161,13 @@ def weights(style: Style) -> Weights:
 
 
 def template(style: Style) -> Network:
-    """The network, without weights, of a style that is in no folder."""
+    """Return the network, without weights, of a style that is in no folder."""
     return hypernetwork.read(style.folder).template()
 
 
 def maker(style: Style) -> str:
-    """Which hypernetwork made a style that nothing was learnt of afterwards; empty for others."""
+    """Say which hypernetwork made a style; empty if none did, or if the style learnt more
+    afterwards."""
     prediction = style.card.prediction
     return prediction.sha256 if prediction and not style.card.training else ""
 
@@ -185,7 +188,7 @@ def _stem(painting: PictureSource) -> str:
 
 
 def _printable(text: str) -> str:
-    """What a card may say of a name that a file system allows."""
+    """Return the letters of a file's name that a card may contain."""
     return "".join(each for each in text if each.isprintable())[:LONGEST]
 
 
@@ -197,7 +200,7 @@ def _prediction(
 
 
 def _style(maker: Hypernetwork, card: Card, prediction: Prediction) -> Style:
-    """The style of an embedding, of which ``card`` says the rest."""
+    """Make the style of an embedding; ``card`` describes the style."""
     network = _network(maker, prediction.embedding)
     model = maker.card.template.holding(network)
     return Style(replace(card, model=model, prediction=prediction), maker.folder, network=network)

@@ -25,30 +25,30 @@ _SCALARS: dict[type, tuple[str, tuple[type, ...]]] = {
     bool: ("true or false", (bool,)),
 }
 LONGEST = 2000
-"""Characters of a text, all of which a terminal, a page or a contact sheet has to show."""
+"""Most characters of a text; a terminal, a page and a contact sheet have to show all of them."""
 
 _HINTS: dict[type, dict[str, Any]] = {}
 _OPTIONS: dict[type[Checked], Checked] = {
     LossOptions: PLAIN_LOSS,
     NetworkOptions: NetworkOptions(),
 }
-"""Kinds of options, each with what those are that a card does not tell."""
+"""Kinds of options, each with the options that count where a card does not say them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
     """A JSON object of a card.
 
-    What has not changed since it was read is written as it was: in its order, under the older
-    name of an option, with the keys that only newer versions know.
+    It keeps what it was read from. Parts that have not changed are written as they were. Their keys
+    keep their order, and an option keeps its older name. Keys that only newer versions know stay.
     """
 
     source: Mapping[str, Json] = field(default_factory=dict, compare=False, repr=False)
-    """The object that it was read from; empty for a new one."""
+    """The object that it was read from; empty for a new part."""
 
     @classmethod
     def of(cls, source: Json, name: str = "it") -> Self:
-        """The part that a JSON object tells of; ``name`` is what errors call that.
+        """Read a part from a JSON object; errors call the object ``name``.
 
         Raises:
             KeyError: a key is missing.
@@ -85,7 +85,7 @@ class Part:
 
     @property
     def unread(self) -> frozenset[str]:
-        """Options that the card tells in words of another version, which are None here."""
+        """Return the options that another version of impasto described; they are None here."""
         nothing = [each for each in _json_fields(type(self)) if getattr(self, each.name) is None]
         return frozenset(
             each.name for each in nothing if self.source.get(_key(each, self.source)) is not None
@@ -97,7 +97,7 @@ def _json_fields(part: type[Part]) -> list[Field[Any]]:
 
 
 def _key(each: Field[Any], source: Mapping[str, Json]) -> str:
-    """What a field is called in an object: by its name, or by what it ``was`` called."""
+    """Return the key of a field in an object: its name, or the name that it ``was`` called."""
     was = each.metadata.get("was", each.name)
     return was if was in source and each.name not in source else each.name
 
@@ -107,14 +107,14 @@ def _required(each: Field[Any]) -> bool:
 
 
 def _kinds(part: type[Part]) -> dict[str, Any]:
-    """What each field holds, by its annotation."""
+    """Return the type of each field, from its annotation."""
     if part not in _HINTS:
         _HINTS[part] = get_type_hints(part)
     return _HINTS[part]
 
 
 def _read(kind: Any, value: Json, name: str) -> Any:
-    """What a field of this kind is, of its value in JSON."""
+    """Turn a JSON value into the value of a field of this kind."""
     if NoneType in get_args(kind):
         (kind,) = set(get_args(kind)) - {NoneType}
         if value is None:
@@ -144,9 +144,9 @@ def _of(kind: type[Collection], value: Json, name: str) -> Collection:
 
 @lru_cache(maxsize=256)
 def _options(kind: type[Checked], source: str) -> Checked | None:
-    """Options that a card tells, or None where it does so in words that are not known here.
+    """Read the options of a card; None where the card uses words that this version does not know.
 
-    Kept, because most cards tell the same.
+    Cached, because most cards hold the same options.
     """
     default = _OPTIONS[kind]
     try:

@@ -1,8 +1,9 @@
-"""The step of a training as it came with impasto: two graphs, which need no torch.
+"""The step of a training that comes with impasto: two graphs, which need no torch.
 
-Their folder has ``card.json``. ``step.onnx`` paints a photograph, compares, and gives the gradient
-of every weight; ``statistics.onnx`` gives what the style of a painting is. The loss network lies
-only in the hypernetwork's file: its constants are filled in here, by their names.
+Their folder has ``card.json``. ``step.onnx`` paints a photograph, compares it, and gives the
+gradient of every weight. ``statistics.onnx`` gives the statistics that describe the style of a
+painting. Only the file of the hypernetwork holds the loss network. This module fills in its
+constants by name.
 """
 
 from __future__ import annotations
@@ -30,34 +31,35 @@ _MOST = 100_000
 """Bytes of the card."""
 
 _CODES, _TABLE = ".codes", ".table"
-"""End the names of places in a table, and of the table."""
+"""The ends of two names: of places in a table, and of the table."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepCard(Part):
-    """What the graphs say of themselves."""
+    """The card of the graphs."""
 
     name: str
     licence: str
     model: Model
     statistics: Model
     network: NetworkShape
-    """Of the networks that learn."""
+    """The shape of the networks that learn."""
 
 
 class Graphs(NamedTuple):
-    """What runs."""
+    """Both graphs, ready to run."""
 
     step: Running
-    """A photograph and weights in; losses, gradients and the painting out."""
+    """Takes a photograph and weights; gives losses, gradients and the painting."""
     statistics: Running
-    """A painting in, what its style is out."""
+    """Takes a painting; gives the statistics of its style."""
 
 
 class Parts(NamedTuple):
-    """The same in three files, so that the loss network lies in one alone: ``shared``, and behind
-    it one of the others, is a whole ONNX file. (Of a protobuf message, the parts of its parts may
-    stand one behind the other: https://protobuf.dev/programming-guides/encoding/#last-one-wins.)
+    """Both graphs in three files, so that only one of them holds the loss network.
+
+    ``shared`` with ``step`` or ``statistics`` appended is a whole ONNX file. A protobuf message may
+    be split like this: https://protobuf.dev/programming-guides/encoding/#last-one-wins.
     """
 
     shared: bytes
@@ -79,7 +81,7 @@ def read() -> StepCard:
 
 
 def graphs(threads: int | None = None) -> Graphs:
-    """Both graphs, which run.
+    """Load both graphs, ready to run.
 
     Raises:
         StyleError: a file is missing or damaged, or is of another loss network.
@@ -88,7 +90,7 @@ def graphs(threads: int | None = None) -> Graphs:
 
 
 def parts() -> Parts:
-    """Both graphs, written for who puts them together.
+    """Write both graphs as files that the receiver puts together.
 
     Raises:
         StyleError: as :func:`graphs`.
@@ -116,20 +118,20 @@ def _networks(shared: Mapping[str, Array]) -> Iterator[Network]:
 
 
 def _held() -> Mapping[str, Array]:
-    """The constants of the hypernetwork's file."""
+    """Return the constants of the hypernetwork's file."""
     card = hypernetwork.bundled().card
     path = assets.ANY / card.model.file
     return verify.load(path, card.model.sha256, network.read_hypernetwork).constants
 
 
 def _meant(held: Mapping[str, Array]) -> Mapping[str, Array]:
-    """The same, and what those mean that are places in a table."""
+    """Add the values of constants that are stored as places in a table."""
     coded = [name.removesuffix(_CODES) for name in held if name.endswith(_CODES)]
     return {**held, **{name: held[f"{name}{_TABLE}"][held[f"{name}{_CODES}"]] for name in coded}}
 
 
 def _written(name: str, held: Mapping[str, Array]) -> tuple[tuple[Node, ...], Weights]:
-    """A constant as the hypernetwork's file holds it: the nodes that give it, and of what."""
+    """Write a constant as the hypernetwork's file holds it: its nodes and their weights."""
     if name in held:
         return (), {name: held[name]}
     codes, table, places = f"{name}{_CODES}", f"{name}{_TABLE}", f"{name}.places"

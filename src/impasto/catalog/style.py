@@ -19,16 +19,16 @@ _OF_BLENDS = "name", "title", "artwork", "licence", "blend"
 
 @dataclass(frozen=True)
 class Style:
-    """A network, and how much it shall paint of each of its styles."""
+    """A network, and the share of each of its styles in what it paints."""
 
     card: Card
     folder: Path
-    """Where its files are; of a style that is in none, of what made it."""
+    """The folder of its files; for a style in no folder, the folder of what made it."""
     weights: tuple[float, ...] = (1.0,)
     parts: tuple[tuple[Style, float], ...] = ()
-    """The styles, each with its share, of whose networks this one's is the mean."""
+    """The styles whose networks are averaged to make this one's network, each with its share."""
     network: bytes | None = field(default=None, repr=False)
-    """The network itself, of a style that is in no folder."""
+    """The network itself, for a style that is in no folder."""
 
     @property
     def name(self) -> str:
@@ -39,16 +39,17 @@ class Style:
         return self.folder / self.card.preview
 
     def record(self) -> dict[str, Json]:
-        """Its card as JSON; of a blend of several networks, what is said of that alone."""
+        """Return its card as JSON; for a blend of several networks, what is true of the blend
+        alone."""
         record = self.card.record()
         return {key: record[key] for key in _OF_BLENDS} if self.parts else record
 
     def loaded(self) -> Network:
-        """The verified network.
+        """Return the verified network.
 
         Raises:
             StyleError: the file is missing, damaged or foreign.
-            OptionError: a blend of networks between which there is none.
+            OptionError: a blend of networks that cannot be averaged.
         """
         if self.network is not None:
             return network.read(self.network)
@@ -61,7 +62,7 @@ class Style:
             raise unblendable([part for part, _ in self.parts], str(error)) from error
 
     def model(self) -> bytes:
-        """The verified network as ONNX, written anew; also raises as :meth:`loaded` does."""
+        """Return the verified network as ONNX, written anew; raises as :meth:`loaded` does."""
         return self.loaded().encoded()
 
     def save(
@@ -72,11 +73,11 @@ class Style:
         overwrite: bool = False,
         learnable: bytes | None = None,
     ) -> Path:
-        """Keep a style that is in no folder, of a painting or of a blend, in one; a plain name
-        goes to the user's styles, where ``-s NAME`` finds it.
+        """Save a style that is in no folder: the style of a painting, or a blend.
 
-        The folder's last part is the style's name; ``artwork`` is what the card says of the
-        painting; ``learnable`` is the file that a training learns on from.
+        A plain name goes to the user's styles, where ``-s NAME`` finds it. The last part of
+        ``folder`` becomes the style's name. ``artwork`` describes the painting on the card.
+        ``learnable`` is the file that a later training continues from.
 
         Raises:
             OptionError: it is in a folder already, or the name cannot be one of a style.
@@ -93,7 +94,7 @@ class Style:
 
 
 Shares = Sequence[tuple[Style, float]]
-"""Styles of a blend, with shares that add up to 1."""
+"""Styles of a blend, each with its share; shares add up to 1."""
 
 
 def joined(texts: Iterable[str]) -> str:
@@ -108,7 +109,7 @@ def unblendable(styles: Sequence[Style], reason: str) -> OptionError:
 
 
 def read(folder: Path) -> tuple[Style, ...]:
-    """The styles in ``folder``; their network is checked later, when it is loaded.
+    """Read the styles in ``folder``; their network is checked later, when it is loaded.
 
     Raises:
         StyleError: the card is damaged or from a newer version.
@@ -117,14 +118,14 @@ def read(folder: Path) -> tuple[Style, ...]:
 
 
 def of_cards(folder: Path, cards: Sequence[Card]) -> tuple[Style, ...]:
-    """The styles that the cards in ``folder`` tell of."""
+    """Make the styles that the cards in ``folder`` describe."""
     return tuple(
         Style(card, folder, tuple(float(card is other) for other in cards)) for card in cards
     )
 
 
 def learnt_with(style: Style) -> tuple[LossOptions, int, str]:
-    """Loss, and long side and part of the painting, that the style's card tells of.
+    """Return the loss, and the long side and the part of the painting, from the style's card.
 
     Raises:
         OptionError: the loss is one of a newer version.

@@ -1,4 +1,4 @@
-"""``--mask``: to which of the styles each belongs is said by their order."""
+"""``--mask``: the order of the flags says which style each mask belongs to."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ORDER = "impasto.order"
 
 
 class Ordered(Command):
-    """A command that remembers in which order its flags were given."""
+    """A command that remembers the order of its flags."""
 
     def parse_args(  # type: ignore[override]  # of typer's own click, or of click's
         self, ctx: typer.Context, args: list[str]
@@ -41,7 +41,7 @@ class Ordered(Command):
 
 
 def owners(context: typer.Context) -> list[int | None]:
-    """For each mask, the number of the style that it was given after; None before the first."""
+    """Return, for each mask, the number of the style before it; None before the first style."""
     found: list[int | None] = []
     latest: int | None = None
     for name in context.meta[_ORDER]:
@@ -58,8 +58,11 @@ def looks(
     owners: Sequence[int | None],
     options: ReadOptions,
 ) -> list[Styles]:
-    """What paints: each style by itself, all with the one mask that was given before them or with
-    none; or all together, where masks were given after some of several.
+    """Combine styles and masks into what paints.
+
+    Where masks follow some of several styles, all styles paint one picture together. Otherwise each
+    style paints a picture of its own. All then share the one mask that stands before them, if there
+    is one.
 
     Raises:
         OptionError: two masks for one thing, or several styles without one.
@@ -76,7 +79,7 @@ def looks(
 
 
 def without_masks(found: Sequence[Found], files: Sequence[str]) -> list[Found]:
-    """What is to be painted; masks that lie in a folder with it are not.
+    """Remove masks that lie in a folder with the pictures to paint.
 
     Raises:
         OptionError: there is nothing else.

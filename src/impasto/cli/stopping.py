@@ -1,8 +1,8 @@
 """Ctrl-C and SIGTERM: exit codes 130 and 143 at any moment, and no traceback.
 
-As long as parts are imported there is nothing to bring to an end, and an exception in an import
-may be lost or taken for another: the process ends on the spot. Later the signal is an exception,
-and what is at hand is finished or leaves nothing behind.
+During imports there is no work to bring to an end. An exception there may get lost, or be taken for
+another one. So the process ends at once. Later the signal is an exception. Then the work at hand is
+finished, or leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _NUMBERS = signal.SIGINT, signal.SIGTERM
 
 
 class Signals:
-    """As a context: what signals do until the process ends."""
+    """A context that says what signals do until the process ends."""
 
     def __init__(self) -> None:
         self._code: int | None = None
-        """That the process ends with, once a signal has come."""
+        """The exit code of the process, once a signal has come."""
 
     def __enter__(self) -> Signals:
         self._handle(_leave)
@@ -60,7 +60,7 @@ class Signals:
         raise SystemExit(self._code)
 
     def _unraisable(self, about: UnraisableHookArgs) -> None:
-        """Where Python would print the exception, and go on."""
+        """End where Python would print the exception and go on."""
         if self._code is not None and isinstance(about.exc_value, KeyboardInterrupt | SystemExit):
             _end(self._code)
         self._hook(about)
@@ -79,7 +79,7 @@ def _leave(number: int, _: FrameType | None) -> NoReturn:
 
 
 def _end(code: int) -> NoReturn:
-    """End now; of files that are half written, nothing is left."""
+    """End now, without leaving half-written files."""
     try:
         # It may be half imported, or not at all.
         getattr(sys.modules.get("impasto.files.atomic"), "abandon", lambda: None)()

@@ -1,4 +1,4 @@
-"""File names in and out: what is painted, and what it is called. Opens no picture."""
+"""Names of files: which files are painted, and what the results are called. Opens no picture."""
 
 from __future__ import annotations
 
@@ -24,15 +24,17 @@ _NO_PICTURES = _MOVING - {".gif"}
 _WRITTEN = {*SUFFIXES, *FILMS}
 _NOT_WRITTEN = _OTHER_FILMS | {*kinds.UNREAD}
 _READ_SUFFIXES = (_WRITTEN | _OTHER_FILMS) - {".ts"}
-"""What counts in a folder, where ``.ts`` is more often a program than a film."""
+"""Suffixes that count in a folder; ``.ts`` is more often a program than a film there."""
 MAX_NAME = 255
-"""Bytes of the name of a file, on every file system in use."""
+"""Most bytes in the name of a file, on every file system in use."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """An input file, and the folder that it was found in, if a folder was given; ``named`` if
-    it was named itself."""
+    """An input file, and the folder that it was found in, if a folder was given.
+
+    ``named`` says that the user gave the file's own name.
+    """
 
     path: Path
     root: Path | None = None
@@ -47,9 +49,9 @@ class Task:
     style: str
     output: Path
     note: str = ""
-    """What had to be decided about its name."""
+    """What impasto had to decide about its name."""
     free: bool = False
-    """Whether a film may become one of another kind, as nobody has named one."""
+    """Whether a film may become a film of another kind, because nobody has named a kind."""
 
     @property
     def is_film(self) -> bool:
@@ -57,10 +59,10 @@ class Task:
 
 
 def format_of(path: str | os.PathLike[str]) -> str:
-    """The format that a file's suffix stands for.
+    """Return the format that a file's suffix stands for.
 
     Raises:
-        OptionError: none that is written.
+        OptionError: a format that is not written.
     """
     addresses.require_file(os.fspath(path), addresses.ON_DISK)
     suffix = Path(path).suffix.lower()
@@ -73,10 +75,10 @@ def format_of(path: str | os.PathLike[str]) -> str:
 
 
 def valid_format(format: str) -> str:
-    """``format`` by its usual name: JPEG, PNG, WEBP, AVIF, TIFF or BMP.
+    """Return the usual name of ``format``: JPEG, PNG, WEBP, AVIF, TIFF or BMP.
 
     Raises:
-        OptionError: none that is written.
+        OptionError: a format that is not written.
     """
     known = SUFFIXES.get(f".{_spelt(format)}")
     if not known:
@@ -86,19 +88,19 @@ def valid_format(format: str) -> str:
 
 
 def _spelt(format: str) -> str:
-    """The format as its user spells it, without blanks and the dot of a suffix."""
+    """Return the format as the user spells it, without blanks and without the dot of a suffix."""
     return format.strip().lower().removeprefix(".")
 
 
 def sha256(path: Path) -> str:
-    """Of what is in the file, read piece by piece."""
+    """Hash the content of the file, read piece by piece."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What inputs mean: the files that are painted, and what folders hold beside these."""
+    """The files that inputs mean, and what else lies in their folders."""
 
     files: list[Found]
     left_out: list[Path]
@@ -109,11 +111,11 @@ class Survey:
 
 
 def find(inputs: Iterable[str | Path]) -> list[Found]:
-    """The files that ``inputs`` mean: files, folders with all in them, and globs.
+    """Find the files that ``inputs`` mean: files, folders with all in them, and globs.
 
-    In folders only names of pictures and films count, hidden ones do not, and the order is that of
-    the names. A name that does not exist is kept, and so is a folder that cannot be looked into:
-    reading it will say so.
+    In folders only names of pictures and films count. Hidden ones do not. The files are in the
+    order of their names. A name that does not exist is kept, and so is a folder that cannot be
+    opened. Reading it will tell the user.
 
     Raises:
         OptionError: a folder without pictures, or a glob that matches nothing.
@@ -122,8 +124,10 @@ def find(inputs: Iterable[str | Path]) -> list[Found]:
 
 
 def survey(inputs: Iterable[str | Path]) -> Survey:
-    """As :func:`find`, with what was left out of folders: files whose names stand for nothing
-    that is read, and links to other folders. Hidden files are not among them.
+    """Find files as :func:`find` does, and list what was left out of folders.
+
+    Left out are files of kinds that are not read, and links to other folders. Hidden files are not
+    listed.
 
     Raises:
         OptionError: a folder without pictures, or a glob that matches nothing.
@@ -152,7 +156,11 @@ def survey(inputs: Iterable[str | Path]) -> Survey:
 
 
 def _inside(folder: Path) -> Survey:
-    """Raises: OptionError: nothing that can be painted is in it."""
+    """Find the files inside a folder.
+
+    Raises:
+        OptionError: nothing that can be painted is in it.
+    """
     left_out: list[Path] = []
     files = [Found(file, folder, named=False) for file in _walk(folder, left_out)]
     if not files:
@@ -162,11 +170,11 @@ def _inside(folder: Path) -> Survey:
 
 
 _NAMED = 3
-"""Files that a line names; the others are counted."""
+"""How many files a line names; the others are counted."""
 
 
 def left_out_in_words(left_out: Iterable[Path]) -> list[str]:
-    """What was left out of folders, a line for each kind: how many, their names, what to do."""
+    """Describe what was left out of folders; a line for each kind has number, names and advice."""
     groups: dict[tuple[str, str], list[str]] = {}
     for path in left_out:
         groups.setdefault(why_left_out(path), []).append(path.name)
@@ -174,7 +182,7 @@ def left_out_in_words(left_out: Iterable[Path]) -> list[str]:
 
 
 def why_left_out(path: Path) -> tuple[str, str]:
-    """What a file that was left out is, and what to do with it; the latter may be empty."""
+    """Say what a left-out file is, and what to do with it; the latter may be empty."""
     if kind := kinds.unread(path):
         return kind.name, kind.remedy
     if os.path.isdir(path):
@@ -191,7 +199,7 @@ def _line(kind: str, remedy: str, names: Sequence[str]) -> str:
 
 
 def pictures(folder: str | Path) -> Survey:
-    """What :func:`survey` finds, without the films.
+    """Find files as :func:`survey` does, without films.
 
     Raises:
         OptionError: there are no pictures.
@@ -204,12 +212,12 @@ def pictures(folder: str | Path) -> Survey:
 
 
 def _place(path: Path) -> tuple[str, str]:
-    """The same for one file in one folder, however one came to the folder."""
+    """Return a key that is the same for one file in one folder, whatever path led to the folder."""
     return os.path.realpath(path.parent), path.name
 
 
 def _matches(pattern: str) -> list[str]:
-    # ** follows links, so that a loop shows each file many times: its shortest name counts.
+    # ** follows links, so that a loop shows each file many times. The shortest name counts.
     once: dict[tuple[str, str], str] = {}
     for match in sorted(glob.glob(pattern, recursive=True), key=len):
         once.setdefault(_place(Path(match)), match)
@@ -219,7 +227,7 @@ def _matches(pattern: str) -> list[str]:
 
 
 def _walk(folder: Path, left_out: list[Path]) -> Iterator[Path]:
-    """The files that may be painted; the others are added to ``left_out``."""
+    """Find the files that may be painted; add the others to ``left_out``."""
     # os.walk does not follow links to folders, so loops cannot happen.
     closed: list[OSError] = []
     for place, folders, names in os.walk(folder, onerror=closed.append):
@@ -244,18 +252,18 @@ def plan(
     format: str | None = None,
     known: Iterable[str] = (),
 ) -> list[Task]:
-    """Which picture becomes which file, decided and checked before any work.
+    """Decide which picture becomes which file, and check it before any work.
 
-    ``photo.jpg`` becomes ``photo.STYLE.jpg`` beside it, or in the folder ``out``, where the
-    tree of an input folder is mirrored. ``out`` is the file itself if there is one picture
-    and one style, and it has the suffix of a picture or a film.
+    ``photo.jpg`` becomes ``photo.STYLE.jpg`` beside it, or in the folder ``out``. There the tree of
+    an input folder is mirrored. ``out`` names the result itself if there is one picture, one style,
+    and the suffix of a picture or film.
 
-    A folder can be painted again: what it or a glob holds of earlier results, in one of
-    ``styles`` or of the ``known`` others, is no input.
+    A folder can be painted again. Earlier results in a folder or a glob are then no inputs. Their
+    names tell: they end in one of ``styles`` or of the ``known`` other styles.
 
     Raises:
-        OptionError: two results with one name, a result that is an input, or an ``out``
-            that cannot be what it would have to be.
+        OptionError: two results with one name, a result that is an input, or an ``out`` that is not
+            the kind of place it has to be.
     """
     if out is not None and not out:
         raise OptionError("an empty name is no place for results", hint="is a variable empty?")
@@ -280,10 +288,10 @@ def plan(
 
 
 def _suffix(format: str, found: Iterable[Found]) -> str:
-    """That of pictures of a format, or of films, if there are some.
+    """Return the suffix of a format of pictures; or of films, if ``found`` holds a film.
 
     Raises:
-        OptionError: none that is written.
+        OptionError: a format that is not written.
     """
     suffix = f".{_spelt(format)}"
     if suffix not in FILMS or not any(item.path.suffix.lower() in _MOVING for item in found):
@@ -294,8 +302,10 @@ def _suffix(format: str, found: Iterable[Found]) -> str:
 def _distinct(
     found: Sequence[Found], styles: Sequence[str], folder: Path | None, suffix: str | None
 ) -> list[Task]:
-    """``photo.STYLE.png`` for each; where ``a.jpg`` and ``a.tif`` would both become that, each
-    has its own suffix in it, too. So what one becomes does not depend on the order."""
+    """Name each result ``photo.STYLE.png``, independent of the order of the files.
+
+    Where ``a.jpg`` and ``a.tif`` would both get that name, each keeps its own suffix in it, too.
+    """
     plain = [_output(item, "", folder, suffix) for item in found]
     crowded = {place for place, files in Counter(plain).items() if files > 1}
     tasks = []
@@ -316,11 +326,11 @@ def _distinct(
 
 
 _SHEETS = ("sheet", "redo")
-"""What stands for the style in the results of ``impasto sheet`` and ``impasto redo``."""
+"""The word in place of the style, in the results of ``impasto sheet`` and ``impasto redo``."""
 
 
 def _without_results(found: Sequence[Found], styles: Collection[str]) -> list[Found]:
-    """Without ``photo.STYLE.jpg`` where ``photo`` is there, too, and nobody named the former."""
+    """Leave out ``photo.STYLE.jpg`` where ``photo`` is there, too, and nobody named the result."""
     stems = {item.path.stem for item in found} | {item.path.name for item in found}
     names = "|".join(map(re.escape, sorted({*styles, *_SHEETS}, key=len, reverse=True)))
     share = rf"(?:{names})-\d+(?:-\d+)?"
@@ -335,7 +345,11 @@ def _without_results(found: Sequence[Found], styles: Collection[str]) -> list[Fo
 
 
 def _names_file(out: str, target: Path) -> bool:
-    """Raises: OptionError: it names one of a kind that is not written."""
+    """Say whether ``out`` names a file.
+
+    Raises:
+        OptionError: it names a file of a kind that is not written.
+    """
     if out.endswith(("/", os.sep)) or os.path.isdir(target):
         return False
     suffix = target.suffix.lower()
@@ -351,7 +365,7 @@ def _names_file(out: str, target: Path) -> bool:
 def _output(
     item: Found, style: str, folder: Path | None, suffix: str | None, *, whole: bool = False
 ) -> Path:
-    """Where a result goes; its ``whole`` name is kept in it, or what is before the suffix."""
+    """Return the path of a result. It keeps the ``whole`` name of the input, or its stem."""
     ending = _ending(item.path.suffix, suffix)
     if folder is None:
         place = item.path.parent
@@ -361,8 +375,10 @@ def _output(
 
 
 def _ending(own: str, suffix: str | None) -> str:
-    """The suffix of what a file becomes: ``suffix`` if that is one of its like. A GIF is a film if
-    a format of films is asked for."""
+    """Return the suffix of the result: ``suffix`` if that is one of the same kind, else its own.
+
+    A GIF is a film if a format of films is asked for.
+    """
     film, of_films = own.lower() in _NO_PICTURES, suffix in FILMS
     if suffix and of_films == (film or (of_films and own.lower() == ".gif")):
         return suffix
@@ -372,7 +388,7 @@ def _ending(own: str, suffix: str | None) -> str:
 
 
 def _short(stem: str, ending: str) -> str:
-    """``stem`` and ``ending``, the stem cut where the file system allows no more."""
+    """Join ``stem`` and ``ending``; cut the stem where the file system allows no more."""
     room = MAX_NAME - len(os.fsencode(ending))
     if room < 1:
         raise OptionError(f"{ending} is too long for the name of a file", hint="name one with -o")

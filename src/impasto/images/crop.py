@@ -11,10 +11,11 @@ CROPS = ("whole", "left", "center", "right", "auto")
 
 
 def cropped(picture: Picture, crop: str, aspect: float) -> Picture:
-    """A part of the picture: a word of :data:`CROPS`, or ``X,Y,WIDTH,HEIGHT`` from 0 to 1.
+    """Cut out a part of the picture: a word of :data:`CROPS`, or ``X,Y,WIDTH,HEIGHT`` from 0 to 1.
 
-    ``left``, ``center`` and ``right`` are squares (top, middle and bottom of an upright
-    picture); ``auto`` is the largest part in the middle with ``aspect``, width to height.
+    ``left``, ``center`` and ``right`` are squares. In an upright picture they lie at the top, in
+    the middle and at the bottom. ``auto`` is the largest part in the middle with ``aspect``, width
+    to height.
 
     Raises:
         OptionError: neither, or a box that is not inside.

@@ -1,8 +1,8 @@
 """Masks: how much of which painting each pixel gets.
 
-White is painted, black stays the photograph, grey lies between. A mask is scaled to its photograph,
-and its edges are made soft over about a 500th of that. So no more of it is kept than that takes,
-and its rows are made where they are needed.
+White is painted, black stays the photograph, grey lies between. A mask is scaled to its photograph.
+Its edges become soft over about a 500th of the photograph's long side. So no more detail of the
+mask is kept than that needs. Its rows are made where they are needed.
 """
 
 from __future__ import annotations
@@ -31,19 +31,22 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
     Shares = NDArray[np.float32]
     Rows: TypeAlias = Callable[[slice], Shares]
-    """Gives the shares, 0 to 1, of some rows of a picture: ``(rows, W)``."""
+    """A function that gives the shares, 0 to 1, of some rows of a picture: ``(rows, W)``."""
 
 _BAND = 64
 _SIDE = 2048
-"""Pixels of a mask's long side that are kept."""
+"""Most pixels of a mask's long side that are kept."""
 _SOFT = 1 / 1000
-"""Deviation of the Gaussian that makes its edges soft, in proportion to its long side; and the
-least, in its own pixels, that takes the stairs from a mask that is enlarged."""
+"""Deviation of the Gaussian that softens a mask's edges, as a part of its long side.
+
+The second number is the least deviation, in the mask's own pixels. It removes the stairs from a
+mask that is enlarged.
+"""
 _STAIRS = 0.75
 _OTHER_SHAPE = 0.03
-"""How much longer one side may be in proportion than the photograph's."""
+"""How much longer one side may be than the photograph's, in proportion."""
 _BLACK = 2
-"""Levels of 255 that count as black: JPEG has no purer one beside an edge."""
+"""Highest level, of 255, that counts as black; beside an edge, JPEG has no purer black."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +59,15 @@ class Mask:
 
     @property
     def sha256(self) -> str:
-        """Of the shares, as hexadecimal digits."""
+        """Hash the shares, as hexadecimal digits."""
         return hashlib.sha256(self.shares.tobytes()).hexdigest()
 
     def require_shape(self, size: Size, photo: str = "the photograph") -> None:
-        """Raises: PictureError: it is not as a photograph of this height and width."""
+        """Check the mask's shape for a photograph of this height and width.
+
+        Raises:
+            PictureError: the mask has another shape.
+        """
         height, width = self.shares.shape
         rounding = 1 / min(*size, height, width)
         if abs(math.log(width * size[0] / (height * size[1]))) > _OTHER_SHAPE + rounding:
@@ -70,7 +77,7 @@ class Mask:
             )
 
     def rows(self, size: Size) -> Rows:
-        """The shares of a photograph of this height and width."""
+        """Return the shares of a photograph of this height and width."""
         longest = max(size)
         side = min(longest, max(self.shares.shape))
         scale = side / longest
@@ -86,14 +93,15 @@ MaskSource: TypeAlias = "Mask | PictureSource"
 
 
 def read(source: MaskSource, options: ReadOptions | None = None, *, name: str = "") -> Mask:
-    """The mask that a picture is: its lightness, over black where it is transparent; or its
-    opacity alone, where all that is seen of it has one colour.
+    """Read the mask that a picture holds.
 
-    ``name`` is what errors call it; a file of the disk has its own.
+    It is the picture's lightness, over black where the picture is transparent. It is the opacity
+    alone where all visible pixels have one colour. ``name`` is what errors call the mask; a file on
+    disk has its own name.
 
     Raises:
         OptionError: nothing that holds a picture.
-        PictureError: not a usable picture, or one that would leave all as it is.
+        PictureError: not a usable picture, or a mask that leaves all as it is.
     """
     if isinstance(source, Mask):
         return source
@@ -132,7 +140,7 @@ def _shares(picture: Picture) -> Pixels:
 
 
 def _has_one_color(pixels: Pixels, alpha: Pixels) -> bool:
-    """Whether all that is not quite transparent has."""
+    """Say whether all pixels that are not fully transparent have one colour."""
     seen = alpha > 0
     if not seen.any():
         return True
@@ -153,8 +161,11 @@ def _smaller(shares: Pixels) -> Pixels:
 
 
 def laid(below: Pixels, above: Pixels, rows: Rows) -> Pixels:
-    """As much of the picture ``above`` over the one ``below`` as ``rows`` say; both ``(H, W, 3)``.
-    In bands: shares and sums are never there for the whole picture."""
+    """Lay the picture ``above`` over the one ``below``, as much as ``rows`` say; both ``(H, W,
+    3)``.
+
+    It works in bands, so that shares and sums never exist for the whole picture.
+    """
     result = np.empty_like(below)
     for band in _bands(len(below)):
         share, ground = rows(band), below[band].astype(np.float32)
@@ -165,11 +176,11 @@ def laid(below: Pixels, above: Pixels, rows: Rows) -> Pixels:
 
 
 def each_over_the_last(masks: Sequence[Mask | None], size: Size) -> list[Rows]:
-    """For paintings that are laid over the photograph one after the other, how much of each is to
-    be laid, so that in the end every one has the share that its mask says.
+    """Return, for paintings laid one after the other, how much of each to lay over the last.
 
-    Where masks add up to more than 1, they are divided by their sum; where they leave something,
-    that is of the painting whose mask is None, or else of the photograph.
+    In the end every painting has the share that its mask says. Where masks add up to more than 1,
+    their sum divides them. Where they leave a rest, it belongs to the painting whose mask is None,
+    or else to the photograph.
     """
     given = [mask.rows(size) if mask else None for mask in masks]
 
@@ -182,7 +193,7 @@ def each_over_the_last(masks: Sequence[Mask | None], size: Size) -> list[Rows]:
 
 
 def _normalized(shares: Sequence[Shares | None]) -> list[Shares]:
-    """Shares that add up to 1 at most, with what is left for the one that has none."""
+    """Scale shares so that they add up to 1 at most; the one without a mask gets the rest."""
     total: Shares = np.sum([each for each in shares if each is not None], axis=0)
     most: Shares = np.maximum(total, 1)
     rest: Shares = np.maximum(1 - total, 0)

@@ -19,35 +19,36 @@ if TYPE_CHECKING:
 
 _QUANTILES = 256
 _STRIDE = 8
-"""Pixels from one place of a network's coarsest grid to the next; those of finer ones fit in it."""
+"""Pixels from one place of a network's coarsest grid to the next; finer grids fit into it."""
 _OTHERS = 7, 9
-"""Strides that no network here has: what is found at them is there by chance."""
+"""Strides that no network here has; what appears at them is chance."""
 _FINE = 5
-"""Pixels a side of what is taken away to see fine marks."""
+"""Side, in pixels, of the mean that is subtracted to see fine marks."""
 _AROUND = 33
-"""Pixels a side of what says whether a place is flat or dark."""
+"""Side, in pixels, of the area that decides whether a place is flat or dark."""
 _FLAT, _DARK = 6.0, 60.0
-"""Deviation of a flat place, and mean of a dark one, in levels of 255, at most."""
+"""Largest deviation of a flat place, and largest mean of a dark one, in levels of 255."""
 _FEWEST = 64
-"""Pixels at each place of a cell, so that chance does not rule."""
+"""Fewest pixels at each place of a cell, so that chance does not rule."""
 
 
 def mean_difference(one: Pixels, other: Pixels) -> float:
-    """Mean absolute difference of two ``(H, W, 3)`` pictures, in levels of 255."""
+    """Return the mean absolute difference of two ``(H, W, 3)`` pictures, in levels of 255."""
     return float(np.abs(one.astype(np.float32) - other).mean())
 
 
 def psnr(one: Pixels, other: Pixels) -> float:
-    """Peak signal-to-noise ratio in decibels; infinite for equal pictures."""
+    """Return the peak signal-to-noise ratio in decibels; infinite for equal pictures."""
     square = float(np.square(one.astype(np.float32) - other).mean())
     return 10 * math.log10(255**2 / square) if square else math.inf
 
 
 def palette_distance(one: Pixels, other: Pixels) -> float:
-    """How far the colours of two ``(H, W, 3)`` pictures are apart, in levels of 255.
+    """Measure how far apart the colours of two ``(H, W, 3)`` pictures are, in levels of 255.
 
-    The Wasserstein distance of the distributions of lightness and of two opponent colours,
-    each for itself, and their mean: where in the picture a colour stands is no matter.
+    It is a Wasserstein distance of distributions: of lightness, and of each of two opponent
+    colours. The result is the mean of the three. The place of a colour in the picture does not
+    count.
     """
     places = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
     quantiles = [np.quantile(_opponents(each), places, axis=0) for each in (one, other)]
@@ -56,8 +57,11 @@ def palette_distance(one: Pixels, other: Pixels) -> float:
 
 @dataclass(frozen=True)
 class Specks:
-    """How much of fine marks lies on the grid of the network that painted them, in levels of 255:
-    everywhere, and where photographs are flat or dark. None: hardly any place is so."""
+    """How strongly the grid of a network shows in the fine marks that it paints, in levels of 255.
+
+    The values are for the whole picture, and for flat and dark parts of photographs. None means
+    that hardly any place is of that kind.
+    """
 
     whole: float | None
     flat: float | None
@@ -65,13 +69,15 @@ class Specks:
 
 
 def specks(paintings: Sequence[Pixels], photographs: Sequence[Pixels]) -> Specks:
-    """Those of a network, by what it painted of photographs of the same sizes, ``(H, W, 3)``.
+    """Measure a network by its paintings of photographs of the same sizes, ``(H, W, 3)``.
 
-    A network paints through grids of 2, 4 and 8 pixels. Where they show, fine marks are strong at
-    some places of a cell and weak at others: dots, weaves, steps along edges. The measure compares
-    their mean square at each of the 8 x 8 places of a cell with the mean of all places. Cells of 7
-    and 9 pixels, which no network has, give what is due to chance; that is subtracted, and the root
-    taken. The more pixels, the less chance there is.
+    A network paints through grids of 2, 4 and 8 pixels. Where a grid shows, fine marks are strong
+    at some places of a cell and weak at others. That gives dots, weaves, and steps along edges.
+
+    The measure takes the mean square of fine marks at each of the 8 x 8 places of a cell. It
+    compares them with the mean of all places. No network has cells of 7 and 9 pixels, so their
+    values are due to chance. The measure subtracts them and takes the root. The more pixels, the
+    less chance there is.
     """
     fine = [_fine(each) for each in paintings]
     areas = [_flat_and_dark(each) for each in photographs]
@@ -93,7 +99,7 @@ def _specks(fine: Sequence[Floats], counted: Sequence[Places]) -> float | None:
 
 
 def _on_grid(fine: Sequence[Floats], counted: Sequence[Places], stride: int) -> float | None:
-    """Mean difference of the places of a cell; None where one of them has too few pixels."""
+    """Return the mean difference of the places of a cell; None where a place has too few pixels."""
     counts, sums = np.zeros((stride, stride)), np.zeros((stride, stride))
     for energy, where in zip(fine, counted, strict=True):
         rows, columns = (side // stride for side in energy.shape)
@@ -108,13 +114,13 @@ def _on_grid(fine: Sequence[Floats], counted: Sequence[Places], stride: int) -> 
 
 
 def _fine(painting: Pixels) -> Floats:
-    """The squares of what is finer than a few pixels."""
+    """Return the squares of detail finer than a few pixels."""
     light = _luminance(painting)
     return np.square(light - _smooth(light, _FINE))
 
 
 def _flat_and_dark(photo: Pixels) -> tuple[Places, Places]:
-    """Where a photograph has hardly any detail, and where it is dark: ``(H, W)``."""
+    """Find where a photograph has hardly any detail, and where it is dark: ``(H, W)``."""
     light = _luminance(photo)
     mean = _smooth(light, _AROUND)
     variance = _smooth(np.square(light), _AROUND) - np.square(mean)
@@ -122,7 +128,7 @@ def _flat_and_dark(photo: Pixels) -> tuple[Places, Places]:
 
 
 def _smooth(values: Floats, side: int) -> Floats:
-    """Means over squares of an odd ``side``, the edge repeated."""
+    """Return means over squares of an odd ``side``, with repeated edges."""
     for axis in (0, 1):
         margin = [(side // 2 + 1, side // 2) if each == axis else (0, 0) for each in (0, 1)]
         sums = np.cumsum(np.pad(values, margin, "edge"), axis, np.float64)

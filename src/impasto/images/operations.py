@@ -1,6 +1,6 @@
 """What happens around the network: pure functions on 8-bit sRGB pixels.
 
-All work on horizontal bands, so that a large picture needs little memory beside itself.
+All work on horizontal bands, so that a large picture needs little extra memory.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as JPEG's Y
 
 
 def blend(photo: Pixels, painting: Pixels, strength: float) -> Pixels:
-    """``strength`` of the painting over the photograph; both ``(H, W, 3)``, 0..255."""
+    """Blend ``strength`` of the painting over the photograph; both ``(H, W, 3)``, 0..255."""
     if strength == 1:
         return painting
     if strength == 0:
@@ -36,11 +36,11 @@ def blend(photo: Pixels, painting: Pixels, strength: float) -> Pixels:
 
 
 def keep_colors(photo: Pixels, painting: Pixels) -> Pixels:
-    """The painting's lightness with the photograph's colours.
+    """Combine the painting's lightness with the photograph's colours.
 
-    Moving all three channels by the difference in luma leaves both chroma components of
-    YCbCr exactly as they were (luminance-only transfer, Gatys et al. 2016,
-    arXiv 1606.05897, section 3).
+    It moves all three channels by the difference in luma. That leaves both chroma components of
+    YCbCr exactly as they were. The method is luminance-only transfer (Gatys et al. 2016, arXiv
+    1606.05897, section 3).
     """
     result = np.empty_like(photo)
     for band in _bands(photo):
@@ -51,11 +51,11 @@ def keep_colors(photo: Pixels, painting: Pixels) -> Pixels:
 
 
 def fill_transparent(pixels: Pixels, alpha: Pixels) -> Pixels:
-    """Colours of the visible parts spread under the transparent ones.
+    """Spread colours of the visible parts under the transparent ones.
 
-    What lies under alpha 0 is invisible but not to a network, which would carry it, often
-    black, over the edge. Averages over ever coarser cells fill the holes, nearest first
-    (pull-push, Gortler et al. 1996).
+    The colour under alpha 0 is invisible, but not to a network. It would carry that colour, often
+    black, over the edge. Averages over ever coarser cells fill the holes, nearest first (pull-push,
+    Gortler et al. 1996).
     """
     if alpha.all() or not alpha.any():
         return pixels
@@ -65,7 +65,7 @@ def fill_transparent(pixels: Pixels, alpha: Pixels) -> Pixels:
 
 
 def opaque(picture: AnyRaster) -> AnyRaster:
-    """The picture without its transparency, for a network to see."""
+    """Return the picture without its transparency, for a network to see."""
     if picture.alpha is None:
         return picture
     return replace(picture, pixels=fill_transparent(picture.pixels, picture.alpha), alpha=None)

@@ -1,10 +1,9 @@
 """White paper and black bars, which stay as light and as dark as they were.
 
-A network that normalises its features paints an area without anything in it in the mean tone of
-its artwork: what it subtracts is the mean of the features. In a photograph that is part of the
-look. Where such an area fills much of a picture, as in a drawing, the mean is that of the paper,
-which turns dark. So a page is painted with a photograph's statistics, and what is left of the
-change is taken back here.
+A network that normalises its features subtracts their mean. So it paints an empty area in the mean
+tone of its artwork. In a photograph that is part of the look. Where such areas fill much of a
+picture, as in a drawing, the mean is that of the paper. Then the paper turns dark. So a page is
+painted with a photograph's statistics. This module takes back what is left of the change.
 """
 
 from __future__ import annotations
@@ -26,34 +25,36 @@ if TYPE_CHECKING:
 
 _BAND = 256
 _CELLS = 48
-"""Along each side; what is in one is paper or not."""
+"""Cells along each side; each cell is paper or not."""
 _FULL = 0.9
-"""Share of a cell that makes it paper."""
+"""Share of white or black pixels that makes a cell paper."""
 _SOME, _MUCH = 0.2, 0.25
-"""Shares of the cells from which on a picture is treated a little, and wholly, as a page."""
+"""Shares of paper cells from which a picture counts a little, and fully, as a page."""
 _WHITE, _BLACK = 250, 5
 _SAMPLED = 512
 """Pixels along a side that are looked at."""
 
 
 def is_page(photo: Pixels) -> bool:
-    """Whether white paper or black bars fill much of a picture, ``(H, W, 3)``."""
+    """Say whether white paper or black bars fill much of a picture, ``(H, W, 3)``."""
     return amount(photo) == 1
 
 
 def amount(photo: Pixels) -> float:
-    """How far a picture ``(H, W, 3)`` is a page, 0 to 1. It rises over a range, so that a film
-    that becomes one does not jump."""
+    """Return how far a picture ``(H, W, 3)`` is a page, 0 to 1.
+
+    It rises over a range, so that a film that becomes a page does not jump.
+    """
     share = float((_paper(photo) > _FULL).mean())
     return min(1.0, max(0.0, (share - _SOME) / (_MUCH - _SOME)))
 
 
 def kept(photo: Pixels, painting: Pixels, amount: float = 1.0) -> Pixels:
-    """The painting with paper as light, and bars as dark, as in the photograph, or that far, 0
-    to 1; both pictures of one size.
+    """Make paper as light, and bars as dark, as in the photograph; both pictures have one size.
 
-    The mean lightness of a cell is set back as far as the cell is paper, and straight between
-    the middles of cells; so brush marks and colours stay, and nothing has an edge.
+    ``amount``, 0 to 1, is how far. Each cell gets its mean lightness back as far as it is paper.
+    Between the middles of cells the change is linear. So brush marks and colours stay, and no edges
+    appear.
     """
     rows, columns = (_cells(side) for side in photo.shape[:2])
     apart = (_means(photo, rows, columns) - _means(painting, rows, columns)) @ LUMA
@@ -69,7 +70,7 @@ def kept(photo: Pixels, painting: Pixels, amount: float = 1.0) -> Pixels:
 
 
 def _paper(photo: Pixels) -> Cells:
-    """In each cell, the share of pixels that are white or black."""
+    """Return, for each cell, the share of white or black pixels."""
     sampled = photo[:: -(-photo.shape[0] // _SAMPLED), :: -(-photo.shape[1] // _SAMPLED)]
     red, green, blue = np.moveaxis(sampled, -1, 0)  # min(-1) reduces three values at a time, slowly
     white = np.minimum(np.minimum(red, green), blue) >= _WHITE
@@ -80,7 +81,7 @@ def _paper(photo: Pixels) -> Cells:
 
 
 def _cells(side: int) -> NDArray[np.int64]:
-    """Where the cells of one side begin, and where the last ends."""
+    """Return where the cells of one side begin, and where the last ends."""
     return np.linspace(0, side, min(side, _CELLS) + 1).astype(int)
 
 
@@ -94,7 +95,7 @@ def _means(pixels: Array, rows: NDArray[np.int64], columns: NDArray[np.int64]) -
 
 
 def _between(cells: Cells, edges: NDArray[np.int64], side: int) -> Cells:
-    """Values at each place along the first axis, straight between the middles of cells."""
+    """Interpolate linearly along the first axis, between the middles of cells."""
     middles = (edges[:-1] + edges[1:] - 1) / 2
     at = np.interp(np.arange(side), middles, np.arange(len(middles))).astype(np.float32)
     below = at.astype(int)

@@ -1,6 +1,6 @@
-"""Photographs to learn with: some that are learnt from, and some that are kept apart.
+"""Photographs to learn from, and photographs that are kept apart.
 
-Every crop follows from the seed and its number alone, so that a training that goes on after an
+The seed and the number of a crop decide the whole crop. So a training that goes on after an
 interruption sees exactly what it would have seen.
 """
 
@@ -25,22 +25,25 @@ if TYPE_CHECKING:
 
 Picture = TypeVar("Picture")
 _ZOOM = (0.6, 2.0)
-"""Range of enlargement of the crops. Photographs come at every size: in a small one a leaf
-is a pixel, in a large one it is flat; the network has to paint both."""
+"""Range of enlargement of the crops.
+
+Photographs come at every size. A leaf is a pixel in a small one, and a flat area in a large one.
+The network has to paint both.
+"""
 _BARS = (0.1, 0.6)
-"""Range of the part of a framed photograph that is not photograph."""
+"""Range of the part of a framed photograph that frames take."""
 _OF_PAPER = 3
-"""Tells chances of this from others that have the same seed and number."""
+"""Keeps these random numbers apart from others with the same seed and number."""
 
 
 class Drawn(NamedTuple):
-    """What chance says of a crop."""
+    """The random choices of a crop."""
 
     number: int
-    """Of the photograph."""
+    """The number of the photograph."""
     zoom: float
     left: float
-    """Where it lies, from left (0) to right (1)."""
+    """Where the crop lies, from left (0) to right (1)."""
     top: float
     mirrored: bool
 
@@ -48,9 +51,9 @@ class Drawn(NamedTuple):
 class Photographs:
     """Files, as squares of ``crop`` pixels a side: ``(crop, crop, 3)`` bytes, sRGB.
 
-    ``held_out`` of them, a tenth at most, are only given by :meth:`middles`. One that cannot be
-    read is left out from then on and listed in :attr:`skipped`. That part of the crops that
-    ``paper`` says is :func:`framed`.
+    Only :meth:`middles` gives the ``held_out`` photographs, a tenth of all at most. A photograph
+    that cannot be read is left out from then on, and listed in :attr:`skipped`. ``paper`` is the
+    part of the crops that :func:`framed` changes.
     """
 
     def __init__(
@@ -61,15 +64,15 @@ class Photographs:
         self.skipped: dict[Path, str] = {}
 
     def __len__(self) -> int:
-        """How many are learnt from."""
+        """Return how many photographs there are to learn from."""
         return len(self._paths)
 
     def digest(self) -> str:
-        """Of the names and sizes of all: another for other ones, wherever they lie."""
+        """Hash the names and sizes of all; the folder does not count."""
         return digest(self._paths, self._apart)
 
     def middles(self) -> list[Pixels]:
-        """Of those that are kept apart."""
+        """Return the middles of the photographs that are kept apart."""
         found = []
         for path in self._apart:
             try:
@@ -79,7 +82,7 @@ class Photographs:
         return found
 
     def crop(self, number: int) -> Pixels:
-        """A random part of a random one, zoomed and mirrored, and sometimes framed.
+        """Return a random part of a random photograph, zoomed and mirrored, and sometimes framed.
 
         Raises:
             TrainingError: more than half of them cannot be read.
@@ -90,7 +93,7 @@ class Photographs:
 
     def _part(self, number: int) -> Pixels:
         for drawn in crops(self._seed, number, len(self._paths)):
-            # Drawn for one that is left out as well: it may have been found out just now.
+            # Draw this also where the photograph is left out. That may have become known only now.
             path = self._paths[drawn.number]
             if path in self.skipped:
                 continue
@@ -102,7 +105,7 @@ class Photographs:
         raise AssertionError("there is always one more")
 
     def _square(self, path: Path, most: float, place: tuple[float, float]) -> Pixels:
-        """A square of up to ``most`` pixels, from left and top (0) to right and bottom (1)."""
+        """Cut a square of up to ``most`` pixels, from left and top (0) to right and bottom (1)."""
         image = images.read(path).pil().convert("RGB")
         side = min(most, *image.size)
         left, top = (part * (length - side) for part, length in zip(place, image.size, strict=True))
@@ -119,9 +122,9 @@ class Photographs:
 
 
 def framed(photograph: Pixels, chance: np.random.Generator) -> Pixels:
-    """A square photograph between black bars, as films have them, or white margins, as scans do.
+    """Frame a square photograph with black bars, as films have them, or white margins, as scans do.
 
-    They are on two sides that lie opposite, and take a tenth to six tenths of the height or width.
+    They are on two opposite sides, and take a tenth to six tenths of the height or width.
     """
     share, part = chance.uniform(*_BARS), chance.random()
     level, across = chance.choice([0, 255]), chance.random() < 0.5
@@ -134,8 +137,10 @@ def framed(photograph: Pixels, chance: np.random.Generator) -> Pixels:
 
 
 def crops(seed: int, number: int, photographs: int) -> Iterator[Drawn]:
-    """The crop of this number, of so many photographs; then those in its place, where that one
-    cannot be read."""
+    """Give the crop of this number; then crops to use in its place, where it cannot be read.
+
+    ``photographs`` says how many there are.
+    """
     chance = np.random.default_rng([seed, number])
     while True:
         photograph = int(chance.integers(photographs))
@@ -145,8 +150,8 @@ def crops(seed: int, number: int, photographs: int) -> Iterator[Drawn]:
 
 
 def parted(pictures: Sequence[Picture], held_out: int) -> tuple[list[Picture], list[Picture]]:
-    """Those that are learnt from, and those that are kept apart: a tenth at most, one of so many
-    in a row."""
+    """Split pictures into those to learn from and those to keep apart: a tenth at most, evenly
+    spread."""
     apart = min(held_out, len(pictures) // 10)
     every = len(pictures) // apart if apart else 1
     numbers = range(every - 1, len(pictures), every)[:apart]
@@ -155,11 +160,11 @@ def parted(pictures: Sequence[Picture], held_out: int) -> tuple[list[Picture], l
 
 
 def digest(*several: Sequence[Path]) -> str:
-    """Of the names and sizes of files: another for other ones, wherever they lie."""
+    """Hash the names and sizes of files; their folders do not count."""
     kinds = [[(path.name, _bytes(path)) for path in each] for each in several]
     return hashlib.sha256(json.dumps(kinds).encode()).hexdigest()[:16]
 
 
 def _bytes(path: Path) -> int:
-    """Size of the file; 0 where there is none any more."""
+    """Return the size of the file; 0 where it is gone."""
     return path.stat().st_size if path.is_file() else 0

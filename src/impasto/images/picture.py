@@ -1,4 +1,4 @@
-"""The only picture type that crosses a function border, and how one is had."""
+"""The only picture type that crosses a function border, and the ways to get one."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Picture(Raster):
     """
 
     def pil(self) -> Image.Image:
-        """The same as a Pillow image, mode RGB or RGBA."""
+        """Return the same as a Pillow image, mode RGB or RGBA."""
         return pillow.to_pil(self)
 
     def encode(self, format: str = "PNG", options: WriteOptions | None = None) -> bytes:
-        """The picture as a file's content: JPEG, PNG, WEBP, AVIF, TIFF or BMP."""
+        """Return the picture as a file's content: JPEG, PNG, WEBP, AVIF, TIFF or BMP."""
         return encode.encode(self, format, options)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
@@ -72,13 +72,14 @@ class Picture(Raster):
         overwrite: bool = False,
         options: WriteOptions | None = None,
     ) -> Path | None:
-        """Write the picture: to a path, whole or not at all, which is returned; or into a file
-        that is open. The format is ``format``, or follows from the suffix.
+        """Write the picture to a path, or into an open file.
+
+        A path is written whole or not at all, and returned. The format is ``format``, or follows
+        from the suffix.
 
         Raises:
             OptionError: a format that is not written, or none, or no place to write to.
-            OutputError: the file is there already (``overwrite`` allows it), or the
-                disk refuses.
+            OutputError: the file is there already (``overwrite`` allows it), or the disk refuses.
         """
         if isinstance(target, str | os.PathLike):
             path = Path(target)
@@ -88,19 +89,19 @@ class Picture(Raster):
         return None
 
     def resized(self, long_side: int) -> Picture:
-        """The same picture with its longer side at ``long_side`` pixels."""
+        """Return the same picture with its longer side at ``long_side`` pixels."""
         return pillow.resize(self, long_side)
 
     def _repr_png_(self) -> bytes:
-        """How a notebook shows it: at most 1024 pixels."""
+        """Show the picture in a notebook: at most 1024 pixels."""
         return self.resized(min(1024, max(self.width, self.height))).encode("PNG")
 
 
 def open_any(source: PictureSource) -> Picture:
-    """A picture from whatever holds one.
+    """Read a picture from anything that holds one.
 
-    Takes a Picture, a path, a file's content as bytes, a binary file, a Pillow image, or
-    a NumPy array (see :func:`from_array`).
+    Takes a Picture, a path, a file's content as bytes, a binary file, a Pillow image, or a NumPy
+    array (see :func:`from_array`).
 
     Raises:
         OptionError: none of these, or a file that is open as text.
@@ -118,9 +119,9 @@ def read(
 ) -> Picture:
     """Decode a picture: upright, sRGB, 8 bits; alpha and metadata kept apart.
 
-    One that is much larger than a long side of ``enough`` pixels, or above the limits, is read
-    smaller, where its codec can and no less than that is left. ``name`` is what errors call one
-    that is no file of the disk.
+    A picture above the limits, or much larger than a long side of ``enough`` pixels, is read
+    smaller. That needs a codec that can do it, and leaves at least ``enough`` pixels. ``name`` is
+    what errors call a picture that is not in a file on disk.
 
     Raises:
         PictureLimitError: too many pixels or bytes; said from the header alone.
@@ -130,10 +131,10 @@ def read(
 
 
 def from_array(array: Array) -> Picture:
-    """A NumPy array as a Picture.
+    """Make a Picture from a NumPy array.
 
-    Takes ``(H, W)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA; uint8 0..255, uint16
-    0..65535, bool, or floats 0..1.
+    Takes ``(H, W)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA; uint8 0..255, uint16 0..65535,
+    bool, or floats 0..1.
 
     Raises:
         PictureError: another shape, type or range; the message says what to change.
@@ -142,16 +143,16 @@ def from_array(array: Array) -> Picture:
 
 
 def from_pil(image: Image.Image) -> Picture:
-    """A Pillow image as a Picture: upright, sRGB, 8 bits.
+    """Make a Picture from a Pillow image: upright, sRGB, 8 bits.
 
     Raises:
-        PictureError: its pixels cannot be had.
+        PictureError: its pixels cannot be read.
     """
     return _picture(pillow.from_pil(image))
 
 
 def compose(cells: Sequence[tuple[str, Raster]], *, columns: int | None = None) -> Picture:
-    """Pictures of one size under their labels, row by row; about square by default."""
+    """Arrange pictures of one size row by row under their labels; about square by default."""
     return _picture(sheet.compose(cells, columns=columns))
 
 

@@ -1,11 +1,12 @@
-"""Pictures of any size in little memory: painted band by band, with the whole's statistics.
+"""Pictures of any size in little memory: painted band by band, with the statistics of the whole.
 
-A network with instance normalisation, run on one part of a picture alone, would normalise by
-that part: parts drift in tone, and their seams show. So the network is run stage by stage
-(:mod:`impasto.inference.partition`), each of them over the whole picture, in bands of rows;
-what later stages need waits in temporary files. Statistics are those of the whole picture,
-nothing is computed twice but where bands overlap, and memory depends on the picture's width
-alone.
+A network with instance normalisation cannot paint one part of a picture alone. It would normalise
+by that part. Parts would drift in tone, and their seams would show.
+
+So the network runs stage by stage (:mod:`impasto.inference.partition`). Each stage runs over the
+whole picture, in bands of rows. What later stages need waits in temporary files. Statistics are
+those of the whole picture. Nothing is computed twice, except where bands overlap. Memory depends
+only on the picture's width.
 """
 
 from __future__ import annotations
@@ -34,15 +35,15 @@ if TYPE_CHECKING:
 
 _PROBES = 64, 128
 _COARSEST = 16
-"""Stride that no network exceeds: of a network that normalises nothing, it is not known."""
+"""Stride that no network exceeds. A network that normalises nothing does not show its own."""
 _END = int(np.iinfo(np.int64).max)
 
 
 class Tiles:
     """A network that paints in bands.
 
-    ``start`` makes a session of a network: a function of the photograph, ``(1, H, W, 3)``, and
-    of other inputs by name, that gives the outputs by name. Each stage has one.
+    ``start`` makes a session of a network. A session is a function of the photograph, ``(1, H, W,
+    3)``, and of other inputs by name. It gives the outputs by name. Each stage has a session.
     """
 
     def __init__(self, network: Network, start: Callable[[Network], Run]) -> None:
@@ -50,8 +51,10 @@ class Tiles:
         self._grids: dict[str, _Grid] = {}
 
     def paint(self, photo: NDArray[np.uint8], weights: Arrays, band: int) -> NDArray[np.uint8]:
-        """``(H, W, 3)`` sRGB in, the same size out; ``weights`` as the network takes them,
-        ``band`` in pixels, at least a few rows.
+        """Paint ``(H, W, 3)`` sRGB; the result has the same size.
+
+        ``weights`` are the style weights as the network takes them. ``band`` is the height of a
+        band in pixels, at least a few rows.
 
         Raises:
             DeviceError: there is no room for the temporary files.
@@ -62,7 +65,8 @@ class Tiles:
             return self._paint(photo, weights, band_rows(band, photo.shape[1], step), step, shelf)
 
     def _probed(self, weights: Arrays) -> dict[str, _Grid]:
-        """How the tensors lie over the photograph, from small ones that are painted whole."""
+        """Find out how the tensors lie over the photograph, from small pictures that are painted
+        whole."""
         shapes = []
         for height in _PROBES:
             blank = np.zeros((height, min(_PROBES), 3), np.uint8)
@@ -103,13 +107,13 @@ class Tiles:
 
 
 def band_rows(band: int, width: int, step: int) -> int:
-    """How many rows a band of so many pixels has, in whole steps."""
+    """Return how many rows a band of so many pixels has, in whole steps."""
     return max(1, band // width // step) * step
 
 
 @dataclass(frozen=True)
 class Part:
-    """A band of the photograph and what of its neighbours is needed for it, in rows."""
+    """A band of the photograph, and the rows of its neighbours that it needs."""
 
     top: int
     end: int
@@ -127,7 +131,7 @@ class Part:
 
     @property
     def inner(self) -> slice:
-        """What is owned of what is seen."""
+        """Return the rows that the band owns, within those that it sees."""
         return slice(self.top - self.above, self.end - self.above)
 
     @property
@@ -136,8 +140,10 @@ class Part:
 
 
 def parts(height: int, rows: int, step: int, overlap: int) -> Iterator[Part]:
-    """Bands of ``rows``, which overlap their neighbours; the photograph counts as extended
-    to ``step``, as the network itself extends it."""
+    """Give bands of ``rows`` that overlap their neighbours.
+
+    The photograph counts as extended to ``step``, as the network itself extends it.
+    """
     height += -height % step
     for top in range(0, height, rows):
         end = min(top + rows, height)
@@ -146,24 +152,29 @@ def parts(height: int, rows: int, step: int, overlap: int) -> Iterator[Part]:
 
 @dataclass(frozen=True)
 class _Grid:
-    """How a tensor lies over the photograph: a place for each ``step`` pixels, and at each
-    edge ``margin`` more."""
+    """How a tensor lies over the photograph.
+
+    It has a place for each ``step`` pixels, and ``margin`` more at each edge.
+    """
 
     step: int
     margin: int
 
     @classmethod
     def of(cls, small: int, large: int) -> _Grid:
-        """The grid of a tensor that has these heights over the two probes."""
+        """Return the grid of a tensor that has these heights over the two probes."""
         step = (_PROBES[1] - _PROBES[0]) // (large - small)
         return cls(step, (small - _PROBES[0] // step) // 2)
 
     def seen(self, part: Part) -> tuple[int, int]:
-        """Rows of the whole tensor."""
+        """Return the rows of the whole tensor that a band sees."""
         return part.above // self.step, part.below // self.step + 2 * self.margin
 
     def owned(self, part: Part) -> tuple[int, int]:
-        """Rows of the tensor of what is seen; the outermost bands own the margins too."""
+        """Return the rows that a band owns, within those that it sees.
+
+        The outermost bands own the margins, too.
+        """
         first, last = part.top == 0, part.end == part.height
         top = 0 if first else (part.top - part.above) // self.step + self.margin
         end = (part.end - part.above) // self.step + self.margin
@@ -176,7 +187,7 @@ def _nothing() -> NDArray[np.float64]:
 
 @dataclass
 class Statistics:
-    """Mean of all bands, and squared distances to it, from those of each (Chan et al. 1979)."""
+    """The mean of all bands, and squared distances to it, from those of each (Chan et al. 1979)."""
 
     places: int = 0
     mean: NDArray[np.float64] = field(default_factory=_nothing)
@@ -206,7 +217,7 @@ class _Shelf(ExitStack):
         super().__init__()
         self._tensors: dict[str, _Tensor] = {}
         self.rows: dict[str, int] = {}
-        """How many of each tensor have been put here, also of those that were dropped."""
+        """How many rows of each tensor were put here, also of tensors that were dropped."""
 
     def drop(self, names: Iterable[str]) -> None:
         for name in names:
@@ -228,7 +239,7 @@ class _Shelf(ExitStack):
         self.rows[name] = self.rows.get(name, 0) + band.shape[2]
 
     def read(self, name: str, top: int, end: int) -> NDArray[np.float32]:
-        """Rows of a tensor, ``(1, C, rows, W)``."""
+        """Return rows of a tensor, ``(1, C, rows, W)``."""
         return self._tensors[name].read(top, min(end, self.rows[name]))[None]
 
 

@@ -1,4 +1,4 @@
-"""What this machine may use: how many threads, and which devices could be asked for."""
+"""What this machine may use: how many threads, and which devices a user may ask for."""
 
 from __future__ import annotations
 
@@ -20,28 +20,32 @@ RUNTIMES = {
     "openvino": "OpenVINO",
     "cpu": "CPUExecutionProvider",
 }
-"""What runs networks there, by the names that users give devices: providers of onnxruntime, and
-OpenVINO, which is another way to use the processor."""
+"""What runs networks on a device, by the name that users give the device.
+
+Most are providers of onnxruntime. OpenVINO is another way to use the processor.
+"""
 
 _MMAP_THRESHOLD, _ARENA_MAX = -3, -8
-"""Of <malloc.h>."""
+"""Numbers of settings in <malloc.h>."""
 _THREADS = 64
-"""As many may be asked for on any machine; on a large one, four for each processor."""
+"""Threads that may be asked for on any machine; on a large one, four for each processor."""
 
 DEVICES = ("auto", *RUNTIMES)
 _AUTO = ("cuda", "coreml", "cpu")
-"""What ``auto`` tries, until it is known what is fastest here. TensorRT builds its engines for
-minutes, OpenVINO starts more slowly than it paints a small picture: they have to be asked for,
-or to have been measured."""
+"""What ``auto`` tries before measurements show what is fastest here.
+
+TensorRT takes minutes to build its engines. OpenVINO takes longer to start than to paint a small
+picture. So both run only where a user asks for them, or where they were measured.
+"""
 
 _LARGEST_MEASURED = 10_000
 
 
 def valid(device: str) -> str:
-    """``device`` itself, if it is one that can be asked for.
+    """Return ``device`` itself, if a user may ask for it.
 
     Raises:
-        OptionError: it is not.
+        OptionError: there is no such device.
     """
     if device not in DEVICES:
         raise OptionError(f"there is no device {device!r}", hint=f"use {', '.join(DEVICES)}")
@@ -49,20 +53,20 @@ def valid(device: str) -> str:
 
 
 def preferred(available: Iterable[str]) -> list[str]:
-    """The devices that ``auto`` tries, the fastest first as far as that was measured."""
+    """Return the devices that ``auto`` tries, the fastest first where they were measured."""
     measured = _measured()
     names = [name for name in available if name in _AUTO or name in measured]
     return sorted(names, key=lambda name: measured.get(name, 0))
 
 
 def remember(milliseconds: Mapping[str, float]) -> None:
-    """Keep what each device takes for a picture, for :func:`preferred`."""
+    """Store the time that each device takes for a picture, for :func:`preferred`."""
     path = _measured_file()
     atomic.write(path, json.dumps(dict(milliseconds), indent=1).encode(), overwrite=True)
 
 
 def _measured() -> dict[str, float]:
-    """Milliseconds by device; nothing, where the file is not there, or no more of ours."""
+    """Read milliseconds by device; nothing, where the file is missing or damaged."""
     try:
         milliseconds = untrusted.read_json(_measured_file(), _LARGEST_MEASURED)
     except (OSError, ValueError):  # the latter also of a user who has no place for it
@@ -78,10 +82,10 @@ def _measured_file() -> Path:
 
 
 def threads() -> int:
-    """Threads that this process may really use: its CPU affinity and its cgroup's quota.
+    """Return how many threads this process may really use: its CPU affinity and its cgroup's quota.
 
-    ``os.cpu_count`` names the machine's processors; in a container with a quota that
-    makes a runtime start far too many threads.
+    ``os.cpu_count`` counts the machine's processors. In a container with a quota, a runtime would
+    start far too many threads.
     """
     try:
         allowed = len(os.sched_getaffinity(0))
@@ -92,10 +96,10 @@ def threads() -> int:
 
 
 def valid_threads(wanted: int | None) -> int | None:
-    """``wanted`` itself, if it is a number of threads that can be asked for.
+    """Return ``wanted`` itself, if it is a number of threads that a user may ask for.
 
     Raises:
-        OptionError: so many that the machine would do nothing but change between them.
+        OptionError: with so many the machine would do nothing but switch between them.
     """
     most = max(_THREADS, 4 * (os.cpu_count() or 1))
     if wanted is not None and not 1 <= wanted <= most:
@@ -104,7 +108,7 @@ def valid_threads(wanted: int | None) -> int | None:
 
 
 def _cgroup_quota(root: Path) -> float | None:
-    """CPUs granted by cgroup v2 or v1, None where there is no limit."""
+    """Return the CPUs that cgroup v2 or v1 grants, or None where there is no limit."""
     try:
         if (root / "cpu.max").exists():
             quota, period = (root / "cpu.max").read_text().split()
@@ -118,9 +122,9 @@ def _cgroup_quota(root: Path) -> float | None:
 
 
 def memory() -> int | None:
-    """Bytes that this process may still take, None where that cannot be known.
+    """Return the bytes that this process may still take, or None where nothing tells.
 
-    The less of what the machine has available and what the cgroup has left.
+    It is the lesser of two: what the machine has available, and what the cgroup has left.
     """
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
@@ -132,11 +136,10 @@ def memory() -> int | None:
 
 
 def give_memory_back(block: int, heaps: int | None = None) -> None:
-    """Have the system get back what has ``block`` bytes or more as soon as it is free.
+    """Give blocks of ``block`` bytes or more back to the system as soon as they are free.
 
-    glibc keeps a block as soon as one like it has been free before, and for each thread a heap of
-    its own, unless it may have so many ``heaps`` only. Other libraries give memory back by
-    themselves.
+    glibc keeps a block if one like it was free before. It also keeps a heap for each thread, unless
+    ``heaps`` limits their number. Other libraries give memory back by themselves.
     """
     with suppress(AttributeError, OSError, TypeError):
         adjust = ctypes.CDLL(None).mallopt
@@ -146,7 +149,7 @@ def give_memory_back(block: int, heaps: int | None = None) -> None:
 
 
 def _cgroup_memory(root: Path) -> int | None:
-    """Bytes that the cgroup, v2 or v1, has left; None where there is no limit."""
+    """Return the bytes that the cgroup, v2 or v1, has left; None where there is no limit."""
     for limit, used, cache in (
         ("memory.max", "memory.current", "inactive_file"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
@@ -160,7 +163,7 @@ def _cgroup_memory(root: Path) -> int | None:
 
 
 def _reclaimable(stat: Path, cache: str) -> int:
-    """Bytes of files that were read or written and are kept only while nobody needs the room."""
+    """Return bytes of cached files, which the system keeps only while nobody needs the room."""
     try:
         return next(
             int(n) for key, n in map(str.split, stat.read_text().splitlines()) if key == cache

@@ -21,43 +21,51 @@ if TYPE_CHECKING:
     from impasto.inference.banded import Arrays
 
 SMALLEST = 64
-"""Pictures are extended by reflection to this side: below it, instance normalisation
-has too few places to take statistics from."""
+"""Smallest side in pixels; smaller pictures are extended by reflection.
+
+Below it, instance normalisation has too few places for its statistics.
+"""
 
 
 MEMORY = 2_500_000_000
-"""Bytes that a painting takes at most beside the two pictures; less where less is free."""
+"""Most bytes that a painting takes beside the two pictures; fewer where fewer are free."""
 
 _BAND_MEMORY = 400_000_000
-"""Of that, what one band is given."""
+"""The bytes of :data:`MEMORY` that one band gets."""
 
 KEEP_MEMORY = 4_000_000
-"""Pixels up to which a session keeps the memory that it took."""
+"""Largest picture, in pixels, after which a session keeps the memory that it took."""
 
 _TENSORS = 6.5
-"""Largest tensors that a runtime holds at once: measured for our networks (4.5) and for
-Johnson's (6.3)."""
+"""How many tensors of the largest size a runtime holds at once.
+
+Measured: 4.5 for our networks, 6.3 for Johnson's.
+"""
 
 
 class Engine(Protocol):
-    """What paints. ``device`` is the one that really runs; ``note`` says why not another."""
+    """What paints.
+
+    ``device`` is the one that really runs. ``note`` says why another one does not.
+    """
 
     device: str
     note: str
 
     def paint(self, pixels: NDArray[np.uint8], weights: Sequence[float] = ()) -> NDArray[np.uint8]:
-        """``(H, W, 3)`` sRGB in, the same size out; thread-safe.
+        """Paint ``(H, W, 3)`` sRGB; the result has the same size. Thread-safe.
 
-        ``weights`` say how much of each style of the network, for one that has several.
+        ``weights`` are the shares of a network's styles, if it has several.
         """
 
 
 class OnnxEngine:
     """A style's network on a device.
 
-    Takes the network (:meth:`impasto.catalog.Style.network`, or an ONNX file's content, which is
-    checked as that of a style is), a device of :data:`impasto.inference.devices.DEVICES`, and a
-    number of threads (all allowed by default).
+    Args:
+        model: the network, or an ONNX file's content. The file is checked like that of a style.
+        device: one of :data:`impasto.inference.devices.DEVICES`.
+        threads: how many; all allowed ones by default.
 
     Raises:
         DeviceError: the device was asked for by name and does not run the network.
@@ -73,7 +81,7 @@ class OnnxEngine:
 
     @cached_property
     def bytes_per_pixel(self) -> float:
-        """A forecast of the memory that a picture takes which is painted whole."""
+        """Forecast the bytes for each pixel of a picture that is painted whole."""
         largest, peak = Forecasts(self.network).bytes_per_pixel
         return max(_TENSORS * largest, peak)
 
@@ -82,11 +90,11 @@ class OnnxEngine:
         return self._paint(grown(pixels), self.mix(weights))[:height, :width]
 
     def mix(self, weights: Sequence[float]) -> Arrays:
-        """The style weights as the network takes them, by name."""
+        """Return the style weights as the network takes them, by name."""
         return _mix(self.network, weights)
 
     def _paint(self, pixels: NDArray[np.uint8], mix: Arrays) -> NDArray[np.uint8]:
-        """Whole where that fits into memory, else in bands."""
+        """Paint the picture whole where that fits into memory, else in bands."""
         area, allowed = pixels.shape[0] * pixels.shape[1], budget()
         if area * self.bytes_per_pixel > allowed:
             return self._in_bands(pixels, mix, self.band(allowed))
@@ -96,11 +104,11 @@ class OnnxEngine:
             return self._in_bands(pixels, mix, area // 4)
 
     def band(self, budget: float) -> int:
-        """Pixels of a band, where painting may take so many bytes."""
+        """Return the pixels of a band, where painting may take so many bytes."""
         return int(min(_BAND_MEMORY, budget / 4) / self.bytes_per_pixel)
 
     def _in_bands(self, pixels: NDArray[np.uint8], mix: Arrays, area: int) -> NDArray[np.uint8]:
-        """In bands of an area, or less if that does not fit either."""
+        """Paint in bands of an area, or of less if that does not fit either."""
         while True:
             try:
                 return self._tiles.paint(pixels, mix, area)
@@ -117,8 +125,11 @@ class OnnxEngine:
     def start(
         self, network: Network, *, seldom: bool = False, arena: bool = True, at_once: int = 1
     ) -> Running:
-        """A part of the network, or it with more outputs; OpenVINO would compile what is
-        ``seldom`` run for longer than it then runs."""
+        """Start a part of the network, or the network with more outputs.
+
+        ``seldom`` says that it runs only a few times. OpenVINO would take longer to compile it than
+        to run it.
+        """
         device = "cpu" if seldom and self.device == "openvino" else self.device
         return Running(network, device, self._threads, arena=arena, at_once=at_once)
 
@@ -136,10 +147,10 @@ class Running:
         self._forecasts = Forecasts(network)
 
     def __call__(self, photo: NDArray[np.uint8], others: Arrays, *, shrink: bool = False) -> Arrays:
-        """What the network makes of ``(1, H, W, 3)`` and its other inputs, by name.
+        """Run the network on ``(1, H, W, 3)`` and its other inputs by name.
 
-        To ``shrink``, after a large picture the runtime's memory goes back to the system. Small
-        ones leave it grown: taking it anew for each would cost more than painting.
+        With ``shrink``, the runtime's memory goes back to the system after a large picture. Small
+        pictures leave it grown. To take it again for each would cost more than to paint.
         """
         first, *more = (port.name for port in self.session.inputs)
         inputs = {first: np.ascontiguousarray(photo), **{name: others[name] for name in more}}
@@ -154,12 +165,12 @@ class Running:
 
 
 def budget() -> float:
-    """Bytes that a painting may take now."""
+    """Return the bytes that a painting may take now."""
     return min(MEMORY, (devices.memory() or 2 * MEMORY) / 2)
 
 
 def grown(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture with at least the smallest sides."""
+    """Extend a picture to the smallest sides."""
     below, right = (max(0, SMALLEST - side) for side in pixels.shape[:2])
     if below or right:
         pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="symmetric")
@@ -167,10 +178,12 @@ def grown(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _open(network: Network, device: str, threads: int | None) -> tuple[str, str, Running]:
-    """The first device that is seen to paint, why earlier ones did not, and the network there.
+    """Return the first device that paints in a trial, and the network there.
 
-    OpenVINO would compile the network for what is tried; where it is taken of itself, ``impasto
-    doctor --bench`` has seen it paint.
+    The text between them says why earlier devices did not.
+
+    OpenVINO would have to compile the network for the trial. Where impasto chose OpenVINO by
+    itself, ``impasto doctor --bench`` has already seen it paint.
     """
     candidates = devices.preferred(runtimes.available()) if device == "auto" else [device]
     failures: list[str] = []
@@ -188,7 +201,7 @@ def _open(network: Network, device: str, threads: int | None) -> tuple[str, str,
 
 
 def _mix(network: Network, weights: Sequence[float]) -> Arrays:
-    """The style weights as the network takes them, if it does; all of the first by default."""
+    """Return the style weights for a network that takes some; by default the first is all."""
     _, *ports = network.inputs.items()
     return {
         name: np.asarray(weights or np.eye(1, port.shape[0])[0], np.float32) for name, port in ports

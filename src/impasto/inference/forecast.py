@@ -1,8 +1,8 @@
-"""What a network will take before it is run: the size of every tensor, for a picture of a size.
+"""What a network takes before it runs: the size of every tensor, for a picture of a size.
 
-Sizes are worked out as a runtime does it, node by node; whole numbers that sizes are made of are
-computed. So nothing that a network says about sizes is left for a runtime to find out: a tensor
-of gigabytes, a division by zero, or a painting of another size than the photograph's.
+Sizes are worked out node by node, as a runtime does it. The whole numbers that make sizes are
+computed. So no runtime meets a surprise in a network: a tensor of gigabytes, or a division by zero.
+Nor does a painting get another size than its photograph.
 """
 
 from __future__ import annotations
@@ -16,14 +16,20 @@ from impasto.inference.shapes import made
 from impasto.inference.tensors import Inputs, Tensor, given
 
 _BYTES_PER_PIXEL = 8000
-"""Of all tensors that are needed at once, for each pixel of the photograph. Networks that impasto
-can be asked to train take 3,000 at most, bundled ones a hundredth of that."""
+"""Most bytes, for each pixel of the photograph, of all tensors that are needed at once.
+
+Networks that impasto can train take 3,000 at most, bundled ones a hundredth of that.
+"""
 _SUMS_PER_PIXEL = 15_000_000
-"""Products that are added up for each pixel. The largest network that can be asked for takes 11
-million, bundled ones 20,000."""
+"""Most products that are added up for each pixel.
+
+The largest network that impasto can train takes 11 million, bundled ones 20,000.
+"""
 _MORE_THAN_WEIGHTS = 12
-"""How many times as many bytes as the weights have may be made of them alone: some have 8 bits, and
-become floats."""
+"""Most bytes that are made of the weights alone, as a multiple of the weights' bytes.
+
+Some weights have 8 bits, and become floats.
+"""
 _SMALL = 2**20
 _LOOKING = {"Conv", "ConvTranspose", "Resize", "MaxPool", "AveragePool"}
 """Nodes that look at other places of a tensor than the one that they make."""
@@ -34,13 +40,13 @@ class Forecast:
     """What a network takes for one picture, in bytes."""
 
     largest: int
-    """Of its largest tensor."""
+    """Bytes of its largest tensor."""
     peak: int
-    """Of all tensors that are needed at once."""
+    """Bytes of all tensors that are needed at once."""
 
 
 def photograph(network: Network, height: int, width: int) -> dict[str, Tensor]:
-    """What the network takes, with a photograph of this size."""
+    """Return the inputs of the network for a photograph of this size."""
     first = next(iter(network.inputs))
     given = {
         name: Tensor(port.kind, tuple(side or 1 for side in port.shape))
@@ -50,7 +56,7 @@ def photograph(network: Network, height: int, width: int) -> dict[str, Tensor]:
 
 
 def forecast(network: Network, inputs: Mapping[str, Tensor]) -> Forecast:
-    """What the network takes for these inputs, of which the first is the photograph.
+    """Forecast the memory for these inputs; the first is the photograph.
 
     Raises:
         ValueError: more than any style takes, sizes that do not go together, or a painting of
@@ -60,8 +66,11 @@ def forecast(network: Network, inputs: Mapping[str, Tensor]) -> Forecast:
 
 
 def reach(network: Network, inputs: Mapping[str, Tensor]) -> tuple[int, int]:
-    """How many pixels lie between two places of the coarsest tensor, and how far from a pixel
-    those are at most that decide on it, but for what is measured of the whole picture."""
+    """Return the stride of the coarsest tensor, and how far the network looks, both in pixels.
+
+    A pixel of the painting depends on no pixel of the photograph further away than that. Statistics
+    of the whole picture do not count.
+    """
     forecaster = _Forecaster(network, inputs)
     forecaster.forecast()
     height, tensors = inputs[next(iter(network.inputs))].shape[1], forecaster.tensors
@@ -78,7 +87,7 @@ def reach(network: Network, inputs: Mapping[str, Tensor]) -> tuple[int, int]:
 
 
 def _looks(node: Node, tensors: Mapping[str, Tensor]) -> int:
-    """How many places away from its own a node looks at most."""
+    """Return how many places away from its own a node looks at most."""
     if node.op == "Resize":
         return 1
     kernel = tensors[node.inputs[1]].shape[2:] if "Conv" in node.op else (0,)
@@ -117,7 +126,7 @@ class _Forecaster:
         return Forecast(self._largest, self._peak)
 
     def _require_output(self, tensor: Tensor, port: Port) -> None:
-        """Of a network that gives a picture, it is of the photograph's size."""
+        """Check that a network that gives a picture gives the photograph's size."""
         if port.kind == UINT8 and tensor[:2] != self._photo[:2]:
             raise ValueError("it gives a picture of another size")
         sides = zip(tensor.shape, port.shape, strict=False)
@@ -127,7 +136,7 @@ class _Forecaster:
             raise ValueError("it gives what it does not say")
 
     def _count(self, tensor: Tensor) -> None:
-        """What is the same for all photographs is made once and kept."""
+        """Count a tensor. One that is the same for all photographs is made once and kept."""
         if tensor.fixed:
             self._kept += tensor.bytes
             return
@@ -149,7 +158,7 @@ class _Forecaster:
 
 
 def _sums(node: Node, tensor: Tensor, inputs: Inputs) -> int:
-    """How many products or numbers are computed."""
+    """Return how many products or numbers a node computes."""
     numbers = math.prod(tensor.shape)
     if node.op == "Conv":
         return numbers * math.prod(given(inputs, 1).shape[1:])

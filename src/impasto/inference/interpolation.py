@@ -1,4 +1,4 @@
-"""The network between others: every weight is the mean of theirs."""
+"""The network between others: each of its weights is the mean of theirs."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from impasto.inference.onnx_proto import Array, Weights
 
 _RELATED = 0.55
-"""Mean cosine between the convolutions of two networks from which on they are relatives.
+"""Mean cosine between the convolutions of two networks from which they count as related.
 
-The bundled ones, learnt from one start, have 0.55 to 0.90, what was learnt further from it
-0.5 to 0.7, and tiny ones, which go further still, 0.4 to 0.8. Of two that shared their first
-random numbers only, with 0.5, the mean paints blotches; strangers have 0.
+The bundled ones have one start, and 0.55 to 0.90. A network that was trained further from it has
+0.5 to 0.7. Tiny ones go further still, and have 0.4 to 0.8. Two networks that shared only their
+first random numbers had 0.5, and their mean paints blotches. Strangers have 0.
 """
 
 
 def between(networks: Sequence[Network], shares: Sequence[float]) -> Network:
-    """The network whose every weight is the mean of theirs, by shares that add up to 1.
+    """Return the network whose weights are the means of theirs, with shares that add up to 1.
 
-    Networks that were learnt on from one start have a way between them on which all paint
-    well; they paint what lies between the styles (deep network interpolation: Wang et al.,
-    CVPR 2019). Between others lies nothing: their channels mean different things.
+    Networks trained from one start can be mixed. All networks between them paint well, and their
+    paintings lie between the styles. This is deep network interpolation (Wang et al., CVPR 2019).
+    Other networks cannot be mixed, because their channels mean different things.
 
     Raises:
-        ValueError: they do not compute the same, or are no relatives.
+        ValueError: they do not compute the same, or are not related.
     """
     (plan, first), *others = [_plan(network) for network in networks]
     if any(other != plan for other, _ in others):
@@ -43,10 +43,10 @@ def between(networks: Sequence[Network], shares: Sequence[float]) -> Network:
 
 
 def _plan(network: Network) -> tuple[list[object], Weights]:
-    """What a network computes, whatever its tensors are called, but for the weights; and those.
+    """Return what a network computes, without its weights, and these weights.
 
-    Tensors have the numbers in which they come up, and so have the weights their order:
-    exporters of different days give them different names.
+    The names of tensors do not count. Tensors get the numbers in which they appear, and weights get
+    that order. Exporters of different days give them different names.
     """
     numbers: dict[str, int] = {}
 
@@ -67,7 +67,7 @@ def _plan(network: Network) -> tuple[list[object], Weights]:
 
 
 def _related(networks: Sequence[Weights]) -> bool:
-    """Whether the convolutions of any two are alike, each compared with its own."""
+    """Say whether the convolutions of any two are alike; each is compared with its counterpart."""
     import numpy as np
 
     def unit(values: Array) -> Array:
@@ -83,7 +83,7 @@ def _related(networks: Sequence[Weights]) -> bool:
 
 
 def _mean(values: Sequence[Array], shares: Sequence[float]) -> Array:
-    """In the precision of the values."""
+    """Return the mean in the precision of the values."""
     import numpy as np
 
     mean = sum(share * each.astype(np.float64) for each, share in zip(values, shares, strict=True))

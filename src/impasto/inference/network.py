@@ -1,4 +1,4 @@
-"""The network of a style: what a file must be before a runtime computes anything of it."""
+"""The network of a style: checks of a file before a runtime computes anything of it."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ _LARGE = 1024, 1024
 _PROBES = (64, 64), _LARGE
 """Heights and widths that every network must be able to paint."""
 _MOST = 1_000_000
-"""Numbers that a network takes beside a picture, or gives instead of one."""
+"""Most numbers that a network takes beside a picture, or gives instead of one."""
 _HINT = "only networks that impasto exported are run"
 
 
 def read(data: bytes, name: str = "the network") -> Network:
-    """The network of an ONNX file: nothing but arithmetic, with weights inside the file, that
-    makes a painting of a photograph's size and takes no more memory than styles do.
+    """Read the network of a style from an ONNX file.
+
+    It must be nothing but arithmetic, with its weights inside the file. It must make paintings of a
+    photograph's size, and take no more memory than styles do.
 
     Raises:
         StyleError: it is something else.
@@ -47,7 +49,7 @@ def read(data: bytes, name: str = "the network") -> Network:
 
 
 def read_hypernetwork(data: bytes, name: str = "the network") -> Network:
-    """The network of an ONNX file that makes the weights of a style's network of a painting.
+    """Read a network that makes the weights of a style's network from a painting.
 
     Raises:
         StyleError: it is something else, as :func:`read`.
@@ -62,10 +64,9 @@ def read_hypernetwork(data: bytes, name: str = "the network") -> Network:
 
 
 def read_step(data: bytes, name: str = "the network", *, shared: Mapping[str, Array]) -> Network:
-    """The network of an ONNX file that gives losses and gradients for a photograph, or the
-    statistics of a painting.
+    """Read a network that gives losses and gradients of a photograph, or statistics of a painting.
 
-    Of its inputs, those that are in ``shared`` become constants.
+    Inputs that are in ``shared`` become constants.
 
     Raises:
         StyleError: it is something else, as :func:`read`, or ``shared`` is of other shapes.
@@ -86,7 +87,7 @@ def read_step(data: bytes, name: str = "the network", *, shared: Mapping[str, Ar
 
 
 def _holding(network: Network, shared: Mapping[str, Array]) -> Network:
-    """The same with some of its inputs as constants."""
+    """Turn some of its inputs into constants."""
     constants, inputs = dict(network.constants), {}
     for name, port in network.inputs.items():
         if name not in shared:
@@ -107,7 +108,7 @@ def _refused(what: str) -> Iterator[None]:
 
 
 class Forecasts:
-    """What a network takes for inputs of any size; the last few are remembered."""
+    """Forecasts of a network for inputs of any size; the last few are remembered."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -115,21 +116,26 @@ class Forecasts:
 
     @property
     def bytes_per_pixel(self) -> tuple[int, int]:
-        """Of the largest tensor, and of all that are needed at once, in a large picture; what its
-        edges take is left out."""
+        """Bytes for each pixel of a large picture: of the largest tensor, and of all needed at
+        once.
+
+        Its edges are left out.
+        """
         found = forecast(self._network, photograph(self._network, *_LARGE))
         area = math.prod(_LARGE)
         return found.largest // area, found.peak // area
 
     @property
     def reach(self) -> tuple[int, int]:
-        """How many pixels lie between two places of its coarsest tensor, and how many from a pixel
-        those are at most that decide on it, were statistics known."""
+        """Return stride and reach in pixels, as :func:`impasto.inference.forecast.reach`."""
         return reach(self._network, photograph(self._network, *_LARGE))
 
     def require(self, inputs: Mapping[str, Array]) -> None:
-        """Raises: StyleError: a runtime would take more memory for these inputs than styles take,
-        or sizes inside of the network do not go together."""
+        """Check that these inputs need no more memory than styles take.
+
+        Raises:
+            StyleError: they need more, or sizes inside the network do not go together.
+        """
         with _refused("the network cannot be run"):
             self._of(tuple(map(_sizes, inputs.items())))
 
@@ -142,7 +148,7 @@ class Forecasts:
 
 
 _Sizes = tuple[str, int, Shape, tuple[int, ...]]
-"""Of an input: its name, kind and shape, and the whole numbers that sizes may be made of."""
+"""The key of an input: name, kind and shape, and the whole numbers that may make sizes."""
 
 
 def _sizes(given: tuple[str, Array]) -> _Sizes:
@@ -181,6 +187,6 @@ def _require_any_size(photo: Port) -> None:
 
 
 def _numbers(port: Port) -> int | None:
-    """How many numbers it has; None, where some side is free."""
+    """Return how many numbers it has; None, where some side is free."""
     sides = [side for side in port.shape if side is not None]
     return math.prod(sides) if len(sides) == len(port.shape) else None

@@ -1,8 +1,8 @@
 """ONNX files, read strictly and written: as much of the format as a style's network needs.
 
-ONNX is protobuf (onnx/onnx.proto3). Of its many messages only a few fields matter here, and
-reading those takes less than shipping the onnx package, which weighs 40 MB. What is read is all
-that is ever run: a runtime gets a network as it is written here, and never the file.
+ONNX is protobuf (onnx/onnx.proto3). Of its many messages only a few fields matter here. To read
+those takes less than to ship the onnx package, which weighs 40 MB. Nothing else ever runs: a
+runtime gets a network as it is written here, and never the file.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array: TypeAlias = NDArray[Any]
-    """Of any kind of number, as networks take and give them."""
+    """An array of any kind of number, as networks take and give them."""
     Weights = dict[str, Array]
 
 Attribute: TypeAlias = int | float | str | tuple[int, ...]
-"""What sets how an operator computes."""
+"""A setting of an operator."""
 
 OPSET = 18
-"""Version of ONNX's operators, of those that impasto has ever written the only one."""
+"""Version of ONNX's operators; impasto has never written another."""
 
 SINGLE, UINT8, INT8, INT32, INT64, HALF = 1, 2, 3, 6, 7, 10
 DTYPES = {SINGLE: "<f4", UINT8: "u1", INT8: "i1", INT32: "<i4", INT64: "<i8", HALF: "<f2"}
-"""Kinds of numbers, by what ONNX calls them."""
+"""Kinds of numbers, by ONNX's codes for them."""
 _REALS = SINGLE, HALF
 
 _IR_VERSIONS = range(3, 14)
 _MOST_NODES, _MOST_CONSTANTS, _LONGEST_NAME = 4000, 4000, 1000
 _MOST_PORTS, _MOST_AXES = 256, 8
 _LARGEST_NOTES = 4 * 2**20
-"""Bytes of what is read over: notes of exporters, and shapes that are worked out anew."""
+"""Most bytes to skip: notes of exporters, and shapes that impasto works out anew."""
 
 _SPARSE, _OUTSIDE = "it has sparse weights", "its weights lie outside the file"
 _FUNCTIONS, _BRANCHES = "it defines functions", "it has loops or branches"
@@ -94,7 +94,7 @@ _NOTES = (
     (_PORT, (3, 4)),
     (_ATTRIBUTE, (13,)),
 )
-"""Fields that are read over."""
+"""Fields that are skipped."""
 
 _FLOAT_DATA, _INT32_DATA, _INT64_DATA, _RAW_DATA = 4, 5, 7, 9
 _PLACES = {
@@ -102,7 +102,7 @@ _PLACES = {
     INT64: _INT64_DATA,
     **dict.fromkeys((HALF, UINT8, INT8, INT32), _INT32_DATA),
 }
-"""Kinds of numbers, each with the field that they lie in where they are not raw."""
+"""Kinds of numbers, each with the field that holds them where they are not raw."""
 
 _REAL, _WHOLE, _TEXT, _CONSTANT, _WHOLES = 1, 2, 3, 4, 7
 _KIND_OF_ATTRIBUTE = {_REAL: 2, _WHOLE: 3, _TEXT: 4, _CONSTANT: 5, _WHOLES: 8}
@@ -111,7 +111,7 @@ _KIND_OF_ATTRIBUTE = {_REAL: 2, _WHOLE: 3, _TEXT: 4, _CONSTANT: 5, _WHOLES: 8}
 
 @dataclass(frozen=True)
 class Node:
-    """One operation, whose ``name`` only tools ask for."""
+    """One operation. Only tools ask for its ``name``."""
 
     op: str
     inputs: tuple[str, ...]
@@ -120,17 +120,17 @@ class Node:
     name: str = ""
 
     def wholes(self, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
-        """The whole numbers of the attribute of this name."""
+        """Return the whole numbers of the attribute of this name."""
         value = self.attributes.get(name, default)
         return value if isinstance(value, tuple) else default
 
     def whole(self, name: str, default: int) -> int:
-        """The whole number of the attribute of this name."""
+        """Return the whole number of the attribute of this name."""
         value = self.attributes.get(name, default)
         return value if isinstance(value, int) else default
 
     def text(self, name: str, default: str) -> str:
-        """The text of the attribute of this name."""
+        """Return the text of the attribute of this name."""
         value = self.attributes.get(name, default)
         return value if isinstance(value, str) else default
 
@@ -148,7 +148,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Port:
-    """What a network takes or gives: a kind of numbers, and a shape, of which None is free."""
+    """An input or output of a network: a kind of numbers, and a shape.
+
+    A side that is None is free.
+    """
 
     kind: int
     shape: tuple[int | None, ...]
@@ -164,9 +167,9 @@ class Port:
 
 @dataclass(frozen=True)
 class Network:
-    """What a network computes, in an order in which each node has what it needs.
+    """What a network computes, in an order in which each node finds its inputs ready.
 
-    Constants are weights and whole numbers, by name; inputs and outputs are by name, too.
+    Constants are weights and whole numbers, by name. Inputs and outputs are by name, too.
     """
 
     nodes: tuple[Node, ...]
@@ -175,7 +178,7 @@ class Network:
     outputs: dict[str, Port]
 
     def encoded(self) -> bytes:
-        """The network as an ONNX file."""
+        """Write the network as an ONNX file."""
         graph = b"".join(
             (
                 *(encode(1, node.encoded()) for node in self.nodes),
@@ -190,12 +193,12 @@ class Network:
 
 
 def kind_of(values: Array) -> int:
-    """What ONNX calls their kind of numbers."""
+    """Return ONNX's code for their kind of numbers."""
     return next(kind for kind, dtype in DTYPES.items() if values.dtype == dtype)
 
 
 def constant(name: str, values: Array) -> bytes:
-    """Numbers as a tensor of ONNX."""
+    """Write numbers as a tensor of ONNX."""
     return b"".join(
         (
             *(encode(1, side) for side in values.shape),
@@ -215,17 +218,17 @@ def _attribute(name: str, value: Attribute) -> bytes:
 
 
 def read(data: bytes) -> Network:
-    """The network of a file; constants that nodes give are constants like all others.
+    """Read the network of a file. Constants that nodes give are constants like all others.
 
     Raises:
-        ValueError: it is not ONNX, not written as ONNX has to be, or it has what no style's
+        ValueError: it is not ONNX, or not written as ONNX has to be. Or it has what no style's
             network has: functions, branches, weights outside the file or that are not finite.
     """
     return _Reader().network(memoryview(data))
 
 
 class _Reader:
-    """One file; it counts what it reads over."""
+    """A reader of one file. It counts the bytes that it skips."""
 
     def __init__(self) -> None:
         self._notes = 0
@@ -270,7 +273,7 @@ class _Reader:
             raise ValueError(f"its operators are not those of version {OPSET}")
 
     def _node(self, data: memoryview) -> Node | tuple[str, Array]:
-        """A node, or the constant that it gives."""
+        """Read a node, or the constant that it gives."""
         node = self._read(_NODE, data)
         if node.text(7) not in ("", "ai.onnx"):
             raise ValueError(f"it uses {_shown(node.text(7))}.{_shown(node.text(4))}")
@@ -319,7 +322,7 @@ class _Reader:
 
 
 def _numbers(tensor: Fields) -> Array:
-    """The values of a tensor, wherever numbers of their kind may lie."""
+    """Return the values of a tensor, from any field that may hold numbers of their kind."""
     import numpy as np
 
     kind, shape = tensor.number(2), tensor.numbers(1)
@@ -346,7 +349,7 @@ def _numbers(tensor: Fields) -> Array:
 
 
 def _as_raw(values: list[int], kind: int) -> bytes:
-    """Numbers that are given as whole ones, halves by their bits, as raw data has them."""
+    """Turn a list of whole numbers into raw data; halves are given by their bits."""
     import numpy as np
 
     dtype = np.dtype("<u2" if kind == HALF else DTYPES[kind])
@@ -367,7 +370,11 @@ def _require_few(graph: Fields) -> None:
 
 
 def _require_order(network: Network) -> None:
-    """Raises: ValueError: a name has two meanings, or is used before it has one."""
+    """Check the order of the nodes.
+
+    Raises:
+        ValueError: a name has two meanings, or is used before it has one.
+    """
     names = list(network.constants) + list(network.inputs)
     known = set(names)
     if len(known) < len(names):
@@ -385,7 +392,7 @@ def _require_order(network: Network) -> None:
 
 
 def _distinct(pairs: Any) -> Iterator[tuple[str, Any]]:
-    """Named things, each name once."""
+    """Give named things; refuse a name that comes twice."""
     seen: set[str] = set()
     for name, value in pairs:
         if name in seen:
@@ -395,7 +402,7 @@ def _distinct(pairs: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _named(name: str) -> str:
-    """``name`` itself, if it is one."""
+    """Return ``name`` itself, if it is a name."""
     if not 0 < len(name) <= _LONGEST_NAME:
         raise ValueError("it has names that are empty or too long")
     return name
@@ -408,7 +415,7 @@ def _only(outputs: tuple[str, ...]) -> str:
 
 
 def _value(attributes: Mapping[str, Attribute | Array]) -> Array:
-    """Of a constant, which is given by a tensor alone."""
+    """Return the value of a constant; only a tensor may give it."""
     value = attributes.get("value")
     if len(attributes) != 1 or value is None or _is_plain(value):
         raise ValueError("it has a constant that is no tensor")
@@ -426,5 +433,5 @@ def _finite(value: float) -> float:
 
 
 def _shown(text: str) -> str:
-    """The beginning of a name that a file gives."""
+    """Return the beginning of a name that a file gives."""
     return text[:40] if text[:40].isprintable() else repr(text[:40])

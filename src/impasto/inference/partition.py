@@ -1,11 +1,12 @@
-"""A network cut at its normalisations, so that it can be run piece by piece.
+"""A network cut at its normalisations, so that it can run piece by piece.
 
-Instance normalisation needs the mean and the variance of the whole picture before it can
-give its first pixel. So a *stage* is all that can be computed once the statistics of the stages
-before it are known. The tensors that later stages need are kept. Of those that will be normalised,
-the statistics are taken on the way. Each stage is made of convolutions and the like, which look no
-further than a few pixels, and may be run on one part of the picture after the other. Nothing is
-computed twice.
+Instance normalisation needs the mean and the variance of the whole picture before it can give its
+first pixel. So a *stage* is all that can be computed once the statistics of the stages before it
+are known. A stage keeps the tensors that later stages need. It also takes the statistics of those
+that will be normalised.
+
+Each stage is made of convolutions and the like. They look no further than a few pixels. So a stage
+may run on one part of the picture after the other. Nothing is computed twice.
 """
 
 from __future__ import annotations
@@ -26,12 +27,21 @@ _AXES = {"stage.h": np.array([2]), "stage.hw": np.array([2, 3])}
 class Stage:
     """One piece, a network of its own.
 
-    Takes the photograph and, if the network has them, the style weights; each of ``reads``;
-    ``NAME.mean`` and ``NAME.var`` of what it normalises; and the rows ``NAME.top`` to
-    ``NAME.end`` for each of ``keeps``. Gives these rows of each as ``NAME.kept`` and, for
-    each of ``measures``, their mean as ``NAME.found``, the sum of squared distances to it as
-    ``NAME.squares``, and ``NAME.size``, how many numbers they are. The last stage gives the
-    painting instead.
+    It takes:
+
+    * the photograph, and the style weights if the network has them;
+    * each of ``reads``;
+    * ``NAME.mean`` and ``NAME.var`` of what it normalises;
+    * the rows ``NAME.top`` to ``NAME.end`` for each of ``keeps``.
+
+    It gives:
+
+    * these rows of each of ``keeps`` as ``NAME.kept``;
+    * for each of ``measures``, the mean of these rows as ``NAME.found``;
+    * the sum of squared distances to that mean as ``NAME.squares``;
+    * the count of numbers in these rows as ``NAME.size``.
+
+    The last stage gives the painting instead.
     """
 
     network: Network
@@ -39,19 +49,22 @@ class Stage:
     keeps: tuple[str, ...]
     measures: tuple[str, ...]
     drops: tuple[str, ...]
-    """What no stage after it reads."""
+    """Tensors that no stage after it reads."""
     reach: int
-    """Convolutions in it: each looks at most one place, of the coarsest grid, further."""
+    """Number of its convolutions; each looks at most one place of the coarsest grid further."""
 
 
 def cut(network: Network) -> list[Stage]:
-    """The stages of a network, in order; one, if it normalises nothing by the picture."""
+    """Cut a network into its stages, in order; one, if it normalises nothing by the picture."""
     return list(_Cut(network).stages())
 
 
 def whole(network: Network, *, given: bool, measured: bool) -> Network:
-    """The network in one piece that takes the statistics to normalise by, or gives those that it
-    finds, as stages do; it gives the painting beside them."""
+    """Return the network in one piece, with statistics as inputs or outputs beside the painting.
+
+    With ``given`` it normalises by the statistics that it takes. With ``measured`` it gives the
+    statistics that it finds, as stages do.
+    """
     piece = _Piece(network)
     for node in network.nodes:
         piece.add(node, given=given)
@@ -61,7 +74,7 @@ def whole(network: Network, *, given: bool, measured: bool) -> Network:
 
 
 class _Cut:
-    """Which stage computes what."""
+    """The stage of each tensor."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
@@ -75,7 +88,8 @@ class _Cut:
         self.maker = {name: node for node in network.nodes for name in node.outputs}
         self.normalised = {node.inputs[0] for node in network.nodes if node.op == _NORM}
         self.read_last: dict[str, int] = {}
-        """The last stage that reads a tensor of an earlier one; in the order of making."""
+        """The last stage that reads a tensor of an earlier one, in the order in which they are
+        made."""
         for node in network.nodes:
             stage = self.stage_of.get(node.outputs[0], 0)
             for name in node.inputs:
@@ -112,7 +126,7 @@ class _Cut:
         )
 
     def _needed(self, number: int, ends: Sequence[str]) -> tuple[set[str], list[str]]:
-        """What a stage computes to get at ``ends``, and what it reads of earlier ones."""
+        """Return what a stage computes to get at ``ends``, and what it reads of earlier stages."""
         needed: set[str] = set()
         reads: dict[str, None] = {}
         waiting = list(ends)
@@ -129,7 +143,7 @@ class _Cut:
 
 
 class _Piece:
-    """The network of a stage in the making."""
+    """The network of a stage, while it is built."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -141,7 +155,8 @@ class _Piece:
         self._input(name, SINGLE, 4)
 
     def add(self, node: Node, *, given: bool = True) -> None:
-        """With statistics that are ``given``, batch normalisation takes the instance's place."""
+        """Add a node. With ``given`` statistics, batch normalisation replaces instance
+        normalisation."""
         if node.op == _NORM and given:
             statistics = tuple(f"{node.inputs[0]}.{part}" for part in ("mean", "var"))
             for name in statistics:
@@ -159,8 +174,11 @@ class _Piece:
             self.measure(rows, name)
 
     def measure(self, rows: str, name: str) -> None:
-        """Squares are of distances to the mean: the sum of squares itself, less that of the
-        mean, would lose what it is after."""
+        """Add outputs for mean, squares and size of rows.
+
+        Squares are of distances to the mean. The sum of plain squares, less that of the mean, would
+        lose precision.
+        """
         mean, apart, squares, size = (
             f"{name}.{part}" for part in ("found", "apart", "squares", "size")
         )

@@ -1,8 +1,8 @@
-"""Protobuf messages, read strictly: each has one way to be written, and only what is expected.
+"""Protobuf messages, read strictly: only expected fields, each written in the one right way.
 
-Readers of protobuf differ in what they make of a field that they do not know, that is there
-twice, or whose numbers are longer than they need to be. A message that leaves such a choice is
-refused (https://protobuf.dev/programming-guides/encoding).
+Readers of protobuf differ where a field is unknown or there twice. They also differ where a number
+is longer than it needs to be. So a message with such a choice is refused
+(https://protobuf.dev/programming-guides/encoding).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 Value = int | float | memoryview
-"""Of a field: a whole number, as it lies in the file, a float of 32 bits, or what has a length."""
+"""Value of a field: a whole number as stored, a float of 32 bits, or anything that has a length."""
 
 NUMBER, BYTES, FLOAT = 0, 2, 5
-"""Kinds of fields, by what protobuf calls their wire type."""
+"""Kinds of fields, by protobuf's wire types."""
 
 _BITS = 64
 _FIELDS = 2**29
@@ -23,8 +23,10 @@ _FIELDS = 2**29
 
 @dataclass(frozen=True)
 class Message:
-    """What a message may hold: kinds of fields, by number. ``once`` are those that are there once
-    at most, ``refused`` the reasons against others."""
+    """What a message may hold: kinds of fields, by number.
+
+    Fields in ``once`` may be there once at most. ``refused`` gives reasons against others.
+    """
 
     name: str
     many: Mapping[int, int] = field(default_factory=dict)
@@ -32,7 +34,7 @@ class Message:
     refused: Mapping[int, str] = field(default_factory=dict)
 
     def read(self, data: memoryview) -> Fields:
-        """The fields of such a message.
+        """Read the fields of such a message.
 
         Raises:
             ValueError: it has others, or is not written as it has to be.
@@ -51,7 +53,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Fields:
-    """The fields of a message, by number, as what they mean."""
+    """The fields of a message, by number, with their values."""
 
     found: Mapping[int, Sequence[Value]]
 
@@ -59,18 +61,22 @@ class Fields:
         return [value for value in self.found.get(number, ()) if isinstance(value, memoryview)]
 
     def message(self, number: int) -> memoryview:
-        """The only one, empty where there is none."""
+        """Return the only message of this number, empty where there is none."""
         return next(iter(self.messages(number)), memoryview(b""))
 
     def texts(self, number: int) -> list[str]:
-        """Raises: ValueError: they are not UTF-8."""
+        """Return the texts of this number.
+
+        Raises:
+            ValueError: they are not UTF-8.
+        """
         return [str(value, "utf-8") for value in self.messages(number)]
 
     def text(self, number: int) -> str:
         return next(iter(self.texts(number)), "")
 
     def numbers(self, number: int) -> list[int]:
-        """Whole numbers with a sign, of 64 bits."""
+        """Return the whole numbers with a sign, of 64 bits."""
         return [signed(value) for value in self.found.get(number, ()) if isinstance(value, int)]
 
     def number(self, number: int) -> int:
@@ -86,7 +92,7 @@ def signed(value: int) -> int:
 
 
 def packed(data: memoryview) -> list[int]:
-    """Whole numbers with a sign, one behind the other."""
+    """Read whole numbers with a sign, one after the other."""
     values, position = [], 0
     while position < len(data):
         value, position = _varint(data, position)
@@ -95,7 +101,7 @@ def packed(data: memoryview) -> list[int]:
 
 
 def encode(number: int, value: int | float | str | bytes | memoryview) -> bytes:
-    """One field of a message; a float has 32 bits."""
+    """Write one field of a message; a float has 32 bits."""
     if isinstance(value, int):
         return _varint_of(number << 3 | NUMBER) + _varint_of(value % (1 << _BITS))
     if isinstance(value, float):
@@ -105,7 +111,7 @@ def encode(number: int, value: int | float | str | bytes | memoryview) -> bytes:
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int, Value]]:
-    """Number, kind and value of each field."""
+    """Give number, kind and value of each field."""
     position = 0
     while position < len(data):
         key, position = _varint(data, position)
@@ -127,7 +133,7 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int, Value]]:
 
 
 def _varint(data: memoryview, position: int) -> tuple[int, int]:
-    """A whole number without a sign in as few bytes as it takes, and where it ends."""
+    """Read a whole number without a sign, in as few bytes as it takes, and where it ends."""
     result = 0
     for shift in range(0, _BITS + 6, 7):
         if position >= len(data):

@@ -1,7 +1,7 @@
 """The runtimes that compute networks: onnxruntime, and OpenVINO where it is installed.
 
-The only file that knows them. A network is written for them from what was read of it, so that no
-file of somebody else's reaches them, and is run on arrays by name.
+No other file knows them. They get a network as impasto writes it after reading. So a file from
+somebody else never reaches them. A network runs on arrays by name.
 """
 
 from __future__ import annotations
@@ -26,21 +26,23 @@ if TYPE_CHECKING:
     from impasto.inference.onnx_proto import Network
 
 Untyped: TypeAlias = Any
-"""An object of a runtime, none of which says the types of its objects."""
+"""An object of a runtime; no runtime says the types of its objects."""
 _Shapes: TypeAlias = tuple[tuple[str, tuple[int, ...]], ...]
-"""Of inputs, by name."""
+"""Shapes of inputs, by name."""
 Made = TypeVar("Made")
 
 SPIN = True
-"""Whether threads wait for work awake: faster, unless other processes need the cores too."""
+"""Whether threads stay awake while they wait: faster, unless other processes need the cores."""
 
 PRECISION: str | None = None
-"""What OpenVINO computes floats in, "f32" or "bf16"; by default what the processor multiplies
-fastest. Matrix units for bfloat16 (AMX) take a half to a third of the time, and change a painting
-by a quarter of a level or a half."""
+"""The floats that OpenVINO computes with, "f32" or "bf16".
+
+By default they are what the processor multiplies fastest. Matrix units for bfloat16 (AMX) take a
+half to a third of the time. They change a painting by a quarter to a half of a level.
+"""
 
 _SHAPES = 4
-"""Sizes of pictures that OpenVINO keeps a compiled network for."""
+"""How many sizes of pictures OpenVINO keeps a compiled network for."""
 _KINDS = {"tensor(uint8)": "uint8", "u8": "uint8", "tensor(float)": "float", "f32": "float"}
 
 _HINT = "install the onnxruntime that has it (onnxruntime-gpu for cuda), or use --device cpu"
@@ -48,12 +50,12 @@ _HINTS = {"openvino": 'pip install "impasto[openvino]", or use --device cpu'}
 
 
 class OutOfMemoryError(DeviceError, MemoryError):
-    """The device has too little memory, to be tried again in smaller parts."""
+    """The device has too little memory; the caller tries again in smaller parts."""
 
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output of a network; of its ``shape``, None is free."""
+    """An input or output of a network; a side of its ``shape`` that is None is free."""
 
     name: str
     kind: str
@@ -67,7 +69,8 @@ class Session(Protocol):
     outputs: list[Port]
 
     def run(self, inputs: Arrays, *, shrink: bool = False) -> Arrays:
-        """The outputs. To ``shrink``, memory goes back to the system where a runtime can.
+        """Return the outputs. With ``shrink``, memory goes back to the system where a runtime can
+        do that.
 
         Raises:
             OutOfMemoryError: there was too little memory.
@@ -83,10 +86,14 @@ def start(
     arena: bool = True,
     at_once: int = 1,
 ) -> Session:
-    """A session on one of :data:`impasto.inference.devices.RUNTIMES`.
+    """Start a session on one of :data:`impasto.inference.devices.RUNTIMES`.
 
-    ``threads`` are all allowed ones by default, shared in onnxruntime by the runs that are to
-    be ``at_once``; an ``arena`` keeps memory for the next run.
+    Args:
+        network: what to run.
+        device: where to run it.
+        threads: how many; all allowed ones by default.
+        arena: keep memory for the next run.
+        at_once: runs at the same time; in onnxruntime they share the threads.
 
     Raises:
         OptionError: no such device, or far too many threads.
@@ -102,7 +109,7 @@ def start(
 
 
 def require(device: str) -> None:
-    """Say that a device cannot be used before something is begun with it.
+    """Refuse a device that cannot be used, before any work begins with it.
 
     Raises:
         OptionError: there is no such device.
@@ -113,7 +120,7 @@ def require(device: str) -> None:
 
 
 def available() -> list[str]:
-    """Devices that a runtime was built for; whether they work, only a run can tell."""
+    """Return the devices that a runtime was built for; only a run shows whether they work."""
     built = {
         *_onnxruntime().get_available_providers(),
         *(["OpenVINO"] if util.find_spec("openvino") else []),
@@ -122,7 +129,7 @@ def available() -> list[str]:
 
 
 def quantization() -> ModuleType:
-    """onnxruntime's tools that bring a network to 8 bits."""
+    """Return onnxruntime's tools that bring a network to 8 bits."""
     _onnxruntime()
     from onnxruntime import quantization as tools
 
@@ -131,7 +138,7 @@ def quantization() -> ModuleType:
 
 @functools.cache
 def _onnxruntime() -> ModuleType:
-    """It sends no usage data, even if a program has imported it before impasto."""
+    """Import onnxruntime. It sends no usage data, even if a program imported it before impasto."""
     import onnxruntime
 
     onnxruntime.disable_telemetry_events()
@@ -139,7 +146,7 @@ def _onnxruntime() -> ModuleType:
 
 
 def precision(device: str) -> str:
-    """The floats that a device computes with, as OpenVINO names them: f32, bf16, f16."""
+    """Return the floats that a device computes with, as OpenVINO names them: f32, bf16, f16."""
     if device != "openvino":
         return "f32"
     import openvino
@@ -154,8 +161,11 @@ def versions() -> dict[str, str]:
 
 
 class _Onnxruntime:
-    """onnxruntime falls back to the CPU without a word when a provider cannot start, so the
-    providers are compared after the session is made."""
+    """A session of onnxruntime.
+
+    When a provider cannot start, onnxruntime falls back to the CPU without a word. So the providers
+    are compared after the session is made.
+    """
 
     def __init__(self, model: bytes, device: str, threads: int, *, arena: bool) -> None:
         ort = _onnxruntime()
@@ -190,8 +200,11 @@ class _Onnxruntime:
 
 
 class _OpenVino:
-    """OpenVINO is fastest for one size of picture, and compiles the network for each anew: a
-    tenth of a second or two. The last few are kept."""
+    """A session of OpenVINO.
+
+    It is fastest when compiled for one size of picture. That takes from a tenth of a second to two
+    seconds for each size. The last few compiled networks are kept.
+    """
 
     def __init__(self, model: bytes, threads: int) -> None:
         import openvino
@@ -241,7 +254,7 @@ class _OpenVino:
 
 
 class _Requests:
-    """A compiled network; each run that is under way needs working memory of its own."""
+    """A compiled network; each run in progress needs working memory of its own."""
 
     def __init__(self, compiled: Untyped) -> None:
         self._compiled = compiled
@@ -261,7 +274,7 @@ class _Requests:
 
 
 def _refused(runtime: str, device: str, make: Callable[[], Made]) -> Made:
-    """What ``make`` makes of a network; on the CPU it is the network that is wrong."""
+    """Return what ``make`` makes of a network; on the CPU an error is the network's fault."""
     try:
         return make()
     except Exception as error:  # the runtimes' exceptions share no base class

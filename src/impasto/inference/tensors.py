@@ -1,4 +1,4 @@
-"""Tensors before they are computed: kinds, shapes, and the numbers that sizes are made of."""
+"""Tensors before they are computed: kinds, shapes, and the numbers that make sizes."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 
 WHOLE = INT64, INT32
-"""Kinds of numbers that sizes are made of."""
+"""Kinds of numbers that make sizes."""
 LARGEST = 2**31
-"""Number of a size, and side of a tensor, up to which it is believed."""
+"""Largest believable size, and largest believable side of a tensor."""
 FEW = 64
-"""Numbers of a tensor up to which they are computed."""
+"""Most numbers of a tensor that are computed."""
 
 
 class Tensor(NamedTuple):
-    """Kind and shape of a tensor, and its ``values`` where sizes may be made of them; it is
-    ``fixed`` if it is the same for all photographs."""
+    """Kind and shape of a tensor.
+
+    It has ``values`` where they may make sizes. It is ``fixed`` if it is the same for all
+    photographs.
+    """
 
     kind: int
     shape: Shape
@@ -34,7 +37,7 @@ class Tensor(NamedTuple):
 
     @classmethod
     def of(cls, values: Array) -> Tensor:
-        """That of a constant."""
+        """Make the tensor of a constant."""
         kind = kind_of(values)
         known = kind in (*WHOLE, INT8, UINT8) or values.size <= FEW
         return cls(kind, values.shape, values if known else None, fixed=True)
@@ -45,11 +48,15 @@ class Tensor(NamedTuple):
 
 
 Inputs = Sequence["Tensor | None"]
-"""Of a node; None is not given."""
+"""The inputs of a node; None is not given."""
 
 
 def given(inputs: Inputs, index: int) -> Tensor:
-    """An input. Raises: ValueError: it is not given."""
+    """Return an input.
+
+    Raises:
+        ValueError: it is not given.
+    """
     tensor = inputs[index] if index < len(inputs) else None
     if tensor is None:
         raise ValueError("an input is not given")
@@ -57,7 +64,7 @@ def given(inputs: Inputs, index: int) -> Tensor:
 
 
 def wholes(inputs: Inputs, index: int) -> list[int]:
-    """The known whole numbers of an input, which are one or a list.
+    """Return the known whole numbers of an input: one, or a list.
 
     Raises:
         ValueError: they are not known.
@@ -69,7 +76,7 @@ def wholes(inputs: Inputs, index: int) -> list[int]:
 
 
 def slices(shape: Shape, bounds: Sequence[Sequence[int]]) -> list[slice]:
-    """A slice for each axis, of starts, ends and, where they are given, axes and steps."""
+    """Make a slice for each axis from starts, ends and, where they are given, axes and steps."""
     starts, ends, *more = bounds
     axes = more[0] if more else range(len(starts))
     steps = more[1] if len(more) > 1 else [1] * len(starts)

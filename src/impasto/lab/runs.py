@@ -1,8 +1,8 @@
-"""Runs of an experiment: each done once, kept, and shared out among processes or machines.
+"""Runs of an experiment: each is done once, kept, and shared out among processes or machines.
 
-A run is a PNG and a JSON file named by the hash of all that decides what is painted; the
-JSON file comes last. What is there is not done again, so that a lab that was stopped goes
-on, and one whose axes changed does only what is new.
+A run is a PNG and a JSON file. A hash of all that decides what is painted names them. The JSON file
+comes last. A run that is there is not done again. So a stopped lab goes on. A lab whose axes
+changed does only the new runs.
 """
 
 from __future__ import annotations
@@ -44,24 +44,24 @@ from impasto.untrusted import Json
 RUNS = "runs"
 
 _MOST_BYTES = 1 << 28
-"""Of a record: a hundred thousand evaluations with the losses of dozens of layers."""
+"""Most bytes of a record: a hundred thousand evaluations with the losses of dozens of layers."""
 _SAMPLE_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
 class Done:
-    """A run and what came of it; ``error`` says why nothing did."""
+    """A run and its result; ``error`` says why there is none."""
 
     trial: Trial
     key: str
     losses: list[dict[str, float]]
-    """After each evaluation: total, content, style, tv, and each layer's own."""
+    """Losses after each evaluation: total, content, style, tv, and each layer's own."""
     seconds: float = 0
     memory: int = 0
     """Largest resident memory of the process while it ran, in bytes."""
     error: str = ""
     kept: bool = False
-    """It was there from before."""
+    """Whether an earlier call made it."""
 
     def picture(self, folder: Path) -> Path:
         return folder / RUNS / f"{self.key}.png"
@@ -80,14 +80,14 @@ def run(
     """Do what is not done yet, and return all of it, in the order of ``trials``.
 
     Args:
-        trials: what is to be painted.
-        folder: of the report; runs are kept in its ``runs``.
+        trials: what to paint.
+        folder: where the report is written; runs are kept in its ``runs``.
         workers: processes on this machine; each takes its part of the cores.
-        ray: share the runs out over a Ray cluster instead; its address as
+        ray: share the runs out over a Ray cluster instead. It is the address, as
             :func:`impasto.stylization.ray_cluster.run` takes it.
         on_progress: called after each run.
-        cancel: stops after the evaluation at hand, or with several workers after their runs;
-            what was not finished is left out.
+        cancel: stops after the evaluation at hand, or with several workers after their runs.
+            Unfinished runs are left out.
 
     Raises:
         OutputError: ``folder`` takes no files.
@@ -116,7 +116,7 @@ def run(
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What comes back from where a run was done."""
+    """What comes back from the place where a run was done."""
 
     png: bytes = b""
     losses: tuple[Mapping[str, float], ...] = ()
@@ -129,7 +129,10 @@ _Spread = Callable[[Mapping[str, Trial], CancelToken], Iterator[tuple[str, _Outc
 
 
 def _by_network(left: Mapping[str, Trial]) -> dict[str, Trial]:
-    """Runs of one network and one style follow each other, so that a process loads it once."""
+    """Order runs so that those of one network and one style follow each other.
+
+    So a process loads each network once.
+    """
     return dict(
         sorted(left.items(), key=lambda item: (_network_of(item[1].options), item[1].style))
     )
@@ -217,7 +220,7 @@ def _perform(
     options: OptimizeOptions,
     cancel: CancelToken | None = None,
 ) -> _Outcome:
-    """One run. What impasto refuses becomes ``error``: the other runs go on."""
+    """Do one run. What impasto refuses becomes ``error``, and the other runs go on."""
     losses: list[Mapping[str, float]] = []
 
     def on_step(step: Step) -> None:
@@ -241,7 +244,7 @@ class _Memory:
 
 @contextmanager
 def _memory() -> Iterator[_Memory]:
-    """Watch this process's resident memory; torch frees at once what it held for a moment."""
+    """Watch this process's resident memory; torch frees at once what it held only for a moment."""
     usage, process, stop = _Memory(), psutil.Process(), threading.Event()
 
     def watch() -> None:
@@ -284,7 +287,7 @@ def _write(key: str, trial: Trial, result: _Outcome, folder: Path) -> Done:
 
 
 def _read(key: str, trial: Trial, folder: Path) -> Done | None:
-    """A run that is kept; None where none is, or it is damaged: then it is done again."""
+    """Read a run that is kept; None if there is none, or it is damaged. Then it is done again."""
     try:
         record = untrusted.read_json(folder / RUNS / f"{key}.json", _MOST_BYTES)
         losses, seconds, memory = _record(record)
@@ -297,10 +300,10 @@ def _read(key: str, trial: Trial, folder: Path) -> Done | None:
 
 
 def _record(record: Json) -> tuple[list[dict[str, float]], float, int]:
-    """Losses, seconds and bytes of memory.
+    """Read losses, seconds and bytes of memory.
 
     Raises:
-        ValueError: the record tells of something else.
+        ValueError: the record holds something else.
     """
     if not isinstance(record, dict):
         raise ValueError("it is not an object")

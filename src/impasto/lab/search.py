@@ -1,10 +1,10 @@
-"""Search layers and weights on the optimiser, small, before a training is paid for.
+"""Search layers and weights with the optimiser on small pictures, before a training takes hours.
 
-What is searched is judged by another measure than the loss that is searched, or the least
-loss would win by asking for nothing: distances in a second network, total variation, and
-the colours. No one of them is best for itself, so all are kept that none beats in everything
+Another measure than the loss itself judges the paintings. Else the least loss would win because it
+asks for nothing. The measure has distances in a second network, total variation, and the colours.
+None of these is best for itself. So the search keeps each balance that no other beats in everything
 (a Pareto front), and the eye chooses. The sampler is Optuna's (Akiba et al. 2019, arXiv
-1907.10902; trees of Parzen estimators, Bergstra et al. 2011).
+1907.10902), with trees of Parzen estimators (Bergstra et al. 2011).
 """
 
 from __future__ import annotations
@@ -41,16 +41,20 @@ from impasto.studio.tensors import to_tensor
 
 SHEET, DATABASE = "sheet.jpg", "search.db"
 VALUES = ("content", "style", "roughness", "palette")
-"""What is made small: relative distances of content and style in the judge; mean absolute
-difference of neighbours, 0..1; and the distance of the colours' distributions, in levels."""
+"""The values that the search makes small.
+
+``content`` and ``style`` are relative distances in the judge. ``roughness`` is the mean absolute
+difference of neighbours, 0..1. ``palette`` is the distance of the colours' distributions, in
+levels.
+"""
 
 _OF_DATABASES = optuna.exceptions.OptunaError, SQLAlchemyError
 _STYLE_WEIGHTS = (1.0, 64.0)
 _TV_WEIGHTS = (0.03, 3.0)
 _SEEDS = 1 << 32
-"""Those that Optuna's sampler takes."""
+"""Number of seeds that Optuna's sampler takes."""
 _AGAIN = 1.0
-"""Seconds."""
+"""Seconds before a second try."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Choice:
 
     @property
     def what(self) -> str:
-        """Its layers and weights in a line."""
+        """Return its layers and weights in a line."""
         loss = self.loss
         return (
             f"content {','.join(loss.content_layers)}  style {','.join(loss.style_layers)}  "
@@ -83,29 +87,29 @@ def search(
     on_progress: OnProgress = silent,
     cancel: CancelToken | None = None,
 ) -> list[Choice]:
-    """Try layers and weights until there are ``options.trials``, those of earlier calls included.
+    """Try layers and weights until there are ``options.trials`` trials, with those of earlier
+    calls.
 
-    Writes a sheet of the best balances into ``folder``, and each as ``A.toml``, ``B.toml``,
-    ..., a recipe of a training.
+    It writes a sheet of the best balances into ``folder``. Each balance is also written as the
+    recipe of a training: ``A.toml``, ``B.toml``, ....
 
     Args:
         content: the photograph's file.
         style: the style picture's file.
-        folder: of sheet and recipes, and by default of the database.
+        folder: for the sheet and the recipes, and by default for the database.
         options: see :class:`~impasto.options.SearchOptions`.
         storage: URL of a database that Optuna can use; several machines may share one.
         on_progress: called after each trial.
         cancel: stops after the evaluation at hand.
 
     Returns:
-        The best balances, as on the sheet. None, and the sheet of an earlier call stays, if
-        ``cancel`` came before they were painted.
+        The best balances, as on the sheet. There are none if ``cancel`` came before they were
+        painted. The sheet of an earlier call then stays.
 
     Raises:
-        OptionError: the judge is the network that is searched, or the database cannot be
-            used.
+        OptionError: the judge is the network that is searched, or the database cannot be used.
         PictureError: a picture cannot be read.
-        OutputError: ``folder`` is a file, or cannot be written to.
+        OutputError: ``folder`` is a file, or nothing can be written to it.
     """
     options, folder = options or SearchOptions(), Path(folder)
     if options.judge == options.loss_network:
@@ -132,7 +136,7 @@ def search(
 
 def _one(study: optuna.Study, run: _Search) -> None:
     trial = study.ask()
-    # Of the trial, for all begin alike: machines, and calls that go on with a study.
+    # The seed follows from the trial. Machines, and calls that go on with a study, all begin alike.
     seed = (run.seed + trial.number) % _SEEDS
     study.sampler = optuna.samplers.TPESampler(seed=seed)
     try:
@@ -151,9 +155,9 @@ class Point(TypedDict):
 
     content_layer: str
     deepest: int
-    """How far the style layers go."""
+    """How deep the style layers go."""
     layers: int
-    """How many of those are taken, the deepest ones."""
+    """How many of those layers are taken, the deepest ones."""
     style_weight: float
     tv_weight: float
 
@@ -184,7 +188,7 @@ class _Search:
 
     @property
     def key(self) -> str:
-        """The study's name: one for all calls and machines that search the same."""
+        """Return the study's name: the same for all calls and machines that search the same."""
         record = former(self._options)
         for name in ("trials", "choices", "weights", "judge_weights"):
             del record[name]
@@ -194,7 +198,7 @@ class _Search:
         return f"impasto-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
     def suggested(self, trial: Trial) -> Point:
-        """A point of the space."""
+        """Suggest a point of the space."""
         style, content = self._network.style_layers, self._content_layers()
         return {
             "content_layer": trial.suggest_categorical("content_layer", content),
@@ -206,7 +210,7 @@ class _Search:
         }
 
     def loss(self, point: Point) -> LossOptions:
-        """The loss at a point."""
+        """Return the loss at a point."""
         deepest = point["deepest"]
         chosen = self._network.style_layers[max(0, deepest - point["layers"]) : deepest]
         return replace(
@@ -218,12 +222,12 @@ class _Search:
         )
 
     def _content_layers(self) -> list[str]:
-        """Those that either loss takes by default; the first has every pixel still."""
+        """Return the layers that either loss takes by default; the first still has every pixel."""
         used = {*self._network.content_layers, *self._network.style_layers[1:]}
         return [layer for layer in self._network.layers if layer in used]
 
     def paint(self, loss: LossOptions) -> Picture | None:
-        """The optimiser's painting, the same again for the same loss; None: it was stopped."""
+        """Paint with the optimiser, the same again for the same loss; None if it was stopped."""
         if loss not in self._paintings and not self.cancel.cancelled:
             painted = optimize(
                 self._content,
@@ -238,13 +242,13 @@ class _Search:
         return self._paintings.get(loss)
 
     def judged(self, loss: LossOptions) -> list[float] | None:
-        """Of a painting with this loss, :data:`VALUES`; None: it was stopped."""
+        """Return the :data:`VALUES` of a painting with this loss; None if it was stopped."""
         painting = self.paint(loss)
         return None if painting is None else self._judge(painting)
 
 
 class Judge:
-    """Measures paintings of one photograph in one style by what their loss does not.
+    """Measures paintings of one photograph in one style in other ways than their loss.
 
     Args:
         content, style: the pictures, as large as the paintings.
@@ -263,7 +267,7 @@ class Judge:
         self._content = self._objective.content(to_tensor(content.pixels)[None])
 
     def __call__(self, painting: Picture) -> list[float]:
-        """The :data:`VALUES` of ``painting``."""
+        """Return the :data:`VALUES` of ``painting``."""
         with torch.no_grad():
             losses = self._objective(to_tensor(painting.pixels)[None], self._content).numbers()
         palette = metrics.palette_distance(painting.pixels, self._style.pixels)
@@ -272,7 +276,11 @@ class Judge:
 
 @contextmanager
 def _study(url: str, name: str) -> Iterator[optuna.Study]:
-    """Raises: OptionError: the database cannot be used, or holds something else."""
+    """Open the study of a name.
+
+    Raises:
+        OptionError: the database cannot be used, or holds something else.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = _storage(url)
     try:
@@ -308,7 +316,11 @@ def _unusable(error: Exception) -> OptionError:
 
 
 def _beside(folder: Path) -> str:
-    """Raises: OptionError: what is there is no file; opening a pipe would wait for ever."""
+    """Return the URL of the database in the folder.
+
+    Raises:
+        OptionError: what is there is no file; to open a pipe would wait for ever.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = Path(os.path.realpath(folder)) / DATABASE
     if path.exists() and not path.is_file():
@@ -321,7 +333,8 @@ def _complete(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def _balanced(study: optuna.Study) -> list[FrozenTrial]:
-    """The Pareto front, those first that are good at everything: by the mean of their ranks."""
+    """Return the Pareto front; first come trials that are good at everything, by the mean of their
+    ranks."""
     front = study.best_trials
     if not front:
         return []
@@ -344,7 +357,7 @@ def _write(choices: Sequence[Choice], style: Path, folder: Path) -> None:
 
 
 def recipe(choice: Choice, style: Path) -> str:
-    """What ``impasto train --recipe`` takes."""
+    """Write a recipe that ``impasto train --recipe`` takes."""
     loss = choice.loss
     knobs = {
         "loss_network": loss.loss_network,
@@ -357,7 +370,7 @@ def recipe(choice: Choice, style: Path) -> str:
     }
     if loss.weights:
         knobs["weights"] = loss.weights
-    # What JSON writes of texts, numbers and lists of texts is TOML as well.
+    # Texts, numbers and lists of texts look the same in JSON and in TOML.
     lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in knobs.items()]
     painting = json.dumps(os.path.realpath(style), ensure_ascii=False)
     return "\n".join(["[train]", *lines, "", "[[style]]", f"painting = {painting}", ""])

@@ -1,6 +1,6 @@
 """What makes a frozen dataclass a set of options: ranges, help, changes by name.
 
-Making one of these objects checks it: a value out of range is an
+Each object checks itself when it is made. A value out of range is an
 :class:`~impasto.errors.OptionError`.
 """
 
@@ -20,12 +20,12 @@ from impasto.errors import OptionError, did_you_mean
 from impasto.untrusted import Json as Json  # noqa: PLC0414 - others take it from here
 
 _MOST = 1 << 63
-"""What a whole number stays below: what seeds and sizes go to takes 64 bits."""
+"""Limit that a whole number stays below; seeds and sizes go to places that take 64 bits."""
 
 Side: TypeAlias = int | str
 """A side of a picture, in pixels or as a share such as ``50%``."""
 Stroke: TypeAlias = float | str
-"""A size of brush marks in proportion to the picture, or ``pixels``: fixed in those."""
+"""A size of brush marks in proportion to the picture; or ``pixels``, a size fixed in pixels."""
 
 Value = TypeVar("Value")
 Options = TypeVar("Options", bound="Checked")
@@ -42,9 +42,11 @@ def knob(
     before: Value | None = None,
     parse: Callable[[str], Value] | Callable[[str], float | str] | None = None,
 ) -> Value:
-    """A field of options: its default, what it does in one line, and what it may be. ``was`` is its
-    old name. ``before`` is the value at which all is as before it was added. ``parse`` reads a text
-    that a person types, where that is not plain."""
+    """Define a field of options: its default, what it does in one line, and its allowed values.
+
+    ``was`` is its old name. ``before`` is the value that changes nothing compared with the time
+    before the field existed. ``parse`` reads a text that a person types, where that is not plain.
+    """
     about = {
         **{"doc": doc, "low": low, "high": high, "choices": choices},
         **{"was": was, "before": before, "parse": parse},
@@ -102,7 +104,7 @@ class _Kind:
 
 
 def _shown(value: object) -> str:
-    """A value for a message, however long it is."""
+    """Shorten a value for a message, however long it is."""
     try:
         text = repr(value)
     except (ValueError, RecursionError):  # a number of thousands of digits; a list in itself
@@ -122,7 +124,7 @@ _KNOWN: dict[object, _Kind] = {
 
 
 def _kinds(options: type[Checked]) -> dict[str, _Kind]:
-    """The kind of each knob, by the type that its annotation means, however it is written."""
+    """Return the kind of each knob: the type that its annotation means, in any spelling."""
     if options not in _FOUND:
         hints = get_type_hints(options)
         _FOUND[options] = {
@@ -148,8 +150,10 @@ def _either(choices: tuple[str, ...]) -> str:
 
 
 def flattened(record: Mapping[str, Json], *inside: str) -> Iterator[tuple[str, Json]]:
-    """Names in words and values of a nested record, such as options or a card. A name that begins
-    with that of the record it stands in does not say it twice."""
+    """Give names in words, and values, of a nested record such as options or a card.
+
+    A name that begins with the name of the record around it does not repeat that name.
+    """
     for key, value in record.items():
         name = key.replace("_", " ")
         name = name.removeprefix(f"{inside[-1]} ") if inside else name
@@ -160,7 +164,7 @@ def flattened(record: Mapping[str, Json], *inside: str) -> Iterator[tuple[str, J
 
 
 def changed(options: Options, values: Mapping[str, object]) -> Options:
-    """``options`` with knobs replaced by name, those of options inside it too.
+    """Return ``options`` with knobs replaced by name, also those of options inside it.
 
     Several layers are a list, or a text with commas.
 
@@ -179,8 +183,10 @@ def current(
     values: Mapping[str, Value],
     on_renamed: Callable[[str, str], None] = lambda *_: None,
 ) -> dict[str, Value]:
-    """``values`` as :func:`changed` takes them, of a file that may be older: knobs have the names
-    that they have now. ``on_renamed`` is called with the old name and the new one.
+    """Update ``values`` of a file that may be older, for :func:`changed`: knobs get their new
+    names.
+
+    ``on_renamed`` is called with the old name and the new one.
 
     Raises:
         OptionError: a knob is given by both names.
@@ -189,9 +195,10 @@ def current(
 
 
 def current_record(options: Checked, record: Mapping[str, Json]) -> dict[str, Json]:
-    """A record that :func:`dataclasses.asdict` and JSON made of older options of this kind, brought
-    up to date: with the names that knobs have now, and with knobs that were added since. Options
-    inside it are treated alike. Whatever is no option is left as it is.
+    """Update a record that :func:`dataclasses.asdict` and JSON made of older options of this kind.
+
+    Knobs get the names that they have now. Knobs that were added since are filled in. Options
+    inside the record are treated alike. Anything that is no option stays as it is.
 
     Raises:
         OptionError: a knob is there by both names.
@@ -209,8 +216,10 @@ def current_record(options: Checked, record: Mapping[str, Json]) -> dict[str, Js
 
 
 def former(options: Checked) -> dict[str, Json]:
-    """``options`` as a record by the names that knobs had: hashes of records that are there
-    stay what they are."""
+    """Write ``options`` as a record by the old names of knobs.
+
+    So hashes of existing records stay what they are.
+    """
     return {
         each.metadata["was"] or each.name: former(value) if isinstance(value, Checked) else value
         for each in fields(options)
@@ -234,7 +243,7 @@ def _current(
 
 
 def _names(options: Checked) -> set[str]:
-    """What knobs can be changed by.
+    """Return the names by which knobs can be changed.
 
     Raises:
         TypeError: one name is of two knobs, or of a knob and of options that hold others.
@@ -251,7 +260,7 @@ def _knobs(options: Checked) -> Iterator[Field[Any]]:
 
 
 def _fields(options: Checked) -> Iterator[tuple[Field[Any], object]]:
-    """All fields with their values, and those of options that are such values."""
+    """Give all fields with their values, also those of options that are such values."""
     for each in fields(options):
         value = getattr(options, each.name)
         yield each, value
@@ -272,9 +281,9 @@ def _changed(options: Options, values: Mapping[str, object]) -> Options:
 
 
 def restored(kind: type[Options], record: object) -> Options:
-    """Options of ``kind`` from what :func:`dataclasses.asdict` and JSON made of them.
+    """Restore options of ``kind`` from what :func:`dataclasses.asdict` and JSON made of them.
 
-    Options that the record lacks are those by default.
+    Options that the record lacks get their defaults.
 
     Raises:
         OptionError: it has an option that does not exist here, or a value that is not allowed.
@@ -297,7 +306,7 @@ def restored(kind: type[Options], record: object) -> Options:
 
 
 def _several(value: object) -> object:
-    """A text with commas, or a list, as a tuple; what is neither is refused later."""
+    """Turn a text with commas, or a list, into a tuple; other values are refused later."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return tuple(value) if isinstance(value, list) else value

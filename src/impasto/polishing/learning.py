@@ -1,4 +1,5 @@
-"""The loop of a polish: it reads from top to bottom, whatever computes the steps."""
+"""The loop of a polish: it reads from top to bottom, and does not depend on what computes the
+steps."""
 
 from __future__ import annotations
 
@@ -43,14 +44,14 @@ Tell = Callable[[Progress, Weights], None]
 
 @dataclass(frozen=True)
 class Lesson:
-    """What is learnt from, and what computes it."""
+    """The photographs to learn from, and what computes the steps."""
 
     options: TrainOptions
     photographs: Photographs
     stepper: Stepper
 
     def step(self, weights: Weights, number: int) -> Step:
-        """The step of this number, from 0 on."""
+        """Compute the step of this number, from 0 on."""
         return self._compared(weights, self.photographs.crop(number), number)
 
     @cached_property
@@ -58,12 +59,12 @@ class Lesson:
         return self.photographs.middles()
 
     def validation(self, weights: Weights) -> float | None:
-        """The mean objective of photographs that are in no step; None without such."""
+        """Return the mean objective of photographs that are in no step; None without such."""
         steps = [self._compared(weights, each, n) for n, each in enumerate(self.held_out)]
         return float(np.mean([losses["total"] for losses, *_ in steps])) if steps else None
 
     def sample(self, weights: Weights, done: int) -> Pixels:
-        """A photograph above its painting."""
+        """Return a photograph above its painting."""
         shown = self.held_out[0] if self.held_out else self.photographs.crop(done)
         return np.concatenate([shown, self._compared(weights, shown, done)[2]])
 
@@ -77,12 +78,14 @@ class Lesson:
 def learn(
     lesson: Lesson, course: Course, begun: Weights, folder: Path, tell: Tell, cancel: CancelToken
 ) -> tuple[State, bool]:
-    """Take all steps, from ``begun`` or from where a stopped polish in ``folder`` was; the state
-    after the last one, and whether it was stopped before.
+    """Take all steps, from ``begun`` or from where a stopped polish in ``folder`` was.
+
+    Returns:
+        The state after the last step, and whether the polish was stopped before the end.
 
     Raises:
-        TrainingError: a loss that is not a number, which is not learnt of; what had been learnt
-            stays on disk. Or another process learns there, or another polish was stopped there.
+        TrainingError: a loss is not a number; what was learnt before stays on disk. Or another
+            process learns there, or another polish was stopped there.
     """
     work = folder / WORK
     with kept_steps.alone(work):
@@ -120,7 +123,7 @@ def _resumed(course: Course, begun: Weights, work: Path, tell: Tell) -> State:
 
 
 def _limited(losses: Mapping[str, float], gradients: Weights, number: int) -> Weights:
-    """The gradients, none of which is so large that it undoes what was learnt.
+    """Return the gradients, limited so that none undoes what was learnt.
 
     Raises:
         TrainingError: they, or a loss, are no numbers.
@@ -144,7 +147,7 @@ def _validated(lesson: Lesson, weights: Weights) -> dict[str, float]:
 
 
 def _keep(lesson: Lesson, course: Course, now: State, folder: Path, log: Log) -> None:
-    """Write the state and a sample to look at; where matplotlib is there, curves of the losses."""
+    """Write the state and a sample to look at; with matplotlib also curves of the losses."""
     work = folder / WORK
     state.save(work, now, course)
     sample = from_array(lesson.sample(now.weights, now.step)).encode("PNG")

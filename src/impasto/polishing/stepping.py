@@ -1,8 +1,8 @@
 """What a step of the polish computes, and how the core computes it.
 
-A :class:`Stepper` knows the painting and the weights of the losses; it is given the network's
-weights and a photograph. There are two: :class:`GraphStepper`, which runs the graph that came with
-impasto (:mod:`impasto.catalog.step`), and that of :mod:`impasto.studio.training.stepper`, in torch.
+A :class:`Stepper` knows the painting and the weights of the losses. It gets the network's weights
+and a photograph. There are two. :class:`GraphStepper` runs the graph that comes with impasto
+(:mod:`impasto.catalog.step`). The stepper of :mod:`impasto.studio.training.stepper` uses torch.
 """
 
 from __future__ import annotations
@@ -25,25 +25,30 @@ if TYPE_CHECKING:
     Levels = NDArray[np.int16]
 
 _GRADIENT = "gradient."
-"""Begins the names of the gradients that the graph gives."""
+"""The beginning of the names of the gradients that the graph gives."""
 _PAINTED = "painted"
 
 
 Step: TypeAlias = "tuple[Mapping[str, float], Weights, Pixels]"
-"""What came of one photograph: the losses, ``total``, ``content``, ``style``, ``tv``, ``tone`` and
-each layer's own; the gradients of ``total`` by the names of the weights; and the painting,
-``(H, W, 3)``."""
+"""The result for one photograph: losses, gradients, and the painting.
+
+The losses are ``total``, ``content``, ``style``, ``tv``, ``tone`` and each layer's own. The
+gradients are those of ``total``, by the names of the weights. The painting is ``(H, W, 3)``.
+"""
 
 
 class Stepper(Protocol):
     """Computes steps for one painting."""
 
     versions: Mapping[str, str]
-    """Of the libraries that it computes with, for the card."""
+    """Versions of the libraries that it computes with, for the card."""
 
     def __call__(self, weights: Weights, photograph: Pixels, grain: Levels) -> Step:
-        """Paint ``(H, W, 3)`` bytes with ``(H, W)`` levels of grain over them, and compare with
-        the photograph without. The network's stride divides the sides.
+        """Paint a photograph with grain, and compare the painting with the photograph without
+        grain.
+
+        ``photograph`` is ``(H, W, 3)`` bytes, ``grain`` ``(H, W)`` levels that are added. The
+        network's stride divides the sides.
 
         Raises:
             DeviceError: it fails.
@@ -51,7 +56,7 @@ class Stepper(Protocol):
 
 
 class GraphStepper:
-    """With onnxruntime. ``painting`` is ``(H, W, 3)`` bytes, as it is to be seen.
+    """A stepper with onnxruntime. ``painting`` is ``(H, W, 3)`` bytes, as the network shall see it.
 
     Raises:
         StyleError: a file that came with impasto is missing or damaged.

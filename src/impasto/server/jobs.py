@@ -1,8 +1,8 @@
 """Long work, kept where a restart does not forget it: in SQLite, or in Redis for several machines.
 
-huey's storages hold the queue and the jobs, the same in either place. Each job has a record, and
-beside it its progress and marks that are set once. ``parts.py`` has its pictures and films. A
-record is written only by who has set the mark for it, so nobody needs a lock.
+huey's storages hold the queue and the jobs, the same in either place. Each job has a record. Beside
+it are its progress, and marks that are set once. ``parts.py`` has its pictures and films. Only the
+process that has set the mark for a record writes it, so nobody needs a lock.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from impasto.server.records import Job, State
 _log = logging.getLogger("impasto.server")
 
 LOST = 10.0
-"""Seconds without a sign of life after which a job's worker is taken for dead."""
+"""Seconds without a sign of life after which a job's worker counts as dead."""
 _ATTEMPTS = 3
 _BETTERED = ("optimize", "polish")
 _STRAY = 600.0
-"""Seconds after which what belongs to no job is deleted: whoever wrote it is dead."""
+"""Seconds after which data that belongs to no job is deleted; its writer is dead."""
 _SAID = 1000
-"""Damaged records that are told of, each once."""
+"""Most damaged records that are reported, each once."""
 _MARKS = ("preview", "progress", "beat", "cancel", "stop")
 _MADE = ("result", "style")
 
@@ -62,8 +62,9 @@ class Jobs:
     # What clients do.
 
     def submit(self, job: Job, **sent: BinaryIO) -> Job:
-        """Queue a job with what was ``sent`` for it, an ``image`` at least; it has an identifier
-        that cannot be guessed.
+        """Queue a job with the files that were ``sent`` for it, an ``image`` at least.
+
+        The job has an identifier that nobody can guess.
 
         Raises:
             Refusal: too many are waiting.
@@ -88,7 +89,11 @@ class Jobs:
         return job
 
     def get(self, id: str) -> Job:
-        """Raises Refusal (404) where there is none, or none any more."""
+        """Return the job of an identifier.
+
+        Raises:
+            Refusal: there is none, or none any more (404).
+        """
         data = self._records.peek_data(id)
         job = None if data is EmptyData else self._read(id, data)
         if job is None or self._expired(job):
@@ -100,12 +105,12 @@ class Jobs:
         return job
 
     def all(self) -> list[Job]:
-        """All jobs, the oldest first. What is no record of a job is left out, and said once."""
+        """Return all jobs, the oldest first. Damaged records are left out, and reported once."""
         read = (self._read(id, data) for id, data in self._records.result_items().items())
         return sorted((job for job in read if job), key=lambda job: job.created)
 
     def status(self, job: Job) -> dict[str, Json]:
-        """A job as clients see it."""
+        """Return a job as clients see it."""
         told = records.told(self._marks.peek_data(f"{job.id}/progress"))
         shown, about = told.shown, told.model_dump(exclude={"shown"})
         end, path = job.ended or time.time(), f"/v1/jobs/{job.id}"
@@ -137,7 +142,7 @@ class Jobs:
         return job
 
     def stop(self, id: str) -> Job:
-        """Have a job that gets better and better end with the best so far.
+        """End a job that improves step by step, with the best result so far.
 
         Raises:
             Refusal: it is of another kind (409).
@@ -153,7 +158,11 @@ class Jobs:
         return job
 
     def result(self, job: Job, name: str = "result") -> JobPart:
-        """Raises Refusal where the job has none: not yet (409), or not any more (410)."""
+        """Return a part of a job's result.
+
+        Raises:
+            Refusal: the job has none yet (409), or none any more (410).
+        """
         if job.state != "done":
             ended = job.state if job.final else f"still {job.state}"
             raise Refusal(HTTPStatus.CONFLICT, f"the job is {ended}", hint=f"GET /v1/jobs/{job.id}")
@@ -162,7 +171,7 @@ class Jobs:
     # What workers do.
 
     def take(self) -> Job | None:
-        """The next job, which is this worker's from now on; None if there is none."""
+        """Take the next job, which is this worker's from now on; None if there is none."""
         data = self._records.dequeue()
         if data is None:
             return None
@@ -176,8 +185,10 @@ class Jobs:
         return None
 
     def part(self, id: str, name: str) -> JobPart:
-        """What is kept of a job: ``image``, ``mask``, ``painting``, the paintings of its style,
-        ``result``, and the ``style`` that was learnt.
+        """Return a part of a job.
+
+        The parts are ``image``, ``mask``, ``painting``, the paintings of its style, ``result``, and
+        the ``style`` that was learnt.
 
         Raises:
             Refusal: it is not there (410).
@@ -187,7 +198,7 @@ class Jobs:
         raise _gone(name)
 
     def keep(self, id: str, name: str, file: BinaryIO) -> int:
-        """Keep a part, whole or not at all; its size in bytes."""
+        """Store a part, whole or not at all; return its size in bytes."""
         return self._parts.put(id, name, file)
 
     def mark(self, id: str, name: str, data: bytes) -> None:
@@ -195,7 +206,11 @@ class Jobs:
         self._marks.put_data(f"{id}/{name}", data)
 
     def preview(self, id: str) -> bytes:
-        """Raises Refusal (410) where there is none."""
+        """Return the preview of a job.
+
+        Raises:
+            Refusal: there is none (410).
+        """
         data = self._marks.peek_data(f"{id}/preview")
         if data is EmptyData:
             raise _gone("preview")
@@ -206,8 +221,11 @@ class Jobs:
         self.mark(job.id, "beat", repr(time.time()).encode())
 
     def owns(self, job: Job) -> bool:
-        """Whether it is still its worker's: not once that was silent for so long that another one
-        does the job, nor when it is over."""
+        """Say whether a job still belongs to its worker.
+
+        It does not when it is over. Nor does it when the worker was silent for so long that another
+        one took the job.
+        """
         data = self._records.peek_data(job.id)
         now = None if data is EmptyData else self._read(job.id, data)
         return now is not None and (now.state, now.attempt) == ("running", job.attempt)
@@ -216,17 +234,17 @@ class Jobs:
         return bool(self._marks.has_data_for_key(f"{id}/cancel"))
 
     def stopped(self, id: str) -> bool:
-        """Whether it shall end with the best so far."""
+        """Say whether a job shall end with the best result so far."""
         return bool(self._marks.has_data_for_key(f"{id}/stop"))
 
     def release(self, job: Job) -> None:
-        """Give back what this worker has taken and cannot do."""
+        """Give back a job that this worker has taken and cannot do."""
         self._put(replace(job, state="queued", started=0.0))
         self._marks.delete_data(_claim(job))
         self._records.enqueue(job.id.encode())
 
     def again(self, job: Job) -> None:
-        """Back into the queue, as what did it is dead; not for ever."""
+        """Put a job back into the queue because its worker is dead; not without end."""
         job = replace(job, state="queued", attempt=job.attempt + 1, started=0.0)
         if job.attempt < _ATTEMPTS:
             self._put(job)
@@ -247,8 +265,7 @@ class Jobs:
         error: Mapping[str, JsonValue] | None = None,
         notes: Iterable[str] = (),
     ) -> Job:
-        """Write how a job ended; of what belongs to it, only what one that is done has made
-        stays."""
+        """Write how a job ended. Only the results of a finished job stay."""
         job = replace(
             job, state=state, ended=time.time(), media_type=media_type, bytes=bytes, error=error,
             notes=(*job.notes, *notes),
@@ -259,8 +276,10 @@ class Jobs:
         return job
 
     def tidy(self) -> None:
-        """Bring back jobs whose workers died; drop results that are old, or too many, and what
-        belongs to no job."""
+        """Bring back jobs whose workers died, and delete what nobody needs.
+
+        That is results that are old or too many, and data that belongs to no job.
+        """
         places = self._waiting.since()  # first: whoever is missing in it has never been there
         kept, jobs = 0, self.all()
         self._sweep({job.id for job in jobs})
@@ -282,7 +301,7 @@ class Jobs:
     # What all need.
 
     def _claims(self, job: Job) -> bool:
-        """Whether this call is the first to want the job in this attempt."""
+        """Say whether this call is the first to want the job in this attempt."""
         return bool(self._marks.put_if_empty(_claim(job), b"1"))
 
     def _taken(self, job: Job) -> bool:
@@ -319,8 +338,12 @@ class Jobs:
             self._marks.delete_data(f"{job.id}/{name}")
 
     def _count(self, jobs: list[Job], places: Mapping[str, float]) -> None:
-        """Give each job that is not over its place, and take those of others: a process has died
-        between two steps, or was of a version that gave none."""
+        """Give each job that is not over its place in the count, and remove the places of other
+        jobs.
+
+        The two differ where a process died between two steps, or where an older version gave no
+        places.
+        """
         active, over = ({job.id for job in jobs if job.final is final} for final in (False, True))
         for id, since in places.items():
             if id in over or (id not in active and time.time() - since > _STRAY):
@@ -329,8 +352,11 @@ class Jobs:
             self._waiting.enter(id, math.inf)
 
     def _sweep(self, known: set[str]) -> None:
-        """Delete what has belonged to no job for a while; not at once, as the record of a job
-        is written when all that was sent for it is kept."""
+        """Delete data that has belonged to no job for a while.
+
+        It is not deleted at once. A job's record is written only when all that was sent for it is
+        stored.
+        """
         now = time.monotonic()
         self._strays = {id: self._strays.get(id, now) for id in self._parts.ids() - known}
         for id, since in self._strays.items():

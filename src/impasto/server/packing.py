@@ -1,7 +1,7 @@
-"""A style's folder as one zip file: what a polish gives, and what may be sent for a style again.
+"""A style's folder as one zip file: the result of a polish, which a client may also send back.
 
-Of one that is sent, only numbers are used: they are put into the template that came with
-impasto, so that no client chooses which network runs.
+Only numbers are used of a file that a client sends. They go into the template that came with
+impasto. So no client chooses which network runs.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from impasto.inference import network
 
 _MARK = b"PK\x03\x04"
 _LARGEST = {CARD: 2**18, FILE: 2**22}
-"""Bytes of the files that are read; one has a tenth of that."""
+"""Most bytes of the files that are read; usual ones have a tenth of that."""
 _WHOLE = 2**23
-"""Bytes of a zip file, which bound what it may list."""
+"""Most bytes of a zip file; this also limits what it may list."""
 _HINT = "send the zip file that a polish gave"
 _BROKEN = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError)
 
 
 def is_packed(data: bytes) -> bool:
-    """Whether a file that begins so may be a style's zip file."""
+    """Say whether a file that begins so may be a style's zip file."""
     return data.startswith(_MARK)
 
 
 def packed(folder: Path) -> bytes:
-    """A style's folder as a zip file, which unpacks to a folder of its name."""
+    """Pack a style's folder as a zip file, which unpacks to a folder of its name."""
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder.iterdir()):
@@ -44,7 +44,7 @@ def packed(folder: Path) -> bytes:
 
 
 def unpacked(data: bytes) -> Style:
-    """The style in a zip file.
+    """Read the style in a zip file.
 
     Raises:
         StyleError: it holds none, is damaged, or holds one of another network.
@@ -71,7 +71,7 @@ def unpacked(data: bytes) -> Style:
 
 
 def _file(archive: zipfile.ZipFile, name: str) -> bytes:
-    """A file of an archive, whatever folder it is in; no more is unpacked than it may have."""
+    """Read a file of an archive, in whatever folder it is; unpack no more than it may have."""
     found = next((each for each in archive.infolist() if _name(each) == name), None)
     if found is None or found.file_size > _LARGEST[name]:
         raise StyleError(f"the zip file holds no {name} of a style", hint=_HINT)

@@ -1,8 +1,7 @@
-"""Processes that paint while a client waits, and who waits for them.
+"""Processes that paint while a client waits, and the clients that wait.
 
-Several
-processes of few threads paint more in a second than one of many, and one decodes or
-encodes while the network of another runs.
+Several processes of few threads paint more in a second than one of many. One decodes or encodes
+while the network of another runs.
 """
 
 from __future__ import annotations
@@ -32,16 +31,16 @@ _START = 600.0
 """Seconds that a process has to start and to paint for the first time."""
 
 _PAUSE, _LONGEST_PAUSE = 1.0, 60.0
-"""Seconds before that is tried again, at first and at most."""
+"""Seconds before the next try, at first and at most."""
 
 
 class Painters:
-    """Some processes that paint, and the clients that wait for them, as many as may."""
+    """Some processes that paint, and the clients that wait for them, up to a limit."""
 
     def __init__(self, options: ServeOptions) -> None:
         cores = devices.threads()
         count = options.painters or (cores if cores < 4 else max(2, cores // 4))
-        # More threads than cores in all: who comes alone is painted for by more of them.
+        # More threads than cores in all, so that a client who comes alone gets more of them.
         threads = min(cores, 2 * max(1, cores // count))
         self.waiting = 0
         self.ready = False
@@ -49,7 +48,8 @@ class Painters:
         self._options = options
         self._seconds = 0.3  # that a picture has taken of late
         self._painters = [Painter(options, threads) for _ in range(count)]
-        # The last one to be free is taken first: who comes again finds there what it has loaded.
+        # The process that became free last is taken first. A returning client finds there what it
+        # has loaded.
         self._free: asyncio.Queue[Painter] = asyncio.LifoQueue()
         for painter in self._painters:
             self._free.put_nowait(painter)
@@ -61,8 +61,8 @@ class Painters:
     async def paint(self, order: Order) -> PaintedFile:
         """Paint as soon as a process is free.
 
-        A painting whose client has gone is finished all the same: to kill and replace its
-        process for each preview that nobody waits for would cost more.
+        A painting is finished even when its client has gone. To kill and replace a process for each
+        unwanted preview would cost more.
 
         Raises:
             Refusal: too many wait, or the deadline has passed.
@@ -125,8 +125,8 @@ class Painters:
     async def warm(self) -> None:
         """Paint something in each process, so that no client waits for their start.
 
-        If they cannot, that is their ``trouble``, until something is painted after all; it is
-        tried again and again, ever more seldom.
+        If they cannot, that is their ``trouble`` until something is painted after all. It is tried
+        again and again, with ever longer pauses.
         """
         style = next(iter(catalog.bundled()))
         order = Order(Picture(np.zeros((64, 64, 3), np.uint8)).encode(), style)
@@ -139,7 +139,7 @@ class Painters:
         self.trouble, self.ready = None, True
 
     async def _cold(self, order: Order) -> Exception | None:
-        """Why one of the processes does not paint, if one does not."""
+        """Return why one of the processes does not paint; None if all do."""
 
         async def paint() -> None:
             painter = await self._free.get()
@@ -155,6 +155,6 @@ class Painters:
 
 
 def _looked_at(future: asyncio.Future[PaintedFile]) -> None:
-    """What has gone wrong while nobody waited any more is no matter of the log."""
+    """Take an error that nobody waits for any more, so that it does not reach the log."""
     if not future.cancelled():
         future.exception()

@@ -1,7 +1,7 @@
-"""What is sent and made of jobs: pictures and films, as files of one machine or in a Redis.
+"""Files that are sent for jobs or made by them: pictures and films, on one machine or in a Redis.
 
-They may be larger than memory, and than what a value of a database may be. So they come and
-go in pieces, and each is there whole or not at all.
+They may be larger than memory, and larger than a value of a database. So they come and go in
+pieces. Each is there whole or not at all.
 """
 
 from __future__ import annotations
@@ -23,29 +23,39 @@ from impasto.files import atomic
 from impasto.server.problems import Refusal
 
 PIECE = 262_144
-"""Bytes in one value of a Redis, and of a file in memory at a time: so much of a result waits for
-each client that reads it."""
+"""Bytes in one value of a Redis, and bytes of a file in memory at a time.
+
+So much of a result waits for each client that reads it.
+"""
 _FORMER_PIECE = 8_000_000
-"""Of the version that did not note it."""
+"""The same in the version that did not store it."""
 
 
 class FolderError(Exception):
-    """The disk does not take what is to be kept."""
+    """The disk does not take what is to be stored."""
 
 
 @dataclass(frozen=True)
 class JobPart:
-    """Something that is kept: its size in bytes, and how to get those from one place to another."""
+    """Something that is stored: its size in bytes, and a way to read its bytes in a range."""
 
     size: int
     between: Callable[[int, int], Iterator[bytes]]
 
     def pieces(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """Raises: Refusal: it is deleted meanwhile."""
+        """Give its pieces.
+
+        Raises:
+            Refusal: it is deleted meanwhile.
+        """
         return self.between(start, self.size if stop is None else stop)
 
     def read(self) -> bytes:
-        """Raises: Refusal: it is deleted meanwhile."""
+        """Read all of it.
+
+        Raises:
+            Refusal: it is deleted meanwhile.
+        """
         return b"".join(self.pieces())
 
     def save(self, path: Path) -> None:
@@ -58,26 +68,31 @@ class Parts(Protocol):
     """A place for the parts of all jobs, each by the job's identifier and a name."""
 
     def put(self, id: str, name: str, source: BinaryIO) -> int:
-        """Keep all that is in a file; its size in bytes."""
+        """Store all that is in a file; return its size in bytes."""
 
     def find(self, id: str, name: str) -> JobPart | None: ...
 
     def clear(self, id: str, *, but: Collection[str] = ()) -> None:
-        """Delete what is kept of a job, also what was never whole, except what has these names."""
+        """Delete what is stored of a job, also incomplete parts, except parts with the names in
+        ``but``."""
 
     def ids(self) -> set[str]:
-        """Jobs of which there is anything."""
+        """Return the jobs of which anything is stored."""
 
 
 class Folder:
-    """Of one machine: a file for each part, in a folder for each job."""
+    """Parts on one machine: a file for each part, in a folder for each job."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(mode=0o700, exist_ok=True)  # others' photographs
 
     def put(self, id: str, name: str, source: BinaryIO) -> int:
-        """Raises: FolderError: the disk is full, or does not let it be written."""
+        """Store all that is in a file; return its size in bytes.
+
+        Raises:
+            FolderError: the disk is full, or does not let the part be written.
+        """
         path = self._folder / id / name
         try:
             atomic.write(path, source, overwrite=True)
@@ -116,7 +131,7 @@ def _pieces(path: Path, start: int, stop: int) -> Iterator[bytes]:
 
 
 class Chunks:
-    """Of several machines: a hash of a Redis for each job, with a field for each piece.
+    """Parts for several machines: a hash of a Redis for each job, with a field for each piece.
 
     A part is there once the field of its name says which pieces it has.
     """
@@ -165,7 +180,8 @@ def _gone() -> Refusal:
 
 
 def _index(data: bytes | None) -> tuple[str, int, int, int] | None:
-    """Of a part in a Redis: mark and number of its pieces, its size, and that of each piece."""
+    """Read the index of a part in a Redis: mark and number of its pieces, its size, size of a
+    piece."""
     try:
         return _INDEX.validate_json(data or b"")
     except ValueError:

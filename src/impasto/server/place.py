@@ -1,4 +1,4 @@
-"""Where jobs are kept: in a folder with SQLite, or in a Redis for several machines."""
+"""The place of jobs: a folder with SQLite, or a Redis for several machines."""
 
 from __future__ import annotations
 
@@ -30,17 +30,20 @@ _log = logging.getLogger("impasto.server")
 _SERVED = ("redis://", "rediss://", "unix://")
 _FILE = "unix://"
 _ANSWERS = 8.0
-"""Seconds in which a Redis has to answer, and to take a piece of a film: fewer than those after
-which a worker that is silent has lost its job (:data:`impasto.server.jobs.LOST`)."""
+"""Seconds in which a Redis has to answer, and to take a piece of a film.
+
+They are fewer than :data:`impasto.server.jobs.LOST`, after which a silent worker has lost its job.
+"""
 _TRIES = 3
-"""More, where a connection was closed; a server that closes all may close the next one, too."""
+"""Further tries, where a connection was closed; a server that closes all may close the next, too.
+"""
 _DATABASE, _PARTS = "jobs.sqlite", "parts"
 _OURS = re.compile(rf"{_PARTS}|{re.escape(_DATABASE)}(-\w+)?")
 
 
 @dataclass(frozen=True)
 class Place:
-    """``records`` has the queue too; ``marks`` what is small, and ``parts`` what is large."""
+    """A place. ``records`` also has the queue, ``marks`` has small things, ``parts`` large ones."""
 
     records: BaseStorage
     marks: BaseStorage
@@ -54,7 +57,7 @@ class Place:
 
 
 def opened(options: ServeOptions) -> Place:
-    """The place that the options name.
+    """Open the place that the options name.
 
     Raises:
         DeviceError: it cannot be used.
@@ -63,7 +66,7 @@ def opened(options: ServeOptions) -> Place:
 
 
 def _redis(address: str) -> Place:
-    """No message names the address: there is a password in it."""
+    """Connect to a Redis. No message names the address, because it may hold a password."""
     if not address.startswith(_SERVED):
         raise DeviceError("--redis is not the address of a Redis", hint="redis://HOST:6379/0")
     try:
@@ -83,8 +86,10 @@ def _redis(address: str) -> Place:
 
 
 def _pool(address: str) -> redis.ConnectionPool:
-    """Connections that wait for an answer, but not for ever: where the network is down, none
-    comes. One that the server has closed is opened again at once."""
+    """Make connections that wait for an answer, but not for ever: a dead network never answers.
+
+    A connection that the server has closed is opened again at once.
+    """
     import redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
@@ -97,8 +102,10 @@ def _pool(address: str) -> redis.ConnectionPool:
 
 
 def _why(error: Exception) -> str:
-    """Without the address, in whose wrong parts a password may be: what the system says, or the
-    server."""
+    """Return what the system or the server says, without the address.
+
+    Wrong parts of an address may hold a password.
+    """
     cause: BaseException | None = error
     while cause and not (isinstance(cause, OSError) and cause.strerror):
         cause = cause.__cause__ or cause.__context__
@@ -135,7 +142,7 @@ def _unusable(where: str, why: str, hint: str = "") -> DeviceError:
 
 
 def _require_private(folder: Path) -> None:
-    """Have nobody else look into a folder: at once if there is nothing in it but ours.
+    """Close a folder to other users; at once if nothing but our files is in it.
 
     Raises:
         DeviceError: it is another user's, or there is something else in it.
@@ -156,7 +163,11 @@ def _require_private(folder: Path) -> None:
 
 
 def require_temporary() -> None:
-    """Raises: DeviceError: there is no folder for what is large and lies there for a moment."""
+    """Check that there is a folder for large temporary files.
+
+    Raises:
+        DeviceError: there is none.
+    """
     try:
         tempfile.gettempdir()
     except OSError as error:
@@ -167,7 +178,7 @@ def require_temporary() -> None:
 
 
 def unreachable(options: ServeOptions) -> list[type[Exception]]:
-    """What is raised where the jobs are kept, when that cannot be reached."""
+    """Return the exceptions that the place raises when it cannot be reached."""
     if not options.redis:
         return [sqlite3.Error, FolderError]
     import redis

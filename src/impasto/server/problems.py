@@ -15,9 +15,9 @@ from impasto.errors import ImpastoError
 
 MEDIA_TYPE = "application/problem+json"
 _PLACE = re.compile(r"(?<!\S)(?:/|[A-Za-z]:\\)\S*[/\\](?=[^/\\\s])")
-"""The folder before a file's name, which is nobody's business."""
+"""The folder before a file's name, which clients must not see."""
 _FOLDER = re.compile(r"(?<![^\s'\"(])(?:/(?!v1/|docs\b)|[A-Za-z]:\\)[^\s,'\")]*")
-"""A place of the machine in a hint, and no route."""
+"""A path of the machine in a hint, but no route of the service."""
 
 
 class Refusal(ImpastoError):  # noqa: N818 - not a fault
@@ -32,7 +32,8 @@ class Refusal(ImpastoError):  # noqa: N818 - not a fault
 
 
 def problem(error: ImpastoError) -> dict[str, JsonValue]:
-    """``code`` is the class of the error, as the command line's ``--json`` names it."""
+    """Write an error as a problem; ``code`` is its class, as the command line's ``--json`` names
+    it."""
     status = _status(error)
     title = status.phrase
     code = title.replace(" ", "") if isinstance(error, Refusal) else type(error).__name__
@@ -47,23 +48,23 @@ def problem(error: ImpastoError) -> dict[str, JsonValue]:
 
 
 def _encodable(text: str) -> str:
-    """Without halves of characters, which a client may send and nobody can be sent."""
+    """Remove halves of characters, which a client may send and no answer can hold."""
     return text.encode("utf-8", "replace").decode()
 
 
 def _status(error: ImpastoError) -> HTTPStatus:
-    """What HTTP has for it; 499 is no status that a client knows."""
+    """Return the HTTP status of an error; clients do not know 499."""
     return HTTPStatus(error.http_status) if error.http_status != 499 else HTTPStatus.GONE
 
 
 def answer(error: ImpastoError) -> JSONResponse:
-    """The response for an error."""
+    """Make the response for an error."""
     headers = getattr(error, "headers", {})
     return JSONResponse(problem(error), _status(error), headers=headers, media_type=MEDIA_TYPE)
 
 
 def from_http(error: HTTPException) -> ImpastoError:
-    """The framework's own errors, such as an address that is not there."""
+    """Translate the framework's own errors, such as an unknown address."""
     status = HTTPStatus(error.status_code)
     refusal = Refusal(status, str(error.detail).lower(), hint="GET /docs says what is there")
     refusal.headers = dict(error.headers or {})
@@ -71,25 +72,27 @@ def from_http(error: HTTPException) -> ImpastoError:
 
 
 def from_validation(error: RequestValidationError | ValidationError) -> ImpastoError:
-    """Fields that are missing, unknown or out of range, all in one sentence."""
+    """Translate fields that are missing, unknown or out of range into one sentence."""
     faults = (f"{_field(each['loc'])}: {each['msg']}" for each in error.errors())
     return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(faults), hint="see GET /docs")
 
 
 def _field(place: tuple[int | str, ...]) -> str:
-    """A field's name, without where in the request it stood."""
+    """Return a field's name, without its place in the request."""
     return ".".join(str(part) for part in place if part not in ("query", "body", "path"))
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NOTHING_LEFT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOBUFS)
 _AGAIN = 5
-"""Seconds after which a client may ask again where the machine had nothing to give."""
+"""Seconds after which a client may ask again when the machine was full."""
 
 
 def from_system(error: BaseException) -> Refusal | None:
-    """The refusal for an error that means that the machine has nothing left to give: memory, a
-    thread, a process, a file, room on the disk."""
+    """Return the refusal for an error that means that the machine has nothing left.
+
+    That may be memory, a thread, a process, a file, or room on the disk.
+    """
     number = error.errno if isinstance(error, OSError) else None
     if number in _FULL:
         what, hint = "the disk of the service is full", "make room on it"

@@ -21,7 +21,7 @@ _STYLE = "style"
 _FILES = styles.MOST + 2
 
 Fields: TypeAlias = dict[str, Any]
-"""Of a request, by name: as they were sent, or of the kinds that a model says."""
+"""The fields of a request, by name: as they were sent, or in the types of a model."""
 
 
 @asynccontextmanager
@@ -32,12 +32,14 @@ async def received(
     needs: str = "image",
     in_address: bool = False,
 ) -> AsyncIterator[tuple[dict[str, BinaryIO], Fields]]:
-    """The files of a request, of which it takes these ``names`` and ``needs`` one; and its
-    fields as they were sent, by their names with ``_``. Fields may stand ``in_address``, and then
-    the body may be the picture itself. Paintings, which are files called ``style``, get the names
-    that :func:`impasto.server.styles.part` gives.
+    """Read the files and fields of a request.
 
-    What is large lies on the disk while it is looked at, not in memory.
+    Only files with these ``names`` are taken, and ``needs`` names one that must be there. Fields
+    come as they were sent, by their names with ``_``. They may stand ``in_address``; then the body
+    may be the picture itself. Paintings are files called ``style``. They get the names that
+    :func:`impasto.server.styles.part` gives.
+
+    Large files lie on the disk meanwhile, not in memory.
 
     Raises:
         OptionError: a field is given twice, or stands where it may not.
@@ -54,7 +56,7 @@ async def received(
             files, others = _named(form.multi_items(), names)
             yield _with(needs, files), fields | others
     elif in_address and kind != "application/json":
-        # Whatever else it says: curl --data-binary says that a picture is a form.
+        # Any other type counts as a picture: curl --data-binary says that a picture is a form.
         yield _with(needs, {"image": BytesIO(await request.body())}), fields
     else:
         raise Refusal(
@@ -79,8 +81,10 @@ async def _form(request: Request) -> AsyncIterator[FormData]:
 def _named(
     pairs: Iterable[tuple[str, Any]], names: Collection[str] = ()
 ) -> tuple[dict[str, BinaryIO], Fields]:
-    """Files, which may have these names, and fields, by name; the command line's names, with
-    ``-``, are taken as well."""
+    """Split pairs into files and fields, by name. Only files with these names are taken.
+
+    The command line's names, with ``-``, are taken as well.
+    """
     files: dict[str, BinaryIO] = {}
     fields: Fields = {}
     for spelt, value in pairs:
@@ -110,7 +114,7 @@ def _with(name: str, files: dict[str, BinaryIO]) -> dict[str, BinaryIO]:
 
 
 def head(file: BinaryIO) -> bytes:
-    """What a file begins with, which says what it is; it is left at its start."""
+    """Return the beginning of a file, which shows its kind; leave the file at its start."""
     beginning = file.read(_HEAD)
     file.seek(0)
     return beginning

@@ -36,8 +36,11 @@ _TAKEN = (
     *("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"),
     *("ort.jspi.min.mjs", "ort-wasm-simd-threaded.jspi.mjs", "ort-wasm-simd-threaded.jspi.wasm"),
 )
-"""For WebAssembly alone, and the same with WebGPU, of which a browser loads one. Of the builds
-with WebGPU it is the smaller; it needs promises in WebAssembly (JSPI), which the page asks for."""
+"""The files of the runtime: one build for WebAssembly alone, one with WebGPU.
+
+A browser loads one of them. This build with WebGPU is the smallest. It needs promises in
+WebAssembly (JSPI), which the page checks for.
+"""
 _TIMEOUT = 60
 _LARGEST = 100_000_000
 
@@ -50,11 +53,11 @@ def export(
 ) -> Path:
     """Write the page, the networks of ``styles`` and a runtime for them into a folder.
 
-    Any web server can serve it; browsers run no modules from files. ``archive`` is the npm
-    package of the runtime, if it shall not be downloaded; it is verified either way.
+    Any web server can serve it. Browsers run no modules from files. ``archive`` is the npm package
+    of the runtime, if it shall not be downloaded. It is verified either way.
 
     Raises:
-        OptionError: the runtime cannot be had, or it is not what it should be.
+        OptionError: the runtime cannot be downloaded, or it is not what it should be.
         OutputError: the folder has something in it, or cannot be written.
     """
     if folder.exists() and not overwrite and (not folder.is_dir() or any(folder.iterdir())):
@@ -92,8 +95,11 @@ def _files(styles: Sequence[Style], archive: Path | None) -> Iterator[tuple[str,
 
 
 def _paintings() -> tuple[dict[str, Json], list[tuple[str, bytes]]]:
-    """How a browser makes a painting's network, and the files for it: the hypernetwork, and a
-    template of floats, whose weights stand at known places in its file."""
+    """Describe how a browser makes a painting's network, and return the files that it needs.
+
+    They are the hypernetwork and a template of floats. The template's weights stand at known places
+    in its file.
+    """
     maker = hypernetwork.bundled()
     whole = maker.network().encoded()
     marks = np.random.default_rng(0)
@@ -124,13 +130,13 @@ def _paintings() -> tuple[dict[str, Json], list[tuple[str, bytes]]]:
 
 
 def _card(maker: Hypernetwork) -> Card:
-    """Of a style that the page makes, which fills in what is the painting's."""
+    """Make the card of a style that the page makes; the page fills in the painting's part."""
     made_by = Prediction(maker.card.name, maker.card.model.sha256, 1.0, ())
     return replace(painted.card_of(maker, "painting", "painting"), prediction=made_by)
 
 
 def style_info(style: Style, preview: str) -> dict[str, Json]:
-    """A style as the page, and every client, gets it."""
+    """Describe a style for the page, and for every client."""
     artwork = style.card.artwork
     return {
         "name": style.name,
@@ -144,12 +150,12 @@ def style_info(style: Style, preview: str) -> dict[str, Json]:
 
 
 def paintings_info() -> dict[str, Json]:
-    """Of the networks that are made of paintings, so that a page knows what they blend with."""
+    """Describe the networks made of paintings, so that a page knows what they blend with."""
     return {"parameters": hypernetwork.bundled().card.network.parameters}
 
 
 def _with_policy(page: str) -> str:
-    """A service sends this as a header; a folder has to say it itself."""
+    """Add the policy to a page. A service sends it as a header; a folder has to say it itself."""
     page, count = re.subn(r"<!-- The server sends.*?-->", _META, page, count=1, flags=re.DOTALL)
     assert count == 1
     return page

@@ -1,4 +1,4 @@
-"""Doing jobs: one at a time, each in a process of its own that can be ended at any moment."""
+"""Does jobs: one at a time, each in a process of its own that can be ended at any moment."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _log = logging.getLogger("impasto.server")
 _POLL = 0.2
 _OUTCOME = "outcome.json"
 _PATIENT = {"optimize": 10, "polish": 10}
-"""Niceness of what takes minutes on all cores."""
+"""Niceness of work that takes minutes on all cores."""
 _FAILED = 1
-"""Python's exit code for what nobody expected: the place of the jobs is away, the disk is full."""
+"""Python's exit code for unexpected errors: the place of the jobs is away, or the disk is full."""
 _NEEDS = {"film": ["av"], "optimize": ["torch"], "polish": []}
 
 _FILM = re.compile(
@@ -48,24 +48,29 @@ _STILL = re.compile(rb"....ftyp(avi[fs]|hei[cmsx]|hev[cmsx]|mif1|msf1|crx )", re
 
 
 def kinds() -> list[str]:
-    """Kinds of jobs that can be done here."""
+    """Return the kinds of jobs that can be done here."""
     return ["stylize", *(kind for kind, need in _NEEDS.items() if all(map(find_spec, need)))]
 
 
 def is_film(head: bytes) -> bool:
-    """Whether a file that begins with ``head`` is a film; a GIF may be one."""
+    """Say whether a file that begins with ``head`` is a film; a GIF may be one."""
     return bool(_FILM.match(head)) and not _STILL.match(head)
 
 
 def require_no_film(head: bytes) -> None:
-    """Raises: PictureError: a file that begins with ``head`` is a film."""
+    """Refuse films.
+
+    Raises:
+        PictureError: a file that begins with ``head`` is a film.
+    """
     if is_film(head):
         raise PictureError("the picture is a film", hint="films: POST /v1/jobs")
 
 
 def kind_of(image: bytes, painting: bytes | None, format: str | None, polish: bool = False) -> Kind:
-    """What is to be done with what was sent, decided by its first bytes, and whether a style is
-    to be learnt for it.
+    """Decide from the first bytes of what was sent which kind of job it is.
+
+    ``polish`` says whether a style is to be learnt for it.
 
     Raises:
         PictureError: neither a picture nor a film.
@@ -90,8 +95,9 @@ def kind_of(image: bytes, painting: bytes | None, format: str | None, polish: bo
 
 
 def format_of(kind: Kind, format: str | None) -> str:
-    """The format that a job's result gets: for a picture as it is called; "" for its own, or the
-    first one that holds a film's sound.
+    """Return the format of a job's result: for a picture by its usual name, for a film as given.
+
+    "" means the picture's own format, or the first one that holds a film's sound.
 
     Raises:
         OptionError: one that is not written.
@@ -108,7 +114,7 @@ def format_of(kind: Kind, format: str | None) -> str:
 
 
 class Worker(threading.Thread):
-    """Takes jobs and does them, until it is stopped; what it is at then is done anew."""
+    """Takes jobs and does them, until it is stopped; a job at hand is then done anew."""
 
     def __init__(self, options: ServeOptions) -> None:
         super().__init__(name="impasto-worker", daemon=True)
@@ -162,8 +168,11 @@ class Worker(threading.Thread):
             self._end(jobs, job, Path(folder, _OUTCOME), process.exitcode, until)
 
     def _end(self, jobs: Jobs, job: Job, path: Path, exitcode: int | None, until: float) -> None:
-        """Say how a job ended, whose process is no more. What it had told was so before anything
-        stopped it: a result that is there is not thrown away."""
+        """Record how a job ended after its process has gone.
+
+        What the process reported was true before anything stopped it. So an existing result is not
+        thrown away.
+        """
         if not jobs.owns(job):
             _log.warning("a job is no longer this worker's: it was cut off, or the job is over")
         elif path.exists():
@@ -190,7 +199,7 @@ class Worker(threading.Thread):
 
 @contextmanager
 def _place(id: str) -> Iterator[str]:
-    """A folder for a job, which is nowhere when it is over. Nobody but us knows its ``id``."""
+    """Make a folder for a job, and remove it afterwards. Nobody but us knows its ``id``."""
     folder = Path(tempfile.gettempdir(), f"impasto-{id}")
     shutil.rmtree(folder, ignore_errors=True)  # of a worker that was killed at it
     folder.mkdir(mode=0o700)
@@ -201,7 +210,7 @@ def _place(id: str) -> Iterator[str]:
 
 
 def _perform(options: ServeOptions, job: Job, folder: str) -> None:
-    """Do a job; what became of it is left in a file for the worker."""
+    """Do a job; leave the outcome in a file for the worker."""
     end_with_parent()
     if hasattr(os, "nice"):
         os.nice(_PATIENT.get(job.kind, 5))  # clients that wait come first

@@ -1,8 +1,8 @@
 """JPEG files: which kinds are read, whether all of the picture is there, and how long it takes.
 
-Pillow's decoder paints grey over what a file lacks, if the end marker is there, and refuses a
-whole picture if only the end marker is not. So the markers are read here (ITU-T T.81, annex B),
-and whether the coded data suffices is seen with the decoder itself.
+Where a file lacks data, Pillow's decoder paints grey if the end marker is there. It refuses a whole
+picture if only the end marker is missing. So this module reads the markers itself (ITU-T T.81,
+annex B). It finds out with the decoder whether the coded data suffices.
 """
 
 from __future__ import annotations
@@ -68,17 +68,17 @@ class _Frame:
     """Units between restart markers; 0 for none."""
     scans: int = 0
     restarts_missing: int = 0
-    """In the last scan."""
+    """How many restart markers the last scan lacks."""
     coded_until: int = 0
     """Where the coded data of the last scan ends."""
     end: int | None = None
     """Where the end marker stands."""
     reduction: int = 1
-    """What both sides are divided by."""
+    """The divisor of both sides, where the picture is read reduced."""
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height to be decoded."""
+        """Return the width and height to decode."""
         return -(-self.width // self.reduction), -(-self.height // self.reduction)
 
 
@@ -105,14 +105,19 @@ def load(file: IO[bytes], reading: Reading) -> Loaded:
 
 
 def _most(frame: _Frame) -> float:
-    """How many times the pixels of the limit may be there, if they are read reduced: of a
-    progressive picture, whose coefficients are all in memory, fewer."""
+    """Return how many times the limit of pixels a picture may have, if it is read reduced.
+
+    A progressive picture may have fewer, because all its coefficients are in memory.
+    """
     return 1.25 if frame.kind in _PROGRESSIVE else 4
 
 
 def _without_end(coded: bytes, frame: _Frame, notes: list[str]) -> Image.Image:
-    """Without the zeros that cameras and file systems fill up with. Some zeros are data and stay:
-    one that the last bits fill, a few where nothing is filled up, or all if all are needed."""
+    """Remove the zeros that cameras and file systems append.
+
+    Some zeros are data and stay: one that the last bits fill, and a few where nothing was appended.
+    All stay if the picture needs all.
+    """
     bare = coded.rstrip(b"\xff\0")
     zeros = len(coded.rstrip(b"\xff")) - len(bare)
     counts = range(zeros + 1) if zeros <= _LAST_ZEROS else (0, 1)
@@ -165,7 +170,7 @@ def _read_frame(frame: _Frame, code: int, segment: bytes) -> None:
 
 
 def _read_scan(frame: _Frame, segment: bytes, data: bytes, at: int) -> int:
-    """Where its coded data ends."""
+    """Read the markers of a scan, and return where its coded data ends."""
     count = segment[0]
     first, last, bits = segment[1 + 2 * count : 4 + 2 * count]
     if frame.kind not in _PROGRESSIVE:
@@ -183,7 +188,7 @@ def _read_scan(frame: _Frame, segment: bytes, data: bytes, at: int) -> int:
 
 
 def _units(frame: _Frame, parts: Sequence[_Component]) -> int:
-    """Coded units in a scan: blocks of one component, or of several as they are sampled."""
+    """Count the coded units in a scan: blocks of one component, or of several as sampled."""
     across = max(each.across for each in frame.components.values())
     down = max(each.down for each in frame.components.values())
     if len(parts) == 1:
@@ -201,7 +206,11 @@ def _require_few_scans(frame: _Frame, reading: Reading) -> None:
 
 
 def _require_read(frame: _Frame, reading: Reading) -> None:
-    """Raises: PictureError: a kind of JPEG that the decoder does not know."""
+    """Refuse what the decoder cannot read.
+
+    Raises:
+        PictureError: a kind of JPEG that the decoder does not know.
+    """
     kind = "" if frame.kind in _READ else _KINDS.get(frame.kind, "a hierarchical JPEG")
     if frame.precision != 8:
         kind = f"a {frame.precision}-bit JPEG"
@@ -212,12 +221,14 @@ def _require_read(frame: _Frame, reading: Reading) -> None:
 
 
 def _require_whole(coded: bytes, between: bytes, frame: _Frame, notes: list[str]) -> Image.Image:
-    """The picture, if no coded data is missing.
+    """Decode the picture, if no coded data is missing.
 
-    Where it is missing, the decoder takes whatever follows for it. So the picture is decoded
-    twice, with other data behind the last scan: a whole one is the same. A large one with an end
-    marker need not be, if it is ready when the decoder has been given no more than it looks
-    ahead: at most some blocks of its last corner are missing then. A progressive one never is.
+    Where data is missing, the decoder takes the bytes that follow for data. So the picture is
+    decoded twice, with other data behind the last scan. A whole picture is the same both times.
+
+    One decoding is enough for a large picture with an end marker, if the decoder finishes within
+    its look-ahead. Then at most some blocks of its last corner are missing. A progressive picture
+    never finishes that early.
     """
     if frame.kind not in _ARITHMETIC:  # whose coder may leave zeros out at the end
         if any(any(each.to_come) for each in frame.components.values()):
@@ -235,7 +246,7 @@ def _require_whole(coded: bytes, between: bytes, frame: _Frame, notes: list[str]
 
 
 class _Watched(BytesIO):
-    """A file that is given up to ``until`` first, and sees whether that is ``enough``."""
+    """A file that gives ``until`` bytes first, and notes whether they are ``enough``."""
 
     def __init__(self, data: bytes, until: int) -> None:
         super().__init__(data)

@@ -25,7 +25,7 @@ _XIAOMI_FILM = 0x8897
 _SIZE = 0xA002, 0xA003  # turning and --size change it
 _IRB, _IRB_IPTC, _IRB_HEAD = b"8BIM", 0x0404, 12
 TIFF_IPTC = 33723
-# In a TIFF the tags that describe the file's own layout stand among those about the picture.
+# A TIFF mixes tags about the picture with tags about the file's own layout.
 _STRUCTURE = {*range(254, 260), 262, 263, 266, 273, *range(277, 282), 284, 292, 293, 317}
 _STRUCTURE |= {*range(320, 326), 330, 338, 339, 347, *range(512, 522), *range(529, 533)}
 _STRUCTURE |= {700, TIFF_IPTC, 34377, 34675}  # XMP, IPTC, Photoshop's and the profile
@@ -34,10 +34,10 @@ _XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation(?:="|='|>))\d""")
 
 
 def extract(image: Image.Image, reading: Reading) -> tuple[Metadata, int]:
-    """What travels with the pixels of ``image``, and the orientation to apply to them.
+    """Return the metadata of ``image``, and the orientation to apply to its pixels.
 
-    What travels says that the picture is upright and alone in its file. ``image`` itself stays
-    as it is.
+    The metadata says that the picture is upright and alone in its file. ``image`` itself stays as
+    it is.
     """
     kept, notes = Metadata(), reading.notes
     xmp = _profile(image, "xmp") or image.info.get("xmp")
@@ -64,7 +64,7 @@ def extract(image: Image.Image, reading: Reading) -> tuple[Metadata, int]:
 
 
 def _texts(image: Image.Image) -> list[Text]:
-    """Comments of JPEG and GIF, and the texts of a PNG that Pillow has read."""
+    """Return comments of JPEG and GIF, and the texts of a PNG that Pillow has read."""
     comments = [data for kind, data in getattr(image, "applist", ()) if kind == "COM"]
     if not comments and "comment" in image.info:
         comments = [image.info["comment"]]
@@ -85,7 +85,8 @@ def _decoded(comment: bytes | str) -> str:
 
 
 def _iptc(image: Image.Image) -> bytes:
-    """From a JPEG's block of Photoshop, a TIFF's tag, or a PNG's text of ImageMagick."""
+    """Return IPTC data from a JPEG's block of Photoshop, a TIFF's tag, or a PNG's text of
+    ImageMagick."""
     resources = image.info.get("photoshop")
     found = resources.get(_IRB_IPTC) if isinstance(resources, dict) else None
     if not found:
@@ -98,7 +99,7 @@ def _iptc(image: Image.Image) -> bytes:
 
 
 def _profile(image: Image.Image, kind: str) -> bytes:
-    """What ImageMagick has put into a PNG's text: a name, a length, hexadecimal digits."""
+    """Return what ImageMagick stores in a PNG's text: a name, a length, hexadecimal digits."""
     text = image.info.get(f"Raw profile type {kind}")
     if not isinstance(text, str):
         return b""
@@ -109,8 +110,10 @@ def _profile(image: Image.Image, kind: str) -> bytes:
 
 
 def _upright(exif: Image.Exif) -> bytes:
-    """A copy without the thumbnail, which would show the photo, without the size, and with
-    nothing to turn."""
+    """Copy EXIF data for an upright picture.
+
+    The copy has no size and no turn. It has no thumbnail either, which would show the photograph.
+    """
     copy = Image.Exif()
     copy.load(exif.tobytes())
     _keep_texts(exif, copy)
@@ -130,8 +133,11 @@ def _upright(exif: Image.Exif) -> bytes:
 
 
 def _unpair(details: dict[int, object]) -> None:
-    """Without what makes galleries look for a film or a gain map: Xiaomi's tag, Oppo's flags in
-    the comment, and the number that Apple's note shares with the film of a live photo."""
+    """Remove the tags that make galleries look for a film or a gain map.
+
+    They are Xiaomi's tag and Oppo's flags in the comment. The third is the number that Apple's note
+    shares with the film of a live photo.
+    """
     details.pop(_XIAOMI_FILM, None)
     if re.search(rb"oplus_\d", str(details.get(_USER_COMMENT)).encode(), re.IGNORECASE):
         del details[_USER_COMMENT]
@@ -145,7 +151,7 @@ def _unpair(details: dict[int, object]) -> None:
 
 
 def has_adobe_rgb(image: Image.Image) -> bool:
-    """Whether a camera has marked its colours as Adobe RGB, without a profile (DCF 2.0)."""
+    """Say whether a camera has marked its colours as Adobe RGB, without a profile (DCF 2.0)."""
     try:
         details = image.getexif().get_ifd(_EXIF_IFD)
         interop = image.getexif().get_ifd(_INTEROP)
@@ -155,7 +161,7 @@ def has_adobe_rgb(image: Image.Image) -> bool:
 
 
 def exif_of(data: bytes | None) -> Image.Exif:
-    """EXIF data to look at, to change and to write."""
+    """Parse EXIF data, to look at, change and write it."""
     exif = Image.Exif()
     exif.load(data or b"")
     _keep_texts(exif, exif)
@@ -163,8 +169,10 @@ def exif_of(data: bytes | None) -> Image.Exif:
 
 
 def _keep_texts(exif: Image.Exif, copy: Image.Exif) -> None:
-    """Let ``copy`` be written with the texts of ``exif`` byte for byte: Pillow reads them as
-    Latin-1 and writes question marks for what is not ASCII."""
+    """Make ``copy`` keep the texts of ``exif`` byte for byte.
+
+    Pillow reads them as Latin-1, and writes question marks for what is not ASCII.
+    """
     places = [(exif, copy), *((exif.get_ifd(at), copy.get_ifd(at)) for at in _NESTED if at in exif)]
     for original, target in places:
         for tag, text in list(original.items()):
@@ -173,7 +181,7 @@ def _keep_texts(exif: Image.Exif, copy: Image.Exif) -> None:
 
 
 def comment(picture: Raster) -> str:
-    """The text of EXIF's UserComment; empty where there is none."""
+    """Return the text of EXIF's UserComment; empty where there is none."""
     exif = exif_of(picture.metadata.get("exif"))
     value = exif.get_ifd(_EXIF_IFD).get(_USER_COMMENT, b"")
     data = value if isinstance(value, bytes) else str(value).encode()
@@ -181,7 +189,7 @@ def comment(picture: Raster) -> str:
 
 
 def with_comment(picture: AnyRaster, text: str) -> AnyRaster:
-    """The picture with ``text``, plain ASCII, as EXIF's UserComment."""
+    """Return the picture with ``text``, plain ASCII, as EXIF's UserComment."""
     exif = exif_of(picture.metadata.get("exif"))
     exif[_EXIF_IFD] = {**exif.get_ifd(_EXIF_IFD), _USER_COMMENT: _ASCII + text.encode("ascii")}
     return replace(picture, metadata={**picture.metadata, "exif": exif.tobytes()})

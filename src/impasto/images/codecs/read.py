@@ -1,8 +1,8 @@
 """Files, bytes and streams to pictures.
 
-Seven formats are known by their signature and handed each to its own decoder; nothing
-else is ever parsed. Size limits hold in the header, before there are pixels. What decoders
-misread, refuse or unpack without end is looked at before: a module for each such format.
+impasto knows seven formats by their signature, and hands each to its own decoder. It parses nothing
+else. Size limits are checked in the header, before there are pixels. Decoders misread some files,
+refuse some, and unpack some without end. A module for each such format checks its files first.
 """
 
 from __future__ import annotations
@@ -31,15 +31,16 @@ from impasto.options import ReadOptions
 if TYPE_CHECKING:
     from impasto.images.raster import File, PictureSource
 
-# Opening a FIFO would wait for its writer; not blocking, it is opened and then refused.
+# Opening a FIFO waits for its writer. With this flag the FIFO is opened without waiting, then
+# refused.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def open_any(source: PictureSource) -> Raster:
-    """A picture from whatever holds one.
+    """Read a picture from anything that holds one.
 
-    Takes what has been read before, a path, a file's content as bytes, a binary file, a
-    Pillow image, or a NumPy array (see :func:`from_array`).
+    Takes a picture that is read already, a path, a file's content as bytes, a binary file, a Pillow
+    image, or a NumPy array (see :func:`from_array`).
 
     Raises:
         OptionError: none of these.
@@ -70,9 +71,9 @@ def read(
 ) -> Raster:
     """Decode a picture: upright, sRGB, 8 bits; alpha and metadata kept apart.
 
-    One that is much larger than a long side of ``enough`` pixels, or above the limits, is read
-    smaller, where its codec can and no less than that is left. ``name`` is what errors call one
-    that is no file of the disk.
+    A picture above the limits, or much larger than a long side of ``enough`` pixels, is read
+    smaller. That needs a codec that can do it, and leaves at least ``enough`` pixels. ``name`` is
+    what errors call a picture that is not in a file on disk.
 
     Raises:
         OptionError: a file that is open as text.
@@ -91,13 +92,13 @@ def read(
 
 
 def content(path: Path, options: ReadOptions | None = None) -> bytes:
-    """A file as it is, to be decoded elsewhere; raises as :func:`read` does of it."""
+    """Read a file as it is, for a decoder elsewhere; raises as :func:`read` does of it."""
     with _open_file(path, options or ReadOptions()) as file:
         return file.read()
 
 
 def _open_file(path: Path, options: ReadOptions) -> IO[bytes]:
-    """Open a regular file without ever waiting for one that is not."""
+    """Open a regular file; never wait for a file of another kind."""
     try:
         handle = os.open(path, _OPEN_FLAGS)
     except (OSError, ValueError) as error:
@@ -164,7 +165,7 @@ def _decoded(file: IO[bytes], format: str, reading: Reading) -> Raster:
 
 
 def _load(format: str, file: IO[bytes], reading: Reading) -> Loaded:
-    """The picture with its pixels, of a format that its decoder alone reads well."""
+    """Load a picture of a format that its decoder alone reads well."""
     image = opened(format, file, reading.notes)
     reading.require_size(*image.size)
     if _is_animated(image):

@@ -1,8 +1,8 @@
 """TIFF files: samples of any depth and layout.
 
-Pillow reads common layouts, and misreads some of the others without a word: several planes of 16
-bits, inverted grey of 16 bits. So these, and what it refuses, are read here: libtiff, by way of
-Pillow, unpacks the rows as plain bytes, and NumPy takes the samples from them.
+Pillow reads common layouts. It misreads some others without an error: several planes of 16 bits,
+and inverted grey of 16 bits. So this module reads these, and what Pillow refuses. libtiff, through
+Pillow, unpacks the rows as plain bytes. NumPy takes the samples from them.
 """
 
 from __future__ import annotations
@@ -46,19 +46,19 @@ class _Layout:
     photometric: int
     compression: int
     planes: int
-    """1, or as many as there are samples, where these are stored apart."""
+    """1, or the number of samples where each sample has a plane of its own."""
     predictor: int
     extra: tuple[int, ...]
     """What the samples beside the colours are: 1 and 2 alpha, 1 of colours multiplied by it."""
 
     @property
     def together(self) -> int:
-        """Samples that are stored side by side."""
+        """How many samples are stored side by side."""
         return self.samples // self.planes
 
 
 def load(file: IO[bytes], reading: Reading) -> Loaded:
-    """The picture with its pixels.
+    """Load the picture with its pixels.
 
     Raises:
         PictureError: a layout that is not read, by its name.
@@ -85,7 +85,7 @@ def load(file: IO[bytes], reading: Reading) -> Loaded:
 
 
 def _is_raw(directory: Directory) -> bool:
-    """Whether the first picture is the preview of a camera's raw file."""
+    """Say whether the first picture is the preview of a camera's raw file."""
     preview = directory.number(tags.SUBFILE) & 1 and tags.SUBDIRECTORIES in directory.entries
     return bool(preview) or tags.DNG in directory.entries
 
@@ -112,7 +112,11 @@ def _layout(directory: Directory, reading: Reading) -> _Layout:
 
 
 def _require_parts(directory: Directory, layout: _Layout, reading: Reading) -> None:
-    """Raises: PictureError, ValueError: more strips or tiles than there can be, or too few."""
+    """Check the number of strips or tiles.
+
+    Raises:
+        PictureError, ValueError: more than there can be, or too few.
+    """
     if tags.TILES in directory.entries:
         found = len(directory.numbers(tags.TILES))
         across, down = directory.number(tags.TILE_WIDTH), directory.number(tags.TILE_HEIGHT)
@@ -132,7 +136,7 @@ _MORE_PARTS = 1024
 
 
 def _common(layout: _Layout) -> bool:
-    """Whether Pillow reads it well, which takes less memory."""
+    """Say whether Pillow reads the layout well, which takes less memory."""
     if layout.compression not in _BYTEWISE:
         small = layout.bits <= 8 and layout.format == _UNSIGNED
         return small and layout.compression in (_OTHERS if layout.planes == 1 else _JPEG)
@@ -155,7 +159,11 @@ _USUAL = {
 
 
 def _require_read(layout: _Layout, directory: Directory, reading: Reading) -> None:
-    """Raises: PictureError: a layout that is not read, by its name."""
+    """Refuse layouts that are not read.
+
+    Raises:
+        PictureError: it is one, by its name.
+    """
     if layout.photometric in _RAW_PHOTOMETRIC:
         raise reading.unread(RAW)
     channels = _CHANNELS.get(layout.photometric)
@@ -178,7 +186,7 @@ def _require_read(layout: _Layout, directory: Directory, reading: Reading) -> No
 
 
 def _rows(directory: Directory, layout: _Layout, reading: Reading) -> Loaded:
-    """Its planes unpacked as bytes, one picture of bytes each, and what these mean."""
+    """Unpack each plane as a picture of bytes, and make samples of these."""
     planes, header = [], None
     for plane in range(layout.planes):
         data, across = _as_bytes(directory, layout, plane)
@@ -193,8 +201,11 @@ def _rows(directory: Directory, layout: _Layout, reading: Reading) -> Loaded:
 
 
 def _as_bytes(directory: Directory, layout: _Layout, plane: int) -> tuple[bytes, int]:
-    """A file in which the rows of one plane are grey pixels of 8 bits, and the pixels across
-    its tiles, or across all of it."""
+    """Write a file in which the rows of one plane are grey pixels of 8 bits.
+
+    Returns:
+        The file, and the number of pixels across its tiles, or across the picture without tiles.
+    """
     tiled = tags.TILES in directory.entries
     across = directory.number(tags.TILE_WIDTH) if tiled else layout.width
     down = directory.number(tags.TILE_HEIGHT) if tiled else layout.height
@@ -228,7 +239,7 @@ def _part(values: tuple[int, ...], plane: int, planes: int) -> tuple[int, ...]:
 
 
 def _samples(rows: Array, layout: _Layout, order: str, across: int) -> Array:
-    """``(height, width, samples)`` from bytes, of whatever kind of number."""
+    """Make samples, ``(height, width, samples)``, from bytes of any kind of number."""
     wide = rows.reshape(len(rows), -1, -(-across * layout.together * layout.bits // 8))
     found = samples.unpacked(
         wide,
@@ -246,7 +257,7 @@ def _samples(rows: Array, layout: _Layout, order: str, across: int) -> Array:
 def _picture(
     values: Array, layout: _Layout, directory: Directory, reading: Reading
 ) -> tuple[Image.Image, Image.Image | None]:
-    """The colours in one of Pillow's modes, and alpha."""
+    """Return the colours in one of Pillow's modes, and alpha."""
     channels = _CHANNELS[layout.photometric]
     colors, beside = values[..., :channels], values[..., channels:]
     alpha = next((at for at, kind in enumerate(layout.extra) if kind in (1, 2)), None)

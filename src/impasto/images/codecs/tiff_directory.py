@@ -30,12 +30,12 @@ class Directory:
     """``"<"`` or ``">"``, as :mod:`struct` has them."""
     big: bool
     entries: Mapping[int, bytes]
-    """By tag: type, count and value or offset."""
+    """For each tag: type, count, and value or offset."""
     data: bytes
     following: int
 
     def numbers(self, tag: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:
-        """The whole numbers of a tag."""
+        """Return the whole numbers of a tag."""
         entry = self.entries.get(tag)
         if entry is None:
             return default
@@ -50,16 +50,16 @@ class Directory:
         return struct.unpack_from(layout, place)
 
     def number(self, tag: int, default: int = 0) -> int:
-        """The first number of a tag."""
+        """Return the first number of a tag."""
         return (self.numbers(tag) or (default,))[0]
 
 
 def read(data: bytes, reading: Reading) -> Directory:
-    """The first directory of a file.
+    """Read the first directory of a file.
 
     Raises:
         PictureError: more entries, or longer ones, than a real file has.
-        ValueError, struct.error: it ends before.
+        ValueError, struct.error: the file ends within it.
     """
     order = "<" if data[:2] == b"II" else ">"
     big = data[2:4] in (b"+\0", b"\0+")
@@ -82,8 +82,10 @@ def read(data: bytes, reading: Reading) -> Directory:
 
 
 def with_directory(directory: Directory, numbers: Mapping[int, tuple[int, ...]]) -> bytes:
-    """The file with another first directory: these tags, and those of the old one that do not
-    tell of the layout. What they point to stays where it is; a BigTIFF becomes a plain one.
+    """Write the file with another first directory.
+
+    It has these tags, and those tags of the old one that do not describe the layout. The data that
+    tags point to stays where it is. A BigTIFF becomes a plain TIFF.
 
     Raises:
         struct.error: it is larger than four gigabytes.
@@ -111,8 +113,11 @@ def with_directory(directory: Directory, numbers: Mapping[int, tuple[int, ...]])
 
 
 def _plain(directory: Directory) -> dict[int, tuple[bytes, bytes]]:
-    """What does not tell of the layout, as a plain TIFF has it: type and count, and a place of
-    four bytes or a value that is longer."""
+    """Return the tags that do not describe the layout, as a plain TIFF stores them.
+
+    Each is type and count, then four bytes for the place of its value, or the value itself. The
+    value of a BigTIFF may be longer than four bytes.
+    """
     kept = {}
     for tag, entry in directory.entries.items():
         if tag in _LAYOUT:
