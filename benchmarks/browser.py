@@ -1,5 +1,8 @@
-"""A step of the polish in a browser: seconds, memory, and what is fetched for it. The page's own
-worker does it, in Chromium, with WebAssembly and, where there is an adapter, with WebGPU."""
+"""A step of the polish in a browser: seconds, memory, and what is fetched for it.
+
+The page's own worker does it, in Chromium, with WebAssembly. Where there is an adapter, it also
+uses WebGPU.
+"""
 
 from __future__ import annotations
 
@@ -34,12 +37,12 @@ if TYPE_CHECKING:
     from impasto.catalog import Style
 
 _STEPS = 32
-"""That a browser takes with ``--full``, and the core beside it."""
+"""Steps that a browser takes with ``--full``, and the core beside it."""
 _FLAGS = "--headless", "--no-sandbox", "--no-first-run", "--enable-unsafe-webgpu"
 _ADAPTER = "navigator.gpu?.requestAdapter().then((one) => one && !one.info.isFallbackAdapter)"
-"""Whether there is one that is no software."""
+"""Script that says whether there is an adapter that is no software."""
 _AT_ONCE = "any/any.onnx"
-"""What is fetched before: it makes the style that is refined."""
+"""File that is fetched before: it makes the style that is refined."""
 
 _CODE = """async ({ painting, weights, device, repeats, steps }) => {
   const { any } = await (await fetch('styles.json')).json();
@@ -79,12 +82,15 @@ class _Took:
     peak_bytes: int
     fetched_bytes: int
     loss: float | None
-    """Of a photograph that is in no step, after all."""
+    """Loss of a photograph that is in no step, after all steps."""
 
 
 def browser(style: Style, plan: Plan) -> Iterator[Row]:
-    """Steps of 256 pixels with one thread, with several, and with WebGPU, where there is an adapter
-    that is no software; with ``--full`` the loss after as many steps as a visitor waits for."""
+    """Measure steps of 256 pixels with one thread, with several, and with WebGPU.
+
+    WebGPU needs an adapter that is no software. With ``--full`` there is also the loss after as
+    many steps as a visitor waits for.
+    """
     painting = Path(plan.painting or style.preview)
     given = _given(painting)
     with tempfile.TemporaryDirectory() as folder:
@@ -112,7 +118,7 @@ def _has_gpu(folder: Path) -> bool:
 
 
 def _given(painting: Path) -> dict[str, Any]:
-    """What the page's worker begins with."""
+    """Return what the page's worker begins with."""
     options = polisher.OPTIONS
     seen = painted.seen(painting, options.style_size, "whole", options.style_smoothing)
     rgba = np.dstack((seen.pixels, np.full_like(seen.pixels[..., 0], 255)))
@@ -135,7 +141,7 @@ def _took(
     *,
     isolated: bool,
 ) -> _Took:
-    """A browser of its own, which lets the page have threads if it is ``isolated``."""
+    """Measure in a browser of its own, which lets the page have threads if it is ``isolated``."""
     with _served(folder, isolated) as url, _page(url) as (page, asked):
         more = {"device": device, "repeats": repeats, "steps": steps}
         found = page.evaluate(_CODE, {**given, **more})
@@ -148,7 +154,7 @@ def _took(
 
 @contextmanager
 def _page(url: str) -> Iterator[tuple[Page, list[str]]]:
-    """The page, and the addresses that it asks for; what the worker asks is among them."""
+    """Open the page; also return the addresses that it, or the worker, asks for."""
     from playwright.sync_api import sync_playwright
 
     path = shutil.which("chromium") or shutil.which("google-chrome")
@@ -194,7 +200,7 @@ def _served(folder: Path, isolated: bool) -> Iterator[str]:
 
 
 def _peak() -> int:
-    """Bytes that the page's process, the largest of the browser's, has had at most."""
+    """Return the most bytes that the page's process had, which is the largest of the browser's."""
     peaks = []
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error, OSError):
@@ -205,7 +211,7 @@ def _peak() -> int:
 
 
 def _core(painting: Path) -> float:
-    """The same loss after the same steps in the core."""
+    """Return the same loss after the same steps in the core."""
     with tempfile.TemporaryDirectory() as folder:
         options = PolishOptions(polish=str(_STEPS))
         done = polisher.polish(painting, Path(folder), options, more=[assets.demo_photo()])

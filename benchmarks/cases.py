@@ -1,4 +1,4 @@
-"""Painting with a style: what is measured, and the bars that it should clear."""
+"""Painting with a style: what is measured, and the bars for it."""
 
 from __future__ import annotations
 
@@ -42,12 +42,15 @@ if TYPE_CHECKING:
     from impasto.catalog import Style
 
 _BARS = {("eager torch", False): 35.0, ("eager torch", True): 75.0, ("onnxruntime", False): 20.0}
-"""How many times as fast, by the rival's runtime and whether ours is in 8 bits."""
+"""How many times as fast, for the rival's runtime and for 8 bits or not."""
 
 
 def network(style: Style, plan: Plan) -> Iterator[Row]:
-    """A style's network and its twin's, bytes to bytes, beside the usual one, floats to floats: in
-    floats and in 8 bits, in each runtime that is installed."""
+    """Compare a style's network and its twin's with the usual one.
+
+    Ours go from bytes to bytes, in floats and in 8 bits. The usual one goes from floats to floats.
+    Each runs in each runtime that is installed.
+    """
     models = _both_ways("", style) | _both_ways(", tiny twin", twin(style))
     rival = TransformerNet().eval()
     for threads in sorted({1, devices.threads()}):
@@ -58,7 +61,7 @@ def network(style: Style, plan: Plan) -> Iterator[Row]:
 
 
 def _both_ways(name: str, style: Style) -> dict[str, bytes]:
-    """Its network in floats, and with all large convolutions in 8 bits."""
+    """Return its network in floats, and with all large convolutions in 8 bits."""
     model, small = style.model(), photograph(256, 384)
     eight = int8.to_int8(model, iter([(small, [1.0])]), int8.large(model))
     return {name: model, name + EIGHT_BITS: eight}
@@ -97,7 +100,7 @@ def _eager(rival: TransformerNet, photo: torch.Tensor) -> torch.Tensor:
 
 
 def end_to_end(style: Style, plan: Plan) -> Iterator[Row]:
-    """The command on a large photograph, beside the three steps that nobody can leave out."""
+    """Measure the command on a large photograph, beside the three steps that it cannot avoid."""
     peaks: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         photo = Picture(photograph(*TWELVE_MEGAPIXELS)).save(Path(folder, "photo.jpg"))
@@ -128,7 +131,7 @@ def _steps(photo: Path, style: Style) -> dict[str, Callable[[], float]]:
 
 
 def startup(_style: Style, plan: Plan) -> Iterator[Row]:
-    """How long nothing takes."""
+    """Measure how long nothing takes."""
     commands = {
         "python": ("-c", "pass"),
         "import": ("-c", "import impasto"),

@@ -1,4 +1,4 @@
-"""Networks of the literature beside a style's, and how near to the machine's limits it comes."""
+"""Networks of the literature beside a style's, and how close it comes to the machine's limits."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ LITERATURE = {
 }
 _SIDE, _BYTES = 2048, 400_000_000
 _CONVOLUTIONS = (32, 386), (64, 258), (256, 98)
-"""Channels, and side of what a convolution takes."""
+"""Channels, and side of the input, of a convolution."""
 
 
 def literature(style: Style, plan: Plan) -> Iterator[Row]:
-    """A style's network beside published ones in the same runtime, on the same threads."""
+    """Measure a style's network beside published ones in the same runtime, on the same threads."""
     threads = devices.threads()
     engines = {"ours": OnnxEngine(style.model(), device="cpu", threads=threads)}
     for name in LITERATURE:
@@ -60,13 +60,14 @@ def literature(style: Style, plan: Plan) -> Iterator[Row]:
 
 
 def roofline(style: Style, plan: Plan) -> Iterator[Row]:
-    """The time that the machine's arithmetic and memory allow at best, and what is taken.
+    """Compare the time taken with the best that the machine's arithmetic and memory allow.
 
-    Peaks are measured: of arithmetic by the runtime's own kernels on the same threads, the
-    fastest of large convolutions and of a product of matrices, for another library may be slower
-    here; and of memory by a copy of what no cache holds. A network cannot be faster than its
-    multiplications at that rate, nor than reading and writing once what each convolution takes
-    and gives (Williams et al. 2009).
+    Peaks are measured. The peak of arithmetic is the runtime's own fastest kernel on the same
+    threads. It is one of large convolutions, or a product of matrices. Another library may be
+    slower here. The peak of memory is a copy of what no cache holds.
+
+    A network cannot be faster than its multiplications at that rate. Nor can it be faster than to
+    read and write once what each convolution takes and gives (Williams et al. 2009).
     """
     threads = devices.threads()
     torch.set_num_threads(threads)
@@ -116,8 +117,10 @@ class _Kernel:
 
 
 def _kernels(device: str, threads: int) -> dict[str, _Kernel]:
-    """A product of matrices, and 3x3 convolutions of the shapes that fill caches best, each in
-    single precision."""
+    """Return a product of matrices, and 3x3 convolutions of shapes that fill caches best.
+
+    All are in single precision.
+    """
     kernels = {}
     with patch.object(runtimes, "PRECISION", "f32"):
         matrix = np.random.default_rng(0).random((_SIDE, _SIDE), np.float32)

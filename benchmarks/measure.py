@@ -24,8 +24,8 @@ from impasto.inference.engine import OnnxEngine
 if TYPE_CHECKING:
     from impasto.catalog import Style
 
-# A child begins with its parent's peak memory on its account. So a small process of its
-# own starts the command, and not this one, which may hold gigabytes.
+# A child begins with its parent's peak memory on its account. This process may hold gigabytes. So a
+# small process of its own starts the command.
 _WATCH = """
 import json, resource, subprocess, sys, time
 start = time.perf_counter()
@@ -41,7 +41,7 @@ _PACKAGES = ("impasto", "numpy", "onnxruntime", "openvino", "pillow", "torch")
 
 @dataclass(frozen=True)
 class Process:
-    """What a command took from start to exit."""
+    """The time and memory of a command from start to exit."""
 
     seconds: float
     peak_bytes: int
@@ -62,8 +62,11 @@ def fresh(*command: str) -> Process:
 
 
 def engines(models: Mapping[str, bytes], threads: int | None = None) -> dict[str, OnnxEngine]:
-    """Each model, named by how it differs, in each runtime that is installed: in single precision
-    and, but for 8 bits, in what the processor is fastest in."""
+    """Start each model in each runtime that is installed, named after its differences.
+
+    Each runs in single precision. Models that are not in 8 bits also run in the precision that is
+    fastest on the processor.
+    """
     made = {}
     for device in [device for device in runtimes.available() if device in RUNTIMES]:
         for precision in sorted({"f32", runtimes.precision(device)}, reverse=True):
@@ -76,21 +79,21 @@ def engines(models: Mapping[str, bytes], threads: int | None = None) -> dict[str
 
 
 def named(device: str, precision: str) -> str:
-    """A runtime, and its floats unless they are of single precision."""
+    """Name a runtime, and its floats unless they are of single precision."""
     return RUNTIMES[device] + ("" if precision == "f32" else f" in {precision}")
 
 
 def stylized(
     source: Path, target: Path, style: Style, device: str = "cpu", flags: Sequence[str] = ()
 ) -> Process:
-    """The command that paints, in a process of its own."""
+    """Run the command that paints, in a process of its own."""
     names = str(source), "-s", str(style.folder), "-o", str(target)
     more = "--device", device, "--overwrite", "--quiet"
     return fresh("-m", "impasto", "stylize", *names, *more, *flags)
 
 
 def timed(function: Callable[[], object]) -> Callable[[], float]:
-    """``function`` as a run for :func:`medians`: gives its seconds."""
+    """Turn ``function`` into a run for :func:`medians`, which gives its seconds."""
 
     def run() -> float:
         time.sleep(_PAUSE)
@@ -102,7 +105,7 @@ def timed(function: Callable[[], object]) -> Callable[[], float]:
 
 
 def medians(runs: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, float]:
-    """The median of what each run gives, after one round to warm up.
+    """Return the median of what each run gives, after one round to warm up.
 
     The runs take turns, so that a machine that is busy for a while slows all of them.
     """
@@ -111,7 +114,7 @@ def medians(runs: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, 
 
 
 def machine() -> dict[str, str | int]:
-    """What the results hold for."""
+    """Describe the machine of the results."""
     return {"cpu": _cpu(), "threads": devices.threads(), "system": platform.system()}
 
 

@@ -1,9 +1,9 @@
-"""MicroAST: any painting as a style by one network (Wang et al. 2023, AAAI, arXiv 2211.15313).
+"""MicroAST: any painting as a style with one network (Wang et al. 2023, AAAI, arXiv 2211.15313).
 
-Written from its published description and the names of its published weights, which are not ours
-to ship. Two small encoders see photograph and painting at a quarter of the size; the painting's
-features give the photograph's their means and deviations, twice, and a modulator changes the
-filters of two residual blocks.
+It is written from its published description and the names of its published weights, which are not
+ours to ship. Two small encoders see photograph and painting at a quarter of the size. The
+painting's features give the photograph's features their means and deviations, twice. A modulator
+changes the filters of two residual blocks.
 
 ``python -m benchmarks.microast WEIGHTS PHOTO PAINTING OUT`` paints once, in a process that can be
 measured.
@@ -25,14 +25,14 @@ from impasto import images
 from impasto.images.picture import Picture
 
 PARAMETERS = 471_987
-"""As many as the original has; the test that this is the same network."""
+"""Number of parameters of the original; it tests that this is the same network."""
 _EPS = 1e-5
 
 
 class MicroAst(nn.Module):
     """Photograph and painting, ``(1, 3, H, W)`` each, 0..1, to ``(1, 3, H', W')``.
 
-    The result has the photograph's size, made up to multiples of 4.
+    The result has the photograph's size, extended to multiples of 4.
     """
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
@@ -61,7 +61,7 @@ class MicroAst(nn.Module):
         return shallow, self._residual(f"{encoder}.enc2.0", shallow)
 
     def _filters(self, number: str, style: Tensor) -> tuple[Tensor, Tensor]:
-        """What a painting's features make of filters: a factor and a share of the input."""
+        """Make filters from a painting's features: a factor and a share of the input."""
         factor, share = (
             self._conv(f"modulator.{kind}{number}.0", style).mean((2, 3), keepdim=True)
             for kind in ("weight", "bias")
@@ -86,7 +86,7 @@ class MicroAst(nn.Module):
 
 
 def _like(x: Tensor, style: Tensor) -> Tensor:
-    """Each channel with the mean and the deviation of another picture's (Huang & Belongie 2017)."""
+    """Give each channel the mean and deviation of another picture's (Huang & Belongie 2017)."""
     return (x - _mean(x)) / _deviation(x) * _deviation(style) + _mean(style)
 
 
@@ -99,14 +99,16 @@ def _deviation(x: Tensor) -> Tensor:
 
 
 def read(path: Path) -> MicroAst:
-    """The network with its published weights, of a safetensors file."""
+    """Read the network with its published weights from a safetensors file."""
     return MicroAst(load_file(path)).eval()
 
 
 @torch.inference_mode()
 def painted(network: MicroAst, photo: np.ndarray, painting: np.ndarray) -> np.ndarray:
-    """``(H, W, 3)`` bytes; the painting is seen with the photograph's short side, as its authors
-    have it."""
+    """Paint ``(H, W, 3)`` bytes.
+
+    The network sees the painting with the photograph's short side, as its authors have it.
+    """
     short = min(photo.shape[:2])
     style = Picture(painting)
     style = style.resized(round(max(painting.shape[:2]) * short / min(painting.shape[:2])))

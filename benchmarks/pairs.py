@@ -2,7 +2,8 @@
 
 Half of the pairs are seen whole: as painted by default, and with marks fixed in pixels. Half are
 parts at 100 %: as painted by default, and a coarse painting enlarged. The sheet has numbers and
-sides, A and B; which side is the default is drawn by chance, and stands in a JSON file beside it.
+sides, A and B. Chance decides which side is the default. A JSON file beside the sheet says which it
+is.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
 
 SIDE = 3600
-"""Long side of the photographs, which are enlarged to it."""
+"""Long side to which the photographs are enlarged."""
 SHOWN = 300, 200
-"""Width and height of what is shown of each."""
+"""Width and height of the part that is shown of each."""
 OTHERS = {"whole": StylizeOptions(stroke="pixels"), "at 100 %": StylizeOptions(crisp=0)}
-"""What the default is compared with."""
+"""Settings that the default is compared with."""
 PER_STYLE = 4
 
 
@@ -73,7 +74,7 @@ def main() -> None:
 def pairs(
     photographs: list[Path], styles: list[str], chance: np.random.Generator
 ) -> Iterator[Pair]:
-    """For each style ``PER_STYLE`` pairs, the two ways of seeing in turns."""
+    """Give ``PER_STYLE`` pairs for each style; the two ways of seeing take turns."""
     for number, style in enumerate(styles):
         paint = Stylizer(style)
         for turn in range(PER_STYLE):

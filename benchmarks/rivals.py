@@ -1,10 +1,9 @@
-"""What impasto's networks are compared to: the usual fast style transfer networks.
+"""Networks that impasto's networks are compared to: the usual fast style transfer networks.
 
-The first is the network of the ``fast_neural_style`` example in pytorch/examples, written from
-its published description: Johnson et al. 2016 (arXiv 1603.08155, supplementary material)
-with the instance normalisation of Ulyanov et al. 2016 (arXiv 1607.08022) and the
-resize-convolutions of Odena et al. 2016. Speed does not depend on the weights, so they
-are random.
+The first is the network of the ``fast_neural_style`` example in pytorch/examples. It is written
+from its published description: Johnson et al. 2016 (arXiv 1603.08155, supplementary material). It
+has the instance normalisation of Ulyanov et al. 2016 (arXiv 1607.08022) and the resize-convolutions
+of Odena et al. 2016. Speed does not depend on the weights, so they are random.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 PARAMETERS = 1_679_235
-"""As many as the original has; the test that this is the same network."""
+"""Number of parameters of the original; it tests that this is the same network."""
 
 
 class Conv(nn.Sequential):
@@ -71,7 +70,7 @@ class TransformerNet(nn.Sequential):
 
 
 def under_onnxruntime(network: nn.Module, photo: Tensor, threads: int) -> Callable[[], Any]:
-    """A run of ``network`` on ``photo`` by the runtime that impasto uses."""
+    """Make a run of ``network`` on ``photo`` in the runtime that impasto uses."""
     import onnxruntime as ort
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns about its own inside
@@ -90,8 +89,8 @@ def under_onnxruntime(network: nn.Module, photo: Tensor, threads: int) -> Callab
 class FastStyleTransfer(nn.Module):
     """lengstrom/fast-style-transfer's network, with weights that its users trained.
 
-    ``(N, 3, H, W)``, 0..255, in and out; height and width divisible by 4. Zero padding as
-    TensorFlow's "same", which for a stride of 2 pads below and on the right only.
+    ``(N, 3, H, W)``, 0..255, in and out; height and width divisible by 4. It pads with zeros as
+    TensorFlow's "same" does. For a stride of 2 that pads only below and on the right.
     """
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:

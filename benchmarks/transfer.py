@@ -1,8 +1,8 @@
 """Does what the optimiser finds hold for the networks that are trained with it?
 
-Five losses are ranked twice, by the optimiser's paintings and by those of a network that was
-trained with each; a judge that is neither's loss measures both. Needs ``--painting``, ``--photo``,
-``--photos`` and ``--steps``; what is trained stays in ``build/benchmarks``.
+Five losses are ranked twice: by the optimiser's paintings, and by those of a network that was
+trained with each. A judge that is neither's loss measures both. Needs ``--painting``, ``--photo``,
+``--photos`` and ``--steps``. The trained networks stay in ``build/benchmarks``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ JUDGE, SIDE, EVALUATIONS = "vgg16-hed", 256, 100
 
 
 def transfer(_style: Style, plan: Plan) -> Iterator[Row]:
-    """Spearman's rank correlation of the two rankings, by each measure."""
+    """Return Spearman's rank correlation of the two rankings, for each measure."""
     if not (plan.painting and plan.photo and plan.photos and plan.steps):
         return
     photo = images.read(plan.photo).resized(SIDE)

@@ -1,7 +1,7 @@
-"""Figures that stand in the prose: ``make docs`` fills them in from what was measured.
+"""Figures in the prose: ``make docs`` fills them in from what was measured.
 
 A page holds a figure between two marks, ``<!-- figure: NAME -->`` and ``<!-- end -->``. A test
-compares each with what is filled in, so no number is copied by hand.
+compares each with what is filled in, so nobody copies a number by hand.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _THOUSAND = 1000
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a table: what it is called there, and the row of the results that it shows."""
+    """A line of a table: its label there, and the row of the results that it shows."""
 
     label: str
     machine: str
@@ -54,7 +54,7 @@ class Line:
 
 
 def filled(text: str) -> str:
-    """``text`` with what stands between its marks made anew.
+    """Fill in ``text`` between its marks.
 
     Raises:
         KeyError: a mark names no figure.
@@ -66,8 +66,7 @@ def filled(text: str) -> str:
 
 
 def quantity(value: float, unit: str = "", digits: int = 2) -> str:
-    """A number of so many digits with its unit, seconds and gigabytes where there are a thousand
-    below."""
+    """Write a number with so many digits and its unit; from a thousand on with the larger unit."""
     if value >= _THOUSAND and unit in _LARGER:
         value, unit = value / _THOUSAND, _LARGER[unit]
     unit = _SPELT.get(unit, unit)
@@ -77,8 +76,8 @@ def quantity(value: float, unit: str = "", digits: int = 2) -> str:
 
 
 def table(lines: Iterable[Line], **columns: str) -> str:
-    """A table of rows: their labels, and these columns (``ours``, ``theirs``, ``ratio``) under
-    these heads."""
+    """Write a table of rows: their labels, and columns (``ours``, ``theirs``, ``ratio``) with
+    heads."""
     rows = ((line.label, *(_cell(line.measured, key) for key in columns)) for line in lines)
     return _table(columns.values(), rows)
 
@@ -89,8 +88,11 @@ def grid(
     rows: Mapping[str, str],
     columns: Mapping[str, tuple[str, str]],
 ) -> str:
-    """A table of one case whose rows' names are ``pattern``, with {row} and {column} in it; of a
-    column, its head and what of the row it shows."""
+    """Write a table of one case.
+
+    ``pattern`` makes the names of rows of results, with {row} and {column} in it. A column has its
+    head, and the part of a row of results that it shows.
+    """
 
     def cell(row: str, column: str) -> str:
         line = Line("", *place, pattern.format(row=row, column=column))
@@ -101,8 +103,10 @@ def grid(
 
 
 def steps(name: str) -> str:
-    """A table of what a step of a polish costs: each that computes it, as far as it was measured
-    on this machine."""
+    """Write a table of what a step of a polish costs.
+
+    It has each thing that computes a step, as far as it was measured on this machine.
+    """
     cases = _results(name)["cases"]
     rows = {
         (label, key): ("polish", ("a step", "memory", "what computes it, installed"), key)
@@ -122,7 +126,7 @@ def steps(name: str) -> str:
 
 
 def experiment(name: str) -> str:
-    """A table of an experiment's runs: losses at the end, and total variation."""
+    """Write a table of an experiment's runs: losses at the end, and total variation."""
     heads = {"content": "content loss", "style": "style loss", "tv": "total variation"}
     with LAB.open(encoding="utf-8", newline="") as file:
         runs = [run for run in csv.DictReader(file) if run["experiment"] == name]
@@ -275,4 +279,4 @@ FIGURES: dict[str, Callable[[], str]] = {
         theirs="",
     ),
 }  # fmt: skip
-"""What a mark may name."""
+"""The figures that a mark may name."""

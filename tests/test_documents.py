@@ -60,22 +60,127 @@ def test_a_page_is_taken_apart_into_sentences():
 )
 def test_a_sentence_that_is_too_long_is_said(form, tmp_path):
     page = tmp_path / "page.md"
-    page.write_text(form.format("word " * 34 + "`more` - end."))
+    page.write_text(form.format("word " * 24 + "`more` - end."))
     (said,) = words.problems(page)
-    assert said.startswith(f"{page}: 36 words, at most 35: ")
-    page.write_text(form.format("word " * 33 + "`more` - end. Next"))
+    assert said.startswith(f"{page}: 26 words, at most 25: ")
+    page.write_text(form.format("word " * 23 + "`more` - end. Next"))
     assert list(words.problems(page)) == []
 
 
 def test_it_fails_with_what_it_found(tmp_path, monkeypatch):
     page = tmp_path / "page.md"
-    page.write_text("word " * 36)
+    page.write_text("word " * 26)
     monkeypatch.setattr(sys, "argv", ["words.py", str(page)])
-    with pytest.raises(SystemExit, match="36 words"):
+    with pytest.raises(SystemExit, match="26 words"):
         words.main()
 
 
-def test_all_pages_are_looked_at(monkeypatch):
+SOURCE = '''"""Some code. It has two sentences.
+
+It comes with a block::
+
+    that is. Not said
+        whatever it is
+
+    nor is. This
+
+>>> nor = "is this. Example"
+
+It goes on after it:
+
+* an item
+  of two lines
+* another
+"""
+
+# Comments of lines
+# that follow are one. Not so
+
+SIZE = 3  # beside code
+# the next one.
+"""Of :mod:`a. module` and ``(N, 3, H, W)``."""
+
+
+class Part:
+    def area(self, side, *more):
+        """The area.
+
+        Args:
+            side: in pixels. All
+                are equal.
+            *more: others.
+
+        Returns:
+            The area in
+            pixels.
+
+        Raises:
+            ValueError: too large.
+        """
+        text = "No docstring. Two sentences"
+        return f"""{text}. Nor this"""
+'''
+
+SAID = {
+    1: ["Some code", "It has two sentences.", "It comes with a block", "It goes on after it:",
+        "an item of two lines", "another"],
+    19: ["Comments of lines that follow are one", "Not so"],
+    23: ["the next one."],
+    24: ["Of CODE and CODE."],
+    29: ["The area.", "side: in pixels", "All are equal.", "*more: others.", "The area in pixels.",
+         "ValueError: too large."],
+}  # fmt: skip
+
+
+def test_code_is_taken_apart_into_sentences():
+    texts = sorted([*words.docstrings(SOURCE), *words.comments(SOURCE, "#")])
+    assert {line: list(words.sentences(text)) for line, text in texts} == SAID
+
+
+SCRIPT = """/** A module. It runs. */
+import { a } from 'https://example.org';
+
+/**
+ * Returns `one. Part`,
+ * or none.
+ */
+const b = 3; // beside code
+// A comment
+// of two lines.
+"""
+
+
+def test_a_script_is_taken_apart_into_sentences(tmp_path):
+    file = tmp_path / "a.js"
+    file.write_text(SCRIPT)
+    assert [(place, [*words.sentences(text)]) for place, text in words.texts(file)] == [
+        (f"{file}:1", ["A module", "It runs."]),
+        (f"{file}:4", ["Returns CODE, or none."]),
+        (f"{file}:9", ["A comment of two lines."]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "line"),
+    [
+        ("a.py", '"""{}"""', 1),
+        ("a.py", 'A = 1\n"""{}"""', 2),
+        ("a.py", "def f():\n    # {}\n    return 1", 2),
+        ("a.py", 'def f(a):\n    """B.\n\n    Args:\n        a: {}\n    """', 2),
+        ("a.js", "/** {} */", 1),
+        ("a.js", "f();\n// {}", 2),
+    ],
+)
+def test_a_sentence_of_code_that_is_too_long_is_said(name, form, line, tmp_path):
+    file, beside = tmp_path / name, "a: " in form
+    file.write_text(form.format("word " * (23 - beside) + "``a b`` end."))
+    assert not [*words.problems(file)]
+    file.write_text(form.format("word " * (24 - beside) + "``a b`` end."))
+    (said,) = words.problems(file)
+    assert said.startswith(f"{file}:{line}: 26 words, at most 25: ")
+
+
+def test_all_pages_and_all_code_are_looked_at(monkeypatch):
     looked_at = []
     monkeypatch.setattr(sys, "argv", ["words.py"])
     monkeypatch.setattr(words, "problems", lambda file: looked_at.append(file) or ())
@@ -86,6 +191,10 @@ def test_all_pages_are_looked_at(monkeypatch):
         "SECURITY.md",
         "docs/how-to/training.md",
         "docs/adr/0004-bands.md",
+        "docs/words.py",
+        "benchmarks/pairs.py",
+        "src/impasto/server/page/app.js",
+        "src/impasto/errors.py",
     } <= names
 
 

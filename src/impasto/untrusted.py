@@ -1,8 +1,8 @@
-"""Files that somebody else may have written: read within bounds, and what they say checked.
+"""Files that somebody else may have written: read within bounds, with checked content.
 
-A file that waits for ever (a FIFO, a device), that leads elsewhere (a link), or that is larger than
-it can rightly be, is an :class:`OSError`. JSON that no honest program writes is a
-:class:`ValueError`. Who reads the file makes a sentence of it.
+Some files are an :class:`OSError`: one that waits for ever (a FIFO, a device), a link, or one that
+is too large. JSON that no honest program writes is a :class:`ValueError`. The caller turns the
+error into a sentence.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ for _flag in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY", "O_NONBLOCK"):  # those that 
     _AT_ONCE |= getattr(os, _flag, 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _DEPTH = 32
-"""Lists and objects inside each other: cards and options have six."""
+"""Most lists and objects inside each other; cards and options have six."""
 
 
 @contextmanager
 def opened(path: str | os.PathLike[str], *, follow: bool = False) -> Iterator[BinaryIO]:
-    """A regular file, open for reading; opening it never waits.
+    """Open a regular file for reading, without ever waiting.
 
-    ``follow`` takes what a link leads to, for a file that a person has named.
+    ``follow`` also opens what a link leads to, for a file that a person has named.
 
     Raises:
         OSError: it is not there, a link, or no regular file.
@@ -45,7 +45,7 @@ def opened(path: str | os.PathLike[str], *, follow: bool = False) -> Iterator[Bi
 
 
 def read(path: str | os.PathLike[str], most: int, *, follow: bool = False) -> bytes:
-    """What is in a regular file of up to ``most`` bytes.
+    """Read a regular file of up to ``most`` bytes.
 
     Raises:
         OSError: as :func:`opened`, or it is larger.
@@ -59,13 +59,15 @@ def read(path: str | os.PathLike[str], most: int, *, follow: bool = False) -> by
 
 
 def size_of(file: BinaryIO) -> int:
-    """Bytes of an open file. Asked before it is read: reading takes as much memory as is asked
-    for, whatever there is."""
+    """Return the bytes of an open file.
+
+    Ask before reading: a read takes as much memory as is asked for, whatever the file has.
+    """
     return os.fstat(file.fileno()).st_size
 
 
 def read_json(path: str | os.PathLike[str], most: int, *, follow: bool = False) -> Json:
-    """The JSON in a file of up to ``most`` bytes.
+    """Read the JSON in a file of up to ``most`` bytes.
 
     Raises:
         OSError: as :func:`read`.
@@ -75,11 +77,13 @@ def read_json(path: str | os.PathLike[str], most: int, *, follow: bool = False) 
 
 
 def parse_json(text: bytes | str) -> Json:
-    """What JSON says: finite numbers, whole ones of 64 bits, whole texts, each key once, at most 32
-    lists and objects deep.
+    """Parse JSON with limits.
+
+    Numbers must be finite, and whole ones must have 64 bits at most. Texts must be whole. Each key
+    may come once. At most 32 lists and objects may lie inside each other.
 
     Raises:
-        ValueError: it is no JSON, or says more than that.
+        ValueError: it is no JSON, or breaks a limit.
     """
     try:
         value: Json = json.loads(
@@ -96,8 +100,10 @@ def parse_json(text: bytes | str) -> Json:
 
 
 def whole(text: str) -> str:
-    """``text`` with a question mark for each half of a character: a file's name may be of any
-    bytes, and what is written of it has to be read again."""
+    """Put a question mark in place of each half of a character in ``text``.
+
+    A file's name may have any bytes, and what is written of it must be readable again.
+    """
     return text.encode("utf-8", "replace").decode()
 
 
@@ -120,7 +126,7 @@ def _whole(text: str) -> int:
 
 
 def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    """Programs differ in which of two values under one key they take."""
+    """Refuse a key that comes twice. Programs differ in which of the two values they take."""
     values: dict[str, Json] = {}
     for key, value in pairs:
         if key in values:
@@ -130,8 +136,12 @@ def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 
 def require_plain(value: Json) -> None:
-    """Raises: ValueError: too deep, or a text with half of a character (a lone surrogate), or with
-    a zero, which no name of a file can have."""
+    """Refuse JSON that breaks a limit.
+
+    Raises:
+        ValueError: it is too deep. Or a text has half of a character (a lone surrogate), or a zero,
+            which no name of a file can have.
+    """
     level = [value]
     for _ in range(_DEPTH + 1):
         inside: list[Json] = []

@@ -262,8 +262,8 @@ def plan(
     names tell: they end in one of ``styles`` or of the ``known`` other styles.
 
     Raises:
-        OptionError: two results with one name, a result that is an input, or an ``out`` that is not
-            the kind of place it has to be.
+        OptionError: two results with one name, or a result that is an input. Or ``out`` is empty,
+            an address, of a format that is not written, or a file for several results.
     """
     if out is not None and not out:
         raise OptionError("an empty name is no place for results", hint="is a variable empty?")

@@ -100,8 +100,8 @@ class Picture(Raster):
 def open_any(source: PictureSource) -> Picture:
     """Read a picture from anything that holds one.
 
-    Takes a Picture, a path, a file's content as bytes, a binary file, a Pillow image, or a NumPy
-    array (see :func:`from_array`).
+    It may be a Picture, a path, a file's content as bytes, or a binary file. It may also be a
+    Pillow image, or a NumPy array (see :func:`from_array`).
 
     Raises:
         OptionError: none of these, or a file that is open as text.

@@ -35,8 +35,7 @@ _ANSWERS = 8.0
 They are fewer than :data:`impasto.server.jobs.LOST`, after which a silent worker has lost its job.
 """
 _TRIES = 3
-"""Further tries, where a connection was closed; a server that closes all may close the next, too.
-"""
+"""Further tries, where a connection was closed; a server that closes all may close another."""
 _DATABASE, _PARTS = "jobs.sqlite", "parts"
 _OURS = re.compile(rf"{_PARTS}|{re.escape(_DATABASE)}(-\w+)?")
 

@@ -34,9 +34,9 @@ async def received(
 ) -> AsyncIterator[tuple[dict[str, BinaryIO], Fields]]:
     """Read the files and fields of a request.
 
-    Only files with these ``names`` are taken, and ``needs`` names one that must be there. Fields
-    come as they were sent, by their names with ``_``. They may stand ``in_address``; then the body
-    may be the picture itself. Paintings are files called ``style``. They get the names that
+    Only files with these ``names`` are taken. The file ``needs`` must be among them. Fields come as
+    they were sent, by their names with ``_``. They may stand ``in_address``; then the body may be
+    the picture itself. Paintings are files called ``style``. They get the names that
     :func:`impasto.server.styles.part` gives.
 
     Large files lie on the disk meanwhile, not in memory.

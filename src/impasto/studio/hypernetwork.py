@@ -1,16 +1,16 @@
 """The hypernetwork: a painting in, all weights of a transform network out, in one forward pass.
 
-The idea is that of Shen, Yan & Zeng 2018 ("Neural Style Transfer via Meta Networks", CVPR, arXiv
-1709.04111), with a smaller way to make the weights:
+The idea is from Shen, Yan & Zeng 2018 ("Neural Style Transfer via Meta Networks", CVPR, arXiv
+1709.04111). The way to make the weights here is smaller:
 
-* the *encoder* sees what the style loss compares: mean, deviation and Gram matrix of a loss
-  network's features, the matrix in the principal components of each layer. From these and the
-  boldness it makes an embedding;
-* the *decoder* makes the weights. Each large convolution is a learnt start plus a linear
-  combination of learnt directions; all smaller tensors follow from the embedding linearly.
+* The *encoder* sees what the style loss compares: mean, deviation and Gram matrix of a loss
+  network's features. The matrix is in the principal components of each layer. From these and the
+  boldness it makes an embedding.
+* The *decoder* makes the weights. Each large convolution is a learnt start plus a linear
+  combination of learnt directions. All smaller tensors follow from the embedding linearly.
 
-Both work on ``S`` paintings at once. :func:`read` and :func:`encoded` are the file of one:
-safetensors with a checksum, the format and the options in its header.
+Both work on ``S`` paintings at once. :func:`encoded` writes the file of a hypernetwork, and
+:func:`read` reads it. It is safetensors with a checksum. Its header has the format and the options.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from impasto.studio.statistics import gram_matrix
 from impasto.untrusted import parse_json
 
 LAYERS = {"conv1_1": 64, "conv2_1": 128, "conv3_1": 256, "conv4_1": 512}
-"""Layers of VGG19 whose statistics are seen, with their channels."""
+"""Layers of VGG19 whose statistics the encoder sees, with their channels."""
 
 FORMAT = 1
 """Version of the file; a newer one is refused."""
 
 _LARGE = 1024
-"""Weights from which on a tensor is made of directions."""
+"""Fewest weights of a tensor that is made of directions."""
 _FARTHEST = 6.0
 """Deviations at which a statistic is cut off: a painting may be unlike all others."""
 _SMALL = 1e-6
@@ -49,16 +49,16 @@ _LEAST_SCALE = 0.05
 
 Features = Mapping[str, Tensor]
 Weights = dict[str, Tensor]
-"""Of ``S`` networks, ``(S, *shape)``, by the names of their parameters."""
+"""Weights of ``S`` networks, ``(S, *shape)``, by the names of their parameters."""
 
 
 class Encoder(nn.Module):
-    """Statistics of paintings, and how bold their style shall be, to embeddings."""
+    """Turns statistics of paintings, and the boldness of their style, into embeddings."""
 
     mean: Tensor
     deviation: Tensor
     upper: Tensor
-    """Places of the upper triangle of a matrix of components, whose lower one is the same."""
+    """Places of the upper triangle of a matrix of components; the lower triangle is the same."""
 
     def __init__(self, options: HypernetworkOptions) -> None:
         super().__init__()
@@ -78,10 +78,10 @@ class Encoder(nn.Module):
         self.activate = nn.GELU()
 
     def statistics(self, features: Features) -> Tensor:
-        """What is seen of features, ``(S, C, H, W)`` by layer: ``(S, count)``.
+        """Return the statistics of features, ``(S, C, H, W)`` by layer: ``(S, count)``.
 
-        Square roots with the sign kept bring the Gram matrices, whose entries are squares of
-        features, to the scale of the means.
+        Entries of Gram matrices are squares of features. Square roots that keep the sign bring them
+        to the scale of the means.
         """
         seen = []
         for layer in LAYERS:
@@ -95,7 +95,7 @@ class Encoder(nn.Module):
         return values.sign() * (values.abs() + _SMALL).sqrt()
 
     def forward(self, statistics: Tensor, boldness: Tensor) -> Tensor:
-        """``(S, count)`` and ``(S,)`` to ``(S, embedding)``; a boldness of 1 is the usual one."""
+        """Map ``(S, count)`` and ``(S,)`` to ``(S, embedding)``; the usual boldness is 1."""
         standard = ((statistics - self.mean) / self.deviation).clamp(-_FARTHEST, _FARTHEST)
         hidden = self.drop(self.activate(self.reduce(standard)))
         hidden = torch.cat([hidden, boldness.log()[:, None]], 1)
@@ -104,7 +104,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Embeddings to the weights of networks like one that is learnt on from."""
+    """Turns embeddings into the weights of networks that all begin with the same weights."""
 
     scales: Tensor
 
@@ -130,7 +130,7 @@ class Decoder(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, embedding: Tensor) -> Weights:
-        """``(S, embedding)`` to the weights of ``S`` networks."""
+        """Map ``(S, embedding)`` to the weights of ``S`` networks."""
         return {**self._large(embedding), **self._small(embedding)}
 
     def _large(self, embedding: Tensor) -> Weights:
@@ -150,7 +150,7 @@ class Decoder(nn.Module):
 
 
 class Hypernetwork(nn.Module):
-    """Paintings, as features of VGG19, to the weights of a transform network for each.
+    """Turns paintings, as features of VGG19, into the weights of a transform network for each.
 
     Args:
         options: its own shape.
@@ -174,13 +174,13 @@ class Hypernetwork(nn.Module):
         return weights
 
     def embedding(self, features: Features, boldness: Tensor) -> Tensor:
-        """``(S, embedding)`` of ``S`` paintings; a blend of styles is a mean of these."""
+        """Return ``(S, embedding)`` of ``S`` paintings; a blend of styles is a mean of these."""
         embedding: Tensor = self.encoder(self.encoder.statistics(features), boldness)
         return embedding
 
 
 def painted(network: TransformNetwork, weights: Weights, photographs: Tensor) -> Tensor:
-    """``(P, 3, H, W)`` photographs in ``S`` networks of one shape: ``(S, P, 3, H, W)``.
+    """Paint ``(P, 3, H, W)`` photographs with ``S`` networks of one shape: ``(S, P, 3, H, W)``.
 
     All run at once: their convolutions become grouped ones.
     """
@@ -193,12 +193,12 @@ def painted(network: TransformNetwork, weights: Weights, photographs: Tensor) ->
 
 
 def one(weights: Weights, number: int = 0) -> Weights:
-    """The weights of one network of several."""
+    """Return the weights of one network of several."""
     return {name: each[number] for name, each in weights.items()}
 
 
 def encoded(hypernetwork: Hypernetwork) -> bytes:
-    """As a safetensors file, in half precision."""
+    """Write a hypernetwork as a safetensors file, in half precision."""
     header = {
         "format": str(FORMAT),
         "options": json.dumps(asdict(hypernetwork.options)),
@@ -209,7 +209,7 @@ def encoded(hypernetwork: Hypernetwork) -> bytes:
 
 
 def read(path: Path) -> Hypernetwork:
-    """The hypernetwork in a file that :func:`encoded` wrote.
+    """Read the hypernetwork in a file that :func:`encoded` wrote.
 
     Raises:
         TrainingError: it is none, is damaged, or was written by a newer version.
@@ -226,9 +226,11 @@ def read(path: Path) -> Hypernetwork:
 
 
 def _require_own(header: Header) -> None:
-    """Raises:
-    ValueError: it is not the header of a hypernetwork, or not of the one that it describes.
-    TrainingError: a newer version has written it.
+    """Check a header.
+
+    Raises:
+        ValueError: it is not the header of a hypernetwork, or not of the one that it describes.
+        TrainingError: a newer version has written it.
     """
     format = header.metadata.get("format", "")
     if not (format.isascii() and format.isdecimal() and len(format) < 10):
@@ -249,7 +251,11 @@ def _require_own(header: Header) -> None:
 
 
 def _described(header: Header) -> Hypernetwork:
-    """Raises: ValueError: it describes none."""
+    """Build the hypernetwork that a header describes.
+
+    Raises:
+        ValueError: it describes none.
+    """
     try:
         options, network = (parse_json(header.metadata[each]) for each in ("options", "network"))
         own, shape = restored(HypernetworkOptions, options), restored(NetworkOptions, network)
@@ -259,7 +265,7 @@ def _described(header: Header) -> Hypernetwork:
 
 
 def _projected(features: Tensor, components: Tensor) -> Tensor:
-    """``(S, C, H, W)`` in a basis ``(C, components)``."""
+    """Project ``(S, C, H, W)`` onto a basis ``(C, components)``."""
     return (features.permute(0, 2, 3, 1) @ components).permute(0, 3, 1, 2)
 
 
@@ -268,11 +274,12 @@ def _parameters(tensors: Mapping[str, Tensor]) -> nn.ParameterDict:
 
 
 def scales(start: Mapping[str, Tensor]) -> Tensor:
-    """How large the directions of convolutions are, ``(convolutions,)``: as their weights are."""
+    """Return the sizes of the directions of convolutions, ``(convolutions,)``: those of their
+    weights."""
     sizes = torch.stack([weight.square().mean().sqrt() for weight in start.values()])
     return sizes.clamp_min(_LEAST_SCALE)
 
 
 def key(name: str) -> str:
-    """A parameter's name as part of another, where dots part modules."""
+    """Return a parameter's name as a part of another name, where dots separate modules."""
     return name.replace(".", "/")

@@ -44,18 +44,18 @@ def run(
 ) -> Iterator[Result]:
     """Do ``tasks`` in order, with ``styles`` by the name that the tasks use.
 
-    Each photograph is read once, each style loaded once, for its first photograph.
-    ``on_progress`` is called after each frame of a film; ``cancel`` stops after the frame or
-    the picture at hand.
+    Each photograph is read once. Each style is loaded once, for its first photograph.
+    ``on_progress`` is called after each frame of a film. ``cancel`` stops after the frame or the
+    picture at hand.
 
-    A photograph that cannot be read, or a result that cannot be written, is a result with
-    an error. Where the output is there already and ``overwrite`` is off, the task is
-    skipped before any work, and its style is not looked at.
+    A photograph that cannot be read, or a result that cannot be written, gives a result with an
+    error. Where the output exists already and ``overwrite`` is off, the task is skipped before any
+    work. Then its style is not looked at.
 
     Raises:
-        StyleError, DeviceError: before any work, for a style or a device that cannot be
-            used. What only a runtime sees is tried with the first style; of a later one it is
-            an error of its tasks.
+        StyleError, DeviceError: before any work, for a style or a device that cannot be used. Only
+            the first style is tried in a runtime. If a later one fails there, that is an error of
+            its tasks.
         MissingExtraError: before any work, for a film without PyAV.
     """
     films, pictures = ([task for task in tasks if task.is_film is kind] for kind in (True, False))
@@ -73,7 +73,11 @@ def run(
 
 
 def require_for_films(tasks: Sequence[Task], settings: Settings) -> None:
-    """Raises: MissingExtraError: a film is to be painted, and PyAV is not installed."""
+    """Check that films can be painted, if there are any.
+
+    Raises:
+        MissingExtraError: a film is to be painted, and PyAV is not installed.
+    """
     if any(task.is_film and not is_there(task, settings) for task in tasks):
         from impasto.video import opening
 
@@ -81,11 +85,11 @@ def require_for_films(tasks: Sequence[Task], settings: Settings) -> None:
 
 
 def require_styles(tasks: Sequence[Task], styles: Mapping[str, Styles], settings: Settings) -> bool:
-    """Whether something is to be painted; the files of the styles that it needs are checked.
+    """Check the files of the needed styles; say whether something is to be painted.
 
     Raises:
         StyleError: one is missing, damaged or foreign.
-        OptionError: a blend of networks between which there is none.
+        OptionError: a blend of networks that cannot be averaged.
     """
     wanted = {task.style for task in tasks if not is_there(task, settings)}
     for name in wanted:
@@ -94,11 +98,11 @@ def require_styles(tasks: Sequence[Task], styles: Mapping[str, Styles], settings
 
 
 Load = Callable[[str], "Painter"]
-"""Gives the style of a name, ready to paint."""
+"""A function that gives the style of a name, ready to paint."""
 
 
 def loader(styles: Mapping[str, Styles], settings: Settings) -> Load:
-    """Loads each style once, when it is first asked for."""
+    """Make a function that loads each style once, when a task first asks for it."""
 
     @functools.cache
     def load(name: str) -> Painter:
@@ -110,7 +114,7 @@ def loader(styles: Mapping[str, Styles], settings: Settings) -> Load:
 def _pictures(
     tasks: Sequence[Task], load: Load, settings: Settings, cancel: CancelToken
 ) -> Iterator[Result]:
-    """While one photograph is painted, the next is read and the last result is written."""
+    """Paint pictures. Meanwhile the next one is read, and the last result is written."""
     groups = [list(group) for _, group in groupby(tasks, lambda task: task.input)]
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
@@ -141,7 +145,7 @@ def _pictures(
 
 @dataclass(frozen=True)
 class _Photo:
-    """A photograph, or what is wrong with it, to be told once for each task."""
+    """A photograph, or what is wrong with it, which each of its tasks reports once."""
 
     picture: Picture | ImpastoError
     seconds: float
@@ -161,8 +165,10 @@ def _timed(read: Callable[[], Picture]) -> _Photo:
 
 
 def one(task: Task, content: bytes, load: Load, settings: Settings) -> tuple[Result, bytes | None]:
-    """Paint one picture, from the ``content`` of its file to that of its output, which
-    :func:`written` writes."""
+    """Paint one picture, from the ``content`` of its file to the content of its output.
+
+    :func:`written` writes the output.
+    """
     photo = _timed(lambda: images.read(content, settings.read, name=str(task.input)))
     return _encoded(*_paint(task, photo, load, settings), settings)
 
@@ -186,7 +192,11 @@ def _paint(
 
 
 def _require_room(photo: Picture, settings: Settings) -> None:
-    """Raises: PictureLimitError: the painting is to have more pixels than are read of one."""
+    """Check the size of the painting.
+
+    Raises:
+        PictureLimitError: it has more pixels than impasto reads of one picture.
+    """
     limit, side = settings.read.max_pixels, settings.stylize.side(photo.width, photo.height)
     pixels = photo.width * photo.height * (side / max(photo.width, photo.height)) ** 2
     if pixels > limit:
@@ -221,7 +231,7 @@ def _encoded(
 
 
 def written(about: Result, data: bytes | None, settings: Settings) -> Result:
-    """What became of a task, once its output is written; None: there is none."""
+    """Write the output of a task, if there is any, and return the result."""
     if data is None:
         return about
     started = time.perf_counter()
@@ -233,12 +243,12 @@ def written(about: Result, data: bytes | None, settings: Settings) -> Result:
 
 
 def places(tasks: Iterable[Task]) -> frozenset[str]:
-    """Where files lie, or will lie, that no result may replace."""
+    """Return the places of files, now or later, that no result may replace."""
     return frozenset(os.path.realpath(path) for task in tasks for path in (task.input, task.output))
 
 
 def fitting(task: Task, taken: Container[str]) -> Task:
-    """A film whose kind nobody has named, as one of a kind that holds its sound."""
+    """Change the kind of a film to one that holds its sound, if nobody has named the kind."""
     from impasto.stylization import film
 
     return film.fitting(task, taken) if task.free and task.is_film else task
@@ -252,8 +262,10 @@ def film(
     cancel: CancelToken,
     taken: Container[str] = (),
 ) -> Result:
-    """Paint one film, or go on with it; into a kind that holds its sound, if none was named, and
-    into no place that is ``taken``.
+    """Paint one film, or go on with it.
+
+    If nobody has named its kind, it becomes a kind that holds its sound. It goes into no place that
+    is ``taken``.
 
     Raises:
         MissingExtraError: PyAV is not installed.
@@ -303,7 +315,7 @@ def _named(task: Task) -> tuple[str, ...]:
 
 
 def _notes(film: Film) -> Iterator[str]:
-    """What a person is told of a painted film."""
+    """Say what a person needs to know of a painted film."""
     flicker = f"flicker {film.flicker:.2f} levels; in the film itself {film.noise:.2f}"
     yield f"{film.frames} frames, {flicker}"
     if not film.whole:

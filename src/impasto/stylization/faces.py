@@ -1,8 +1,8 @@
 """Faces: found, followed through a film, and painted so that they stay recognisable.
 
-They are found by BlazeFace (Bazarevsky et al. 2019, arXiv 1907.05047), in a picture and in its
-mirror image: what is a face is one in both. A face is painted with finer marks, in the tones of
-the whole painting, and the photograph shows through.
+BlazeFace (Bazarevsky et al. 2019, arXiv 1907.05047) finds them. It looks at a picture and at its
+mirror image: a real face is a face in both. A face is painted with finer marks, in the tones of the
+whole painting. The photograph shows through.
 """
 
 from __future__ import annotations
@@ -29,43 +29,51 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]
     Finer = Callable[[Pixels, float, float], Pixels]
-    """Paints a part of a photograph, ``(H, W, 3)``, whose long side is so much of the whole
-    one's, with marks of this size in proportion to the usual ones."""
+    """A function that paints a part of a photograph, ``(H, W, 3)``.
+
+    It gets the part's long side as a share of the whole one's. It also gets the size of marks, in
+    proportion to the usual ones.
+    """
 
 SHA256 = "74aa24ce8223017f338bf7d0fa69d5754b02d953afdaac2e524a49af73ac0951"
-"""Of the network's file."""
+"""Hash of the network's file."""
 _AGAIN = "install impasto again"
 NO_FACE = "no face was found to protect"
 
 _SIDE = 256
-"""Of the square that the network sees."""
+"""Side of the square that the network sees."""
 _SURE, _MAYBE = 0.7, 0.5
-"""Scores from which on a face is one, and, of one that is followed, stays one."""
+"""Lowest scores of a face, and of a face that is followed already."""
 _LEAST = 0.3
-"""Score from which on a box counts at all."""
+"""Lowest score of a box that counts at all."""
 _SAME = 0.3
-"""Overlap, in proportion to what both cover, from which on two boxes are of one face."""
+"""Overlap from which two boxes are of one face, in proportion to what both cover."""
 
 _WIDE, _TALL, _UP = 0.62, 0.80, 0.12
-"""Half of a face's width and height, and how far up its middle is, in proportion to its box, which
-goes from the brows to the chin."""
+"""Half of a face's width and height, and how far up its middle is.
+
+All are in proportion to its box, which goes from the brows to the chin.
+"""
 _INNER, _OUTER = 0.85, 1.3
 """Where a face's mask begins to fade and where it ends, in proportion to its ellipse."""
 _AROUND = 2.0
-"""What is painted with it, in proportion to that: a network sees what is beside."""
+"""Size of the part that is painted with a face, in proportion to its ellipse.
+
+A network needs to see the surroundings.
+"""
 _FINER = 0.5
 """Size of its marks, in proportion to the others'."""
 _GENTLE = 0.6
-"""How much of the photograph shows through what is most protected."""
+"""Share of the photograph that shows through where protection is strongest."""
 
 _EVERY = 3
 """Frames after which faces are looked for again."""
 _FOLLOW = 0.25
-"""How far a box goes, with each frame, towards where its face was seen last."""
+"""How far a box moves, with each frame, towards the last place of its face."""
 _COMES, _GOES = 1 / 6, 1 / 18
-"""What a face's share gains or loses with each frame in which it is, or is not, there."""
+"""Change of a face's share with each frame in which it is there, or is not."""
 _CUT = 40.0
-"""Mean change in levels that is another scene."""
+"""Mean change, in levels, that means another scene."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,7 @@ class Face:
     right: float
     bottom: float
     share: float = 1.0
-    """How much it is there: in a film, faces come and go slowly."""
+    """Share with which it counts: in a film, faces come and go slowly."""
 
     @property
     def corners(self) -> tuple[float, float, float, float]:
@@ -88,7 +96,7 @@ class Face:
         return replace(self, left=1 - self.right, right=1 - self.left)
 
     def overlap(self, other: Face) -> float:
-        """What both cover, in proportion to what either does."""
+        """Return what both cover, in proportion to what either covers."""
         width = min(self.right, other.right) - max(self.left, other.left)
         height = min(self.bottom, other.bottom) - max(self.top, other.top)
         both = max(0.0, width) * max(0.0, height)
@@ -100,13 +108,13 @@ class Face:
         return (self.right - self.left) * (self.bottom - self.top)
 
     def ellipse(self, size: Size) -> tuple[float, float, float, float]:
-        """Middle and half axes in pixels of a picture: down and right, height and width."""
+        """Return middle and half axes in pixels of a picture: down and right, height and width."""
         height, width = (self.bottom - self.top) * size[0], (self.right - self.left) * size[1]
         middle = (self.top + self.bottom) / 2 * size[0] - _UP * height
         return middle, (self.left + self.right) / 2 * size[1], _TALL * height, _WIDE * width
 
     def around(self, size: Size) -> tuple[slice, slice]:
-        """Rows and columns of what is painted with it."""
+        """Return rows and columns of the part that is painted with it."""
         down, right, tall, wide = self.ellipse(size)
         spans = (down, _AROUND * tall, size[0]), (right, _AROUND * wide, size[1])
         rows, columns = (
@@ -117,7 +125,7 @@ class Face:
 
 
 def find(photo: Pixels) -> list[Face]:
-    """The faces in a picture, ``(H, W, 3)`` sRGB, the surest first.
+    """Find the faces in a picture, ``(H, W, 3)`` sRGB, the surest first.
 
     Raises:
         StyleError: the network's file is missing or damaged.
@@ -126,8 +134,7 @@ def find(photo: Pixels) -> list[Face]:
 
 
 def shares(faces: Sequence[Face], size: Size) -> Rows:
-    """How much of each pixel of a picture of this size is a face's: 1 inside of one, and less
-    and less around it."""
+    """Return how much each pixel of a picture belongs to a face: 1 inside, less around it."""
     ellipses = [(face.ellipse(size), np.float32(face.share)) for face in faces]
     columns = np.arange(size[1], dtype=np.float32)
 
@@ -149,8 +156,10 @@ def shares(faces: Sequence[Face], size: Size) -> Rows:
 def protected(
     photo: Pixels, painting: Pixels, faces: Sequence[Face], finer: Finer, amount: float
 ) -> Pixels:
-    """The painting of a photograph with its faces painted finer and more gently; both
-    ``(H, W, 3)``. By an ``amount`` of 0 they are as they were, by 1 most of the photograph."""
+    """Paint the faces of a painting finer and more gently; both pictures are ``(H, W, 3)``.
+
+    With an ``amount`` of 0 faces stay as they were. With 1 they are mostly the photograph.
+    """
     size = photo.shape[0], photo.shape[1]
     result, everywhere = painting.copy(), shares(faces, size)
     for part in (face.around(size) for face in faces):
@@ -168,8 +177,10 @@ def protected(
 
 
 def softened(photo: Pixels, painting: Pixels, faces: Sequence[Face], amount: float) -> Pixels:
-    """The painting of a film's frame, with the photograph showing through in its faces. Marks are
-    not finer: those of a painting beside it would flicker."""
+    """Let the photograph show through in the faces of a film's painted frame.
+
+    Marks are not finer here. Fine marks of a separate painting would flicker.
+    """
     size = photo.shape[0], photo.shape[1]
     everywhere, most = shares(faces, size), np.float32(_GENTLE * amount)
     return masks.laid(painting, photo, lambda part: most * everywhere(part))
@@ -177,13 +188,13 @@ def softened(photo: Pixels, painting: Pixels, faces: Sequence[Face], amount: flo
 
 @dataclass(frozen=True)
 class _Tracked:
-    """A face of a film: where it is painted, and where it was seen last, if it was."""
+    """A face of a film: where it is painted, and where it was last seen, if it was."""
 
     face: Face
     seen: Face | None
 
     def moved(self) -> _Tracked:
-        """In the next frame."""
+        """Return the face in the next frame."""
         face, seen = self.face, self.seen
         if not seen:
             return replace(self, face=replace(face, share=face.share - _GOES))
@@ -196,7 +207,7 @@ class _Tracked:
 
 
 class Followed:
-    """The faces of a film, frame by frame: none jumps, comes or goes at once, but with a cut."""
+    """The faces of a film, frame by frame. None jumps, comes or goes at once, except at a cut."""
 
     def __init__(self) -> None:
         self._tracked: list[_Tracked] = []
@@ -204,7 +215,7 @@ class Followed:
         self._number = 0
 
     def __call__(self, frame: Pixels) -> list[Face]:
-        """Those of the next frame, ``(H, W, 3)``."""
+        """Return the faces of the next frame, ``(H, W, 3)``."""
         begins = self._begins(frame)
         if begins:
             self._tracked, self._number = [], 0
@@ -216,7 +227,7 @@ class Followed:
         return [each.face for each in self._tracked]
 
     def _begins(self, frame: Pixels) -> bool:
-        """Whether a film, or another scene, does."""
+        """Say whether a film, or another scene, begins."""
         sparse = frame[:: max(1, len(frame) // 32), :: max(1, frame.shape[1] // 32)]
         before, self._before = self._before, sparse
         if before is None or before.shape != sparse.shape:
@@ -224,8 +235,11 @@ class Followed:
         return bool(np.abs(sparse.astype(int) - before).mean() > _CUT)
 
     def _look(self, frame: Pixels, share: float) -> None:
-        """See where faces are now; one that is new has this share. Of a face that is followed,
-        a lower score is enough, so that it does not come and go at a threshold."""
+        """Look for faces; a new one has this share.
+
+        For a followed face, a lower score is enough, so that it does not come and go at a
+        threshold.
+        """
         left = [(face, score) for face, score in _scored(frame) if score > _MAYBE]
         tracked = []
         for each in self._tracked:
@@ -240,7 +254,7 @@ class Followed:
 
 
 def _scored(photo: Pixels) -> list[tuple[Face, float]]:
-    """Faces with their scores, from 0 to 1, the highest first."""
+    """Return faces with their scores, from 0 to 1, the highest first."""
     height, width = photo.shape[:2]
     scale = _SIDE / max(height, width)
     size = max(1, round(height * scale)), max(1, round(width * scale))
@@ -254,7 +268,7 @@ def _scored(photo: Pixels) -> list[tuple[Face, float]]:
 
 
 def _seen(small: Pixels) -> list[tuple[Face, float]]:
-    """What the network takes for faces in a picture that fits into its square."""
+    """Return what the network takes for faces in a picture that fits into its square."""
     height, width = small.shape[:2]
     top, left = (_SIDE - height) // 2, (_SIDE - width) // 2
     square = np.zeros((1, _SIDE, _SIDE, 3), np.uint8)
@@ -267,7 +281,7 @@ def _seen(small: Pixels) -> list[tuple[Face, float]]:
 
 
 def _apart(found: list[tuple[Face, float]]) -> list[tuple[Face, float]]:
-    """One box for each face, the mean of those that are of it, weighted with their scores."""
+    """Return one box for each face, the mean of its boxes, weighted with their scores."""
     apart: list[tuple[Face, float]] = []
     while found:
         first, score = found[0]
@@ -280,7 +294,11 @@ def _apart(found: list[tuple[Face, float]]) -> list[tuple[Face, float]]:
 
 @lru_cache(maxsize=1)
 def _network() -> Session:
-    """Raises: StyleError: its file is missing or damaged."""
+    """Load the network.
+
+    Raises:
+        StyleError: its file is missing or damaged.
+    """
     path = assets.FACES / "faces.onnx"
     try:
         data = path.read_bytes()

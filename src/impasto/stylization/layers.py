@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from impasto.options.fields import Json, Side, Stroke
 
 AND = "-and-"
-"""Between the names of styles that paint one picture."""
+"""Stands between the names of styles that paint one picture."""
 
 
 @dataclass(frozen=True)
 class Layers:
-    """Styles that paint one picture together, each where its mask says; the one that has none,
-    where the others leave something.
+    """Styles that paint one picture together, each where its mask says.
+
+    One may have no mask. It paints where the others leave something.
 
     Raises:
         OptionError: no style, or several without a mask.
@@ -61,17 +62,21 @@ class Layers:
         return AND.join(style.name for style in self.styles)
 
     def loaded(self) -> None:
-        """Raises: StyleError, OptionError: as :meth:`impasto.catalog.Style.loaded` does."""
+        """Load all styles.
+
+        Raises:
+            StyleError, OptionError: as :meth:`impasto.catalog.Style.loaded` does.
+        """
         for style in self.styles:
             style.loaded()
 
 
 Styles: TypeAlias = "Style | Layers"
-"""What paints a picture: one style all of it, or one or several where masks say."""
+"""What paints a picture: one style all of it, or styles where masks say."""
 
 
 class LayeredStylizer:
-    """Several styles that are loaded and ready; see :class:`Stylizer`."""
+    """Several styles, loaded and ready; see :class:`Stylizer`."""
 
     def __init__(
         self,
@@ -89,7 +94,7 @@ class LayeredStylizer:
 
     @property
     def device(self) -> str:
-        """The device that really runs, seen to do so."""
+        """The device that really runs; it has painted in a trial."""
         return self._stylizers[0].device
 
     @property
@@ -125,7 +130,7 @@ class LayeredStylizer:
                 yield self._laid(sized(Picture(frame), options), paintings)
 
     def _laid(self, photo: Picture, paintings: Iterable[Picture]) -> Picture:
-        """Each painting over the photograph where its mask says."""
+        """Lay each painting over the photograph where its mask says."""
         size = photo.height, photo.width
         for mask in filter(None, self._masks):
             mask.require_shape(size)
@@ -143,15 +148,17 @@ Painter: TypeAlias = Stylizer | LayeredStylizer
 def painter(
     styles: Styles, *, device: str = "auto", threads: int | None = None, steady: bool = False
 ) -> Painter:
-    """What paints pictures so, or the frames of films if it is ``steady``; raises as
-    :class:`Stylizer` does."""
+    """Make what paints pictures so, or the frames of films if it is ``steady``.
+
+    It raises as :class:`Stylizer` does.
+    """
     if isinstance(styles, Layers):
         return LayeredStylizer(styles, device=device, threads=threads, steady=steady)
     return Stylizer(styles, device=device, threads=threads, steady=steady)
 
 
 def layered(styles: Sequence[tuple[Style, Mask | None]]) -> Styles:
-    """What paints one picture with these styles, each with its mask; raises as :class:`Layers`."""
+    """Combine styles and masks for one picture; raises as :class:`Layers`."""
     if len(styles) == 1 and styles[0][1] is None:
         return styles[0][0]
     return Layers(*zip(*styles, strict=True)) if styles else Layers((), ())
@@ -173,13 +180,13 @@ def stylize(
 ) -> Picture:
     """Paint ``source`` in ``style``; see :class:`Stylizer` for both and for the errors.
 
-    Several styles paint one picture together where ``style`` is a mapping of their names to their
-    masks, ``{"great-wave": "sky.png", "the-scream": None}``: one of them may have none, and takes
-    what the others leave.
+    ``style`` may map names of styles to masks, as in ``{"great-wave": "sky.png", "the-scream":
+    None}``. Then several styles paint one picture together. One of them may have no mask, and
+    paints what the others leave.
 
-    The last few styles stay loaded, so calling this in a loop is not slow.
+    The last few styles stay loaded, so a loop of calls is not slow.
     """
-    # Options first: a wrong one should not wait for a network to load.
+    # Options come first. A wrong one should not wait for a network to load.
     options = StylizeOptions(
         strength=strength, keep_colors=keep_colors, size=size, stroke=stroke, crisp=crisp,
         grain=grain, paint_paper=paint_paper, protect_faces=protect_faces,

@@ -1,7 +1,7 @@
-"""Many pictures and films on many machines, by Ray.
+"""Many pictures and films on many machines, with Ray.
 
-This machine reads and writes the files, the others paint: a picture travels to one of them as the
-content of its file, and comes back as that of its painting. They share no disk.
+This machine reads and writes the files, the others paint. They share no disk. The content of a
+picture's file travels to one of them. The content of its painting's file comes back.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ LOCAL = "local"
 _AUTO = "auto"
 """The cluster that this machine is in."""
 _AHEAD = 2
-"""Pictures that are sent for each processor: while one is painted, the next arrives."""
+"""Pictures that are sent ahead for each processor: while one is painted, the next arrives."""
 _RETRIES = 3
-"""Times that a picture is sent again whose worker has died; it may be what kills them."""
+"""Times that a picture is sent again when its worker dies; the picture may be what kills them."""
 _ANSWERS = 3.0
 _LOOK = 0.5
-"""Seconds until a cluster has to answer, and after which it is looked for new machines."""
+"""Seconds in which a cluster has to answer; also the pause between searches for new machines."""
 _GRACE = 10.0
-"""Seconds that Ray has to send again what was at a machine that it has given up."""
+"""Seconds in which Ray has to send the work of a lost machine again."""
 _KEPT = 4
 """Styles that a worker keeps loaded."""
 _LARGEST_FILM = 1 << 40
 
 Pending: TypeAlias = Any
-"""Of Ray: what a worker will give."""
+"""Ray's handle of a result to come."""
 
 
 def run(
@@ -66,9 +66,9 @@ def run(
 ) -> Iterator[Result]:
     """Do ``tasks`` as :func:`impasto.stylization.batch.run` does, in no order.
 
-    They are shared out over the Ray cluster at ``address``, as ``HOST:PORT`` or ``"auto"``, to
-    which this machine belongs; or over this machine, ``"local"``. A worker or a machine that
-    dies is replaced by others; only what was at hand there is painted again. A film that was
+    They are shared out over the Ray cluster at ``address``, as ``HOST:PORT`` or ``"auto"``. This
+    machine must belong to it. ``"local"`` shares them out over this machine. Others take over from
+    a worker or a machine that dies. Only the work at hand there is done again. A film that was
     begun on this machine goes on here.
 
     Raises:
@@ -99,7 +99,7 @@ def run(
 
 @contextmanager
 def connected(ray: ModuleType, address: str) -> Iterator[None]:
-    """Ray, for what is done inside; what it prints is no result.
+    """A context with Ray; what Ray prints does not count as a result.
 
     Raises:
         DeviceError: no cluster answers at ``address``, or this machine is not in it.
@@ -125,7 +125,7 @@ def connected(ray: ModuleType, address: str) -> Iterator[None]:
 
 
 def _require_answer(address: str) -> None:
-    """Ray itself would try for a minute, and then end this process.
+    """Check that a cluster answers. Ray itself would try for a minute, and then end this process.
 
     Raises:
         DeviceError: nothing answers there.
@@ -149,7 +149,7 @@ def _shared_out(
     settings: Settings,
     cancel: CancelToken,
 ) -> Iterator[Result]:
-    """Each task's result as soon as it is there and written."""
+    """Give each task's result as soon as it is there and written."""
     work = ray.remote(num_cpus=1, max_retries=_RETRIES)(_work)
     carried = {name: ray.put(packed(styles[name])) for name in {task.style for task in tasks}}
     left, done = deque(tasks), set[str]()
@@ -186,7 +186,7 @@ def _shared_out(
 
 @dataclass(frozen=True)
 class _Sent:
-    """A task that a worker has, and since when."""
+    """A task that a worker has, and the time since then."""
 
     task: Task
     at: float
@@ -195,8 +195,11 @@ class _Sent:
 def _stranded(
     ray: ModuleType, waiting: Mapping[Pending, _Sent], lost: dict[str, float]
 ) -> list[Pending]:
-    """What may be at a machine that was ``lost``, each since when. Ray sends again what was at one
-    that died; of one whose cable was pulled it waits for an answer for many minutes."""
+    """Return the work that may be at a ``lost`` machine; ``lost`` has the times of the losses.
+
+    Ray sends the work of a dead machine again. For a machine whose cable was pulled, it waits many
+    minutes for an answer.
+    """
     now = time.monotonic()
     for node in ray.nodes():
         if not node["Alive"]:
@@ -229,8 +232,10 @@ def _result(ray: ModuleType, pending: Pending, task: Task, settings: Settings) -
 def _work(
     task: Task, content: bytes, carried: Carried, settings: Settings
 ) -> tuple[Result, bytes | None]:
-    """On a worker: a task's result, and the content of its output. What does not start here is an
-    error of the task: of this machine, perhaps."""
+    """On a worker: return a task's result, and the content of its output.
+
+    A part that does not start here is an error of the task; this machine may be the reason.
+    """
     settings = replace(settings, threads=settings.threads or 1)
     try:
         if task.is_film:
@@ -256,7 +261,7 @@ def _film(
 
 @functools.lru_cache(maxsize=_KEPT)
 def _unpacked(carried: Carried) -> tuple[TemporaryDirectory[str], Styles]:
-    """The styles, and the folder where they are for as long as they are used."""
+    """Unpack the styles; also return the folder that holds them while they are used."""
     place = TemporaryDirectory(prefix="impasto-")
     return place, carried.unpacked(Path(place.name))
 

@@ -3,11 +3,11 @@
 A network's brush marks have a size in pixels. In a painting made small they have their share of the
 picture, and are blurred when it is enlarged. In one made at full size they are crisp, and too fine
 once the whole is seen. So each band of frequencies comes from the painting made at its scale, as in
-a Laplacian pyramid (Burt and Adelson 1983). Coarse shapes and marks come from the smallest, edges
-and fine marks from those above it.
+a Laplacian pyramid (Burt and Adelson 1983). Coarse shapes and marks come from the smallest. Edges
+and fine marks come from the larger ones.
 
-What is fine is painted with the statistics of the smallest scale, in bands of rows, and may be
-painted by a smaller network: its tones are those of the coarse painting anyway.
+Fine marks are painted with the statistics of the smallest scale, in bands of rows. A smaller
+network may paint them, because the tones are those of the coarse painting anyway.
 """
 
 from __future__ import annotations
@@ -35,30 +35,38 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
 
 _OCTAVES = 2
-"""Between two scales, at most: further apart, marks of the sizes between are missing."""
+"""Most octaves between two scales; further apart, marks of the sizes between are missing."""
 _NEAR = 1.3
-"""How much larger a picture is at least than the coarse painting, if finer marks are painted: those
-of less are hardly seen, and would make films of 1280 pixels half as slow again."""
+"""How much larger than the coarse painting a picture must be to get finer marks.
+
+Below that, finer marks are hardly visible. They would make films of 1280 pixels half as slow again.
+"""
 _SMOOTH, _COARSE = 0.75, 1.0
-"""Deviations of Gaussians in pixels of the smaller painting: one takes the stairs from it that
-enlarging would show, the other takes from the larger painting what the smaller one has."""
+"""Deviations of two Gaussians, in pixels of the smaller painting.
+
+One removes the stairs that enlarging would show from the smaller painting. The other removes from
+the larger painting what the smaller one has.
+"""
 _BAND = 32
-"""Rows that are laid together at a time."""
+"""Rows that are combined at a time."""
 _AT_ONCE = 4
 _MEASURED = 1024
-"""Long side at which finer scales' statistics are measured, or that of the smallest scale."""
+"""Long side at which the statistics of finer scales are measured, or that of the smallest scale."""
 _FINE = "fine "
-"""Begins the names of their statistics."""
+"""The beginning of the names of their statistics."""
 
 
 @dataclass(frozen=True)
 class Scales:
-    """How a style paints at several scales: coarse marks, with a long side of ``side``, by its
-    network; finer ones by one that paints alike."""
+    """How a style paints at several scales.
+
+    Its network paints coarse marks, with a long side of ``side``. A network that paints alike
+    paints finer ones.
+    """
 
     coarse: Guided
     fine: Callable[[], Guided]
-    """Gives it where it is needed."""
+    """A function that gives it when it is needed."""
     side: int
     weights: Sequence[float] = ()
     crisp: float = 1.0
@@ -67,8 +75,11 @@ class Scales:
     def paint(
         self, pixels: Pixels, statistics: Arrays | None = None, *, measured: bool = False
     ) -> tuple[Pixels, dict[str, Array]]:
-        """``(H, W, 3)`` sRGB painted, with its own statistics or those that are given; and those
-        that were found, if they are ``measured``."""
+        """Paint ``(H, W, 3)`` sRGB with the given statistics, or with the picture's own.
+
+        Returns:
+            The painting; and the statistics that were found, if they are ``measured``.
+        """
         size, given = (pixels.shape[0], pixels.shape[1]), statistics or {}
         coarsest, *finer = sizes(size, self.side)
         small = grained(images.resize_pixels(pixels, coarsest), self.grain)
@@ -87,14 +98,14 @@ class Scales:
         return painting, found
 
     def bytes(self, size: Size) -> float:
-        """A forecast of the memory that painting a picture of this size takes."""
+        """Forecast the bytes that painting a picture of this size takes."""
         coarsest, *finer = sizes(size, self.side)
         area = coarsest[0] * coarsest[1]
         whole = area * self.coarse.engine.bytes_per_pixel
         return max([whole, *(self.fine().bytes(each) for each in finer if self.crisp)])
 
     def statistics(self, pixels: Pixels) -> dict[str, Array]:
-        """Those of another picture, to paint with."""
+        """Measure the statistics of another picture, to paint with."""
         size = _scaled(
             (pixels.shape[0], pixels.shape[1]), min(self.side, _MEASURED) / max(pixels.shape)
         )
@@ -105,14 +116,14 @@ class Scales:
         return found
 
     def _measures(self, seen: Pixels) -> dict[str, Array]:
-        """Statistics of the network of fine marks."""
+        """Measure the statistics of the network of fine marks."""
         if max(seen.shape) > _MEASURED:
             size = _scaled((seen.shape[0], seen.shape[1]), _MEASURED / max(seen.shape))
             seen = grained(images.resize_pixels(seen, size), self.grain)
         return self.fine().paint(seen, self.weights, measured=True)[1]
 
     def _painted(self, pixels: Pixels, size: Size, statistics: Arrays) -> Pixels:
-        """By the network of fine marks."""
+        """Paint with the network of fine marks."""
         photo, painting = images.resize_pixels(pixels, size), np.empty((*size, 3), np.uint8)
         rows = partial(grained, photo, self.grain)
         self.fine().paint_rows(rows, self.weights, statistics, painting)
@@ -120,8 +131,11 @@ class Scales:
 
 
 def sizes(size: Size, side: float) -> list[Size]:
-    """Heights and widths to paint at: the one whose long side is ``side``, and up to ``size``
-    those between, at most two octaves apart. One alone if the picture is hardly larger."""
+    """Return heights and widths to paint at.
+
+    The first has the long side ``side``. Those up to ``size`` follow, at most two octaves apart.
+    There is only one if the picture is hardly larger.
+    """
     growth = max(size) / side
     steps = math.ceil(math.log2(growth) / _OCTAVES - 0.01) if growth >= _NEAR else 0
     coarser = [_scaled(size, growth ** (step / steps - 1)) for step in range(steps)]
@@ -129,17 +143,18 @@ def sizes(size: Size, side: float) -> list[Size]:
 
 
 def at(coarse: Pixels, size: Size) -> Pixels:
-    """A painting ``(H, W, 3)`` at another size; without the stairs that its pixels would show, if
-    that is larger."""
+    """Resize a painting ``(H, W, 3)``; an enlarged one shows no stairs of pixels."""
     if max(size) <= max(coarse.shape):
         return images.resize_pixels(coarse, size)
     return _laid(_blurred(coarse, _SMOOTH * _octaves(coarse, size)), np.empty((*size, 3), np.uint8))
 
 
 def refined(coarse: Pixels, fine: Pixels, crisp: float) -> Pixels:
-    """The smaller painting at the larger one's size, with ``crisp`` (0 to 1) of what is finer in
-    that, whose place it takes; both ``(H, W, 3)`` sRGB. Nearly equal sizes give the smaller one,
-    enlarged."""
+    """Combine a smaller painting with the fine marks of a larger one; both ``(H, W, 3)`` sRGB.
+
+    The result has the larger one's size. ``crisp``, 0 to 1, is the share of the larger one's fine
+    detail, which replaces the smaller one's. Nearly equal sizes give the smaller one, enlarged.
+    """
     size = fine.shape[0], fine.shape[1]
     octaves = _octaves(coarse, size)
     share = crisp * octaves
@@ -151,12 +166,12 @@ def refined(coarse: Pixels, fine: Pixels, crisp: float) -> Pixels:
 
 
 def _octaves(coarse: Pixels, size: Size) -> float:
-    """How many octaves larger a size is, up to one: of less, there is less to lay on."""
+    """Return how many octaves larger a size is, up to one; below one, less detail is added."""
     return min(1.0, math.log2(max(1.0, max(size) / max(coarse.shape))))
 
 
 def _laid(below: NDArray[np.float32], painting: Pixels, share: float = 0) -> Pixels:
-    """``below``, enlarged, and a share of the painting, which it replaces."""
+    """Enlarge ``below``, and add a share of the painting."""
     enlarged = images.enlarging(below, (painting.shape[0], painting.shape[1]))
 
     def lay(rows: slice) -> None:
@@ -182,7 +197,7 @@ def _bands(height: int) -> Iterator[slice]:
 
 
 def _blurred(pixels: Pixels, deviation: float) -> NDArray[np.float32]:
-    """Convolved with a Gaussian, which edges end by repeating themselves."""
+    """Convolve with a Gaussian; edges repeat."""
     values = pixels.astype(np.float32)
     radius = math.ceil(3 * deviation)
     if not radius:

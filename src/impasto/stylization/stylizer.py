@@ -36,23 +36,25 @@ if TYPE_CHECKING:
 
 _PAPER_KEPT = "its paper keeps its tone; --paint-paper, in Python paint_paper=True, paints it"
 _FEW = 64
-"""Pixels below which nothing is strange about a painting of a single colour."""
+"""Pixels up to which a painting of a single colour is nothing strange."""
 
 _LEAST_SIDE = 64
-"""Long side at which a part of a picture is painted at least: in less, a network sees nothing."""
+"""Smallest long side at which a part of a picture is painted; in less, a network sees nothing."""
 _LEARNT_FROM = 0.25
-"""Strength from which on a network that has learnt strengths is trusted alone."""
+"""Strength from which a network that has learnt strengths paints without blending."""
 
 
 class Stylizer:
     """A style that is loaded and ready; it may be used again, and from several threads.
 
-    ``style`` is a name (``impasto styles`` lists them), a blend of names
-    (``great-wave:0.7,udnie:0.3``), a folder with a card, a
-    :class:`~impasto.catalog.Style`; or any painting: a file, or whatever else holds a picture.
-    ``device`` is one of :data:`impasto.inference.devices.DEVICES`; ``threads`` is what the
-    process may use by default. A ``steady`` one takes the frames of a film, in their order
-    (:mod:`impasto.video.temporal`).
+    Args:
+        style: a name (``impasto styles`` lists them), a blend of names
+            (``great-wave:0.7,udnie:0.3``), a folder with a card, or a
+            :class:`~impasto.catalog.Style`. Or any painting: a file, or anything else that holds a
+            picture.
+        device: one of :data:`impasto.inference.devices.DEVICES`.
+        threads: how many; by default those that the process may use.
+        steady: takes the frames of a film, in their order (:mod:`impasto.video.temporal`).
 
     Raises:
         OptionError: no such style, no such device.
@@ -76,17 +78,17 @@ class Stylizer:
 
     @property
     def device(self) -> str:
-        """The device that really runs, seen to do so."""
+        """The device that really runs; it has painted in a trial."""
         return self.engine.device
 
     @property
     def identity(self) -> list[Json]:
-        """Whatever decides what it paints, beside the options."""
+        """What decides, beside the options, what it paints."""
         return [self.style.card.model.sha256, [*self.style.weights]]
 
     @property
     def steady_engine(self) -> SteadyEngine:
-        """What paints the frames of films, in a stylizer for those.
+        """The engine that paints the frames of films, in a stylizer for those.
 
         Raises:
             OptionError: this one is not ``steady``.
@@ -116,17 +118,24 @@ class Stylizer:
     ) -> Picture:
         """Paint ``source``: a path, bytes, a file, a Pillow image, an array, a Picture.
 
-        The result has the photograph's size (or ``size`` as its longer side, in pixels or as
-        a share such as ``50%``), its
-        transparency and its metadata. Brush marks have the size ``stroke``, 0.1..10, in proportion
-        to the picture, so that it looks the same in every size. ``crisp``, 0..1, says how much of
-        the finer marks is laid on (:mod:`impasto.stylization.scales`). With ``stroke="pixels"``, or
-        None, marks are fixed in pixels. With ``grain``, 0..64 levels, flat areas have brush marks,
-        too. White paper and black bars that fill a quarter of the picture or more stay light and
-        dark (:mod:`impasto.images.paper`), unless ``paint_paper``. Faces are painted finer and more
-        gently as far as ``protect_faces``, 0..1, says (:mod:`impasto.stylization.faces`). Where
-        ``mask``, a picture of the same shape, is white, it is painted, and where that is black, it
-        stays the photograph (:mod:`impasto.images.masks`).
+        The result keeps the photograph's transparency and metadata; without ``size`` also its size.
+
+        Args:
+            source: the photograph.
+            strength: how much of the painting is laid over the photograph, 0..1.
+            keep_colors: keep the photograph's colours.
+            size: the longer side, in pixels or as a share such as ``50%``.
+            stroke: the size of brush marks, 0.1..10, in proportion to the picture. So a picture
+                looks the same in every size. With ``"pixels"``, or None, marks are fixed in pixels.
+            crisp: how much of the finer marks is laid on, 0..1 (:mod:`impasto.stylization.scales`).
+            grain: gives flat areas brush marks, too; 0..64 levels.
+            paint_paper: paint white paper and black bars like everything else. Otherwise they stay
+                light and dark where they fill a quarter of the picture or more
+                (:mod:`impasto.images.paper`).
+            protect_faces: how much finer and gentler faces are painted, 0..1
+                (:mod:`impasto.stylization.faces`).
+            mask: a picture of the same shape. Where it is white, the painting shows; where it is
+                black, the photograph stays (:mod:`impasto.images.masks`).
 
         Raises:
             OptionError: a value out of range.
@@ -142,7 +151,7 @@ class Stylizer:
     def painted(
         self, source: PictureSource, options: StylizeOptions, mask: Mask | None = None
     ) -> Picture:
-        """The same with all that says how as one; raises as calling it does."""
+        """Paint ``source`` with all options as one object; raises as calling the stylizer does."""
         photo = sized(images.open_any(source), options)
         if mask:
             mask.require_shape((photo.height, photo.width))
@@ -167,13 +176,15 @@ class Stylizer:
     def film(
         self, frames: Iterable[NDArray[np.uint8]], options: StylizeOptions | None = None
     ) -> Generator[Picture, None, None]:
-        """Paint the frames of a film, ``(H, W, 3)`` 8-bit sRGB each, in their order; some are
-        read before the first comes out. Without grain, which would stand where the film moves.
+        """Paint the frames of a film, ``(H, W, 3)`` 8-bit sRGB each, in their order.
+
+        Some frames are read before the first comes out. There is no grain, which would stand still
+        where the film moves.
 
         Raises:
             OptionError: this one is not ``steady``.
-            StyleError: the network gave no usable picture. Once it has, it works, and what comes
-                out in a single colour is a fade.
+            StyleError: the network gave no usable picture. After one usable picture it counts as
+                working, and a frame of a single colour is a fade.
         """
         engine, options = self.steady_engine, options or StylizeOptions()
         photos: deque[Picture] = deque()
@@ -209,8 +220,8 @@ class Stylizer:
         strength: float,
         seen: NDArray[np.uint8],
     ) -> tuple[NDArray[np.uint8], Sequence[str]]:
-        """The painting with its faces painted anew, with statistics of what is ``seen``; and a
-        note if there are none."""
+        """Paint the faces of a painting anew, with statistics of what is ``seen``; note if there
+        are none."""
         found = faces.find(pixels)
         if not found:
             return painting, (faces.NO_FACE,)
@@ -232,7 +243,7 @@ class Stylizer:
         options: StylizeOptions,
         page: float,
     ) -> Picture:
-        """``page`` is how far its paper keeps its tone."""
+        """Finish a painting; ``page`` is how far its paper keeps its tone."""
         if page:
             painting = paper.kept(pixels, painting, page)
         if options.keep_colors:
@@ -241,10 +252,10 @@ class Stylizer:
         return replace(photo, pixels=operations.blend(photo.pixels, painting, blended))
 
     def _strengths(self, strength: float) -> tuple[float, float]:
-        """What the network paints with, and how much of that is laid over the photograph.
+        """Return the network's strength, and how much of its painting is laid over the photograph.
 
-        A network that has learnt strengths paints them; only towards none at all, where
-        the photograph itself is sharper than any painting of it, does blending set in.
+        A network that has learnt strengths paints them. Only near strength 0 does blending set in.
+        There the photograph itself is sharper than any painting of it.
         """
         if not self.style.card.network.strength:
             return 1.0, strength
@@ -253,7 +264,7 @@ class Stylizer:
     def _scales(
         self, side: int, strength: float, options: StylizeOptions, grain: float = 0
     ) -> Scales:
-        """What paints with marks that have their share of a picture, and finer ones on them."""
+        """Return what paints marks with their share of a picture, and finer marks on them."""
         weights = self._weights(strength)
         return Scales(self._guided, lambda: self._fine, side, weights, options.crisp, grain)
 
@@ -267,7 +278,7 @@ class Stylizer:
 
     @cached_property
     def _fine(self) -> Guided:
-        """The network that paints fine marks: that of the style's tiny twin, or its own."""
+        """Return the network that paints fine marks: that of the style's tiny twin, or its own."""
         twin = catalog.twin(self.style)
         if not twin:
             return self._guided
@@ -297,18 +308,18 @@ def paint(
     *,
     grain: float = StylizeOptions.grain,
 ) -> NDArray[np.uint8]:
-    """What a network makes of a photograph, ``(H, W, 3)``, with grain over it first."""
+    """Paint a photograph, ``(H, W, 3)``, with a network, with grain over it first."""
     return engine.paint(grained(pixels, grain), weights)
 
 
 def masked(photo: Picture, painted: Picture, mask: Mask) -> Picture:
-    """The painting where the mask says so, over the photograph, which has its size."""
+    """Lay the painting over the photograph where the mask says so; both have the same size."""
     rows = mask.rows((photo.height, photo.width))
     return painted.with_pixels(masks.laid(photo.pixels, painted.pixels, rows))
 
 
 def sized(photo: Picture, options: StylizeOptions) -> Picture:
-    """The photograph in the size that its painting is to have."""
+    """Return the photograph in the size of its painting."""
     return photo.resized(options.side(photo.width, photo.height)) if options.size else photo
 
 

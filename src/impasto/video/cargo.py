@@ -1,7 +1,7 @@
 """What a film holds beside its pictures: sound, subtitles, chapters, titles.
 
-It is carried over as it is, packet by packet, where the new kind of file can hold it; the rest is
-left out, and that is said. Sound alone is never left out unasked.
+It is carried over as it is, packet by packet, where the new kind of file can hold it. The rest is
+left out, and a note says so. Sound alone is never left out unless the user asks for it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _OF_ITS_FILE = {
     *("encoder", "major_brand", "minor_version", "compatible_brands", "vendor_id", "rotate"),
     *("alpha_mode", "stereo_mode", "duration", "bps", "number_of_frames", "number_of_bytes"),
 }
-"""What a film says of the file that it was in, in small letters; some end in a language."""
+"""Keys that describe the file that a film was in, in small letters; some end in a language."""
 _WORDS = {
     "audio": "sound",
     "subtitle": "subtitles",
@@ -44,16 +44,16 @@ _WORDS = {
 
 @dataclass
 class Cargo:
-    """What is carried over, and what is said of the rest."""
+    """What is carried over, and notes on the rest."""
 
     streams: list[Stream] = field(default_factory=list)
     anew: list[AudioStream] = field(default_factory=list)
-    """Sound that is encoded anew, as no kind of file holds it."""
+    """Sound that is encoded anew, because no kind of file holds it."""
     notes: list[str] = field(default_factory=list)
 
 
 def cargo(film: Source, suffix: str) -> Cargo:
-    """What a kind of file can hold of a film.
+    """Return what a kind of file can hold of a film.
 
     Raises:
         OptionError: it cannot hold the sound.
@@ -79,12 +79,12 @@ def cargo(film: Source, suffix: str) -> Cargo:
 
 
 def _is_of_chapters(stream: Stream) -> bool:
-    """Whether it has the names of chapters, which FFmpeg reads with these."""
+    """Say whether it has the names of chapters, which FFmpeg reads together with the chapters."""
     return stream.discard == type(stream.discard).all
 
 
 def kinds_for(film: Source, suffix: str) -> list[str]:
-    """Kinds of files that hold a film's sound; ``suffix`` first, if it does."""
+    """Return the kinds of files that hold a film's sound; ``suffix`` first, if it does."""
     kinds = dict.fromkeys((suffix.lower(), *FILMS))
     return [kind for kind in kinds if kind not in SILENT and not _foreign(film, kind)]
 
@@ -94,7 +94,7 @@ def _names(sounds: Iterable[AudioStream]) -> str:
 
 
 def _is_encoded(stream: AudioStream, suffix: str) -> bool:
-    """Whether sound can be encoded anew."""
+    """Say whether sound can be encoded anew."""
     try:
         with library().open(os.devnull, "w", format=kind_of(suffix)) as output:
             sound.opened(output, stream, suffix)
@@ -105,8 +105,11 @@ def _is_encoded(stream: AudioStream, suffix: str) -> bool:
 
 
 def _foreign(film: Source, suffix: str) -> list[AudioStream]:
-    """The sound that a kind of file cannot hold. Sound that nobody knows, such as a
-    phone's for headphones beside the usual one, is no reason to refuse a film."""
+    """Return the sound that a kind of file cannot hold.
+
+    Unknown sound is no reason to refuse a film. A phone may record some for headphones beside the
+    usual sound.
+    """
     known = [each for each in film.sound if each.codec_context]
     if suffix.lower() in SILENT:
         return []
@@ -114,8 +117,11 @@ def _foreign(film: Source, suffix: str) -> list[AudioStream]:
 
 
 def _is_held(suffix: str, film: Source, stream: Stream) -> bool:
-    """Tried with the first packet of sound: some is refused when a file begins, some only when it
-    ends. Packets of the others may be far away, or there may be none."""
+    """Say whether a kind of file holds a stream, from a trial with the first packet of sound.
+
+    Some sound is refused when a file begins, some only when it ends. Packets of other streams may
+    be far away, or there may be none.
+    """
     if suffix.lower() in SILENT or stream.type in ("video", "data", "unknown"):
         return False
     try:
@@ -132,7 +138,7 @@ def _is_held(suffix: str, film: Source, stream: Stream) -> bool:
 
 
 def _in_words(stream: Stream) -> str:
-    """A stream that is left out, as a person calls it."""
+    """Name a stream that is left out, as a person calls it."""
     if is_cover(stream):
         return "the cover"
     name = stream.codec_context.name if stream.codec_context else getattr(stream, "name", "")
@@ -142,20 +148,20 @@ def _in_words(stream: Stream) -> str:
 
 
 def kind_of(suffix: str) -> str:
-    """FFmpeg's name of the kind of file that a suffix stands for."""
+    """Return FFmpeg's name of the kind of file that a suffix stands for."""
     name = suffix.lower().lstrip(".")
     return {"mkv": "matroska", "m4v": "mp4"}.get(name, name)
 
 
 def copied(output: OutputContainer, stream: Stream, *, strip: bool = False) -> Stream:
-    """A stream for the packets of another one, which is called and preferred as that one is."""
+    """Add a stream for the packets of another one, with the same name and rank."""
     copy = output.add_stream_from_template(stream)
     describe(copy, stream, strip=strip)
     return copy
 
 
 def describe(copy: Stream, stream: Stream, *, strip: bool = False) -> None:
-    """Call a stream as another one is called; without titles if they are to be stripped."""
+    """Name a stream like another one; without titles if they are to be stripped."""
     copy.metadata.update(_told(stream.metadata, only=("language",) if strip else ()))
     copy.disposition = stream.disposition
 
@@ -168,7 +174,7 @@ def label(output: OutputContainer, film: Source, end: float, *, strip: bool = Fa
 
 
 def _chapters(film: Source, end: float, *, strip: bool) -> Iterator[Chapter]:
-    """Those that begin before the end, and are where chapters can be."""
+    """Give the chapters that begin before the end, at places where chapters can be."""
     for each in film.container.chapters():
         base = each["time_base"]
         if not base or not 0 <= each["start"] <= each["end"] or each["start"] * base >= end:
@@ -180,7 +186,7 @@ def _chapters(film: Source, end: float, *, strip: bool) -> Iterator[Chapter]:
 
 
 def _told(metadata: Mapping[str, str], only: Iterable[str] = ()) -> dict[str, str]:
-    """What a film says of itself, and not of the file that it was in."""
+    """Return what a film says of itself, without what describes its old file."""
     return {
         _as_text(key): _as_text(value)
         for key, value in metadata.items()
@@ -190,8 +196,7 @@ def _told(metadata: Mapping[str, str], only: Iterable[str] = ()) -> dict[str, st
 
 
 def _as_text(said: str) -> str:
-    """What a film says, in characters; bytes that are no UTF-8, as old cameras write them, are
-    Latin 1."""
+    """Decode a text of a film; bytes that are no UTF-8, as old cameras write them, are Latin 1."""
     data = said.encode("utf-8", "surrogateescape")
     try:
         return data.decode()
@@ -202,7 +207,7 @@ def _as_text(said: str) -> str:
 def packets(
     film: Source, copies: Mapping[int, Stream], end: float = math.inf
 ) -> Generator[tuple[float, Packet[Stream]], None, None]:
-    """Packets of some streams of a film for their copies, each with its time in seconds."""
+    """Give packets of some streams of a film for their copies, each with its time in seconds."""
     for packet in film.packets(also=copies):
         copy = copies.get(packet.stream.index)
         at = packet.pts if packet.dts is None else packet.dts

@@ -36,8 +36,8 @@ class Coding:
     """What it is called; empty for the usual one of a kind."""
 
 
-# As large and nearly as good as "fast", in a third of its time: a second reference finds what
-# a painting goes back to, and looking ahead spends bits on what stays.
+# As large and nearly as good as "fast", in a third of its time. A second reference finds what a
+# painting goes back to. Looking ahead spends bits on what stays.
 _X264 = {"preset": "superfast", "refs": "2", "x264-params": "mbtree=1:rc-lookahead=10"}
 _VP9 = {"crf": "24", "b": "0", "cpu-used": "5", "row-mt": "1"}
 _H264 = Coding("libx264", "yuv420p", {"crf": "18", "bf": "0", **_X264})
@@ -46,8 +46,8 @@ _OPAQUE = {
     ".gif": Coding("ffv1", "bgr0", {}),  # its 256 colours are chosen once all frames are there
 }
 _CLEAR = {
-    # Transparency lies beside the packets, where only this kind of file keeps it; frames that
-    # are shown to nobody (alt-ref) cannot have any.
+    # Transparency lies beside the packets, where only this kind of file keeps it. Frames that are
+    # never shown (alt-ref) cannot have any.
     ".webm": Coding(
         "libvpx-vp9", "yuva420p", {**_VP9, "auto-alt-ref": "0"}, "webm", True, "VP9 with alpha"
     ),
@@ -57,8 +57,8 @@ _CLEAR = {
 
 
 def coding(suffix: str, *, clear: bool) -> Coding:
-    """What a kind of file is encoded in; one that keeps transparency if it is ``clear``, and
-    there is one."""
+    """Return the coding of a kind of file; one with transparency if it is ``clear``, and one
+    exists."""
     opaque = _OPAQUE.get(suffix.lower(), _H264)
     return _CLEAR.get(suffix.lower(), opaque) if clear else opaque
 
@@ -83,7 +83,7 @@ class Encoder(ExitStack):
                 self._container.mux(self._stream.encode(None))
 
     def add(self, pixels: NDArray[np.uint8], like: VideoFrame) -> None:
-        """Encode ``(H, W, 3)``, or 4 with alpha, to be shown when a frame of the film is."""
+        """Encode ``(H, W, 3)``, or 4 with alpha, to show at the time of a frame of the film."""
         self._settle(waiting(pixels.shape[1], pixels.shape[0]))
         self._waiting.append(self._thread.submit(self._encode, pixels, like))
 
@@ -130,8 +130,11 @@ def even(side: int) -> int:
 
 
 def _tags(like: VideoFrame) -> dict[str, int]:
-    """How the colours of a painting are to be read: as those of its film. Those of HDR are not
-    painted; there, the style's are shown as they are. A film in RGB says nothing of YUV."""
+    """Return the tags for the colours of a painting: those of its film.
+
+    HDR colours are not painted. There, the style's colours are shown as they are. A film in RGB
+    says nothing of YUV.
+    """
     tags = {tag: int(getattr(like, tag)) for tag in _TAGS}
     if like.format.is_rgb or like.format.has_palette:
         tags |= {"colorspace": _BT709, "color_range": _LIMITED}

@@ -1,8 +1,8 @@
 """A film read, painted and written: the course of the work, and how it goes on another day.
 
-Painted frames are encoded in parts of some seconds, each with what the next one needs to go
-on from it; a film that was stopped goes on at the last one. In the end the parts and the
-packets of what the source holds beside them are put together, without being encoded again.
+Painted frames are encoded in parts of some seconds. Each part comes with what the next one needs to
+go on from it. A film that was stopped goes on after the last part. In the end the parts are put
+together with what the source holds beside its pictures. Nothing is encoded again.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from impasto.video.reading import Source
 from impasto.video.workplace import Work
 
 _VERSION = 2
-"""Of the parts: those of another one are not gone on with."""
+"""Version of the parts; a film with parts of another version begins anew."""
 _OF_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-"""What FFmpeg says of a disk; of a film that is cut, it says "Input/output error"."""
+"""FFmpeg's errors of a disk; of a film that is cut, it says "Input/output error"."""
 
 
 @dataclass(frozen=True)
 class Film:
-    """What was painted, ``whole`` unless it was stopped.
+    """A painted film, ``whole`` unless it was stopped.
 
     ``flicker`` and ``noise`` are as in :class:`impasto.video.temporal.SteadyEngine`.
     """
@@ -47,9 +47,9 @@ class Film:
     noise: float
     whole: bool
     missing: int = 0
-    """Frames that the file tells of beside these, and that were not to be had."""
+    """Frames that the file promises beside these, and that could not be read."""
     notes: tuple[str, ...] = ()
-    """What was left out, or had to be decided, one sentence each."""
+    """What was left out, or what impasto had to decide, one sentence each."""
 
 
 def paint(
@@ -63,10 +63,10 @@ def paint(
     on_progress: OnProgress = silent,
     cancel: CancelToken | None = None,
 ) -> Film:
-    """Paint a film into a file whose suffix says its kind, one of
-    :data:`impasto.files.paths.FILMS`; without titles, places and dates if they are to be stripped.
+    """Paint a film into a file; the suffix says its kind, one of :data:`impasto.files.paths.FILMS`.
 
-    Stopped by ``cancel``, it leaves a film of what there is; called again, it goes on.
+    ``strip`` leaves out titles, places and dates. When ``cancel`` stops it, it leaves a film of
+    what is there. The next call goes on.
 
     Raises:
         PictureError: not a film, a damaged one, or one above the limits.
@@ -109,7 +109,7 @@ def paint(
 
 @contextmanager
 def _errors_translated(source: Path, target: Path) -> Iterator[None]:
-    """Errors of PyAV, and of the disk, as ours."""
+    """Translate errors of PyAV, and of the disk, into ours."""
     av = library()
     try:
         yield
@@ -123,7 +123,8 @@ def _errors_translated(source: Path, target: Path) -> Iterator[None]:
 
 @contextmanager
 def _given_up(work: Work) -> Iterator[None]:
-    """Leave nothing to go on with where the same would happen again; say so where there is."""
+    """Leave nothing to go on with where the same would happen again. Say so where something is
+    left."""
     try:
         yield
     except OutputError as error:
@@ -136,7 +137,7 @@ def _given_up(work: Work) -> Iterator[None]:
 
 
 def _key(source: Path, look: Look) -> str:
-    """What decides how the frames look."""
+    """Return what decides how the frames look."""
     try:
         about = source.stat()
     except OSError as error:

@@ -23,8 +23,10 @@ _TICK = 100
 _LONGEST = 65_535
 _ENDLESS, _ONCE = "0", "-1"
 _WHOLE = "-offsetting-transdiff"
-"""Frames are stored whole, not what changes from one to the next: what is transparent in a frame
-shows what is left of the one before."""
+"""Makes FFmpeg store whole frames, not what changes from one to the next.
+
+What is transparent in a frame shows what is left of the one before.
+"""
 _CLEAR = 255
 """The transparent colour's number in FFmpeg's palettes: the last one."""
 _CONTROL, _TO_BACKGROUND, _HAS_CLEAR = b"!\xf9\x04", 2 << 2, 1
@@ -33,8 +35,10 @@ _HEAD = 2**16
 
 
 def rounds(path: Path) -> str:
-    """How often a film is shown, as FFmpeg's GIFs say it: for ever, unless it is a GIF itself that
-    says otherwise."""
+    """Return how often a film is shown, in the words of FFmpeg's GIFs.
+
+    It is for ever, unless the film is a GIF itself that says otherwise.
+    """
     with untrusted.opened(path, follow=True) as file:
         head = file.read(_HEAD)
     if not head.startswith(b"GIF8"):
@@ -46,11 +50,11 @@ def rounds(path: Path) -> str:
 def write(
     parts: Sequence[Path], target: Path, *, end: float, loop: str, clear: bool = False
 ) -> None:
-    """A GIF of the frames of some films, which ends at ``end`` seconds; some of them may be
-    transparent if it is ``clear``.
+    """Write a GIF of the frames of some films, which ends at ``end`` seconds.
 
-    One palette suits all frames: they are read twice, and none is kept. Of frames that would be
-    shown in the same hundredth of a second, the first is.
+    Some frames may be transparent if it is ``clear``. One palette suits all frames: they are read
+    twice, and none is kept in memory. Of frames that fall in the same hundredth of a second, only
+    the first is shown.
     """
     clear = clear and any(map(_is_clear, _frames(parts)))
     colours, *_ = _filtered(parts, "palettegen")
@@ -75,7 +79,7 @@ def _stream(output: OutputContainer, like: VideoFrame, *, clear: bool) -> VideoS
 
 
 def _thinned(frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
-    """The frames at times in hundredths of a second, one at each."""
+    """Give the frames at times in hundredths of a second, one at each."""
     before = -(2**62)
     for frame in frames:
         at = _ticks(frame.pts, frame.time_base)
@@ -90,8 +94,11 @@ def _is_clear(frame: VideoFrame) -> bool:
 
 
 def _replaced(packet: Packet[VideoStream]) -> Packet[VideoStream]:
-    """A frame that is removed before the next one: where that is transparent, it would be seen.
-    FFmpeg's encoder does so only with what is transparent itself."""
+    """Mark a frame to be removed before the next one.
+
+    Where the next one is transparent, this one would show through. FFmpeg's encoder removes only
+    frames that are transparent themselves.
+    """
     data = bytearray(packet)
     at = 0
     if data.startswith(b"GIF8"):  # the first one, with the header and the palette
@@ -109,7 +116,7 @@ def _ticks(time: int | None, base: Fraction | None) -> int:
 
 
 def _last(parts: Sequence[Path]) -> int:
-    """When the last frame is shown, in hundredths of a second."""
+    """Return when the last frame is shown, in hundredths of a second."""
     with opened(parts[-1]) as part:
         packets = part.demux(video=0)
         return max(_ticks(each.pts, each.time_base) for each in packets if each.size)
@@ -124,7 +131,7 @@ def _frames(parts: Iterable[Path]) -> Generator[VideoFrame, None, None]:
 def _filtered(
     parts: Iterable[Path], name: str, palette: VideoFrame | None = None
 ) -> Generator[VideoFrame, None, None]:
-    """Frames as a filter of FFmpeg makes them, one by one; its second input is ``palette``."""
+    """Give frames as a filter of FFmpeg makes them, one by one; its second input is ``palette``."""
     graph: Graph = library().filter.Graph()
     with closing(_frames(parts)) as frames:
         first = next(frames)

@@ -1,4 +1,4 @@
-"""The parts of a film, and what it held beside its pictures, put together as they are."""
+"""The parts of a film, put together as they are with what it held beside its pictures."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 
 
 _LONGEST = 2**31 - 1
-"""Ticks of a packet that are said; a longer one lasts until the next."""
+"""Most ticks of a packet that are written; a longer one lasts until the next."""
 
 
 @dataclass(frozen=True)
 class Whole:
-    """What is put together: painted parts, and the ``cargo`` of their film, as far as ``end``, in
-    seconds; without what describes it if that is to be stripped."""
+    """What is put together: painted parts, and the ``cargo`` of their film, as far as ``end``.
+
+    ``end`` is in seconds. ``strip`` leaves out what describes the film.
+    """
 
     film: Source
     parts: Sequence[Path]
@@ -74,7 +76,7 @@ def join(whole: Whole, target: Path) -> None:
 
 
 def _pictures(output: OutputContainer, whole: Whole, suffix: str) -> Stream:
-    """A stream for the packets of all parts."""
+    """Add a stream for the packets of all parts."""
     with opened(whole.parts[0]) as part:
         stream = output.add_stream_from_template(part.streams.video[0])
     stream.codec_context.framerate = whole.film.rate
@@ -85,8 +87,10 @@ def _pictures(output: OutputContainer, whole: Whole, suffix: str) -> Stream:
 
 
 def _painted(whole: Whole, stream: Stream) -> Generator[tuple[float, Packet[Stream]], None, None]:
-    """The packets of the painted frames, each shown until the next one is, the last until the
-    end."""
+    """Give the packets of the painted frames.
+
+    Each is shown until the next one is, the last until the end.
+    """
     before: Packet[Stream] | None = None
     for packet in _in_parts(whole.parts):
         if before:
@@ -106,14 +110,14 @@ def _in_parts(parts: Sequence[Path]) -> Generator[Packet[Stream], None, None]:
 
 
 def _until(packet: Packet[Stream], end: float) -> tuple[float, Packet[Stream]]:
-    """A packet that is shown until then, with its time in seconds."""
+    """Make a packet show until ``end``; return it with its time in seconds."""
     base, at = packet.time_base or Fraction(1), packet.pts or 0
     packet.duration = max(1, round(end / base) - at)
     return float(at * base), packet
 
 
 def _advance(packet: Packet[Stream], last: dict[int, int]) -> None:
-    """Let a packet follow on the ``last`` one of its stream, in whose ticks both may be at once."""
+    """Let a packet follow the ``last`` one of its stream; their times in ticks may be equal."""
     stream = packet.stream
     if packet.dts is None or not packet.time_base or not stream.time_base:
         return

@@ -1,4 +1,4 @@
-"""Films that are read: their frames, upright, ahead of when they are painted."""
+"""Reads films: their frames, upright, before they are painted."""
 
 from __future__ import annotations
 
@@ -28,16 +28,17 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 _AHEAD = 4
-"""Frames that wait to be painted at most, and painted ones that wait to be encoded."""
+"""Most frames that wait to be painted, and most painted ones that wait to be encoded."""
 _FULL_HD = 1920 * 1088
-"""Pixels of frames up to which so many wait."""
+"""Largest frames, in pixels, of which so many wait."""
 _SEES_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _INDEXED = ("mov", "matroska")
-"""Kinds in which a place is found exactly. In .ts and .mpg it is roughly, or not at all."""
+"""Kinds in which an index finds a place exactly. In .ts and .mpg it does so roughly, or not at all.
+"""
 
 
 class Source(contextlib.ExitStack):
-    """A film that is read, until it is closed.
+    """A film that is read until it is closed.
 
     Raises:
         PictureError: no film, or one without moving pictures.
@@ -54,8 +55,8 @@ class Source(contextlib.ExitStack):
                 opened(path, pixels=limits.max_pixels)
             )
             self.stream = self._pictures(limits)
-            # Not several frames at once: where one is damaged, those beside it would be lost. A
-            # frame is decoded in far less time than it is painted.
+            # Several frames are not decoded at once. Where one is damaged, those beside it would be
+            # lost. Decoding takes far less time than painting.
             self.stream.thread_type = "SLICE"
             self.stream.codec_context.options = self._bounds()
             self._decoder = self._own_decoder()
@@ -82,7 +83,7 @@ class Source(contextlib.ExitStack):
         return stream
 
     def _own_decoder(self) -> VideoCodecContext | None:
-        """One that sees what is transparent in VP8 and VP9, where FFmpeg's own does not."""
+        """Return a decoder that sees transparency in VP8 and VP9, where FFmpeg's own does not."""
         name = _SEES_ALPHA.get(self.stream.codec_context.name)
         if not name or self.stream.metadata.get("alpha_mode") != "1":
             return None
@@ -91,12 +92,12 @@ class Source(contextlib.ExitStack):
         return decoder
 
     def _bounds(self) -> dict[str, str]:
-        """Frames may be larger than their film says."""
+        """Return decoder options that limit frames, which may be larger than their film says."""
         return {"max_pixels": str(self.limits.max_pixels)}
 
     @property
     def ratio(self) -> Fraction:
-        """Width of a pixel over its height, as the film is shown."""
+        """The width of a pixel over its height, as the film is shown."""
         return self.stream.sample_aspect_ratio or Fraction(1)
 
     @property
@@ -106,7 +107,7 @@ class Source(contextlib.ExitStack):
 
     @property
     def count(self) -> int:
-        """How many frames there are, as far as the file says."""
+        """Return how many frames there are, as far as the file says."""
         seconds = (self.container.duration or 0) / 1e6
         return int(self.stream.frames or seconds * self.rate)
 
@@ -125,7 +126,7 @@ class Source(contextlib.ExitStack):
         return islice(map(self.clock.place, self._decoded()), done, None)
 
     def _found(self, last: int) -> Iterator[VideoFrame] | None:
-        """What follows on the frame that is shown at ``last``, if it is found by an index."""
+        """Find the frames after the one that is shown at ``last``, if an index leads there."""
         if not self.container.format.name.startswith(_INDEXED):
             return None
         with contextlib.suppress(library().FFmpegError):
@@ -139,7 +140,7 @@ class Source(contextlib.ExitStack):
         return None
 
     def _decoded(self) -> Iterator[VideoFrame]:
-        """Frames as they come, at times that may be wrong. What cannot be decoded is left out."""
+        """Give frames as they come, at times that may be wrong; leave out undecodable data."""
         av = library()
         with contextlib.suppress(av.EOFError):
             for packet in self.packets():
@@ -157,8 +158,11 @@ class Source(contextlib.ExitStack):
         return cast("list[VideoFrame]", packet.decode())
 
     def packets(self, also: Iterable[int] = ()) -> Iterator[Packet[Stream]]:
-        """Those of pictures and sound, and of the streams of some more indices, as far as they can
-        be read. Pictures and sound always: what one of them says of time is true of all."""
+        """Give the packets of pictures and sound, and of more streams by index, as far as they can
+        be read.
+
+        Pictures and sound always count: what one of them says of time is true of all.
+        """
         streams = {self.stream.index, *(each.index for each in self.sound), *also}
         demuxed = self.container.demux([self.container.streams[index] for index in sorted(streams)])
         try:
@@ -168,13 +172,15 @@ class Source(contextlib.ExitStack):
 
 
 def is_cover(stream: Stream) -> bool:
-    """Whether it is one picture: what players show for the film."""
+    """Say whether it is one picture: what players show for the film."""
     return bool(stream.disposition & type(stream.disposition).attached_pic)
 
 
 def upright(frame: VideoFrame) -> Pixels:
-    """Its pixels, ``(H, W, 3)``, or 4 with alpha if they may be transparent, as they are to be
-    seen: turned and mirrored as the film says."""
+    """Return its pixels as they are shown: turned and mirrored as the film says.
+
+    They are ``(H, W, 3)``, or 4 with alpha if they may be transparent.
+    """
     pixels = frame.to_ndarray(format="rgba" if _has_alpha(frame.format) else "rgb24")
     across, down, down_across, across_down = _display(frame)
     if is_turned(frame):
@@ -189,15 +195,19 @@ def _has_alpha(format: VideoFormat | None) -> bool:
 
 
 def is_turned(frame: VideoFrame) -> bool:
-    """Whether its rows are shown as columns."""
+    """Say whether its rows are shown as columns."""
     across, down, down_across, across_down = map(abs, _display(frame))
     return across + down < down_across + across_down
 
 
 def _display(frame: VideoFrame) -> tuple[int, int, int, int]:
-    """Where a frame is shown: what is right of a pixel goes so far to the right, what is below so
-    far down; what is right of it so far down, what is below so far to the right. These are
-    ``a d b c`` of FFmpeg's display matrix ``(a b u; c d v; x y w)``."""
+    """Return how a frame is turned and mirrored: two steps, each to the right and down.
+
+    One step to the right in the frame moves so far to the right, and one step down so far down.
+    These are the first two numbers. The third says how far down a step to the right moves. The
+    fourth says how far to the right a step down moves. The four are ``a d b c`` of FFmpeg's display
+    matrix ``(a b u; c d v; x y w)``.
+    """
     with contextlib.suppress(ValueError):  # some kind of side data that PyAV does not know
         if matrix := frame.side_data.get("DISPLAYMATRIX"):
             a, b, _, c, d, *_ = np.frombuffer(cast("bytes", matrix), np.int32).tolist()
@@ -206,12 +216,12 @@ def _display(frame: VideoFrame) -> tuple[int, int, int, int]:
 
 
 def waiting(width: int, height: int) -> int:
-    """How many frames of a size may wait: of large ones fewer."""
+    """Return how many frames of a size may wait: of large ones fewer."""
     return min(_AHEAD, max(1, _AHEAD * _FULL_HD // max(1, width * height)))
 
 
 def ahead(items: Iterable[Item], most: int) -> Generator[Item, None, None]:
-    """The items, up to ``most`` of them made ahead in another thread."""
+    """Give the items; another thread makes up to ``most`` of them ahead."""
     ready: queue.Queue[tuple[Item] | Exception | None] = queue.Queue(most)
     stop = threading.Event()
 

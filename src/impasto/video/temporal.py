@@ -1,15 +1,15 @@
-"""Painting a film: one frame after the other, without flicker, and without optical flow.
+"""Paints a film: one frame after the other, without flicker, and without optical flow.
 
-A network paints each frame anew, so that grain or a passing car changes the tone of the whole
-frame, and brush marks dance where nothing moves. Two things make it steady:
+A network paints each frame anew. So grain or a passing car changes the tone of the whole frame, and
+brush marks dance where nothing moves. Two things make it steady:
 
-* the statistics by which the network normalises are measured now and then and followed slowly,
-  instead of jumping with each frame, so that what stands still is painted alike;
-* where a frame shows what was there before, up to noise, the painting moves only a little
-  towards the new one. What counts is the distance to a memory that moves along with it, so
-  that slow changes add up until they are painted.
+* The network normalises with statistics. They are measured now and then, and followed slowly
+  instead of jumping with each frame. So what stands still is painted alike.
+* Some parts of a frame were there before, up to noise. There the painting moves only a little
+  towards the new one. A memory that moves along decides this. So slow changes add up until they are
+  painted.
 
-A cut starts anew, and so does what fades in.
+A cut starts anew, and so does a scene that fades in.
 """
 
 from __future__ import annotations
@@ -40,40 +40,42 @@ if TYPE_CHECKING:
     _Painted = Future[tuple[Pixels, dict[str, Array]]]
 
 _FOLLOW = 0.1
-"""How far the statistics go, with each frame, towards those that were measured last."""
+"""How far the statistics move, with each frame, towards those that were measured last."""
 _MEASURED = 8
-"""Frames after which they are measured anew: that takes an eighth of a painting's time."""
+"""Frames after which they are measured anew; that takes an eighth of a painting's time."""
 _KNOWN = 4
 """Frames after which a measurement is used: so many are painted without waiting for it."""
 _STILL, _MOVING = 2.0, 10.0
-"""Change of a cell, in levels, up to which it stands still, and from which on it moves."""
+"""Changes of a cell, in levels: up to the first it stands still, from the second it moves."""
 _SETTLE = 0.1
-"""How far the painting of what stands still goes towards the new one."""
+"""How far the painting of a still place moves towards the new one."""
 _CUT = 40.0
-"""Mean change of all cells from frame to frame, in levels, that is another scene."""
+"""Mean change of all cells from frame to frame, in levels, that means another scene."""
 _FADES_IN, _BLANK = 1.25, 2.0
-"""Contrast, over that of the frames before, from which on their statistics are no use any more;
-and the contrast, in levels, that a blank frame has at most."""
+"""Limits of contrast for fades.
+
+From the first on, a ratio to the frames before, the statistics of those frames are of no use. The
+second is the most, in levels, that a blank frame has.
+"""
 _CELL = 4
 _MEMORY = "cells", "painting"
 _KINDS = "now ", "goal", "next"
 _BAND = 8 * _CELL
 """Rows that are blended at a time."""
 _SPARSE = 2 * _CELL
-"""Of so many rows, and columns, one is looked at to tell how much the painting flickers."""
+"""Step in rows and columns between places that show how much the painting flickers."""
 
 
 class FramePainter(Protocol):
-    """What paints a frame with statistics that it is given, or with those that it finds."""
+    """Paints a frame with given statistics, or with those that it finds."""
 
     def paint(
         self, pixels: Pixels, statistics: Arrays, *, measured: bool
     ) -> tuple[Pixels, dict[str, Array]]:
-        """The painting of ``(H, W, 3)``, and the statistics that were found, if they are
-        ``measured``."""
+        """Return the painting of ``(H, W, 3)``, and the statistics if they are ``measured``."""
 
     def bytes(self, size: tuple[int, int]) -> float:
-        """A forecast of the memory that a frame of this height and width takes."""
+        """Forecast the bytes that a frame of this height and width takes."""
 
 
 @dataclass(frozen=True)
@@ -93,15 +95,15 @@ class _Alone:
 
 
 class SteadyEngine:
-    """Paints the frames of a film, in their order, by a network on a device.
+    """Paints the frames of a film, in their order, with a network on a device.
 
-    ``flicker`` is how much, in levels, what stood still has changed from frame to frame on
-    average, in the painting; ``noise`` the same in the film.
+    ``flicker`` is the mean change of still places in the painting, from frame to frame, in levels.
+    ``noise`` is the same in the film.
     """
 
     def __init__(self, engine: OnnxEngine, threads: int | None = None) -> None:
         threads = threads or devices.threads()
-        # One at a time by OpenVINO: runs at once have been seen to wait for each other for ever.
+        # OpenVINO paints one at a time. Runs at once have waited for each other for ever.
         self.at_once = min(threads, _KNOWN) if engine.device == "cpu" else 1
         self._guided = Guided(engine, self.at_once)
         self._last: _Frame | None = None
@@ -123,7 +125,11 @@ class SteadyEngine:
 
     @state.setter
     def state(self, state: Mapping[str, Array]) -> None:
-        """Raises: ValueError, KeyError: it is none that a film has left."""
+        """Go on from a state.
+
+        Raises:
+            ValueError, KeyError: it is none that a film has left.
+        """
         self._last = _Frame.of(state) if state else None
         self._memory = _remembered(state, self._last) if self._last else {}
 
@@ -133,13 +139,15 @@ class SteadyEngine:
         weights: Sequence[float] = (),
         painter: FramePainter | None = None,
     ) -> Generator[Pixels, None, None]:
-        """The frames of a film, ``(H, W, 3)`` each, painted, by the network alone or by a
-        ``painter`` that uses it; a few are on their way at once. The next call goes on from the
-        last that was taken."""
+        """Paint the frames of a film, ``(H, W, 3)`` each.
+
+        The network paints alone, or a ``painter`` that uses it. A few frames are in progress at
+        once. The next call goes on from the last frame that was taken.
+        """
         return self._film(frames, painter or _Alone(self._guided, weights))
 
     def paint(self, pixels: Pixels, weights: Sequence[float] = ()) -> Pixels:
-        """The next frame of a film."""
+        """Paint the next frame of a film."""
         with closing(self.film([pixels], weights)) as frames:
             return next(frames)
 
@@ -160,12 +168,12 @@ class SteadyEngine:
                 yield self._settled(begun.popleft())
 
     def _fitting(self, pixels: Pixels, painter: FramePainter) -> int:
-        """How many such frames may be painted at once."""
+        """Return how many such frames may be painted at once."""
         each = painter.bytes((pixels.shape[0], pixels.shape[1]))
         return max(1, min(self.at_once, int(budget() / each)))
 
     def _settled(self, frame: _Frame) -> Pixels:
-        """What moves as it is painted, what stands still nearly as it was."""
+        """Blend a frame: what moves as it is painted, what stands still nearly as it was."""
         painted, _ = frame.painted.result()
         last, self._last = self._last, frame
         if last is None or frame.course.age == 0:
@@ -194,16 +202,16 @@ class SteadyEngine:
 
 @dataclass(frozen=True)
 class _Course:
-    """By which statistics a scene's frames are painted."""
+    """The statistics that paint a scene's frames."""
 
     age: int = 0
-    """Frames of the scene before this one."""
+    """How many frames of the scene came before this one."""
     now: Arrays = field(default_factory=dict)
     goal: Arrays = field(default_factory=dict)
     measured: _Painted | None = None
-    """The frame that was measured last, which gives the next goal."""
+    """The frame that was measured last; it gives the next goal."""
     contrast: float = 0.0
-    """That of the frames, followed as the statistics are."""
+    """The contrast of the frames, followed slowly like the statistics."""
 
     @property
     def measures(self) -> bool:
@@ -213,8 +221,10 @@ class _Course:
         return contrast > _FADES_IN * max(self.contrast, _BLANK)
 
     def after(self, painted: _Painted, contrast: float) -> _Course:
-        """What follows on a frame that is painted by this one, or will be, for the next one,
-        of such a contrast."""
+        """Return the course for the next frame, of such a contrast.
+
+        ``painted`` is the frame that this course paints, even if it is still being painted.
+        """
         age, goal = self.age + 1, self.goal
         measured = painted if self.measures else self.measured
         if measured and (age == 1 or age % _MEASURED == _KNOWN):
@@ -230,7 +240,7 @@ class _Course:
 
 @dataclass(frozen=True)
 class _Frame:
-    """A frame on its way."""
+    """A frame in progress."""
 
     pixels: Pixels
     cells: Cells
@@ -250,7 +260,7 @@ class _Frame:
 
     @classmethod
     def of(cls, state: Mapping[str, Array]) -> _Frame:
-        """The frame that had this state."""
+        """Return the frame that had this state."""
 
         def part(kind: str) -> dict[str, Array]:
             return {k.removeprefix(kind): v for k, v in state.items() if k.startswith(kind)}
@@ -270,7 +280,7 @@ class _Frame:
 def _begun(
     pixels: Pixels, before: _Frame | None, painter: FramePainter, pool: ThreadPoolExecutor
 ) -> _Frame:
-    """A frame whose painting has begun in the ``pool``, with the statistics of the scene before."""
+    """Begin to paint a frame in the ``pool``, with the statistics of the scene before."""
     cells = _cells(pixels)
     contrast = float(cells.mean(-1).std())
     course = _Course(contrast=contrast)
@@ -281,7 +291,7 @@ def _begun(
 
 
 def _remembered(state: Mapping[str, Array], last: _Frame) -> dict[str, Array]:
-    """The memory that belongs to the last frame.
+    """Return the memory that belongs to the last frame.
 
     Raises:
         ValueError, KeyError: it does not.
@@ -295,7 +305,7 @@ def _remembered(state: Mapping[str, Array], last: _Frame) -> dict[str, Array]:
 
 
 def _cut(one: Cells, other: Cells) -> bool:
-    """Whether another scene begins between two frames."""
+    """Say whether another scene begins between two frames."""
     return one.shape != other.shape or bool(np.abs(other - one).mean() > _CUT)
 
 
@@ -304,9 +314,9 @@ def _sparse(pixels: Array) -> Array:
 
 
 def _moved(painting: Cells, painted: Pixels, share: Cells) -> Pixels:
-    """Let ``painting`` go its ``share`` of the way to what was painted; rounded.
+    """Move ``painting`` its ``share`` of the way to what was painted; rounded.
 
-    In bands that stay in the processor's cache: a quarter of the time of whole frames.
+    It works in bands that stay in the processor's cache, in a quarter of the time of whole frames.
     """
     settled = np.empty_like(painted)
     width = painting.shape[1]
@@ -326,25 +336,26 @@ def _moved(painting: Cells, painted: Pixels, share: Cells) -> Pixels:
 
 
 def _cells(pixels: Pixels) -> Cells:
-    """Mean lightness of small squares: what moves is seen in it, noise hardly."""
+    """Return the mean lightness of small squares: it shows what moves, and hardly any noise."""
     height, width = pixels.shape[:2]
     below, right = -height % _CELL, -width % _CELL
     if below or right:
         pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="edge")
     rows = pixels.reshape(len(pixels) // _CELL, _CELL, -1).sum(1, dtype=np.uint16)
-    # Not by a product with ones: the threads of a BLAS would wait for the next one awake.
+    # Not a product with ones: the threads of a BLAS would stay awake and wait for the next one.
     squares = functools.reduce(np.add, (rows[:, n :: 3 * _CELL] for n in range(3 * _CELL)))
     return squares / np.float32(3 * _CELL * _CELL)
 
 
 def _spread(moves: Cells) -> Cells:
-    """The neighbours of what moves move too, and at the border a little less."""
+    """Let neighbours of what moves move, too, and at the border a little less."""
     grown = np.pad(moves, 2, mode="edge")
     most = _over(np.maximum, grown)
     return _over(np.add, most) / np.float32(9)
 
 
 def _over(combine: np.ufunc, cells: Cells) -> Cells:
-    """Each cell with its eight neighbours; one row and column less at each edge."""
+    """Combine each cell with its eight neighbours; the result has one row and column less at each
+    edge."""
     rows = combine(combine(cells[:-2], cells[1:-1]), cells[2:])
     return combine(combine(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])

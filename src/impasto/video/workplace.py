@@ -1,8 +1,8 @@
-"""What a film that is being painted leaves on disk, so that it goes on where it was stopped.
+"""Files that an unfinished film leaves on disk, so that it goes on where it was stopped.
 
 A hidden folder beside the target has the painted parts, the states to go on from, and a list of
-both with their checksums. Of a file that the list does not tell of, or tells otherwise, nothing is
-believed: what it held is painted again.
+both with their checksums. A file that does not match the list is ignored. What it held is painted
+again.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 _LIST, _STATE = "film.json", ".npz"
 _LONGEST_LIST = 2**24
 _STATES = 2
-"""States that are kept: where the last part is damaged, the one before is gone on from."""
+"""States that are kept: where the last part is damaged, the film goes on from the state before."""
 _UNREADABLE = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 def unfinished(target: Path) -> bool:
-    """Whether a film of this name was begun and not painted to its end."""
+    """Say whether a film of this name was begun and not painted to its end."""
     return os.path.exists(_folder(target) / _LIST)
 
 
@@ -52,7 +52,7 @@ def _folder(target: Path) -> Path:
 
 @dataclass(frozen=True)
 class _File:
-    """What is known of a file."""
+    """What the list knows of a file."""
 
     kind: str
     """Its suffix."""
@@ -67,14 +67,18 @@ class _File:
 
     @classmethod
     def told(cls, about: Any) -> _File:
-        """Raises: ValueError, TypeError, KeyError: it tells of no file."""
+        """Read an entry.
+
+        Raises:
+            ValueError, TypeError, KeyError: it describes no file.
+        """
         kind = str(about["kind"])
         if kind.strip(".").isalnum():
             return cls(kind, int(about["bytes"]), str(about["sha256"]))
         raise ValueError(kind)
 
     def is_at(self, path: Path) -> bool:
-        """Whether a file is still what it was."""
+        """Say whether a file is still what it was."""
         with suppress(OSError):
             about = path.lstat()
             same = stat.S_ISREG(about.st_mode) and about.st_size == self.bytes
@@ -84,8 +88,11 @@ class _File:
 
 @dataclass(frozen=True)
 class _List:
-    """The list of a folder. States go by the number of parts that they come after; ``shown`` is
-    the film that was left at the target when the work was stopped."""
+    """The list of a folder.
+
+    The key of a state is the number of parts before it. ``shown`` is the film that stopped work
+    left at the target.
+    """
 
     key: str = ""
     parts: tuple[_File, ...] = ()
@@ -94,7 +101,7 @@ class _List:
 
     @classmethod
     def read(cls, folder: Path) -> _List:
-        """An empty one, if there is none or it is damaged."""
+        """Read a list; an empty one, if there is none or it is damaged."""
         with suppress(*_UNREADABLE):
             if stat.S_ISDIR(folder.lstat().st_mode):
                 return cls._of(untrusted.read_json(folder / _LIST, _LONGEST_LIST))
@@ -102,7 +109,11 @@ class _List:
 
     @classmethod
     def _of(cls, about: Any) -> _List:
-        """Raises: ValueError, TypeError, KeyError, AttributeError: it is another list."""
+        """Make a list of JSON.
+
+        Raises:
+            ValueError, TypeError, KeyError, AttributeError: it is another list.
+        """
         return cls(
             str(about["key"]),
             tuple(map(_File.told, about["parts"])),
@@ -117,7 +128,7 @@ class _List:
 class Work:
     """The folder of the parts of one film, which one process has at a time.
 
-    ``key`` says what decides how the frames look: only parts of the same are gone on with.
+    ``key`` says what decides how the frames look. Work goes on only with parts of the same key.
     """
 
     def __init__(self, target: Path, key: str) -> None:
@@ -127,11 +138,11 @@ class Work:
         self.begun = self._list.key == key
         """Whether there is something to go on with."""
         self.damaged = False
-        """Whether some of it was damaged, and is to be painted again."""
+        """Whether some of it was damaged, and has to be painted again."""
 
     @property
     def parts(self) -> list[Path]:
-        """Those that are complete: what comes after them is known."""
+        """Return the parts that are complete: a state follows them."""
         return [self._place(number, each.kind) for number, each in enumerate(self._list.parts)]
 
     def _place(self, number: int, kind: str) -> Path:
@@ -139,16 +150,17 @@ class Work:
 
     @property
     def keeps(self) -> bool:
-        """Whether it has what it can go on with."""
+        """Say whether it has what it can go on with."""
         return bool(self._lock and self._list.parts)
 
     def is_shown(self) -> bool:
-        """Whether the file at the target is what this film's painting has left there."""
+        """Say whether the file at the target is what this film's painting has left there."""
         return bool(self.begun and self._list.shown and self._list.shown.is_at(self.target))
 
     def start(self, accept: Callable[[State], None]) -> None:
-        """Take the folder, and let the newest state that fits be accepted; an empty one, if there
-        is none. ``accept`` raises one of Python's own errors for a state that it cannot use.
+        """Take the folder, and let ``accept`` have the newest state that fits, or an empty one.
+
+        ``accept`` raises one of Python's own errors for a state that it cannot use.
 
         Raises:
             OutputError: another process paints this film.
@@ -169,7 +181,7 @@ class Work:
         self.begun = True
 
     def _usable(self, accept: Callable[[State], None]) -> int:
-        """How many parts are gone on with."""
+        """Return how many parts the work goes on from."""
         parts, whole = self._list.parts, 0
         while whole < len(parts) and parts[whole].is_at(self._place(whole, parts[whole].kind)):
             whole += 1
@@ -182,7 +194,11 @@ class Work:
         return 0
 
     def _take(self) -> None:
-        """Raises: OutputError: another process has it, or something else is called like it."""
+        """Take the folder.
+
+        Raises:
+            OutputError: another process has it, or something else has its name.
+        """
         self.target.parent.mkdir(parents=True, exist_ok=True)
         if os.path.lexists(self.folder) and not stat.S_ISDIR(self.folder.lstat().st_mode):
             raise OutputError(f"{self.folder} is in the way", hint="remove it, or rename it")
@@ -195,7 +211,7 @@ class Work:
             )
 
     def _tidy(self) -> None:
-        """Remove all that the list does not tell of."""
+        """Remove all that is not on the list."""
         count = len(self._list.parts)
         names = {*self.parts, *(self._place(each - 1, _STATE) for each in self._list.states)}
         names |= {self.folder / _LIST, self.folder / "lock"} if count else {self.folder / "lock"}
@@ -206,7 +222,7 @@ class Work:
                 path.unlink(missing_ok=True)
 
     def keep(self, part: Path, state: Mapping[str, ArrayLike]) -> None:
-        """Add a part, and what to go on from after it: both, or none."""
+        """Add a part, and the state to go on from after it: both, or none."""
         number = len(self._list.parts)
         about, path = _File.of(part), self._place(number, _STATE)
         part.replace(self._place(number, about.kind))
@@ -222,7 +238,7 @@ class Work:
             self._place(count - 1, _STATE).unlink(missing_ok=True)
 
     def finish(self, joined: Path, *, whole: bool) -> None:
-        """Put the film at the target; of one that is not ``whole``, the parts are kept."""
+        """Put the film at the target; if it is not ``whole``, keep the parts."""
         self._list = replace(self._list, shown=_File.of(joined))
         self._list.write(self.folder)
         joined.replace(self.target)
@@ -243,8 +259,8 @@ class Work:
             self._lock = None
 
     def _remove(self) -> None:
-        # While it is locked: once it is not, the folder may be another process's. Windows alone
-        # removes no file that is open.
+        # This happens while the folder is locked. Afterwards it may be another process's. Windows
+        # alone removes no file that is open.
         shutil.rmtree(self.folder, ignore_errors=True)
         if self._lock:
             self._lock.release()

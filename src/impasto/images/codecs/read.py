@@ -39,8 +39,8 @@ _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY
 def open_any(source: PictureSource) -> Raster:
     """Read a picture from anything that holds one.
 
-    Takes a picture that is read already, a path, a file's content as bytes, a binary file, a Pillow
-    image, or a NumPy array (see :func:`from_array`).
+    It may be a picture already, a path, a file's content as bytes, or a binary file. It may also be
+    a Pillow image, or a NumPy array (see :func:`from_array`).
 
     Raises:
         OptionError: none of these.

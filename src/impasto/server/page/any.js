@@ -1,15 +1,17 @@
 /**
  * Any painting as a style in the browser alone: what the page sees of it, and the network that the
- * worker makes. Either loads this when the first painting is brought.
+ * worker makes. The page and the worker load this when the user brings the first painting.
  */
 import { problem } from './dom.js';
 import { scaled } from './picture.js';
 
 const SMALLEST = 32; // pixels that each side of a painting has
-const NARROWEST = 16; // and has as it is seen
-const FLAT = 3; // levels within which it has a single colour
+const NARROWEST = 16; // the same at the size at which the network sees it
+const FLAT = 3; // most levels between darkest and lightest that count as a single colour
 
-/** A painting's pixels as it is seen, with a longer side of `side`. */
+/**
+ * Returns a painting's pixels at the size at which the network sees it: a longer side of `side`.
+ */
 export async function seen(file, side) {
   const painting = await createImageBitmap(file);
   const { width: w, height: h } = painting;
@@ -29,8 +31,8 @@ export async function seen(file, side) {
 }
 
 /**
- * The weights that the network of a painting has, by name; its `embedding` among all styles; and
- * the network.
+ * Returns the weights of a painting's network, by name. Also returns its `embedding` among all
+ * styles, and the network.
  */
 export async function made({ any, seen, boldness, base }, { ort, once, large, fetched, started, colours }) {
   const [maker, template] = await Promise.all([
@@ -48,7 +50,7 @@ export async function made({ any, seen, boldness, base }, { ort, once, large, fe
   return { weights, embedding: [...found.embedding.data], network: filled(template, any.weights, weights) };
 }
 
-/** The template's file with other weights, which stand at known places in it. */
+/** Returns the template's file with other weights, which stand at known places in it. */
 export function filled(template, places, weights) {
   const network = template.slice();
   for (const [name, place] of places) {

@@ -1,15 +1,15 @@
 /**
  * The page: a photograph, the settings, and the one run that paints it.
  *
- * painter.js is server.js, or browser.js in the static export; both export the same names.
- * What is on the wall is drawn from three things: the photograph, its painting, the strength.
+ * painter.js is server.js, or browser.js in the static export. Both export the same names. Three
+ * things make what is on the wall: the photograph, its painting, the strength.
  */
 import * as painter from './painter.js';
 import { frames } from './camera.js';
 import { make, problem } from './dom.js';
 import { encoded, fit, mixed, scaled } from './picture.js';
 
-const PREVIEW = 1024; // in which brush marks have the size 1
+const PREVIEW = 1024; // long side at which brush marks have the size 1
 const DRAFT = 512;
 const LIVE = 480;
 const KEPT = 16; // paintings that are kept, so that going back to a style is instant
@@ -27,7 +27,7 @@ let limits = { jobs: [] };
 const styles = new Map();
 let photo = null; // { name, file, width, height, small: canvas } or { name, file, film: true }
 let painting = null; // a canvas or bitmap, or null while there is none
-let run = null; // the AbortController of what is being done
+let run = null; // the AbortController of the work at hand
 let camera = null; // the run that paints what the camera sees
 let slow = painter.slow;
 let paintings = new Map(); // of this photograph, by settings
@@ -45,18 +45,21 @@ function blends(other) {
   return other.parameters === style().parameters;
 }
 
-/** The second style of a blend, if one is chosen that goes with the first. */
+/** The second style of a blend, if the user chose one that goes with the first. */
 function partner() {
   const other = styles.get(second.value);
   return other && other !== style() && blends(other) ? other.name : '';
 }
 
-/** What to ask for; what is ``moving`` is painted by the tiny network that paints alike, if there is one. */
+/**
+ * What to ask for. For ``moving`` pictures the tiny network that paints alike is taken, if there is
+ * one.
+ */
 function settings(moving = false) {
   const { name } = style();
   const other = partner();
   const mine = [style(), styles.get(other)].filter((one) => one?.own);
-  const tiny = moving && !other && styles.has(name + TINY) ? TINY : ''; // few of these can be blended
+  const tiny = moving && !other && styles.has(name + TINY) ? TINY : ''; // few tiny networks can be blended
   const part = Number(share.value).toFixed(2).replace(/0$/, '');
   const rest = (1 - share.value).toFixed(2).replace(/0$/, '');
   return {
@@ -85,12 +88,12 @@ function command() {
   return parts.join(' ');
 }
 
-/** What the browser paints with, where it is the browser that does. */
+/** What the browser paints with, if the browser paints. */
 const by = () => painter.by?.() ?? '';
 
 const stem = (name) => name.replace(/\.[^.]*$/, '');
 
-/** The text of a style, with the files of paintings in the place of their names here. */
+/** The text of a style, with the files of paintings in place of their names here. */
 const filed = (text, part = (name) => name) => text.replace(/\*\d+/g, (name) => part(styles.get(name).file));
 
 /** photo.great-wave */
@@ -99,7 +102,7 @@ function paintedName() {
   return `${stem(photo?.name ?? 'photo.jpg')}.${filed(by, stem)}`;
 }
 
-/** What tells one painting of a photograph from another. */
+/** Tells one painting of a photograph from another. */
 const paintingKey = () => JSON.stringify(settings());
 
 function describe() {
@@ -142,7 +145,7 @@ function draw() {
   marks?.lay(photo.small, after);
 }
 
-/** Puts a photograph on the wall, as large as there is place. */
+/** Hangs a photograph on the wall, as large as there is room. */
 function hang(small) {
   for (const one of [before, after]) Object.assign(one, { width: small.width, height: small.height });
   $('frame').style.setProperty('--width', small.width);
@@ -210,8 +213,8 @@ function progress({ state, ahead, kind, step, total, seconds }, doing) {
 }
 
 /**
- * Does one thing and stops the one before; its errors are shown, stopping is none, and ends it at
- * once. What is asked before the styles have come waits for them.
+ * Does one thing and stops the one before. Errors are shown. A stop is no error, and ends the work
+ * at once. What is asked before the styles have come waits for them.
  */
 async function work(doing, task) {
   run?.abort();
@@ -242,7 +245,7 @@ async function work(doing, task) {
   }
 }
 
-/** Offers to end what is being done with what there is. */
+/** Offers to end the work at hand with the result so far. */
 function keeping(text, onclick) {
   Object.assign($('keep'), { hidden: false, textContent: text, onclick });
 }
@@ -251,7 +254,7 @@ function keeping(text, onclick) {
 
 const visible = async (made) => (made instanceof Blob ? createImageBitmap(made) : made);
 
-/** Paints what is on the wall anew, unless that was painted before. */
+/** Paints what is on the wall anew, unless that is painted already. */
 async function preview() {
   describe();
   if (!photo || photo.film || live() || !style()) return;
@@ -284,7 +287,7 @@ async function preview() {
   });
   if (!made) {
     const meant = !run && photo === shown && paintingKey() === key;
-    if (meant && painting === last) { // which is another style's than the one that is named
+    if (meant && painting === last) { // it belongs to another style than the one that is named
       painting = null;
       draw();
     }
@@ -331,7 +334,7 @@ async function download() {
   if (!file) return;
   const name = `${called}.${ENDING[file.type] ?? 'jpg'}`; // a browser writes PNG for what it cannot
   saved(file, name);
-  if (!paintings.has(key)) preview(); // it was stopped for this
+  if (!paintings.has(key)) preview(); // it was stopped for the download
 }
 
 function saved(file, name) {
@@ -384,13 +387,13 @@ async function open(file) {
   await preview();
 }
 
-/** Offers to protect faces, if there are some in a photograph. */
+/** Offers to protect faces, if a photograph has some. */
 async function lookForFaces(seen) {
   seen.faces = (await painter.faces(seen.small).catch(() => [])).length;
   if (photo === seen) describe();
 }
 
-/** A file that this browser cannot read (TIFF, HEIC) as the server reads it, unpainted. */
+/** Lets the server read a file that this browser cannot read (TIFF, HEIC), unpainted. */
 async function sent(file, use) {
   try {
     const wanted = { style: styles.keys().next().value, strength: 0, size: PREVIEW };
@@ -451,10 +454,10 @@ async function watch() {
     }
   });
   if (kept) await open(jpeg(await encoded(kept, 'image/jpeg'), 'camera.jpg'));
-  else if (photo === back.photo || photo.live) restore(back); // else something new hangs there
+  else if (photo === back.photo || photo.live) restore(back); // otherwise something new hangs there
 }
 
-/** What was on the wall before the camera. */
+/** Hangs what was on the wall before the camera. */
 function restore(back) {
   const seen = photo?.live;
   ({ photo, painting } = back);
@@ -473,11 +476,11 @@ function stop() {
   run?.abort();
 }
 
-/** What own.js is lent. */
+/** What app.js lends to own.js. */
 const page = { $, styles, say, work, keeping, reveal, saved, stem, tile, sent, preview, describe,
   style, settings, live, redraw, get photo() { return photo; }, get limits() { return limits; } };
 
-/** What is kept has changed. */
+/** Draws anew after a change of what is kept. */
 function redraw() {
   draw();
   describe();
@@ -495,7 +498,7 @@ async function ownPainting(file) {
   }
 }
 
-/** A painting where styles are, else a photograph. */
+/** Takes a file as a painting where styles are, else as a photograph. */
 const given = (node, [file]) => ($('styles').contains(node) ? ownPainting : open)(file);
 
 // Wiring
@@ -542,7 +545,7 @@ function wire() {
   };
   brush.oninput = share.oninput = protect.oninput = describe;
   brush.onchange = share.onchange = protect.onchange = grain.onchange = colors.onchange = second.onchange = preview;
-  // A click on the chosen style too: it was stopped, perhaps, and is to be painted after all.
+  // A click on the chosen style counts, too: perhaps it was stopped, and shall be painted after all.
   $('gallery').onchange = preview;
   $('gallery').onclick = ({ target }) => target.name === 'style' && preview();
   $('panel').onsubmit = (event) => event.preventDefault();

@@ -1,9 +1,9 @@
 /**
- * The painter that needs no server: the styles' networks run in the page, by onnxruntime-web.
- * The static export serves this module as painter.js; server.js exports the same names.
+ * The painter that needs no server: the styles' networks run in the page, with onnxruntime-web. The
+ * static export serves this module as painter.js; server.js exports the same names.
  *
- * Beside index.html lie styles.json (as GET /v1/styles answers it, each style with `network`
- * and `preview`, addresses relative to index.html) and runtime/, which worker.js loads.
+ * Beside index.html lie styles.json and runtime/, which worker.js loads. styles.json is what GET
+ * /v1/styles answers. Each style has `network` and `preview`, addresses relative to index.html.
  */
 import { problem } from './dom.js';
 import { grain as levels } from './grain.js';
@@ -16,17 +16,17 @@ export const slow = true;
 export const promise = 'Painted in your browser. Nothing leaves it.';
 
 const STROKE_SIDE = 1024; // long side in which brush marks have the size 1
-const SMALLEST = 64; // that a network paints
-const LARGEST = 2048; // that it paints in the memory of a page
+const SMALLEST = 64; // smallest side that a network paints
+const LARGEST = 2048; // largest side that fits into the memory of a page
 const CRISP = 0.8; // how much of fine marks is laid on
-const TINY = '-tiny'; // ends the name of a style that paints fine marks as another does
+const TINY = '-tiny'; // ends the name of a style that paints the fine marks of another
 const PREVIEW = 384; // of the sample in the style, in its folder
 const LONGEST = 600; // seconds of refining
 
 const known = new Map();
 let paintings = null; // how a painting becomes a network here
 let keys = 0; // of networks that were learnt
-let device = ''; // that painted last
+let device = ''; // the device that painted last
 
 let list = null;
 
@@ -50,7 +50,7 @@ export async function limits() {
 /** What painted last. */
 export const by = () => (device ? ` with ${device}` : '');
 
-/** `source` (a file or a canvas), painted: a canvas, or a blob of the media `type`. */
+/** Paints `source` (a file or a canvas): a canvas, or a blob of the media `type`. */
 export async function paint(source, settings, { signal, tell, type } = {}) {
   const { style, strength = 1, keepColors, stroke = 1, grain = 6, size, mask, protect_faces: protects } = settings;
   const picture = source instanceof Blob ? await createImageBitmap(source) : source;
@@ -59,7 +59,7 @@ export async function paint(source, settings, { signal, tell, type } = {}) {
   const { width, height } = photo;
   let painting = null;
   if (strength > 0) {
-    // Where marks get their size: the network always paints them at one size in pixels.
+    // Marks get their size here: the network always paints them at one size in pixels.
     const coarsest = Math.min(LARGEST, STROKE_SIDE / stroke);
     const largest = Math.min(LARGEST, Math.max(width, height));
     for (const side of sides(coarsest, largest)) {
@@ -84,13 +84,13 @@ export async function paint(source, settings, { signal, tell, type } = {}) {
 
 const facial = () => import('./faces.js');
 
-/** Boxes of the faces in a canvas. */
+/** Finds the boxes of the faces in a canvas. */
 export async function faces(picture) {
   const { find } = await facial();
   return find(picture, (pixels) => queued({ faces: 'faces/faces.onnx', pixels }));
 }
 
-/** The photograph painted at a size; fine marks by tiny networks, where there are some. */
+/** Paints the photograph at a size, with fine marks from tiny networks, where there are some. */
 async function atSide(photo, side, { style, grain = 6, paintings: owns, boldness }, fine, signal, tell) {
   const part = side / Math.max(photo.width, photo.height);
   const size = [photo.width, photo.height].map((length) => Math.max(SMALLEST, Math.round(length * part)));
@@ -108,7 +108,7 @@ async function atSide(photo, side, { style, grain = 6, paintings: owns, boldness
   return painting;
 }
 
-/** The painting, in which white paper and black bars keep their tone where they fill much of it. */
+/** Gives white paper and black bars their tone back, if they fill much of the painting. */
 function asPaper(photo, painting) {
   const pixels = pixelsOf(painting);
   return paperKept(pixelsOf(photo), pixels) ? canvasOf(pixels) : painting;
@@ -124,21 +124,21 @@ function canvasOf({ data, width, height }) {
   return made;
 }
 
-/** What is coarse in the smaller painting, and fine in the larger one. */
+/** Combines what is coarse in the smaller painting with what is fine in the larger one. */
 function laid(coarse, fine) {
   const reduced = pixelsOf(scaled(fine, coarse.width, coarse.height));
   const enlarged = (pixels) => pixelsOf(scaled(canvasOf(pixels), fine.width, fine.height));
   return canvasOf(refined(pixelsOf(coarse), pixelsOf(fine), reduced, enlarged, CRISP));
 }
 
-/** The same in all pictures of a size. */
+/** Adds grain, the same in all pictures of a size. */
 function grained(data, deviation) {
   levels(data.length / 4, deviation).forEach((level, at) => {
     for (let n = 0; n < 3; n += 1) data[4 * at + n] += level;
   });
 }
 
-/** A painting of one's own, refined; its photograph is judged, and shown as it is so far. */
+/** Refines a painting of the user's own. Its photograph is judged, and shown as it is so far. */
 export async function job({ image }, { style, paintings: owns, boldness, polish, ...look }, use) {
   if (use.part !== 'style') throw problem('This needs impasto itself', 'install it, and run impasto serve');
   const { refined } = await import('./refine.js');
@@ -153,7 +153,7 @@ export async function job({ image }, { style, paintings: owns, boldness, polish,
   return { ...found, key: `*${(keys += 1)}` };
 }
 
-/** The zip file of a style that is made of a painting. */
+/** Makes the zip file of a style that is made of a painting. */
 export async function kept({ style, paintings: owns, boldness }, { title, ...use }) {
   const { folder } = await import('./folder.js');
   const own = owns[style];
@@ -165,7 +165,7 @@ export async function kept({ style, paintings: owns, boldness }, { title, ...use
   return folder(made, paintings, title, preview);
 }
 
-/** What the hypernetwork makes of a painting. */
+/** Asks the hypernetwork for the weights of a painting. */
 const weights = async (name, file, boldness, { signal, tell }) => queued(await painted(name, file, boldness), signal, tell);
 
 /** [['great-wave', 0.7], ['udnie', 0.3]] */
@@ -176,7 +176,7 @@ function parts(style) {
   });
 }
 
-/** A painting of one's own as the worker takes it: a file, or what was learnt of one. */
+/** Prepares the user's own painting for the worker: a file, or what was learnt of one. */
 async function painted(name, own, boldness) {
   if (own.network) return { key: own.key, bytes: own.network };
   const { seen } = await import('./any.js');
@@ -186,14 +186,14 @@ async function painted(name, own, boldness) {
 let worker = null;
 let last = Promise.resolve();
 
-/** What the network of one style makes of the pixels. */
+/** Runs the network of one style on the pixels. */
 async function network({ network: file, ...style }, { data, width, height }, signal, tell) {
   const url = file && new URL(file, document.baseURI).href;
   const pixels = data.slice();
   return canvasOf({ data: await queued({ ...style, url, pixels, width, height }, signal, tell), width, height });
 }
 
-/** What the worker answers; one at a time. */
+/** Asks the worker, one thing at a time. */
 function queued(message, signal, tell) {
   last = last.catch(() => {}).then(() => asked(message, signal, tell));
   return last;

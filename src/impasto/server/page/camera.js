@@ -1,4 +1,4 @@
-/** The camera's pictures, one whenever the page is ready for the next. */
+/** The camera's pictures, one at a time, whenever the page is ready for the next. */
 import { make, problem } from './dom.js';
 
 const WHY = {

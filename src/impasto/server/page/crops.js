@@ -1,15 +1,20 @@
-/** Parts of photographs as the core cuts them, which resizes with Pillow: cubic, without aliases. */
+/**
+ * Cuts parts of photographs as the core does, which resizes with Pillow: cubic, without aliases.
+ */
 
 const REACH = 2; // of the kernel, in pixels of the smaller picture
 
-/** Catmull and Rom's (1974). */
+/** The cubic kernel of Catmull and Rom (1974). */
 function cubic(distance) {
   const x = Math.abs(distance);
   if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
   return x < REACH ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0;
 }
 
-/** For each of `side` pixels of a `part` that begins at `start`: where its weights begin, and they. */
+/**
+ * Returns, for each of `side` pixels of a `part` that begins at `start`, where its weights begin,
+ * and the weights.
+ */
 function kernels(start, part, side, length) {
   const scale = part / side;
   const wide = Math.max(1, scale);
@@ -24,8 +29,9 @@ function kernels(start, part, side, length) {
 }
 
 /**
- * The RGBA of a square of `side` pixels: of a picture's pixels, as large a part as `zoom` leaves,
- * from left and top (0) to right and bottom (1), and `mirrored` or not.
+ * Returns the RGBA of a square of `side` pixels, cut from a picture's pixels. `zoom` says how large
+ * a part it is. `left` and `top` say where it lies, from left and top (0) to right and bottom (1).
+ * `mirrored` turns it round.
  */
 export function cut({ data, width, height }, side, [zoom, left, top, mirrored]) {
   const part = Math.min(side / zoom, width, height);
@@ -43,7 +49,7 @@ export function cut({ data, width, height }, side, [zoom, left, top, mirrored]) 
   return { data: square, side };
 }
 
-/** Puts a weighted sum of pixels, `stride` apart, in a place. */
+/** Writes a weighted sum of pixels, `stride` apart, to a place. */
 function add(to, place, from, start, stride, weights) {
   for (let channel = 0; channel < 4; channel += 1) {
     let sum = 0;

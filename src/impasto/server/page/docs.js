@@ -1,4 +1,4 @@
-/** Renders openapi.json: what can be asked, with what, and what comes back. */
+/** Renders openapi.json: the requests, their fields, and the answers. */
 import { make } from './dom.js';
 import { openapi } from './painter.js';
 
@@ -64,7 +64,7 @@ function examples(operation) {
   return found.map((one) => code(typeof one === 'string' ? one : JSON.stringify(one, null, 2)));
 }
 
-/** Paragraphs; what stands between backticks is code. */
+/** Makes paragraphs; text between backticks becomes code. */
 function prose(text = '') {
   const words = (part) => part.split('`').map((one, index) => (index % 2 ? make('code', {}, one) : one));
   return text.split(/\n\s*\n/).filter(Boolean).map((part) => make('p', {}, words(part)));
@@ -72,7 +72,7 @@ function prose(text = '') {
 
 const code = (text) => make('pre', { tabIndex: 0 }, make('code', {}, text));
 
-/** A command that asks for it, from what is required. */
+/** Writes a command for a request, from its required fields. */
 function curl(path, method, parameters, operation) {
   const given = (one) => one.example ?? resolve(one.schema).examples?.[0];
   const query = parameters

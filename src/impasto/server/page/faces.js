@@ -1,15 +1,15 @@
-/** Faces in the browser, as the core's stylization/faces.py finds and protects them. */
+/** Finds and protects faces in the browser, as the core's stylization/faces.py does. */
 import { canvas, fit, restored, scaled } from './picture.js';
 
 const SIDE = 256; // of the square that the network sees
 const SURE = 0.7;
-const LEAST = 0.3; // scores from which on a face is one, and from which on a box counts at all
-const SAME = 0.3; // overlap of two boxes of one face
-const [WIDE, TALL, UP] = [0.62, 0.8, 0.12]; // half axes of a face, and how far up, to its box
+const LEAST = 0.3; // lowest scores of a face, and of a box that counts at all
+const SAME = 0.3; // least overlap of two boxes of one face
+const [WIDE, TALL, UP] = [0.62, 0.8, 0.12]; // half axes of a face, and how far up it lies, relative to its box
 const [INNER, OUTER] = [0.85, 1.3]; // where its mask begins to fade, and where it ends
 const GENTLE = 0.6; // how much of the photograph shows through
 
-/** Boxes of faces, from 0 to 1; `seen` gives what the network makes of a square's pixels. */
+/** Finds boxes of faces, from 0 to 1; `seen` runs the network on a square's pixels. */
 export async function find(picture, seen) {
   const found = await looked(picture, seen);
   const mirrored = (await looked(picture, seen, true)).map(({ left, right, ...one }) => ({ ...one, left: 1 - right, right: 1 - left }));
@@ -43,7 +43,7 @@ function overlap(one, other) {
   return both / (area(one) + area(other) - both);
 }
 
-/** One box for each face, the mean of those that are of it, weighted with their scores. */
+/** Returns one box for each face, the mean of its boxes, weighted with their scores. */
 function apart(found) {
   const kept = [];
   while (found.length) {
@@ -58,7 +58,7 @@ function apart(found) {
   return kept;
 }
 
-/** The painting, with the photograph showing through in its faces. */
+/** Lets the photograph show through in the faces of its painting. */
 export function softened(photo, painting, faces, amount) {
   const { width, height } = photo;
   const mask = canvas(width, height);

@@ -1,6 +1,6 @@
 /** The weights of a network as an exported one has them; see the core's polishing/folded.py. */
 
-/** Adds to weights, a Map, those that an exported network has otherwise. */
+/** Adds those weights to a Map that have another value in an exported network. */
 export function exported(weights, { input, output, rounded, taps }) {
   const [stem, stemBias, out, outBias] = ['stem.weight', 'stem.bias', 'out.conv.weight', 'out.conv.bias']
     .map((name) => weights.get(name).data);
@@ -16,7 +16,7 @@ export function exported(weights, { input, output, rounded, taps }) {
   ]);
 }
 
-/** A kernel of 3 by 3 after an enlargement as one before it, which gives four sub-pixels. */
+/** Folds an enlargement into the 3 by 3 kernel after it; the result gives four sub-pixels. */
 function enlarging(weight, outputs, taps) {
   const kernels = weight.length / 9; // of all outputs and inputs
   const inputs = kernels / outputs;

@@ -2,11 +2,11 @@
 import { problem } from './dom.js';
 
 const LONGEST = 48; // letters of a style's name
-const [LOCAL, CENTRAL, END] = [0x04034b50, 0x02014b50, 0x06054b50]; // what the parts of a zip file begin with
-const UTF8 = 0x800; // names are
-const DAY = 0x21; // the first one that there is
+const [LOCAL, CENTRAL, END] = [0x04034b50, 0x02014b50, 0x06054b50]; // how the parts of a zip file begin
+const UTF8 = 0x800; // marks names as UTF-8
+const DAY = 0x21; // the first day of the format
 
-/** What is made of a painting, with a card; `any` says what made it, and `preview` is a JPEG. */
+/** Writes the style of a painting, with a card. `any` says what made it; `preview` is a JPEG. */
 export async function folder({ network, embedding, boldness, training }, any, title, preview) {
   const told = await (await fetch(any.card)).json();
   const name = plain(title) || told.name;
@@ -30,7 +30,7 @@ export async function folder({ network, embedding, boldness, training }, any, ti
   ]);
 }
 
-/** The name of a style that a text gives; empty where it has no letter or digit of one. */
+/** Makes the name of a style from a text; empty where the text has no letter or digit. */
 function plain(text) {
   return text.toLowerCase().replace(/[^a-z0-9]+/g, '-').slice(0, LONGEST).replace(/^-+|-+$/g, '');
 }
@@ -40,7 +40,7 @@ async function sha256(data) {
   return [...new Uint8Array(await crypto.subtle.digest('SHA-256', data))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** Files, each a name and bytes, in one; not made smaller, which networks hardly get. */
+/** Packs files, each a name and bytes, into one. It does not compress; networks hardly shrink. */
 export function zipped(files) {
   const [bodies, heads] = [[], []];
   let place = 0;
@@ -57,7 +57,7 @@ export function zipped(files) {
   return new Blob([...bodies, ...heads, end], { type: 'application/zip' });
 }
 
-/** Little-endian: two bytes for a number, four for one in brackets. */
+/** Writes numbers little-endian: two bytes for a number, four for one in brackets. */
 function numbers(...values) {
   return Uint8Array.from(values.flatMap((value) => {
     const [number] = [value].flat();

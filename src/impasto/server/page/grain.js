@@ -1,6 +1,9 @@
-/** Grain that is laid over photographs, as the core's images/grain.py lays it. */
+/** Makes grain for photographs, as the core's images/grain.py does. */
 
-/** So many levels, nearly normally distributed, with this deviation; the same for each `seed`. */
+/**
+ * Returns `count` levels, nearly normally distributed, with this deviation; each `seed` gives the
+ * same.
+ */
 export function grain(count, deviation, seed = 1) {
   let state = seed; // of Lehmer's generator, with the factor of Park and Miller 1988
   const next = () => (state = (state * 48271) % 2147483647) / 2147483647;

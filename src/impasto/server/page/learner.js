@@ -1,5 +1,5 @@
 /**
- * Takes the steps of a polish beside the page, as the core's polishing/learning.py does; refine.js
+ * Takes the steps of a polish beside the page, as the core's polishing/learning.py does. refine.js
  * says when.
  */
 import { filled } from './any.js';
@@ -12,13 +12,13 @@ import { by, colours, fetched, quickest, runtime, started } from './runtime.js';
 const TRIAL = 64; // pixels a side
 const GRADIENT = 'gradient.';
 
-let lesson; // what is learnt from
+let lesson; // the photographs and graphs of the training
 let weights; // a Map of tensors by name, as they are now
 let optimiser;
 
 const tensor = async (data, dims) => new (await runtime()).Tensor(data instanceof Uint8Array ? 'uint8' : 'float32', data, dims);
 
-/** Fetches what is learnt with, and says what computes. */
+/** Fetches what the training needs, and says what computes. */
 async function begin({ recipe, base, total, any, painting, photo, boldness, ...made }) {
   let got = 0;
   const file = (place) => fetched(new URL(place, base), (more) => self.postMessage({ got: (got += more), total }));
@@ -28,7 +28,7 @@ async function begin({ recipe, base, total, any, painting, photo, boldness, ...m
     ...recipe.photographs.map(file),
   ]);
   const opened = await Promise.all(files.map((bytes) => createImageBitmap(new Blob([bytes]))));
-  // The parts of a file may stand one behind the other: the loss network lies in one of them.
+  // A file is made of parts, one after the other. Only one of them holds the loss network.
   const whole = async (part) => new Uint8Array(await new Blob([shared, part]).arrayBuffer());
   lesson = { recipe, any, template, photographs: opened.map(pixels), photo: pixels(photo), targets: await targets(await whole(statistics), painting) };
   const factors = recipe.loss_weights.map((value, at) => (at === 1 ? value * boldness : value));
@@ -40,7 +40,7 @@ async function begin({ recipe, base, total, any, painting, photo, boldness, ...m
   return by(lesson.session);
 }
 
-/** What the style of the painting is. */
+/** Computes the statistics of the painting's style. */
 async function targets(graph, { data, width, height }) {
   const session = await started(graph);
   const found = await session.run({ painting: await tensor(colours(data), [1, height, width, 3]) });
@@ -48,14 +48,14 @@ async function targets(graph, { data, width, height }) {
   return found;
 }
 
-/** What a session makes of a photograph: losses and gradients as one list. */
+/** Runs a session on a photograph: losses and gradients as one list. */
 async function trial(session) {
   const square = cut(lesson.photographs[0], TRIAL, [1, 0.5, 0.5, false]);
   const { losses, gradients } = await compared(square, 0, session);
   return [losses.total, ...[...gradients.values()].flatMap(({ data }) => [...data])];
 }
 
-/** All pixels of a photograph. */
+/** Returns all pixels of a photograph. */
 function pixels(picture) {
   const { width, height } = picture;
   const pen = new OffscreenCanvas(width, height).getContext('2d');
@@ -63,7 +63,7 @@ function pixels(picture) {
   return pen.getImageData(0, 0, width, height);
 }
 
-/** Losses, and gradients by the names of the weights. */
+/** Returns losses, and gradients by the names of the weights. */
 async function compared({ data, side }, number, session = lesson.session) {
   const feeds = { ...lesson.targets };
   feeds.photograph = await tensor(colours(data), [1, side, side, 3]);
@@ -85,13 +85,13 @@ function chosen(number, side) {
   return cut(lesson.photographs[photograph], side, place);
 }
 
-/** The objective of the photograph that is in no step. */
+/** Returns the objective of the photograph that is in no step. */
 async function judge() {
   const square = cut(lesson.photo, lesson.recipe.crop, [0, 0.5, 0.5, false]);
   return (await compared(square, 0)).losses.total;
 }
 
-/** Seconds of a step, none of which is learnt. */
+/** Measures the seconds of a step, without learning. */
 async function measure({ side }) {
   const start = performance.now();
   const { gradients } = await compared(chosen(0, side), 0);
@@ -99,7 +99,7 @@ async function measure({ side }) {
   return (performance.now() - start) / 1000;
 }
 
-/** Learns of a photograph; the losses before that. */
+/** Learns from a photograph; returns the losses before that. */
 async function step({ number, steps, side }) {
   const { losses, gradients } = await compared(chosen(number, side), number);
   const bad = !Number.isFinite(losses.total + norm(gradients));
@@ -109,7 +109,7 @@ async function step({ number, steps, side }) {
   return losses;
 }
 
-/** The file of the network as it is. */
+/** Returns the file of the network as it is now. */
 const network = () => filled(lesson.template, lesson.any.weights, exported(weights, lesson.recipe.exported));
 
 const CALLS = { begin, judge, measure, step, network };

@@ -1,6 +1,6 @@
 /**
- * "Keep this": a brush over the picture, by mouse, finger and keyboard. What it covers stays the
- * photograph. Strokes are kept, so that each can be undone; `kept` is opaque where they lie.
+ * "Keep this": a brush over the picture, with mouse, finger or keyboard. What it covers stays the
+ * photograph. Strokes are stored, so that each can be undone; `kept` is opaque where they lie.
  */
 import { make } from './dom.js';
 import { canvas, encoded, restored } from './picture.js';
@@ -11,10 +11,10 @@ const KEYS = 'Arrow keys move the brush, with Shift they paint. Space paints, E 
   + 'plus and minus change its size.';
 
 let page = null; // what app.js lends
-let photo = null; // that the strokes are of
+let photo = null; // the photograph of the strokes
 let kept = null;
 let strokes = [];
-let place = null; // of the brush, in pixels of the preview
+let place = null; // place of the brush, in pixels of the preview
 let drawing = false;
 
 const layer = make('canvas', { id: 'keeps', tabIndex: 0, role: 'application', ariaLabel: `Keep this. ${KEYS}` });
@@ -46,7 +46,7 @@ export function toggle(lent) {
   }
 }
 
-/** Another picture hangs there: nothing of it is kept. */
+/** Forgets all strokes, because another picture hangs there. */
 export function reset() {
   if (layer.isConnected) toggle(page);
   [photo, kept, strokes, place] = [null, null, [], null];
@@ -58,12 +58,15 @@ export function covers() {
   return strokes.slice(since).some((one) => !one.erase);
 }
 
-/** The photograph where it is kept, laid over its painting. */
+/** Lays the photograph over its painting where it is kept. */
 export function lay(small, onto) {
   if (small === photo && covers()) restored(small, kept, onto);
 }
 
-/** For a painter: what is kept, and as a file for the command: white is painted, black stays. */
+/**
+ * Returns what is kept as a mask, for a painter and as a file for the command: white is painted,
+ * black stays.
+ */
 export async function mask() {
   if (!covers()) return undefined;
   const drawn = canvas(kept.width, kept.height);
@@ -119,7 +122,7 @@ function show() {
   clearing.disabled = saving.disabled = !covers();
 }
 
-/** Draws a stroke, or what of it comes after the point `from`. */
+/** Draws a stroke, or the part of it after the point `from`. */
 function draw({ clear, erase, width: lineWidth, points }, from = 0) {
   const pen = kept.getContext('2d');
   if (clear) return pen.clearRect(0, 0, kept.width, kept.height);

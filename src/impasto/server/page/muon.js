@@ -1,6 +1,6 @@
 /**
- * The optimiser of a polish on arrays, as the core's polishing/muon.py has it: Muon for
- * convolutions, Adam for all else. Its numbers come from there, too, in the recipe's `optimiser`.
+ * The optimiser of a polish on arrays, as in the core's polishing/muon.py: Muon for convolutions,
+ * Adam for all else. Its numbers also come from the core, in the recipe's `optimiser`.
  *
  * A tensor is { data: Float32Array, dims }; several are a Map by name.
  */
@@ -11,21 +11,21 @@ export function schedule(step, steps, rise) {
   return part < rise ? part / rise : 0.5 + 0.5 * Math.cos((Math.PI * (part - rise)) / (1 - rise));
 }
 
-/** Of all tensors together. */
+/** Returns the norm of all tensors together. */
 export function norm(tensors) {
   let sum = 0;
   for (const { data } of tensors.values()) for (const value of data) sum += value * value;
   return Math.sqrt(sum);
 }
 
-/** Changes weights by gradients, and remembers what it needs of them. */
+/** Changes weights with gradients, and remembers what it needs of them. */
 export class Optimiser {
   constructor(numbers) {
     this.numbers = numbers;
     this.memory = new Map();
   }
 
-  /** `weights` is a Map, too, in which tensors are replaced. */
+  /** Takes a step. `weights` is a Map, too, in which tensors are replaced. */
   step(weights, gradients, rate) {
     const { clip, tiny_clip: tiny } = this.numbers;
     const factor = Math.min(1, clip / (norm(gradients) + tiny));
@@ -62,7 +62,7 @@ export class Optimiser {
   }
 }
 
-/** Nearly the orthogonal matrix nearest to one: its singular values become 0.7 to 1.2. */
+/** Returns nearly the orthogonal matrix nearest to one: its singular values become 0.7 to 1.2. */
 export function orthogonal(matrix, rows, columns, numbers) {
   if (rows > columns) {
     return transposed(orthogonal(transposed(matrix, rows, columns), columns, rows, numbers), columns, rows);
@@ -87,7 +87,7 @@ function transposed(matrix, rows, columns) {
   return turned;
 }
 
-/** Of two matrices, the first of which has so many rows. */
+/** Multiplies two matrices; the first has so many rows. */
 function product(left, right, rows) {
   const inner = left.length / rows;
   const columns = right.length / inner;

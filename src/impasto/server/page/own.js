@@ -1,6 +1,6 @@
 /**
- * Paintings of one's own, loaded when the first one is brought. They are styles as others are,
- * here in the page for as long as the visit lasts.
+ * The user's own paintings; the page loads this when the user brings the first one. They are styles
+ * like others, and stay in the page for this visit.
  */
 import * as painter from './painter.js';
 import { make } from './dom.js';
@@ -11,9 +11,9 @@ const [WIDTH, HEIGHT] = [144, 96]; // of a thumbnail
 const TIMES = [['60s', 'a minute'], ['180s', 'three minutes'], ['600s', 'ten minutes']];
 
 let page; // what app.js lends
-let tools; // what is there for paintings alone, made once
+let tools; // what exists only for paintings, made once
 
-/** A server loads what knows paintings while the first one is chosen, or read. */
+/** Makes a server load what knows paintings while the user chooses the first one. */
 async function warmed() {
   const dot = canvas(64, 64);
   const pen = dot.getContext('2d');
@@ -25,9 +25,9 @@ async function warmed() {
   await painter.paint(dot, { style: '*', paintings, style_size: 64, stroke: 10 });
 }
 
-const warm = painter.slow ? undefined : warmed().catch(() => {}); // a slow one fetches it when it paints
+const warm = painter.slow ? undefined : warmed().catch(() => {}); // a slow painter fetches it when it paints
 
-/** A painting that was chosen, dropped or pasted becomes a style, and the one that is chosen. */
+/** Turns a painting that was chosen, dropped or pasted into a style, and chooses it. */
 export async function bring(file, lent) {
   page = lent;
   tools ??= tooled();
@@ -43,7 +43,7 @@ export async function bring(file, lent) {
   hang({ own: painting.blob, file: file.name || 'painting.jpg', artist: 'Your own painting', preview: thumbnail(painting.small) });
 }
 
-/** As much of the middle as a thumbnail shows. */
+/** Cuts as much of the middle as a thumbnail shows. */
 function thumbnail(picture) {
   const small = canvas(WIDTH, HEIGHT);
   const part = Math.max(WIDTH / picture.width, HEIGHT / picture.height);
@@ -52,12 +52,12 @@ function thumbnail(picture) {
   return small;
 }
 
-/** Puts a style among the others, chosen. */
+/** Adds a style to the others, and chooses it. */
 function hang(style) {
   const { styles, limits, stem, tile, preview } = page;
   const name = `*${[...styles.values()].filter((one) => one.own).length + 1}`;
   const title = style.title ?? stem(style.file);
-  const { parameters } = limits.paintings; // of its network: such can be blended
+  const { parameters } = limits.paintings; // of its network; networks with equal ones can be blended
   styles.set(name, { name, title, parameters, ...style });
   const shown = tile(styles.get(name), true);
   page.$('own').after(shown);
@@ -69,13 +69,13 @@ function hang(style) {
 const boldness = () => Number((3 ** tools.bold.value).toFixed(2));
 const learnt = (one) => Boolean(one.refined);
 
-/** What a painter is asked, beside what it is always asked, for these styles. */
+/** Returns what these styles add to a request to a painter. */
 export function settings(mine) {
   const paintings = Object.fromEntries(mine.map(({ name, own }) => [name, own]));
   return { paintings, boldness: mine.every(learnt) ? undefined : boldness() };
 }
 
-/** What the command line is told of a style. */
+/** Returns the flags of a style for the command line. */
 export function flags(text) {
   const mine = text.match(/\*\d+/g)?.map((name) => page.styles.get(name)) ?? [];
   const refined = mine.find(learnt);
@@ -86,7 +86,7 @@ export function flags(text) {
   ];
 }
 
-/** Shows what there is to set for the style that is chosen, and its partner. */
+/** Shows the settings of the chosen style and its partner. */
 export function describe(style, partner) {
   const { row, bold, refine, time, more, save, said } = tools;
   const mine = [style, partner].filter((one) => one?.own);
@@ -116,7 +116,7 @@ function tooled() {
   return { row, bold, said, refine, time, more, save };
 }
 
-/** Learns the painting on, and shows what the photograph looks like meanwhile. */
+/** Polishes the style of the painting, and shows the photograph in it meanwhile. */
 async function refined() {
   const { work, keeping, reveal, photo, stem } = page;
   const base = page.style();
@@ -139,7 +139,7 @@ async function refined() {
         page.$('keep').hidden = true; // a second click ends nothing
         resolve();
       });
-      page.$('keep').focus(); // which is described by the sentence
+      page.$('keep').focus(); // the sentence describes it
     });
     const image = await encoded(photo.small, 'image/jpeg');
     const wanted = { ...settings, style: base.name, paintings: { [base.name]: base.own }, boldness: bold, polish: amount };

@@ -1,4 +1,7 @@
-/** White paper and black bars stay as light and as dark as they were, as in the core's images/paper.py. */
+/**
+ * White paper and black bars stay as light and as dark as they were, as in the core's
+ * images/paper.py.
+ */
 
 const CELLS = 48; // along each side
 const FULL = 0.9; // share of a cell that makes it paper
@@ -7,8 +10,8 @@ const WHITE = 250;
 const BLACK = 5;
 
 /**
- * Sets back the mean lightness of paper in the painting, straight between the middles of cells;
- * both are ImageData of one size. False: the photograph is no page, and nothing has changed.
+ * Gives paper in the painting its mean lightness back, linear between the middles of cells. Both
+ * are ImageData of one size. False means that the photograph is no page, and nothing has changed.
  */
 export function kept({ data: photo, width, height }, { data: painting }) {
   const columns = Math.min(CELLS, width);
@@ -47,7 +50,10 @@ export function kept({ data: photo, width, height }, { data: painting }) {
   return true;
 }
 
-/** Of each place along a side: the cells whose middles are before and after it, and how far it is between. */
+/**
+ * Returns, for each place along a side, the cells with middles before and after it, and how far it
+ * is between them.
+ */
 function between(cells, side) {
   const last = cells - 1;
   return Array.from({ length: side }, (_, place) => {

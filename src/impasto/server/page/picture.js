@@ -5,13 +5,13 @@ export function canvas(width, height) {
   return make('canvas', { width, height });
 }
 
-/** Width and height whose long side is at most `side`. */
+/** Returns width and height with a long side of at most `side`. */
 export function fit(width, height, side) {
   const part = Math.min(1, side / Math.max(width, height));
   return [width, height].map((length) => Math.max(1, Math.round(length * part)));
 }
 
-/** `source` drawn at another size; halved until it is near, because one big step aliases. */
+/** Draws `source` at another size. It halves it until it is near, because one big step aliases. */
 export function scaled(source, width, height, from = [source.width, source.height]) {
   let [w, h] = from;
   do {
@@ -26,7 +26,9 @@ export function scaled(source, width, height, from = [source.width, source.heigh
   return source;
 }
 
-/** How much of `painting` lies over `photo`; transparency stays the photograph's. */
+/**
+ * Lays as much of `painting` over `photo` as `strength` says; transparency stays the photograph's.
+ */
 export function mixed(photo, painting, strength, onto = canvas(photo.width, photo.height)) {
   const { width, height } = onto;
   const pen = onto.getContext('2d');
@@ -43,7 +45,7 @@ export function mixed(photo, painting, strength, onto = canvas(photo.width, phot
   return onto;
 }
 
-/** The photograph laid over its painting where `kept` is opaque. */
+/** Lays the photograph over its painting where `kept` is opaque. */
 export function restored(photo, kept, onto) {
   const part = scaled(photo, onto.width, onto.height);
   const pen = part.getContext('2d');

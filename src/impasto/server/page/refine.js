@@ -1,17 +1,18 @@
 /**
- * A painting of one's own refined in the browser alone, as the core's polishing does it: what was
- * made of it at once learns on, from photographs that are fetched when this is asked for.
+ * Refines the user's own painting in the browser alone, as the core's polishing does. The network
+ * that was made at once learns on. Its photographs are fetched when the user asks for this.
  */
 import { seen } from './any.js';
 import { problem } from './dom.js';
 import { blurred } from './scales.js';
 
-const SHOWN = 3000; // milliseconds between pictures so far, at least
+const SHOWN = 3000; // least milliseconds between pictures so far
 const KINDS = ['total', 'content', 'style', 'tv']; // of losses, that a card tells
 
 /**
- * What was learnt of a painting's `file` in so many seconds. `shown` paints with a network so far;
- * `ask` waits until one has agreed to a sentence; `stopper` gets what ends it with the best so far.
+ * Polishes the network of a painting's `file` for so many seconds, and returns what was learnt.
+ * `shown` paints with a network so far. `ask` waits until the user has agreed to a sentence.
+ * `stopper` gets a function that ends it with the best result so far.
  */
 export async function refined(begun, shown, { signal, tell, ask, stopper }) {
   const { file, any, photo, boldness, seconds, weights } = begun;
@@ -47,7 +48,7 @@ async function told(place) {
   return answer.json();
 }
 
-/** How many steps there are, on crops of which side, and how long each takes. */
+/** Plans how many steps there are, the side of their crops, and how long each takes. */
 async function planned(learner, { crop, enough, fewest }, seconds) {
   const measured = async (side) => {
     const each = await learner.ask('measure', { side });
@@ -57,7 +58,7 @@ async function planned(learner, { crop, enough, fewest }, seconds) {
   return whole.steps < enough ? measured(crop / 2) : whole;
 }
 
-/** Takes the steps, and shows now and then what came of them; the losses of each. */
+/** Takes the steps, and shows now and then what came of them. Returns the losses of each. */
 async function learn(learner, { steps, side }, shown, { tell, stopper }) {
   const start = performance.now();
   const losses = [];
@@ -77,7 +78,7 @@ async function learn(learner, { steps, side }, shown, { tell, stopper }) {
   return losses;
 }
 
-/** What it will cost, in a sentence. */
+/** Says in a sentence what it will cost. */
 function estimate(by, { each, steps }) {
   const left = each * steps;
   const time = left < 90 ? `${Math.ceil(left)} s` : `${Math.round(left / 60)} min`;
@@ -85,7 +86,7 @@ function estimate(by, { each, steps }) {
     + 'All that time the processor works hard, which empties a battery.';
 }
 
-/** What the card says of it. */
+/** Returns what the card says of it. */
 function record({ training }, { losses, crop, validation, boldness, seconds }) {
   const last = losses.slice(-Math.max(1, Math.floor(losses.length / 10)));
   const mean = (kind) => last.reduce((sum, each) => sum + each[kind], 0) / last.length;
@@ -101,7 +102,7 @@ function record({ training }, { losses, crop, validation, boldness, seconds }) {
   };
 }
 
-/** The worker that learns; one thing after the other is asked of it. */
+/** Connects to the worker that learns; it does one thing after the other. */
 function connected(signal, tell) {
   signal.throwIfAborted();
   const worker = new Worker(new URL(`learner.js${location.search}`, import.meta.url), { type: 'module' });

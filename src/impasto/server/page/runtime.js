@@ -1,30 +1,30 @@
 /**
- * What computes in a worker: WebGPU where the browser has it and it is right, else WebAssembly.
- * `?device=wasm` or `?device=webgpu` in the page's address decides for it.
+ * What computes in a worker: WebGPU where the browser has it and it gives right results, else
+ * WebAssembly. `?device=wasm` or `?device=webgpu` in the page's address decides for it.
  */
 const wanted = new URLSearchParams(self.location.search).get('device');
 // Threads share memory, which browsers give to isolated pages only.
 const threads = self.crossOriginIsolated ? Math.min(8, navigator.hardwareConcurrency) : 1;
 
-const NEAR = 0.02; // of what a trial gives, how far WebGPU may be from WebAssembly
+const NEAR = 0.02; // how far WebGPU may be from WebAssembly, as a part of a trial's result
 
 const QUIET = { logSeverityLevel: 4 }; // its errors are handled
 
 let gpu = false;
-let why = ''; // WebGPU is not used although it is there
+let why = ''; // why WebGPU is not used although it is there
 let begun = null;
 
-/** What runs a session, in words. */
+/** Says in words what runs a session. */
 export function by(session) {
   if (session.gpu) return 'WebGPU';
   return `WebAssembly${threads > 1 ? `, ${threads} threads` : ''}${why && ` (${why})`}`;
 }
 
 async function hasGpu() {
-  // The build with WebGPU waits for it inside of WebAssembly.
+  // The build with WebGPU waits for it inside WebAssembly.
   if (wanted === 'wasm' || !navigator.gpu || !WebAssembly.Suspending) return false;
   const adapter = await navigator.gpu.requestAdapter().catch(() => null);
-  // One that is software is slower than WebAssembly.
+  // A software adapter is slower than WebAssembly.
   return Boolean(adapter) && (wanted === 'webgpu' || !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter));
 }
 
@@ -48,8 +48,8 @@ export async function started(bytes, device = 'wasm') {
 }
 
 /**
- * The same with WebGPU, if it is right: `trial` gives the numbers that a session makes of
- * something small. Where it fails, then or later, WebAssembly takes its place.
+ * Starts the network with WebGPU, if it gives right results. `trial` gives the numbers that a
+ * session makes of something small. Where WebGPU fails, then or later, WebAssembly takes its place.
  */
 export async function quickest(bytes, trial) {
   const plain = await started(bytes);
@@ -85,7 +85,7 @@ function refused(reason) {
   why = reason;
 }
 
-/** How far numbers are from others, as a part of those. */
+/** Returns how far numbers are from others, as a part of the others. */
 function apart(others, numbers) {
   let [sum, difference] = [0, 0];
   others.forEach((value, at) => {
@@ -95,7 +95,7 @@ function apart(others, numbers) {
   return Math.sqrt(difference / sum);
 }
 
-/** The bytes of a file; `got` hears how many have come. */
+/** Fetches the bytes of a file; `got` hears how many have come. */
 export async function fetched(url, got = () => {}) {
   const answer = await fetch(url);
   if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
@@ -108,7 +108,7 @@ export async function fetched(url, got = () => {}) {
   return new Uint8Array(await new Response(answer.body.pipeThrough(counted)).arrayBuffer());
 }
 
-/** RGB of RGBA. */
+/** Takes RGB from RGBA. */
 export function colours(pixels) {
   const photo = new Uint8Array((3 * pixels.length) / 4);
   for (let i = 0, j = 0; i < pixels.length; i += 4) {

@@ -1,11 +1,11 @@
 /** One painting from several scales, as the core's stylization/scales.py makes it. */
 
-const OCTAVES = 2; // between two scales, at most
-const NEAR = 1.3; // times the side of the coarse painting from which on finer marks are painted
-const SMOOTH = 0.75; // deviations of Gaussians, in pixels of the smaller painting: of what is
-const COARSE = 1; // enlarged, and of what is taken from the larger one
+const OCTAVES = 2; // most octaves between two scales
+const NEAR = 1.3; // how many times the coarse painting's side a picture needs for finer marks
+const SMOOTH = 0.75; // deviations of Gaussians, in pixels of the smaller painting: this for what
+const COARSE = 1; // is enlarged, this for what is taken from the larger one
 
-/** Long sides to paint at: `side`, and those up to `largest`. */
+/** Returns the long sides to paint at: `side`, and those up to `largest`. */
 export function sides(side, largest) {
   const growth = largest / side;
   const steps = growth < NEAR ? 0 : Math.ceil(Math.log2(growth) / OCTAVES - 0.01);
@@ -13,9 +13,9 @@ export function sides(side, largest) {
 }
 
 /**
- * Lays on the pixels of the larger painting what is coarse in the smaller one, and leaves `crisp`
- * of what is fine. `reduced` is the larger at the smaller one's size; `enlarged` makes ImageData
- * of that size as large as `fine`.
+ * Writes to the pixels of the larger painting what is coarse in the smaller one, and leaves `crisp`
+ * of what is fine. `reduced` is the larger painting at the smaller one's size. `enlarged` makes
+ * ImageData of that size as large as `fine`.
  */
 export function refined(coarse, fine, reduced, enlarged, crisp) {
   const octaves = Math.min(1, Math.log2(Math.max(fine.width, fine.height) / Math.max(coarse.width, coarse.height)));
@@ -29,7 +29,7 @@ export function refined(coarse, fine, reduced, enlarged, crisp) {
   return fine;
 }
 
-/** Convolved with a Gaussian, which edges end by repeating themselves. */
+/** Convolves with a Gaussian; edges repeat. */
 export function blurred({ data, width, height }, deviation) {
   const radius = Math.ceil(3 * deviation);
   const taps = Array.from({ length: 2 * radius + 1 }, (_, n) => Math.exp(-0.5 * ((n - radius) / deviation) ** 2));

@@ -1,6 +1,6 @@
 /**
- * The painter that asks a server (docs.html renders its API). The static export replaces this
- * module by browser.js, which exports the same names; the page imports either as painter.js.
+ * The painter that asks a server (docs.html renders its API). The static export puts browser.js in
+ * place of this module. Both export the same names, and the page imports either as painter.js.
  *
  * Addresses are relative to the page, so it works behind any prefix.
  */
@@ -14,7 +14,7 @@ export const promise = /^(localhost|127\.|\[::1\])/.test(location.hostname)
   ? 'Painted on this computer. Nothing leaves it.'
   : '';
 
-const SEEN = 512; // pixels of a side in which faces are looked for
+const SEEN = 512; // side in pixels of the picture in which faces are looked for
 const KEY = 'impasto-token';
 const given = new URLSearchParams(location.hash.slice(1)).get('token');
 if (given) {
@@ -31,7 +31,7 @@ export async function limits() {
   return (await call('v1/limits')).json();
 }
 
-/** The blob of `source` (a file or a canvas), painted; `type` asks for a media type. */
+/** Paints `source` (a file or a canvas) and returns a blob; `type` asks for a media type. */
 export async function paint(source, settings, { signal, tell, type } = {}) {
   const clear = !(source instanceof Blob) && !opaque(source);
   const inner = clear ? 'image/png' : 'image/jpeg';
@@ -47,25 +47,25 @@ export async function paint(source, settings, { signal, tell, type } = {}) {
   return answer.blob();
 }
 
-/** Boxes of the faces in a canvas. */
+/** Finds the boxes of the faces in a canvas. */
 export async function faces(picture) {
   const body = await encoded(scaled(picture, ...fit(picture.width, picture.height, SEEN)), 'image/jpeg');
   const headers = { 'Content-Type': body.type };
   return (await (await call('v1/faces', { method: 'POST', headers, body })).json()).faces;
 }
 
-/** The zip file of a style that is made of paintings. */
+/** Fetches the zip file of a style that is made of paintings. */
 export async function kept(settings, { signal, tell }) {
   return (await call('v1/styles', { method: 'POST', body: form({}, settings) }, signal, tell)).blob();
 }
 
 /**
- * What a job has made: its `result`, or the `part` of that name. `show` gets pictures so far, and
- * `stopper` what ends it with the best so far.
+ * Returns what a job has made: its `result`, or the `part` of that name. `show` gets pictures so
+ * far. `stopper` gets a function that ends it with the best result so far.
  */
 export async function job(files, settings, { signal, tell, show, stopper, format, part } = {}) {
   const body = form(files, { ...settings, format });
-  // Not given up half-way: whoever stops now has a job on the server that nobody could name.
+  // This request is not cancelled half-way. Else the server would have a job that nobody could name.
   const answer = await call('v1/jobs', { method: 'POST', body, signal: null }, signal, tell);
   let now = await answer.json();
   const path = `v1/jobs/${now.id}`;
@@ -96,7 +96,7 @@ export async function openapi() {
   return (await call('openapi.json')).json();
 }
 
-/** The job as the stream of its events left it; EventSource could not send a token. */
+/** Returns the job as the stream of its events left it. EventSource could not send a token. */
 async function followed(path, job, signal, tell) {
   const headers = { Accept: 'text/event-stream' };
   try {
@@ -128,7 +128,7 @@ async function followed(path, job, signal, tell) {
   return job;
 }
 
-/** A form with files; of a style, paintings are files, and after them comes what has a name. */
+/** Makes a form with files. The files of a style's paintings come first, then the fields. */
 function form(files, { paintings = {}, mask, ...settings }) {
   const body = new FormData();
   const add = ([name, value]) => body.append(name, value);
@@ -148,7 +148,7 @@ function fields({ keepColors, ...settings }) {
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
-/** fetch, with the token; waits when the server is busy; errors become sentences. */
+/** Fetches with the token. Waits when the server is busy. Turns errors into sentences. */
 async function call(path, init = {}, signal, tell) {
   for (;;) {
     const token = sessionStorage.getItem(KEY);
@@ -190,7 +190,7 @@ function pause(seconds, signal) {
 
 let question = null;
 
-/** Asks for the token, once for all requests that were refused with `refused`. */
+/** Asks for the token, once for all requests that were refused because of `refused`. */
 function asked(refused) {
   if (sessionStorage.getItem(KEY) !== refused) return undefined;
   question ??= new Promise((resolve, reject) => {

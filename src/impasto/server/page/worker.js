@@ -3,10 +3,10 @@ import { by, colours, fetched, quickest, runtime, started } from './runtime.js';
 
 const KEPT = 3;
 const TRIAL = 64; // pixels a side: the smallest that networks paint
-const SIDE = 256; // of the square in which faces are looked for
+const SIDE = 256; // side of the square in which faces are looked for
 const sessions = new Map();
 
-/** What was begun under this name, unless it failed. */
+/** Returns what was begun under this name, unless it failed. */
 function once(name, begin) {
   if (!sessions.has(name)) {
     const begun = begin();
@@ -16,7 +16,7 @@ function once(name, begin) {
   return sessions.get(name);
 }
 
-/** The bytes of a large file; the page is told how much has come. */
+/** Fetches the bytes of a large file; the page hears how much has come. */
 function large(url, total) {
   let got = 0;
   return fetched(url, (more) => self.postMessage({ got: (got += more), total }));
@@ -25,7 +25,7 @@ function large(url, total) {
 const painter = (bytes) => quickest(bytes, trial);
 const use = { once, large, fetched, started };
 
-/** Of a painting, the last few are kept. */
+/** Keeps the networks of the last few paintings. */
 function painted(style) {
   const mine = [...sessions.keys()].filter((name) => name.startsWith('*') && name !== style.key);
   for (const name of mine.slice(0, -KEPT)) {
@@ -35,7 +35,7 @@ function painted(style) {
   return once(style.key, async () => painter(style.bytes ?? (await made(style)).network));
 }
 
-/** The weights that a painting's network has, and their network. */
+/** Returns the weights of a painting's network, and the network with them. */
 async function made(style) {
   return (await import('./any.js')).made(style, { ort: await runtime(), colours, ...use });
 }
@@ -43,12 +43,12 @@ async function made(style) {
 async function run(network, pixels, width, height, weights) {
   const { Tensor } = await runtime();
   const feeds = { [network.inputNames[0]]: new Tensor('uint8', colours(pixels), [1, height, width, 3]) };
-  const [, styles] = network.inputNames; // of a network of several
+  const [, styles] = network.inputNames; // the input of a network of several styles
   if (styles) feeds[styles] = new Tensor('float32', weights, [weights.length]);
   return (await network.run(feeds))[network.outputNames[0]].data;
 }
 
-/** What a network makes of a picture with something of everything in it. */
+/** Runs a network on a picture with something of everything in it. */
 const trial = (network) => run(network, new Uint8Array(4 * TRIAL * TRIAL).map((_, at) => (at * at) >> 6), TRIAL, TRIAL, [1]);
 
 async function paint({ url, weights, pixels, width, height, ...style }) {
@@ -63,7 +63,7 @@ async function paint({ url, weights, pixels, width, height, ...style }) {
   self.postMessage({ answer: pixels, by: by(network) }, [pixels.buffer]);
 }
 
-/** What the network that finds faces makes of a square. */
+/** Runs the network that finds faces on a square. */
 async function seen({ faces, base, pixels }) {
   const network = await once(faces, () => fetched(new URL(faces, base).href).then((bytes) => started(bytes)));
   const { Tensor } = await runtime();

@@ -1,8 +1,8 @@
-"""How good the styles are that are made of paintings at once, and after a polish, in numbers.
+"""Numbers that say how good styles are that are made of paintings, at once and after a polish.
 
-All is measured by one loss, that of ``impasto train``, so that the numbers compare: with each
-other, with the photograph as it is, and with those of other programs, which paint the same
-photographs.
+One loss, that of ``impasto train``, measures everything, so that the numbers compare. They compare
+with each other, and with the photograph as it is. They also compare with other programs that paint
+the same photographs.
 """
 
 from __future__ import annotations
@@ -41,11 +41,13 @@ AT_ONCE, PHOTOGRAPH = "at once", "photograph"
 
 Pixels: TypeAlias = np.ndarray
 Scores = dict[str, float]
-"""Of one style, means over the photographs: the objective as ``total``; ``style`` and ``content``,
-relative; ``tone``, the correlation of light and shade; and ``second``, the content distance in the
-second network, if there is one."""
+"""Means over the photographs, for one style.
+
+``total`` is the objective. ``style`` and ``content`` are relative. ``tone`` is the correlation of
+light and shade. ``second`` is the content distance in the second network, if there is one.
+"""
 Polish = Callable[[Path, Path, str], Style]
-"""A painting, a folder to work in, and how long: to the style that was learnt on."""
+"""A function that polishes a style, from a painting, a folder to work in, and a duration."""
 
 
 class Judge:
@@ -71,12 +73,12 @@ class Judge:
             self._second = loading.load(options.second, weights=options.second_weights).to(device)
 
     def towards(self, painting: Pixels) -> Objective:
-        """The objective of one painting's style."""
+        """Return the objective of one painting's style."""
         return self._objective.towards([StylePicture(self._tensor(painting))])
 
     @torch.no_grad()
     def __call__(self, objective: Objective, paintings: Sequence[Pixels]) -> Scores:
-        """Means over the photographs, of what was painted of them."""
+        """Return means over the photographs, for their paintings."""
         several = zip(paintings, self._photographs, self._contents, self._seconds, strict=True)
         each = [
             self._one(objective, self._tensor(painting), photograph, content, second)
@@ -116,15 +118,15 @@ class Judge:
 
 @dataclass(frozen=True)
 class AnyEvaluation:
-    """Paintings as styles: by name, what was measured of each, by when that was."""
+    """Paintings as styles: by name, the scores of each at several times."""
 
     options: EvaluateOptions
     photographs: list[str]
     paintings: Mapping[str, Mapping[str, Scores]]
-    """At once, after each polish, and of the photograph as it is."""
+    """Scores at once, after each polish, and of the photograph as it is."""
 
     def means(self) -> dict[str, Scores]:
-        """Of all paintings."""
+        """Return the means over all paintings."""
         several = list(self.paintings.values())
         return {
             when: {name: float(np.mean([each[when][name] for each in several])) for name in scores}
@@ -132,13 +134,13 @@ class AnyEvaluation:
         }
 
     def worst(self, when: str) -> tuple[str, float]:
-        """The painting whose style loss is largest, and that."""
+        """Return the painting with the largest style loss, and that loss."""
         losses = {name: each[when]["style"] for name, each in self.paintings.items()}
         name = max(losses, key=lambda each: losses[each])
         return name, losses[name]
 
     def record(self) -> dict[str, Json]:
-        """Everything, for programs."""
+        """Return everything, for programs."""
         return {**asdict(self), "means": self.means()}
 
 
@@ -153,12 +155,12 @@ def evaluate_any(
     network: backbone.LossNetwork | None = None,
     on_progress: OnProgress = silent,
 ) -> AnyEvaluation:
-    """Measure what is made of each painting, on photographs.
+    """Measure the style that is made of each painting, on photographs.
 
     Args:
         paintings: a folder of pictures, which the hypernetwork should not have learnt from.
         folder: the photographs.
-        polish: learns a style on, for each of ``options.polish``.
+        polish: polishes a style, for each of ``options.polish``.
         options: see :class:`~impasto.options.EvaluateOptions`.
         style: how styles are made at once.
         network: a loaded loss network to reuse.
@@ -182,7 +184,7 @@ def evaluate_any(
 
 
 def painted(style: Style, photographs: Sequence[Pixels], grain: float) -> list[Pixels]:
-    """What the network of a style paints of photographs, as ``impasto stylize`` gives them."""
+    """Paint photographs with the network of a style, as ``impasto stylize`` does."""
     engine = OnnxEngine(style.loaded(), device="cpu")
     return [
         engine.paint(np.ascontiguousarray(grained(each, grain)), style.weights)
@@ -198,7 +200,7 @@ def _measured(
     options: EvaluateOptions,
     style: StyleOptions,
 ) -> dict[str, Scores]:
-    """Of one painting."""
+    """Return the scores of one painting, by time."""
     objective = judge.towards(seen(path, TrainOptions.style_size, style.style_crop).pixels)
     scores = {PHOTOGRAPH: judge(objective, photographs)}
 

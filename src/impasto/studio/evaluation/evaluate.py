@@ -2,10 +2,11 @@
 
 Johnson et al. 2016 (arXiv 1603.08155, section 4.1 and figure 5) measure a network with the loss
 that it was trained on. Its painting's loss is taken relative to the photograph's own. It is also
-compared with L-BFGS (Gatys et al. 2016): after how many iterations a painting is as good. As their
-published code does, L-BFGS begins with grey and a level of noise; from the photograph it has much
-less to do, and a network is worth fewer of its iterations. A network's painting is what ``impasto
-stylize`` makes of the photograph, grain and all.
+compared with L-BFGS (Gatys et al. 2016): after how many iterations a painting is as good.
+
+L-BFGS begins with grey and a level of noise, as in their published code. From the photograph it
+would have much less to do, and a network would be worth fewer of its iterations. A network's
+painting is what ``impasto stylize`` makes of the photograph, grain and all.
 """
 
 from __future__ import annotations
@@ -44,9 +45,11 @@ QUARTILES = (0.25, 0.5, 0.75)
 NETWORK, PHOTOGRAPH, PASTED = "network", "photograph", "style pasted"
 
 Scores = dict[str, float]
-"""Losses of one picture by name, as :class:`~impasto.studio.perceptual.objective.Losses` has them;
-``relative`` is the total's part of the photograph's own, ``second`` the content distance
-in the second network, if there is one."""
+"""Losses of one picture by name, as in :class:`~impasto.studio.perceptual.objective.Losses`.
+
+``relative`` is the total, divided by the photograph's own total. ``second`` is the content distance
+in the second network, if there is one.
+"""
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,13 @@ class Evaluated:
 
     photo: str
     scores: dict[str, Scores]
-    """Of the network's painting; of the photograph as it is and the style picture pasted
-    over it, which show what the numbers of no painting are; of L-BFGS after iterations."""
+    """Scores of each kind of picture.
+
+    They are of the network's painting, and of L-BFGS after several iterations. Two more show the
+    numbers without a painting: the photograph as it is, and the style picture pasted over it.
+    """
     iterations: int | None
-    """After how many the optimiser is as good as the network; None: not after all of them."""
+    """Iterations after which the optimiser is as good as the network; None if all were too few."""
     flicker: float
     """Change of the painting over change of the photograph, for a little noise."""
 
@@ -73,10 +79,10 @@ class Evaluation:
     options: EvaluateOptions
     photos: list[Evaluated]
     specks: dict[str, Specks]
-    """Of the network's paintings, and of the photographs, which show what chance is."""
+    """Specks of the network's paintings, and of the photographs, which show what is chance."""
 
     def means(self) -> dict[str, Scores]:
-        """The scores of each kind of picture, over the photographs."""
+        """Return the scores of each kind of picture, as means over the photographs."""
         first = self.photos[0].scores
         return {
             kind: {
@@ -87,7 +93,8 @@ class Evaluation:
         }
 
     def iterations(self) -> list[int | None]:
-        """The quartiles; None: more than were run. Between two photographs, the lower."""
+        """Return the quartiles; None means more than were run. Between two photographs, the lower
+        counts."""
         runs = self.options.iterations
         needed = [runs + 1 if e.iterations is None else e.iterations for e in self.photos]
         quartiles = [int(q) for q in np.quantile(needed, QUARTILES, method="lower")]
@@ -98,7 +105,7 @@ class Evaluation:
         return float(np.mean([each.flicker for each in self.photos]))
 
     def record(self) -> dict[str, Json]:
-        """Everything, for programs."""
+        """Return everything, for programs."""
         return {
             **asdict(self),
             "means": self.means(),
@@ -119,8 +126,8 @@ def evaluate(
 ) -> Evaluation:
     """Measure ``style`` on photographs that it was not learnt from.
 
-    Loss, size and part of the painting are those that the style was learnt with, by its card;
-    what the card does not say is as ``impasto train`` has it by default.
+    Its card says which loss, size and part of the painting it was learnt with. Where the card is
+    silent, the defaults of ``impasto train`` count.
 
     Args:
         style: a name, a folder or a card; as :func:`impasto.catalog.find` takes it.
@@ -192,7 +199,7 @@ def lbfgs(
 
 
 class _Measure:
-    """What is measured of each photograph, by one objective."""
+    """Measures photographs with one objective."""
 
     def __init__(
         self,
@@ -210,7 +217,7 @@ class _Measure:
         """Photographs and their paintings, so far."""
 
     def specks(self) -> dict[str, Specks]:
-        """Of what was measured so far, all pictures together."""
+        """Return the specks of all pictures measured so far."""
         photographs, paintings = zip(*self._done, strict=True)
         return {
             NETWORK: specks(paintings, photographs),
@@ -254,7 +261,8 @@ class _Measure:
         return scores
 
     def _flicker(self, pixels: np.ndarray, painted: np.ndarray) -> float:
-        """Noise that nobody sees: a network that paints it moves in every film."""
+        """Measure how much the painting changes with invisible noise: such a change moves in every
+        film."""
         noise = self._rng.normal(0, self._options.flicker_noise, pixels.shape)
         noisy = (pixels + noise).round().clip(0, 255).astype(np.uint8)
         apart = mean_difference(noisy, pixels) or math.nextafter(0, 1)
@@ -269,7 +277,7 @@ class _Measure:
 
 
 def distance(features: Features, target: Features) -> float:
-    """Relative content distance, the mean over the layers."""
+    """Return the relative content distance, the mean over the layers."""
     return float(
         np.mean([float(content_loss(features[layer], target[layer])) for layer in features])
     )
@@ -278,7 +286,7 @@ def distance(features: Features, target: Features) -> float:
 def _moved(
     on_progress: OnProgress, number: int, count: int, iterations: int
 ) -> Callable[[Progress], None]:
-    """Progress in one photograph as progress in all."""
+    """Turn progress in one photograph into progress in all."""
     return lambda one: on_progress(
         Progress(number * iterations + one.step, count * iterations, one.losses)
     )

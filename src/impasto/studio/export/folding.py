@@ -1,9 +1,8 @@
-"""What is exported of a network: an equal one from bytes to bytes, with what can be worked out
-beforehand worked in.
+"""The graph that is exported of a network: an equal one from bytes to bytes.
 
-Takes one photograph, ``(1, H, W, 3)`` bytes of any size, and the ``mix`` of styles; gives as
-many bytes. Sides that the network's stride does not divide are extended by their last pixels,
-and what was added is cut off again.
+What can be computed beforehand is folded in. It takes one photograph, ``(1, H, W, 3)`` bytes of any
+size, and the ``mix`` of styles. It gives as many bytes. Sides that the network's stride does not
+divide are extended by their last pixels. The extension is cut off again.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from impasto.studio.networks.blocks import ResizeConv
 
 
 def graph(network: TransformNetwork) -> nn.Module:
-    """The network to be exported; ``network`` itself stays as it is."""
+    """Return the network for the export; ``network`` itself stays as it is."""
     network = copy.deepcopy(network).requires_grad_(False).eval()
     return _Folded(network) if isinstance(network, Impasto) else _Plain(network)
 
@@ -44,10 +43,10 @@ class _Folded(nn.Module):
 
     * The changes of range are in the first and the last convolution.
     * The photograph is padded once, for the stride and the first convolution.
-    * The last enlargement is folded into its convolution, and that is padded one step earlier,
-      at a quarter of the resolution: an edge that repeats is enlarged to one that repeats.
-    * Bytes are made before the depth-to-space, so that bytes are moved, not floats; and by
-      cutting off what was raised by a half, because rounding is a step of its own.
+    * The last enlargement is folded into its convolution. Its padding comes one step earlier, at a
+      quarter of the resolution. There a repeated edge is enlarged to a repeated edge.
+    * Bytes are made before the depth-to-space, which then moves bytes, not floats. They are made
+      without a separate rounding step: values are raised by a half, then cut off.
     """
 
     def __init__(self, network: Impasto) -> None:
@@ -73,17 +72,17 @@ class _Folded(nn.Module):
 
 
 def from_bytes(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """The first convolution for 0..255, where it was one for -1..1."""
+    """Return the first convolution for 0..255, made from one for -1..1."""
     return weight * (2 / 255), bias - weight.sum((1, 2, 3))
 
 
 def to_bytes(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """The last convolution to 0..255, raised by a half, where it was one to -1..1."""
+    """Return the last convolution to 0..255, raised by a half, made from one to -1..1."""
     return weight * 127.5, bias * 127.5 + (127.5 + 0.5)
 
 
 def folded(enlarging: ResizeConv) -> nn.Conv2d:
-    """The enlargement and its convolution as one; see :func:`folded_weights`."""
+    """Return the enlargement and its convolution as one; see :func:`folded_weights`."""
     conv = enlarging.conv
     assert conv.bias is not None
     weight, bias = folded_weights(conv.weight.detach().double(), conv.bias.detach())
@@ -93,16 +92,18 @@ def folded(enlarging: ResizeConv) -> nn.Conv2d:
 
 
 def folded_weights(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """The same map as one 3x3 convolution at the low resolution, up to a depth-to-space.
+    """Return the same map as one 3x3 convolution at the low resolution, up to a depth-to-space.
 
-    Takes features whose edges were repeated once. Along one axis, tap ``t`` of the 3-tap kernel
-    at sub-pixel ``s`` (0 or 1) reads enlarged pixel ``s + t - 1``, a 1/4 : 3/4 mix of two
-    low-resolution neighbours; ``mix[s, t]`` holds those weights. So each sub-pixel has a 3-tap
-    kernel of its own at the low resolution. With edges repeated the identity holds up to the
-    border: this is exact, and the enlarged features are never written to memory.
+    It takes features whose edges were repeated once. Look at one axis, and at sub-pixel ``s`` (0 or
+    1). Tap ``t`` of the 3-tap kernel reads enlarged pixel ``s + t - 1`` there. That pixel is a 1/4
+    : 3/4 mix of two low-resolution neighbours. ``mix[s, t]`` holds these weights. So each sub-pixel
+    has a 3-tap kernel of its own at the low resolution.
 
-    Of the result's channels, the first half is the upper row of sub-pixels, and of each half
-    the first the left column.
+    With repeated edges the identity holds up to the border. The result is exact, and the enlarged
+    features are never written to memory.
+
+    Of the result's channels, the first half is the upper row of sub-pixels. Of each half, the first
+    half is the left column.
     """
     mix = torch.tensor(
         [
@@ -118,8 +119,11 @@ def folded_weights(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _extended(photo: Tensor, stride: int, around: int = 0) -> Tensor:
-    """``(1, 3, H, W)``, to multiples of the stride and all ``around``, by repeating the edge:
-    while they are bytes, of which there are a quarter as many, and before they change places."""
+    """Extend a photograph to multiples of the stride, and by ``around`` on all sides.
+
+    It repeats the edge, and gives ``(1, 3, H, W)``. It does so while the values are bytes, a
+    quarter of the floats' size, and before they change places.
+    """
     below, right = -photo.shape[1] % stride, -photo.shape[2] % stride
     sides = (0, 0, around, right + around, around, below + around)
     return F.pad(photo[None], sides, mode="replicate")[0].permute(0, 3, 1, 2)

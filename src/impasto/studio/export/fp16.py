@@ -1,8 +1,8 @@
 """Weights of half precision on the disk, of single precision at work.
 
-A style's file is almost all weights, and an eleventh binary digit of one is nothing that an
-eye sees: the painting changes by a few hundredths of a level. The runtime widens them once,
-when it makes a session, and computes in floats as before.
+A style's file is almost all weights. Nobody sees the eleventh binary digit of one: the painting
+changes by a few hundredths of a level. The runtime widens the weights once, when it makes a
+session. Then it computes in floats as before.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import onnx
 from onnx import helper, numpy_helper
 
 _FEWEST = 256
-"""Biases and scales are few, and are kept as they are."""
+"""Fewest numbers of a weight that is halved; biases and scales have fewer, and stay as they are."""
 
 
 def halved(data: bytes) -> bytes:
-    """The file of a network with its larger weights in half precision, each given a Cast."""
+    """Write the file of a network with its larger weights in half precision, each followed by a
+    Cast."""
     model = onnx.load_from_string(data)
     graph, casts = model.graph, []
     for tensor in graph.initializer:
@@ -34,7 +35,7 @@ def halved(data: bytes) -> bytes:
 
 
 def widened(data: bytes) -> onnx.ModelProto:
-    """The network of a file, all weights in single precision, as tools for networks want it."""
+    """Read the network of a file, all weights in single precision, as tools want it."""
     model = onnx.load_from_string(data)
     graph = model.graph
     widths = {node.input[0]: node for node in graph.node if node.op_type == "Cast"}

@@ -1,12 +1,12 @@
 """From a hypernetwork to the two files that make any painting a style, without torch.
 
-``any.onnx`` is the loss network as far as it is needed, and the hypernetwork behind it: bytes of
-a painting in, weights out, its large constants in 8 bits. ``style.onnx`` is the *template*, an
-exported network whose weights are to be filled in; they are zeros there, which weigh nothing in
-an archive.
+``any.onnx`` is the loss network as far as it is needed, followed by the hypernetwork. It takes
+bytes of a painting and gives weights. Its large constants are in 8 bits. ``style.onnx`` is the
+*template*, an exported network whose weights are filled in later. They are zeros there, which take
+no room in an archive.
 
-Each output of the first has the name of the network's parameter that it is. Some weights differ in
-an exported network, with ranges and the last enlargement folded in
+Each output of the first file has the name of the network's parameter that it is. Some weights
+differ in an exported network, with ranges and the last enlargement folded in
 (:mod:`impasto.studio.export.folding`). Their names begin with ``export.``. The template's constants
 have these names.
 """
@@ -35,19 +35,20 @@ from impasto.studio.networks import Impasto
 from impasto.studio.perceptual.backbone import LossNetwork
 
 _FEWEST = 1024
-"""Numbers from which on a constant is brought to 8 bits."""
+"""Fewest numbers of a constant that is brought to 8 bits."""
 _HALF = ".half"
 _INSIDE = "hypernetwork."
-"""Begins the names of its own parameters in the file, beside those of the loss network."""
+"""The beginning of the names of its own parameters in the file, beside those of the loss network.
+"""
 
 
 def any_onnx(hypernetwork: Hypernetwork, loss_network: LossNetwork) -> bytes:
-    """The hypernetwork with its loss network as one ONNX file.
+    """Write the hypernetwork with its loss network as one ONNX file.
 
-    Inputs: ``painting``, ``(1, H, W, 3)`` bytes; ``boldness``, ``(1,)``; ``share``, ``(1,)``, and
-    ``others``, ``(1, embedding)``: the weights are those of ``share`` times the painting's own
-    embedding, plus ``others``. So a blend of several paintings takes a run for each. Outputs:
-    that sum as ``embedding``, and the weights.
+    It takes ``painting``, ``(1, H, W, 3)`` bytes; ``boldness``, ``(1,)``; ``share``, ``(1,)``; and
+    ``others``, ``(1, embedding)``. It adds ``others`` to ``share`` times the painting's own
+    embedding. It gives that sum as ``embedding``, and the weights for it. So a blend of several
+    paintings takes a run for each.
     """
     graph = _Graph(hypernetwork, loss_network).eval()
     free = torch.export.Dim.DYNAMIC
@@ -80,7 +81,8 @@ def any_onnx(hypernetwork: Hypernetwork, loss_network: LossNetwork) -> bytes:
 
 
 class _Graph(nn.Module):
-    """A painting's bytes to the weights of its network, as they are and as they are exported."""
+    """Turns a painting's bytes into the weights of its network, as they are and as they are
+    exported."""
 
     def __init__(self, hypernetwork: Hypernetwork, loss_network: LossNetwork) -> None:
         super().__init__()
@@ -96,7 +98,7 @@ class _Graph(nn.Module):
         return (embedding, *weights.values(), *exported(weights).values())
 
     def names(self) -> list[str]:
-        """Of the weights, in their order."""
+        """The names of the weights, in their order."""
         with torch.no_grad():
             embedding = torch.zeros(1, self.hypernetwork.options.embedding)
             weights = one(self.hypernetwork.decoder(embedding))
@@ -104,7 +106,7 @@ class _Graph(nn.Module):
 
 
 def _scaled_down(hypernetwork: Hypernetwork) -> Hypernetwork:
-    """The same with the scales of the directions worked in, a row of each direction."""
+    """Fold the scales of the directions into the directions, one row for each direction."""
     copied = copy.deepcopy(hypernetwork).requires_grad_(False)
     for name, scale in zip(copied.decoder.large, copied.decoder.scales, strict=True):
         rows = copied.decoder.directions[key(name)].flatten(1) * scale
@@ -114,7 +116,7 @@ def _scaled_down(hypernetwork: Hypernetwork) -> Hypernetwork:
 
 
 def exported(weights: Weights) -> Weights:
-    """The weights of one network that are others in an exported one."""
+    """Return the weights of one network that have another value in an exported one."""
     stem = folding.from_bytes(weights["stem.weight"], weights["stem.bias"])
     out = folding.to_bytes(weights["out.conv.weight"], weights["out.conv.bias"])
     pairs = {"stem": stem, "out": folding.folded_weights(*out)}
@@ -126,7 +128,7 @@ def exported(weights: Weights) -> Weights:
 
 
 def template(options: NetworkOptions) -> bytes:
-    """An exported network whose weights are zeros, under the names of what belongs there.
+    """Export a network whose weights are zeros, named after the weights that go there.
 
     Raises:
         TrainingError: one of its weights is not to be found in the exported network.
@@ -154,13 +156,13 @@ def template(options: NetworkOptions) -> bytes:
 
 
 def _wanted(state: Weights) -> set[str]:
-    """Names of the weights that an exported network has."""
+    """Return the names of the weights that an exported network has."""
     others = {"stem.weight", "stem.bias", "out.conv.weight", "out.conv.bias"}
     return {*state, *exported(state)} - others
 
 
 def _renamed(model: onnx.ModelProto, weights: Weights) -> Iterator[tuple[str, str]]:
-    """What constants of an exported network are called, and what they shall be called."""
+    """Give the names of constants in an exported network, each with its new name."""
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)
         for name, weight in weights.items():
@@ -171,8 +173,9 @@ def _renamed(model: onnx.ModelProto, weights: Weights) -> Iterator[tuple[str, st
 
 
 def restored(data: bytes, network: NetworkOptions) -> Hypernetwork:
-    """The hypernetwork in a file that :func:`any_onnx` made, to learn on from; ``network`` is the
-    shape of the networks that it makes.
+    """Restore the hypernetwork from a file that :func:`any_onnx` made, to go on with its training.
+
+    ``network`` is the shape of the networks that it makes.
 
     Raises:
         TrainingError: there is none in it, or one of another shape.
@@ -209,7 +212,7 @@ def _options(weights: Weights) -> HypernetworkOptions:
 
 
 def _constants(model: onnx.ModelProto) -> dict[str, np.ndarray]:
-    """The constants of a network, those that are in 8 bits as floats."""
+    """Return the constants of a network, those in 8 bits as floats."""
     held = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
     constants = {}
     for name, values in held.items():
@@ -224,10 +227,11 @@ def _constants(model: onnx.ModelProto) -> dict[str, np.ndarray]:
 
 
 def in_8_bits(data: bytes) -> bytes:
-    """A network's file with its large constants in 8 bits; nodes in front make floats of them.
+    """Write a network's file with its large constants in 8 bits; nodes in front make floats of
+    them.
 
-    Constants of at most 256 values, such as weights that came as a codebook, stay exactly what
-    they are. Of others, each row has a scale of its own.
+    Constants of at most 256 values, such as weights from a codebook, stay exactly what they are. Of
+    others, each row has a scale of its own.
     """
     model = onnx.load_from_string(data)
     graph, nodes = model.graph, []
@@ -249,7 +253,7 @@ _Packed = tuple[list[onnx.TensorProto], list[onnx.NodeProto]]
 
 
 def _coded(name: str, values: np.ndarray) -> _Packed | None:
-    """As places in a table, if there are few enough values."""
+    """Pack values as places in a table, if there are few enough different values."""
     table, codes = np.unique(values, return_inverse=True)
     if len(table) > 256:
         return None
@@ -263,7 +267,7 @@ def _coded(name: str, values: np.ndarray) -> _Packed | None:
 
 
 def _scaled(name: str, values: np.ndarray) -> _Packed:
-    """As whole numbers of -127..127, and how much one is in each row."""
+    """Pack values as whole numbers of -127..127, with the size of one for each row."""
     rows = tuple(range(1, values.ndim))
     scale = np.abs(values).max(rows, keepdims=True) / 127
     scale = np.maximum(scale, np.finfo(np.float32).tiny).astype(np.float32)

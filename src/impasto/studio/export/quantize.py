@@ -1,7 +1,8 @@
 """A style's network in 8 bits: a smaller file, faster where a CPU can.
 
-The network is brought to 8 bits (:mod:`impasto.studio.export.int8`), compared with the one in
-floats on other photographs, and, where it differs too much, tried again with less of it.
+The network is brought to 8 bits (:mod:`impasto.studio.export.int8`). Its paintings of other
+photographs are compared with those in floats. Where they differ too much, less of the network is
+brought to 8 bits.
 """
 
 from __future__ import annotations
@@ -33,32 +34,37 @@ if TYPE_CHECKING:
     from impasto.images.picture import Picture
 
 LARGEST_DIFFERENCE = 3.0
-"""Mean absolute difference from the painting in floats, in levels of 255, that is accepted
-of the worst photograph: flat ones suffer most, because normalisation enlarges what little
-they have, and the rounding with it."""
+"""Largest mean absolute difference from the painting in floats, in levels of 255.
+
+It holds for the worst photograph. Flat ones suffer most: normalisation enlarges what little they
+have, and the rounding with it.
+"""
 SMALLEST_PSNR = 34.0
-"""And the peak signal-to-noise ratio, in decibels, that is needed."""
+"""Smallest peak signal-to-noise ratio, in decibels."""
 KEPT = (0, 1 / 8, 1 / 4, 1 / 2)
-"""This part of the large convolutions stays in floats, those that lose most in 8 bits; the
-smallest part that meets the bound is taken."""
+"""Parts of the large convolutions that may stay in floats: those that lose most in 8 bits.
+
+The smallest part that meets the bounds is taken.
+"""
 
 _PROBES = 2
-"""Photographs that ranges are measured on where only convolutions are compared."""
+"""How many photographs ranges are measured on, where only convolutions are compared."""
 _RUNS = 5
 _SPEED_SIDE = 768
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Between paintings in 8 bits and in floats: the worst photograph's in the worst style."""
+    """Difference between paintings in 8 bits and in floats: the worst photograph's in the worst
+    style."""
 
     levels: float
     psnr: float
     worst: int = 0
-    """Which painting that is."""
+    """The number of the worst painting."""
 
     def record(self) -> Closeness:
-        """What the card says of it."""
+        """Return the difference as the card stores it."""
         psnr = round(self.psnr, 2) if math.isfinite(self.psnr) else None
         return Closeness(round(self.levels, 3), psnr)
 
@@ -69,16 +75,16 @@ class Difference:
 
 @dataclass(frozen=True)
 class Quantized:
-    """A style that was written, and how it compares with the one that it came from."""
+    """A style that was written, and its comparison with the style that it came from."""
 
     folder: Path
     difference: Difference
     kept: list[str]
     """Large convolutions that stayed in floats."""
     size: float
-    """Bytes of the file, as a part of the other's."""
+    """Bytes of the file, divided by those of the other file."""
     speed: float
-    """How many times as fast it paints here."""
+    """How many times as fast as the other it paints here."""
 
 
 @in_memory("what is compared", hint="use a smaller --size", kind=TrainingError)
@@ -139,7 +145,7 @@ def quantize(
 
 
 class _Quantizer:
-    """One network: brought to 8 bits, compared, and again with more of it in floats."""
+    """Brings one network to 8 bits, compares it, and tries again with more of it in floats."""
 
     def __init__(
         self,
@@ -163,7 +169,7 @@ class _Quantizer:
         self._on_progress, self._step, self._total = on_progress, 0, 0
 
     def __call__(self) -> tuple[bytes, Difference, list[str]]:
-        """The network in 8 bits, its difference, and what stayed in floats.
+        """Return the network in 8 bits, its difference, and what stayed in floats.
 
         Raises:
             TrainingError: none meets the bound.
@@ -188,7 +194,7 @@ class _Quantizer:
         )
 
     def _by_loss(self, names: Sequence[str], probe: int) -> list[str]:
-        """These convolutions by what each alone in 8 bits makes of a painting, worst first."""
+        """Order convolutions by the difference that each alone in 8 bits makes, worst first."""
         self._total += len(names)
         kept = {}
         for name in names:
@@ -197,7 +203,7 @@ class _Quantizer:
         return sorted(names, key=lambda name: kept[name])
 
     def _both(self, quantized: bytes, which: Sequence[int]) -> list[Pair]:
-        """These held-out paintings, in 8 bits and in floats."""
+        """Return these held-out paintings, in 8 bits and in floats."""
         engine = OnnxEngine(quantized, device="cpu")
         painted = [engine.paint(*given) for given in self._shown([self.held_out[n] for n in which])]
         return list(zip(painted, (self._wanted[n] for n in which), strict=True))
@@ -214,14 +220,14 @@ Pair = tuple["NDArray[np.uint8]", "NDArray[np.uint8]"]
 
 
 def difference_of(pairs: Sequence[Pair]) -> Difference:
-    """The worst of these paintings."""
+    """Return the difference of the worst of these paintings."""
     ratios = [psnr(*pair) for pair in pairs]
     worst = int(np.argmin(ratios))
     return Difference(max(mean_difference(*pair) for pair in pairs), ratios[worst], worst)
 
 
 def _cards(folder: Path, name: str, model: bytes, record: Quantization) -> list[Card]:
-    """The cards of the styles that it came from, with other names and another network."""
+    """Return the cards of the original styles, with other names and another network."""
     cards = [style.card for style in catalog.read(folder)]
     renamed = []
     for card in cards:
@@ -240,7 +246,7 @@ def _require_place(style: Style, target: Path, overwrite: bool) -> None:
 
 
 def _speed(model: bytes, quantized: bytes, photo: NDArray[np.uint8]) -> float:
-    """How many times as fast the second paints; in turn, so that both see the same machine."""
+    """Return how many times as fast the second paints; they take turns on the same machine."""
     times = -(-_SPEED_SIDE // max(photo.shape))
     large = np.tile(photo, (times, times, 1))
     engines = [OnnxEngine(each, device="cpu") for each in (model, quantized)]

@@ -1,13 +1,13 @@
 """A step of the polish as one ONNX graph: paint a photograph, compare, and go back.
 
-:func:`training_step` is what the core learns with, without torch: weights in, losses and the
-gradient of every weight out. :func:`painting_statistics` gives what a painting's style is, which
-the step wants as its target. The losses are those of
-:class:`~impasto.studio.perceptual.objective.Objective` with Gram matrices and covariances, tone
-and anisotropic total variation; the network is :class:`~impasto.studio.networks.Impasto`.
+With :func:`training_step` the core learns without torch: it takes weights, and gives losses and the
+gradient of every weight. :func:`painting_statistics` gives the statistics of a painting's style,
+which the step takes as its target. The losses are those of
+:class:`~impasto.studio.perceptual.objective.Objective` with Gram matrices and covariances, tone and
+anisotropic total variation. The network is :class:`~impasto.studio.networks.Impasto`.
 
-VGG19 lies in the wheel once, in the hypernetwork's file. Here its constants are inputs, called as
-they are there (:data:`SHARED` begins their names); :mod:`impasto.catalog.step` fills them in.
+VGG19 lies in the wheel once, in the hypernetwork's file. Here its constants are inputs with the
+same names; :data:`SHARED` begins these names. :mod:`impasto.catalog.step` fills them in.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from impasto.studio.export.tape import Outputs, Tape
 
 SHARED = "loss_network."
 GRADIENT = "gradient."
-"""Begins the names of the outputs that are gradients of weights."""
+"""The beginning of the names of outputs that are gradients of weights."""
 STYLE_LAYERS = {"conv1_1": 64, "conv2_1": 128, "conv3_1": 256, "conv4_1": 512}
-"""With their channels."""
+"""Layers that describe style, with their channels."""
 CONTENT_LAYER = "conv3_2"
 KINDS = "content", "style", "tv", "tone"
 """Losses, in the order of their weights."""
@@ -43,18 +43,26 @@ _VGG = {
     "conv2_2": (128, 128), "pool2": (), "conv3_1": (256, 128), "conv3_2": (256, 256),
     "conv3_3": (256, 256), "conv3_4": (256, 256), "pool3": (), "conv4_1": (512, 256),
 }  # fmt: skip
-"""Layers, and how many channels convolutions give and take."""
+"""Layers, with the number of channels that a convolution gives and takes."""
 
 
 def training_step(options: NetworkOptions) -> Network:
-    """The graph of a step.
+    """Build the graph of a step.
 
-    Inputs: ``photograph``, ``(1, H, W, 3)`` bytes, sides that the network's stride divides and
-    at least 32; ``grain``, ``(1, H, W, 1)`` levels that are added to what is painted, not to
-    what is compared; ``loss_weights``, of :data:`KINDS`; ``gram LAYER`` and ``mean LAYER`` of the
-    painting; the network's parameters. Outputs: ``painted``, ``(1, 3, H, W)``, 0..1, not
-    clamped; the losses as :meth:`~impasto.studio.perceptual.objective.Losses.numbers` calls them;
-    the gradient of ``total`` by each parameter.
+    Its inputs are:
+
+    * ``photograph``, ``(1, H, W, 3)`` bytes; the network's stride divides the sides, which are at
+      least 32;
+    * ``grain``, ``(1, H, W, 1)`` levels, added before painting but not before comparing;
+    * ``loss_weights``, of :data:`KINDS`;
+    * ``gram LAYER`` and ``mean LAYER`` of the painting;
+    * the network's parameters.
+
+    Its outputs are:
+
+    * ``painted``, ``(1, 3, H, W)``, 0..1, not clamped;
+    * the losses, named as in :meth:`~impasto.studio.perceptual.objective.Losses.numbers`;
+    * the gradient of ``total`` by each parameter.
     """
     t = Tape()
     photograph = t.given(_PHOTOGRAPH, UINT8, 1, None, None, 3)
@@ -74,8 +82,11 @@ def training_step(options: NetworkOptions) -> Network:
 
 
 def painting_statistics() -> Network:
-    """The graph from ``painting``, ``(1, H, W, 3)`` bytes, to ``gram LAYER``, ``(C, C)``, and
-    ``mean LAYER``, ``(C,)``, for each of :data:`STYLE_LAYERS`."""
+    """Build the graph of a painting's statistics.
+
+    It goes from ``painting``, ``(1, H, W, 3)`` bytes, to ``gram LAYER``, ``(C, C)``, and ``mean
+    LAYER``, ``(C,)``. These exist for each of :data:`STYLE_LAYERS`.
+    """
     t = Tape()
     painting = t("Cast", t.given("painting", UINT8, 1, None, None, 3), to=SINGLE)
     features = _features(t, _scaled(t, painting), STYLE_LAYERS)
@@ -87,7 +98,7 @@ def painting_statistics() -> Network:
 
 
 def _scaled(t: Tape, levels: str) -> str:
-    """``(1, H, W, 3)`` of 0..255 to ``(1, 3, H, W)`` of 0..1."""
+    """Convert ``(1, H, W, 3)`` of 0..255 to ``(1, 3, H, W)`` of 0..1."""
     return t("Transpose", t("Div", levels, t.constant(255)), perm=(0, 3, 1, 2))
 
 
@@ -100,7 +111,7 @@ class _Painter:
             t.learnt(name, *weight.shape)
 
     def painted(self, photograph: str) -> str:
-        """``(1, 3, H, W)``, 0..1, to the same."""
+        """Paint ``(1, 3, H, W)``, 0..1; the result has the same shape."""
         t, width = self._t, self._options.width
         x = ops.scale(t, photograph, t.constant(2))
         x = ops.padded(t, t("Sub", x, t.constant(1)), 1)
@@ -142,7 +153,7 @@ class _Painter:
 
 
 def _features(t: Tape, x: str, layers: Iterable[str]) -> dict[str, str]:
-    """Of VGG19 at ``layers``, of ``(1, 3, H, W)``, 0..1."""
+    """Write the features of VGG19 at ``layers``, for ``(1, 3, H, W)``, 0..1."""
     mean = t.given(f"{SHARED}mean", SINGLE, 1, 3, 1, 1)
     deviation = t.given(f"{SHARED}std", SINGLE, 1, 3, 1, 1)
     x = ops.scale(t, ops.subtract(t, x, mean), t("Div", t.constant(1), deviation))
@@ -157,7 +168,7 @@ def _features(t: Tape, x: str, layers: Iterable[str]) -> dict[str, str]:
 
 
 def _convolved(t: Tape, x: str, layer: str, sides: tuple[int, ...]) -> str:
-    """A convolution of VGG19, its first with the edge repeated."""
+    """Write a convolution of VGG19; the first repeats the edge."""
     name, first = f"{SHARED}convolutions.{layer}", layer == "conv1_1"
     weight = t.given(f"{name}.weight", SINGLE, *sides, 3, 3)
     bias = t.given(f"{name}.bias", SINGLE, sides[0])
@@ -166,7 +177,7 @@ def _convolved(t: Tape, x: str, layer: str, sides: tuple[int, ...]) -> str:
 
 
 def _losses(t: Tape, painted: str, target: str) -> dict[str, str]:
-    """All of them, ``total`` first; ``target`` is the photograph as it is to be recognised."""
+    """Write all losses, ``total`` first; ``target`` is the photograph to recognise."""
     wanted = _features(t, target, [CONTENT_LAYER])[CONTENT_LAYER]
     features = _features(t, painted, [*STYLE_LAYERS, CONTENT_LAYER])
     layers = {
@@ -194,8 +205,10 @@ def _losses(t: Tape, painted: str, target: str) -> dict[str, str]:
 
 
 def _style(t: Tape, features: str, layer: str, channels: int) -> str:
-    """How far a layer's style is from the painting's; see
-    :func:`~impasto.studio.perceptual.losses.gram_and_covariance_loss`."""
+    """Write how far a layer's style is from the painting's.
+
+    See :func:`~impasto.studio.perceptual.losses.gram_and_covariance_loss`.
+    """
     gram, mean = ops.gram(t, features, channels), ops.mean(t, features)
     wanted_gram = t.given(f"gram {layer}", SINGLE, channels, channels)
     wanted_mean = t.given(f"mean {layer}", SINGLE, channels)
@@ -220,8 +233,10 @@ def _total(t: Tape, values: Iterable[str]) -> str:
 
 
 def write(folder: Path, options: NetworkOptions | None = None) -> Path:
-    """Write the folder that :mod:`impasto.catalog.step` reads, for networks of one shape; its
-    card comes last."""
+    """Write the folder that :mod:`impasto.catalog.step` reads, for networks of one shape.
+
+    Its card comes last.
+    """
     network = networks.build(options or NetworkOptions())
     graphs = training_step(network.options).encoded(), painting_statistics().encoded()
     files = [Model.written(*each, OPSET) for each in zip(_FILES, graphs, strict=True)]

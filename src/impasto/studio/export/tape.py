@@ -1,10 +1,12 @@
 """Reverse-mode differentiation over ONNX's operators.
 
-A :class:`Tape` is a graph that is written forward, node after node. An operation that can be
-differentiated (:mod:`impasto.studio.export.operations`) also records how the gradient of its
-result becomes that of what it was made of; :meth:`Tape.gradients` then writes the graph's second
-half, from the loss back to everything that is learnt. What comes out is a network as any other:
-standard operators, and nothing that a runtime has to know of training.
+A :class:`Tape` is a graph that is written forward, node after node. A differentiable operation
+(:mod:`impasto.studio.export.operations`) also records its backward step. That step turns the
+gradient of its result into the gradients of its operands. :meth:`Tape.gradients` then writes the
+graph's second half, from the loss back to everything that is learnt.
+
+The result is a network like any other. It has standard operators, and a runtime needs to know
+nothing of training.
 """
 
 from __future__ import annotations
@@ -21,9 +23,9 @@ if TYPE_CHECKING:
     from impasto.inference.onnx_proto import Array
 
 Backward = Callable[[str], str]
-"""Writes the gradient of an operand, given the name of the gradient of the result."""
+"""A function that writes the gradient of an operand, given the name of the result's gradient."""
 Outputs = dict[str, tuple[str, Iterable[int | None]]]
-"""Values and their shapes, by the names that they are given under."""
+"""Values and their shapes, by the names of the outputs."""
 
 
 class Tape:
@@ -40,18 +42,18 @@ class Tape:
         self._records: list[tuple[str, list[tuple[str, Backward]]]] = []
 
     def given(self, name: str, kind: int, *shape: int | None) -> str:
-        """An input of the graph; None is a side of any length."""
+        """Add an input of the graph; None is a side of any length."""
         self.inputs[name] = Port(kind, shape)
         return name
 
     def learnt(self, name: str, *shape: int) -> str:
-        """An input whose gradient is wanted."""
+        """Add an input whose gradient is wanted."""
         self._learnt.append(name)
         self._leading.add(name)
         return self.given(name, SINGLE, *shape)
 
     def constant(self, values: ArrayLike, dtype: str = "<f4") -> str:
-        """The same numbers are kept once."""
+        """Add a constant; equal numbers are stored once."""
         array = np.array(values, dtype)
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._written:
@@ -60,12 +62,15 @@ class Tape:
         return self._written[key]
 
     def wholes(self, *values: int) -> str:
-        """Whole numbers, as operators take sizes and axes."""
+        """Add whole numbers, as operators take sizes and axes."""
         return self.constant(values, "<i8")
 
     def __call__(self, op: str, *inputs: str, **attributes: Attribute) -> str:
-        """Write a node, and give its result; one that stands there already is not written
-        twice, so that gradients find what was computed on the way forward."""
+        """Write a node, and return its result.
+
+        A node that exists already is not written twice. So gradients find what was computed on the
+        way forward.
+        """
         key = (op, inputs, tuple(sorted(attributes.items())))
         if key not in self._written:
             name = f"{op}.{len(self._nodes)}"
@@ -74,7 +79,8 @@ class Tape:
         return self._written[key]
 
     def record(self, result: str, *operands: tuple[str, Backward]) -> str:
-        """Say how gradients go back through an operation, to each operand; ``result`` itself."""
+        """Record how gradients go back through an operation, to each operand; return ``result``
+        itself."""
         kept = [each for each in operands if each[0] in self._leading]
         if kept:
             self._leading.add(result)
@@ -82,7 +88,7 @@ class Tape:
         return result
 
     def gradients(self, loss: str) -> dict[str, str]:
-        """Write the way back from a scalar: the gradient of each input that is learnt."""
+        """Write the way back from a scalar; return the gradient of each input that is learnt."""
         found = {loss: self.constant(1.0)}
         for result, operands in reversed(self._records):
             if result not in found:
@@ -94,7 +100,8 @@ class Tape:
         return {name: found[name] for name in self._learnt}
 
     def network(self, outputs: Outputs) -> Network:
-        """What was written, as far as an output needs it; each is a value of its own."""
+        """Return the network that was written, as far as an output needs it; each output is its own
+        value."""
         renamed = {value: name for name, (value, _) in outputs.items()}
         nodes = [
             Node(
@@ -114,7 +121,7 @@ class Tape:
         )
 
     def _needed(self, wanted: set[str]) -> list[Node]:
-        """Nodes that lead to these values, in their order."""
+        """Return the nodes that lead to these values, in their order."""
         nodes = []
         for node in reversed(self._nodes):
             if wanted & {*node.outputs}:

@@ -1,5 +1,7 @@
-"""What the transform networks are built of: norms of a mix of styles, residual blocks, and what
-halves and doubles the resolution."""
+"""Parts of the transform networks.
+
+They are norms of a mix of styles, residual blocks, and blocks that halve or double the resolution.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,11 @@ ACTIVATIONS = {"relu": F.relu, "selu": F.selu}
 
 
 class Norm(nn.Module):
-    """Instance normalisation (Ulyanov et al. 2016, arXiv 1607.08022), or batch normalisation,
-    with the scale and shift of a mix of styles (Dumoulin et al. 2017, section 2.2)."""
+    """Instance or batch normalisation with the scale and shift of a mix of styles.
+
+    Instance normalisation is from Ulyanov et al. 2016 (arXiv 1607.08022). Scale and shift of a mix
+    are from Dumoulin et al. 2017, section 2.2.
+    """
 
     def __init__(self, channels: int, rows: int, kind: str = "instance") -> None:
         super().__init__()
@@ -30,9 +35,10 @@ class Norm(nn.Module):
 
 
 def _conv(channels_in: int, channels_out: int, separable: bool, bias: bool = False) -> nn.Module:
-    """3x3, not padded; or 3x3 in each channel, then 1x1 (Howard et al. 2017, arXiv 1704.04861).
+    """Make a 3x3 convolution without padding; or a ``separable`` one.
 
-    Where a normalisation follows, it subtracts the mean, and with it any bias.
+    The latter is 3x3 in each channel, then 1x1 (Howard et al. 2017, arXiv 1704.04861). Where a
+    normalisation follows, it subtracts the mean, and with it any bias.
     """
     if not separable:
         return nn.Conv2d(channels_in, channels_out, 3, bias=bias)
@@ -45,7 +51,7 @@ def _conv(channels_in: int, channels_out: int, separable: bool, bias: bool = Fal
 class Residual(nn.Module):
     """Two 3x3 convolutions beside an identity (He et al. 2016), padded once for both.
 
-    Normalised after each, as published, or at the end only.
+    A normalisation follows each of them, as published, or only the last.
     """
 
     def __init__(self, channels: int, rows: int, options: NetworkOptions, *, once: bool) -> None:
@@ -89,15 +95,15 @@ class ResizeConv(nn.Module):
 def residuals(
     count: int, channels: int, rows: int, options: NetworkOptions, *, once: bool
 ) -> nn.ModuleList:
-    """So many residual blocks; see :class:`Residual`."""
+    """Make so many residual blocks; see :class:`Residual`."""
     return nn.ModuleList(Residual(channels, rows, options, once=once) for _ in range(count))
 
 
 def doubled(x: Tensor) -> Tensor:
-    """Bilinear, twice the height and width."""
+    """Enlarge to twice the height and width, bilinear."""
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
 def padded(x: Tensor, width: int, mode: str) -> Tensor:
-    """With ``width`` more pixels at each side: ``zeros``, ``replicate`` or ``reflect``."""
+    """Pad with ``width`` more pixels at each side: ``zeros``, ``replicate`` or ``reflect``."""
     return F.pad(x, (width,) * 4, mode="constant" if mode == "zeros" else mode)

@@ -1,22 +1,24 @@
 """The transform networks: a photograph in, a painting out, in one forward pass.
 
-:class:`Johnson` is the network of Johnson et al. 2016 (arXiv 1603.08155) with the variants
-that others published since; :class:`Impasto` is ours, for speed. Both hold any number of
-styles by *conditional instance normalisation* (Dumoulin et al. 2017, arXiv 1610.07629): all
-convolutions are shared, and each style has its own scale and shift after each of them.
-What differs in ours, and why, is measured in ``docs/adr/0007-network.md``:
+:class:`Johnson` is the network of Johnson et al. 2016 (arXiv 1603.08155) with the variants that
+others published since. :class:`Impasto` is ours, for speed. Both hold any number of styles with
+*conditional instance normalisation* (Dumoulin et al. 2017, arXiv 1610.07629). Styles share all
+convolutions. Each style has its own scale and shift after each convolution.
 
-* its residual blocks work at an eighth of the resolution, for shapes and large strokes,
-  and at a quarter, for brush marks; dense 3x3 convolutions run near a CPU's arithmetic
-  peak there, and nothing but one thin convolution each way touches full resolution;
-* a block has one normalisation, at its end: on a CPU each costs a third of a convolution;
-* features are enlarged after they were mixed down to fewer, and bilinear, so that no lattice
-  can form in a flat area; the last enlargement is a *resize-convolution*, run as a *sub-pixel
-  convolution* of the same cost at the low resolution, because the two are the same linear
-  map; see :mod:`impasto.studio.export.folding`;
-* one skip, at a quarter of the resolution: enough for edges to stay where they were,
-  too coarse for the network to copy the photograph instead of painting;
-* padding repeats the edge, so that no pale frame is learnt.
+``docs/adr/0007-network.md`` measures what differs in ours, and why:
+
+* Residual blocks work at an eighth of the resolution, for shapes and large strokes, and at a
+  quarter, for brush marks. Dense 3x3 convolutions run near a CPU's arithmetic peak there. Nothing
+  but one thin convolution each way touches full resolution.
+* A block has one normalisation, at its end: on a CPU each costs a third of a convolution.
+* Features are mixed down to fewer before they are enlarged. The enlargement is bilinear, so that no
+  lattice forms in a flat area.
+* The last enlargement is a *resize-convolution*. It runs as a *sub-pixel convolution* of the same
+  cost at the low resolution, because both are the same linear map. See
+  :mod:`impasto.studio.export.folding`.
+* There is one skip, at a quarter of the resolution. It keeps edges where they were. It is too
+  coarse for the network to copy the photograph instead of painting.
+* Padding repeats the edge, so that no pale frame is learnt.
 """
 
 from __future__ import annotations
@@ -53,8 +55,8 @@ NETWORKS = {
     "johnson-both": replace(_JOHNSON, separable=True, shrink=2),
     "transformer-net": replace(_JOHNSON, upsampling="nearest", output="linear"),
 }
-"""Ours in three tiers; Johnson's, with the tricks of the literature; and the network of
-PyTorch's example."""
+"""Ours in three tiers; Johnson's, with the tricks of the literature; the network of PyTorch's
+example."""
 
 _OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
     # Johnson et al. 2016, supplementary: 150 tanh around the middle of 0..255.
@@ -65,7 +67,7 @@ _OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def preset(name: str) -> NetworkOptions:
-    """The options of the network of this name.
+    """Return the options of the network of this name.
 
     Raises:
         OptionError: there is none.
@@ -77,7 +79,7 @@ def preset(name: str) -> NetworkOptions:
 
 
 def build(options: NetworkOptions, styles: int = 1, *, strength: bool = False) -> TransformNetwork:
-    """The network that ``options`` describe.
+    """Build the network that ``options`` describe.
 
     Raises:
         OptionError: our own design is asked for something that only Johnson's has.
@@ -86,13 +88,12 @@ def build(options: NetworkOptions, styles: int = 1, *, strength: bool = False) -
 
 
 class TransformNetwork(nn.Module):
-    """Photograph to painting.
+    """A network from photograph to painting.
 
-    Input and output: ``(N, 3, H, W)``, sRGB, 0..1, height and width divisible by
-    :attr:`stride`; the output is not clamped, because a clamp has no gradient. ``mix``,
-    ``(styles,)``, says how much of each style, all of the first by default. With
-    ``strength`` what it lacks to 1 is the photograph's own share: the network has learnt
-    to leave it as it is.
+    Input and output are ``(N, 3, H, W)``, sRGB, 0..1. :attr:`stride` divides height and width. The
+    output is not clamped, because a clamp has no gradient. ``mix``, ``(styles,)``, gives the shares
+    of the styles; by default the first has all. With ``strength`` the rest to 1 is the photograph's
+    own share. Such a network has learnt to leave the photograph as it is.
     """
 
     stride: int
@@ -106,17 +107,17 @@ class TransformNetwork(nn.Module):
         return _OUTPUTS[self.options.output](self.body(x * 2 - 1, self.rows(mix)))
 
     def rows(self, mix: Tensor | None) -> Tensor:
-        """The shares of all rows of the norms: the styles', and the photograph's own."""
+        """Return the shares of all rows of the norms: the styles', and the photograph's own."""
         if mix is None:
             mix = F.one_hot(torch.tensor(0), self.styles).to(next(self.parameters()))
         return torch.cat([mix, 1 - mix.sum(0, keepdim=True)]) if self.strength else mix
 
     def body(self, x: Tensor, rows: Tensor) -> Tensor:
-        """The network without its changes of range."""
+        """Run the network without its changes of range."""
         raise NotImplementedError
 
     def only(self, mix: Sequence[float]) -> TransformNetwork:
-        """The network of one style: this one, with ``mix`` worked into its norms."""
+        """Return the network of one style: this one, with ``mix`` folded into its norms."""
         single = build(self.options)
         rows = self.rows(torch.tensor(mix))
         state = self.state_dict()
@@ -127,7 +128,7 @@ class TransformNetwork(nn.Module):
 
 
 def norms(network: nn.Module) -> list[str]:
-    """Names of the parameters that each style has for itself."""
+    """Return the names of the parameters that each style has for itself."""
     return [
         f"{name}.{part}"
         for name, module in network.named_modules()
@@ -137,8 +138,11 @@ def norms(network: nn.Module) -> list[str]:
 
 
 class Impasto(TransformNetwork):
-    """Our own design, for speed. Half of the blocks, rounded up, works at an eighth, the
-    rest at a quarter of the resolution."""
+    """Our own design, for speed.
+
+    Half of the blocks, rounded up, works at an eighth of the resolution. The rest works at a
+    quarter.
+    """
 
     stride = 8
 
@@ -163,7 +167,7 @@ class Impasto(TransformNetwork):
         return self.out(self.enlarged(self.inner(half, rows)))
 
     def inner(self, half: Tensor, rows: Tensor) -> Tensor:
-        """From what the stem gives, at half the resolution, to a quarter of it."""
+        """Go from the stem's output, at half the resolution, to a quarter of it."""
         act = self._act
         quarter = act(self.down4(act(half), rows))
         eighth = act(self.down8(quarter, rows))
@@ -175,7 +179,7 @@ class Impasto(TransformNetwork):
         return quarter
 
     def enlarged(self, quarter: Tensor) -> Tensor:
-        """From a quarter of the resolution to half of it."""
+        """Go from a quarter of the resolution to half of it."""
         return self._act(doubled(self.up2(quarter)))
 
 
@@ -238,7 +242,11 @@ _DESIGNS: dict[str, type[Impasto | Johnson]] = {"impasto": Impasto, "johnson": J
 
 
 def _require_own(options: NetworkOptions) -> None:
-    """Raises: OptionError: an option is set that folding would not survive."""
+    """Check the options of our own design.
+
+    Raises:
+        OptionError: an option is set that folding would not survive.
+    """
     plain = NetworkOptions()
     for knob in ("upsampling", "pad", "output", "shrink"):
         if getattr(options, knob) != getattr(plain, knob):

@@ -1,4 +1,4 @@
-"""How much memory an optimisation will take, said before it starts."""
+"""How much memory an optimisation will take, known before it starts."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from impasto.studio.perceptual.backbone import LossNetwork
 
 _FLOAT = 4
 _COPIES = {False: 4, True: 3}
-"""Copies of the largest layer that meet in its backward step, frugal or not: what follows
-it, the gradients of both, and scratch."""
+"""Copies of the largest layer that exist at once in its backward step, frugal or not.
+
+They are what follows it, the gradients of both, and scratch.
+"""
 _SLACK = 1.1
 _FEWEST_PAIRS = 3
 
 
 def forecast(network: LossNetwork, layers: Collection[str], size: Size, history: int) -> int:
-    """Bytes that one evaluation and the solver will take at ``size``.
+    """Forecast the bytes that one evaluation and the solver will take at ``size``.
 
-    Counted from the shapes of the layers, for the network as it is (``frugal`` or not);
-    about what is measured for VGG, more for networks of torchvision, whose every node is
-    counted as kept.
+    They are counted from the shapes of the layers, for the network as it is, ``frugal`` or not. For
+    VGG they are about what is measured. For networks of torchvision they are more, because every
+    node counts as kept.
     """
     volumes = _volumes(network, layers, size)
     if network.frugal:
@@ -43,7 +45,7 @@ def forecast(network: LossNetwork, layers: Collection[str], size: Size, history:
 def require_room_for_style(
     network: LossNetwork, layers: Collection[str], size: Size, available: int | None
 ) -> None:
-    """A style picture of ``size`` is measured once, without gradients.
+    """Check that a style picture of ``size`` fits; it is measured once, without gradients.
 
     Raises:
         OptionError: that does not fit into ``available`` bytes.
@@ -61,20 +63,20 @@ def require_room_for_style(
 
 
 def style_forecast(network: LossNetwork, layers: Collection[str], size: Size) -> int:
-    """Bytes that the features of a style picture will take, which need no gradients."""
+    """Forecast the bytes of the features of a style picture, which need no gradients."""
     volumes = _volumes(network, layers, size)
     largest = max(volumes, key=volumes.__getitem__)
     kept = sum(volume for layer, volume in volumes.items() if layer in layers and layer != largest)
-    # Of the largest there are two: a convolution's input and its output.
+    # The largest exists twice: as a convolution's input and as its output.
     return round(_FLOAT * _SLACK * (kept + 2 * volumes[largest]))
 
 
 def available(device: torch.device) -> int | None:
-    """Bytes that this process may still take on ``device``; None where that cannot be known."""
+    """Return the bytes that this process may still take on ``device``; None where nothing tells."""
     if device.type == "cpu":
         return devices.memory()
     if device.type == "cuda":
-        # What torch holds and does not use is free as well, for torch.
+        # Memory that torch holds and does not use is free as well, for torch.
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + unused
     return None
@@ -114,7 +116,7 @@ def fit(
 
 
 def _volumes(network: LossNetwork, layers: Collection[str], size: Size) -> dict[str, int]:
-    """Numbers in each layer down to the deepest of ``layers``."""
+    """Count the numbers in each layer down to the deepest of ``layers``."""
     deepest = max(network.layers.index(layer) for layer in layers)
     # A layer before its ReLU is not kept: the ReLU's own output is enough for both.
     used = [layer for layer in network.layers[: deepest + 1] if not layer.endswith(".pre")]

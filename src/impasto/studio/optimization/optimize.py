@@ -1,7 +1,10 @@
 """Paint by optimising the pixels themselves (Gatys et al. 2015, arXiv 1508.06576; CVPR 2016).
 
-Deviations from the paper, each an option: relative losses, the content as the initial image,
-and scales from coarse to fine (Gatys et al. 2017, arXiv 1611.07865, section 6).
+Deviations from the paper, each an option:
+
+* relative losses;
+* the content as the initial image;
+* scales from coarse to fine (Gatys et al. 2017, arXiv 1611.07865, section 6).
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Step(Progress):
-    """One evaluation; ``losses`` holds every layer's too."""
+    """One evaluation; ``losses`` also holds the loss of every layer."""
 
     size: Size
     """Height and width of the canvas at this scale."""
@@ -113,7 +116,7 @@ def optimize(
 
 
 def _regions(masks: Sequence[PictureSource], styles: int) -> list[Picture]:
-    """The masks, none or one for each style.
+    """Read the masks, none or one for each style.
 
     Raises:
         OptionError, PictureError: another number of them, or one that cannot be read.
@@ -168,7 +171,7 @@ class _Optimization:
         return self._finished(x, sizes[-1])
 
     def _fit(self, size: Size) -> int:
-        """How many pairs L-BFGS may remember, if the last and largest scale fits at all."""
+        """Return how many pairs L-BFGS may remember, if the last and largest scale fits at all."""
         options, objective = self._options, self._objective
         free = memory.available(self._device)
         for painting in self._paintings:
@@ -197,7 +200,7 @@ class _Optimization:
         on_step: OnStep | None,
         cancel: CancelToken,
     ) -> Tensor:
-        """The best picture of one scale, or the running mean of all."""
+        """Return the best picture of one scale, or the running mean of all."""
         options = self._options
         best, best_loss, mean = x, math.inf, _Mean(options.average)
         for number in range(1, steps + 1):
@@ -236,7 +239,7 @@ class _Optimization:
 
 
 def _evaluate(objective: Objective, target: Features, x: Tensor) -> _Evaluated:
-    """Loss, losses by name, and gradient at a picture.
+    """Compute the loss, losses by name, and the gradient at a picture.
 
     Raises:
         TrainingError: one of them is not a number.
@@ -246,7 +249,8 @@ def _evaluate(objective: Objective, target: Features, x: Tensor) -> _Evaluated:
     (gradient,) = torch.autograd.grad(losses.total, point)
     numbers = losses.numbers()
     bad = [name for name in KINDS if not math.isfinite(numbers[name])]
-    # Solvers square it: one whose squares are no numbers would move nothing, and say nothing.
+    # Solvers square the gradient. One whose squares are no numbers would move nothing, and report
+    # nothing.
     if bad or not gradient.square().sum().isfinite():
         raise TrainingError(
             f"the {' and '.join(bad) or 'gradient'} stopped being a number",

@@ -1,4 +1,4 @@
-"""What is painted on and painted from: sizes, initial images, and the style pictures made ready."""
+"""Canvases and sources: sizes, initial images, and style pictures made ready."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ INITS = ("content", "style", "uniform", "normal", "grey")
 
 
 def sizes(content: Picture, options: OptimizeOptions) -> list[Size]:
-    """Sizes from coarse to fine, each about twice the one before."""
+    """Return sizes from coarse to fine, each about twice the one before."""
     longest, most = max(content.width, content.height), options.scales or 99
     sides = [float(options.size)]
     narrow = min(content.width, content.height) / longest
@@ -49,11 +49,11 @@ def sizes(content: Picture, options: OptimizeOptions) -> list[Size]:
 
 
 def shares(steps: int, count: int) -> list[int]:
-    """Steps of each of ``count`` scales, coarse to fine, one at least.
+    """Share steps out to ``count`` scales, coarse to fine, one at least for each.
 
-    Half of what is left goes to each: coarse steps are cheap, and decide where all goes. But
-    a tenth of all stays for each that comes after: what a larger canvas brings new is grain
-    until it has had its own steps.
+    Each scale gets half of the steps that are left. Coarse steps are cheap, and decide where
+    everything goes. But each later scale keeps a tenth of all steps. The new detail of a larger
+    canvas is only grain until it has had steps of its own.
     """
     counted, left, least = [], steps, max(1, steps // 10)
     for later in range(count - 1, 0, -1):
@@ -63,19 +63,19 @@ def shares(steps: int, count: int) -> list[int]:
 
 
 def is_file(init: str) -> bool:
-    """Whether an initial image is a picture's file, and there."""
+    """Say whether an initial image is a picture's file that exists."""
     return init not in INITS and os.path.exists(init)
 
 
 def at(picture: Picture, size: Size) -> Tensor:
-    """The picture at a size, ``(1, 3, H, W)``, 0..1."""
+    """Return the picture at a size, ``(1, 3, H, W)``, 0..1."""
     return to_tensor(images.resize_to(picture, size).pixels)[None]
 
 
 def initial(
     content: Picture, styles: Sequence[Picture], size: Size, options: OptimizeOptions
 ) -> Tensor:
-    """The first canvas, ``(1, 3, H, W)``, 0..1.
+    """Make the first canvas, ``(1, 3, H, W)``, 0..1.
 
     Raises:
         OptionError, PictureError: ``options.init`` is neither a word nor a picture.
@@ -107,10 +107,10 @@ def initial(
 
 
 def enlarged(canvas: Tensor, coarse: Tensor | None, content: Tensor) -> Tensor:
-    """The canvas at the size of ``content``, both ``(1, 3, H, W)``.
+    """Enlarge the canvas to the size of ``content``, both ``(1, 3, H, W)``.
 
-    With ``coarse``, the content at the canvas's size, the detail that the content gains
-    by its new size is added (one level of a Laplacian pyramid, Burt & Adelson 1983).
+    ``coarse`` is the content at the canvas's size. With it, the detail that the content gains
+    through its new size is added. That is one level of a Laplacian pyramid (Burt & Adelson 1983).
     """
     size = content.shape[2:]
     larger = F.interpolate(canvas, size, mode="bicubic", antialias=True)
@@ -126,7 +126,10 @@ def style(
     share: float,
     options: OptimizeOptions,
 ) -> Tensor:
-    """A style picture for a canvas of ``size``, whose long side is ``share`` of the last one's."""
+    """Make a style picture for a canvas of ``size``.
+
+    The long side of that canvas is ``share`` of the last canvas's.
+    """
     part = _part(picture, content, options)
     large = style_size(picture, content, size, share, options)
     return at(colored(part, content, options.colors), large)
@@ -139,10 +142,10 @@ def style_size(
     share: float,
     options: OptimizeOptions,
 ) -> Size:
-    """Size of a style picture beside a canvas of ``size``.
+    """Return the size of a style picture beside a canvas of ``size``.
 
-    Its area is that of the canvas times ``style_scale`` squared, so that its marks keep
-    their size beside the picture's at every output size.
+    Its area is that of the canvas times ``style_scale`` squared. So its marks keep their size
+    beside the picture's at every output size.
     """
     part = _part(picture, content, options)
     if options.style_size:
@@ -159,8 +162,9 @@ def _part(picture: Picture, content: Picture, options: OptimizeOptions) -> Pictu
 
 
 def mask(source: Picture, size: Size) -> Tensor:
-    """A region from a picture's lightness, ``(1, 1, H, W)``, 0..1; soft edges stay soft, and
-    what is transparent is black.
+    """Make a region from a picture's lightness, ``(1, 1, H, W)``, 0..1.
+
+    Soft edges stay soft. Transparent places are black.
 
     Raises:
         PictureError: it is black everywhere.

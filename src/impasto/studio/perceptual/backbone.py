@@ -1,7 +1,7 @@
 """Loss networks: a picture in, named feature maps out.
 
-:func:`load` gives a frozen network by its name, with its pooling and padding changed if
-wanted: VGG (:mod:`impasto.studio.perceptual.vgg`) or a network of torchvision
+:func:`load` gives a frozen network by its name, with its pooling and padding changed if wanted. It
+is VGG (:mod:`impasto.studio.perceptual.vgg`) or a network of torchvision
 (:mod:`impasto.studio.perceptual.torchvision`).
 """
 
@@ -18,22 +18,21 @@ from impasto.errors import OptionError, PictureError, did_you_mean
 from impasto.images.raster import Size
 
 _TOO_SMALL = ("Kernel size can't be greater", "utput size is too small")
-"""What torch says where a picture shrinks to nothing on its way."""
+"""Texts in torch's errors for a picture that shrinks to nothing on its way."""
 
 
 class LossNetwork(nn.Module):
     """A frozen network whose features say how alike two pictures are.
 
-    Called with ``(N, 3, H, W)`` sRGB pictures, 0..1, and names of layers, it gives a dict
-    of ``(N, C, H', W')`` feature maps, shallow to deep, and runs no further than the
-    deepest. Gradients reach the pictures, never the weights.
+    It takes ``(N, 3, H, W)`` sRGB pictures, 0..1, and names of layers. It gives a dict of ``(N, C,
+    H', W')`` feature maps, shallow to deep. It runs no further than the deepest layer. Gradients
+    reach the pictures, never the weights.
 
     Args:
-        name: what :func:`load` knows it by.
+        name: the name that :func:`load` takes.
         layers: what it offers, shallow to deep.
         content_layers, style_layers: sensible ones for the two losses.
-        mean, std: what the network wants subtracted from R, G and B, 0..1, and what it
-            then wants them divided by.
+        mean, std: the network wants R, G and B, 0..1, minus ``mean``, then divided by ``std``.
 
     Raises:
         OptionError: when called with a layer that it does not offer.
@@ -44,8 +43,10 @@ class LossNetwork(nn.Module):
     std: Tensor
     can_be_frugal = False
     frugal = False
-    """Compute blocks again for the gradient instead of keeping them (Chen et al. 2016,
-    arXiv 1604.06174), where the network can: a third more time, far less memory."""
+    """Whether to compute blocks again for the gradient instead of keeping them, where possible.
+
+    That takes a third more time and far less memory (Chen et al. 2016, arXiv 1604.06174).
+    """
 
     def __init__(
         self,
@@ -69,7 +70,7 @@ class LossNetwork(nn.Module):
         def __call__(self, pictures: Tensor, layers: Iterable[str]) -> dict[str, Tensor]: ...
 
     def forward(self, pictures: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-        """Features of ``pictures`` at ``layers``; see the class."""
+        """Return features of ``pictures`` at ``layers``; see the class."""
         wanted = frozenset(layers)
         self.require(wanted)
         x = (pictures - self.mean) / self.std
@@ -86,15 +87,15 @@ class LossNetwork(nn.Module):
             ) from error
 
     def train(self, mode: bool = True) -> Self:  # noqa: ARG002
-        """Stays as it is: a loss network does not learn."""
+        """Change nothing: a loss network does not learn."""
         return super().train(False)
 
     def _features(self, x: Tensor, wanted: frozenset[str]) -> dict[str, Tensor]:
-        """What the network makes of ``x``, in its own range, at layers that it has."""
+        """Return the features of ``x``, in the network's own range, at layers that it has."""
         raise NotImplementedError
 
     def _freeze(self) -> None:
-        """To be called once the weights are there."""
+        """Freeze the network, once the weights are there."""
         self.requires_grad_(False).eval()
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -111,9 +112,9 @@ class LossNetwork(nn.Module):
 def shapes(
     network: LossNetwork, size: int | Size, layers: Iterable[str] = ()
 ) -> dict[str, tuple[int, int, int]]:
-    """The shape, ``(C, H, W)``, of ``layers`` (all by default) for a picture of ``size``.
+    """Return the shape, ``(C, H, W)``, of ``layers`` (all by default) for a picture of ``size``.
 
-    ``size``: the side of a square, or height and width, in pixels. Nothing is computed.
+    ``size`` is the side of a square, or height and width, in pixels. Nothing is computed.
 
     Raises:
         PictureError: a size too small for the deepest of them.
@@ -128,6 +129,6 @@ def shapes(
 
 
 def unknown_network(name: str, names: Iterable[str]) -> OptionError:
-    """What is raised for a name that is none of ``names``."""
+    """Make the error for a name that is none of ``names``."""
     hint = did_you_mean(name, names, "the default is vgg19")
     return OptionError(f"there is no loss network {name}", hint=hint)

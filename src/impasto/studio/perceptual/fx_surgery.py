@@ -15,20 +15,20 @@ from torch import Tensor, fx, nn
 from impasto.errors import OptionError
 
 _SIZES = ((320, 256), (416, 352))
-"""Heights and widths at which a layer must follow the picture to be called a map."""
+"""Heights and widths of two pictures; the shape of a map follows both."""
 _FEWEST = 3
-"""Resolutions that the maps of a usable network have."""
+"""Fewest resolutions that the maps of a usable network have."""
 _INSTEAD = "use a convolutional network such as resnet50"
 _HEADS = ("AuxLogits.", "aux1.", "aux2.")
-"""Where the second classifiers are, which only training uses."""
+"""Where the second classifiers are, which only a training uses."""
 _COUNTER = "num_batches_tracked"
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 
 
 def blank(models: ModuleType, name: str, **options: bool) -> nn.Module:
-    """The network ``name`` of torchvision's ``models``, without memory for weights.
+    """Make the network ``name`` of torchvision's ``models``, without memory for weights.
 
-    Nothing in it is done in place: features would change after they were taken.
+    It does nothing in place. Otherwise features would change after they were taken.
     """
     try:
         with torch.device("meta"):
@@ -42,9 +42,9 @@ def blank(models: ModuleType, name: str, **options: bool) -> nn.Module:
 
 
 def extractor(model: nn.Module, layers: Sequence[str], average: bool = False) -> fx.GraphModule:
-    """What computes ``layers`` and nothing more; it shares the weights of ``model``.
+    """Make a module that computes ``layers`` and nothing more; it shares the weights of ``model``.
 
-    ``average``: its functional max poolings become average poolings.
+    ``average`` says whether its functional max poolings become average poolings.
     """
     extraction = import_module("torchvision.models.feature_extraction")
     module: fx.GraphModule = extraction.create_feature_extractor(
@@ -63,9 +63,9 @@ def extractor(model: nn.Module, layers: Sequence[str], average: bool = False) ->
 
 
 def survey(model: nn.Module) -> tuple[fx.GraphModule, dict[str, tuple[int, int, int]]]:
-    """The whole graph of a blank network, and the nodes that are maps, shallow to deep.
+    """Return the whole graph of a blank network, and the nodes that are maps, shallow to deep.
 
-    A map has as many channels at any size, and larger sides for a larger picture; it
+    A map has the same number of channels at any size. Its sides are larger for a larger picture. It
     comes with its shape, ``(C, H, W)``, for a picture 320 pixels high and 256 wide.
 
     Raises:
@@ -89,7 +89,7 @@ def survey(model: nn.Module) -> tuple[fx.GraphModule, dict[str, tuple[int, int, 
 
 
 def bottlenecks(graph: fx.GraphModule) -> set[str]:
-    """The nodes that all behind them goes through: ends of blocks, not their branches."""
+    """Return the nodes that everything after them depends on: ends of blocks, no branches."""
     names = _names(graph)
     places = {node: place for place, node in enumerate(names)}
     narrow: set[str] = set()
@@ -104,10 +104,10 @@ def bottlenecks(graph: fx.GraphModule) -> set[str]:
 def fitted(
     state: Mapping[str, Tensor], model: nn.Module, graph: fx.GraphModule
 ) -> dict[str, Tensor]:
-    """A state dict with the names of ``model``; it may lack some.
+    """Return a state dict with the names of ``model``; it may lack some.
 
-    Where a batch norm was folded into the convolution before it (``conv1.bias`` is there,
-    ``bn1.weight`` is not), the batch norm is made to add that bias and nothing else.
+    Some files fold a batch norm into the convolution before it. Then ``conv1.bias`` is there, and
+    ``bn1.weight`` is not. Such a batch norm is made to add that bias and nothing else.
 
     Raises:
         OptionError: a name or a shape that ``model`` does not have.
@@ -141,10 +141,10 @@ def fitted(
 def covered(
     graph: fx.GraphModule, maps: Set[str], given: Set[str], wanted: Set[str]
 ) -> tuple[list[str], set[str]]:
-    """The ``maps`` that can be computed, and the weights that they need.
+    """Return the ``maps`` that can be computed, and the weights that they need.
 
-    The graph is followed to its first node that lacks weights: one of the names
-    ``wanted`` that is not ``given``.
+    The graph is followed to its first node that lacks weights. Such a node has a name that is in
+    ``wanted`` and not in ``given``.
     """
     names = _names(graph)
     layers: list[str] = []
@@ -164,7 +164,7 @@ def covered(
 
 
 def fill(model: nn.Module, state: Mapping[str, Tensor], needed: Set[str]) -> None:
-    """Give a blank ``model`` the ``needed`` weights; the others, and their memory, go."""
+    """Give a blank ``model`` the ``needed`` weights; drop the others, and their memory."""
     ready = model.state_dict()  # which knows the format's version, as a plain dict does not
     ready.update(state)
     model.load_state_dict(ready, assign=True)
@@ -174,7 +174,7 @@ def fill(model: nn.Module, state: Mapping[str, Tensor], needed: Set[str]) -> Non
 
 
 def average_pools(model: nn.Module) -> None:
-    """Make its max pooling modules average poolings of the same windows."""
+    """Replace its max pooling modules with average poolings of the same windows."""
     for name, module in list(model.named_modules()):
         if isinstance(module, nn.MaxPool2d):
             mean = nn.AvgPool2d(
@@ -188,16 +188,18 @@ def average_pools(model: nn.Module) -> None:
 
 
 _MARGIN = 4
-"""Pixels that are mirrored around a picture whose network has no padding at its entrance;
-even, so that strides fall on the same pixels as without."""
+"""Pixels to mirror around a picture whose network has no padding at its entrance.
+
+The number is even, so that strides fall on the same pixels as without.
+"""
 
 
 def replicate_edge(model: nn.Module) -> None:
     """Make the first convolution see the edge repeated.
 
-    Where it has no padding, a picture's outermost pixels count for next to nothing, and
-    stay as they were while all others are painted. There a margin is mirrored; repeated,
-    the edge would count for too much, and a frame be painted.
+    Without padding there, a picture's outermost pixels count for next to nothing. They would stay
+    as they were while all others are painted. In that case a margin is mirrored instead. A repeated
+    edge would count for too much, and give a frame.
     """
     path, first = next(
         (path, module) for path, module in model.named_modules() if isinstance(module, nn.Conv2d)
@@ -225,13 +227,13 @@ def _is_map(small: object, large: object) -> bool:
 
 
 def _names(graph: fx.GraphModule) -> dict[fx.Node, str]:
-    """The names of the nodes that a surveyed graph gives out, in order."""
+    """Return the names of the nodes that a surveyed graph gives out, in order."""
     output = next(node for node in graph.graph.nodes if node.op == "output")
     return {node: name for name, node in output.args[0].items()}
 
 
 def _normed(graph: fx.GraphModule) -> Iterator[tuple[str, str]]:
-    """Names of each convolution and the batch norm right behind it."""
+    """Give the names of each convolution and of the batch norm right after it."""
     for node in graph.graph.nodes:
         if node.op != "call_module":
             continue

@@ -21,22 +21,21 @@ def load(
     padding: str = "same",
     weights: str | Path | None = None,
 ) -> LossNetwork:
-    """A loss network by its name.
+    """Load a loss network by its name.
 
     Args:
-        name: ``vgg19``, whose weights are installed; ``vgg16-hed``; torchvision's
-            ``vgg16`` and ``vgg19-torchvision``; or any convolutional classifier of
-            torchvision, such as ``resnet50`` or ``inception_v3``.
-        pooling: ``max``, as trained, or ``average``, which Gatys et al. 2016 (section 2)
-            found to give smoother pictures.
-        padding: ``same``, as trained; ``replicate``, the picture's edge repeated in front
-            of the first convolution, so that no border is learnt; or ``valid``, none at
-            all (VGG only).
+        name: ``vgg19``, whose weights are installed; ``vgg16-hed``; torchvision's ``vgg16`` and
+            ``vgg19-torchvision``. Or any convolutional classifier of torchvision, such as
+            ``resnet50`` or ``inception_v3``.
+        pooling: ``max``, as trained, or ``average``. Gatys et al. 2016 (section 2) found that
+            ``average`` gives smoother pictures.
+        padding: ``same``, as trained. Or ``replicate``, which repeats the picture's edge before the
+            first convolution, so that no border is learnt. Or ``valid``, none at all (VGG only).
         weights: a file to use instead of those that are installed, cached or downloaded.
 
     Raises:
-        OptionError: an unknown name, a surgery that the network does not allow, or
-            weights that are not its own or cannot be had.
+        OptionError: an unknown name, or a change that the network does not allow. Or the weights
+            are not its own, or cannot be found.
         MissingExtraError: a network that needs a package that is not installed.
     """
     from impasto.studio.perceptual import torchvision as zoo

@@ -1,7 +1,7 @@
-"""Networks of torchvision as loss networks, by the names of their graph's nodes.
+"""Networks of torchvision as loss networks; their layers are named like their graph's nodes.
 
-Any classifier does whose layers are maps of a picture of any size: ResNet, Inception,
-DenseNet, SqueezeNet, MobileNet and so on, not those that cut pictures into patches.
+Any classifier works if its layers are maps of a picture of any size. ResNet, Inception, DenseNet,
+SqueezeNet and MobileNet are examples. Networks that cut pictures into patches do not work.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from impasto.studio.perceptual.backbone import LossNetwork, unknown_network
 
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 _OWN_RANGES = {"inception_v3": _HALF, "googlenet": _HALF}
-"""Those two were trained on ``2 x - 1``; torchvision takes its usual range and undoes it."""
+"""Ranges of two networks that were trained on ``2 x - 1``; torchvision undoes its usual range."""
 _PLAIN = {"transform_input": False, "init_weights": False, "aux_logits": False}
 _OWN_LAYERS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "squeezenet1_1": (
@@ -51,9 +51,11 @@ _OWN_LAYERS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("conv1.relu", "conv3.relu", "inception3b.cat", "inception4e.cat"),
     ),
 }
-"""Content and style layers: ends of blocks, from half to a sixteenth of the resolution
-(SqueezeNet's are those of Stanford's course CS231n, 2017, assignment 3). ResNets stop at an
-eighth: with their third stage a start from noise never finds the photograph."""
+"""Content and style layers: ends of blocks, from half to a sixteenth of the resolution.
+
+SqueezeNet's are those of Stanford's course CS231n, 2017, assignment 3. ResNets stop at an eighth.
+With their third stage a start from noise never finds the photograph.
+"""
 
 
 class Backbone(LossNetwork):
@@ -97,14 +99,14 @@ class Backbone(LossNetwork):
 
 
 def load(name: str, *, pooling: str, padding: str, weights: Path | None) -> Backbone:
-    """The network ``name`` of torchvision; see :func:`impasto.studio.perceptual.loading.load`.
+    """Load the network ``name`` of torchvision; see :func:`impasto.studio.perceptual.loading.load`.
 
-    Average pooling is not scaled here, and replaces max pooling inside of blocks too.
-    Where the file lacks weights, the layers before the first such place are offered.
+    Average pooling is not scaled here. It also replaces max pooling inside blocks. Where the file
+    lacks weights, only the layers before the first such place are offered.
 
     Raises:
-        OptionError: an unknown network, one that wants pictures of one size, ``valid``
-            padding, or weights that are not its own or cannot be had.
+        OptionError: an unknown network, or one that wants pictures of one size. Or ``valid``
+            padding, or weights that are not its own or cannot be found.
         MissingExtraError: torchvision is not installed.
     """
     models = _torchvision(name)
@@ -140,11 +142,11 @@ def load(name: str, *, pooling: str, padding: str, weights: Path | None) -> Back
 def default_layers(
     name: str, maps: Mapping[str, tuple[int, int, int]], ends: Set[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Content and style layers: picked by hand, else the last end at each resolution.
+    """Return content and style layers: picked by hand, else the last end at each resolution.
 
-    ``maps``: what there is, shallow to deep, with shapes ``(C, H, W)`` for one picture;
-    ``ends``: which of them end a block, as the classifier's do not. Of the resolutions,
-    each half the one before, the four finest are for style, the third for content.
+    ``maps`` are the layers, shallow to deep, with shapes ``(C, H, W)`` for one picture. ``ends``
+    are those that end a block; layers of the classifier do not. Each resolution is half the one
+    before. The four finest are for style, the third for content.
     """
     content, style = _OWN_LAYERS.get(name, ((), ()))
     if content and {*content, *style} <= maps.keys():
@@ -163,7 +165,7 @@ def _weighted(
     path: Path,
     name: str,
 ) -> list[str]:
-    """Load ``path`` into the blank ``model``; the layers that it has weights for."""
+    """Load ``path`` into the blank ``model``; return the layers that it has weights for."""
     stored = store.read(path)
     try:
         state = fx_surgery.fitted(stored, model, graph)
@@ -177,7 +179,7 @@ def _weighted(
 
 
 def _torchvision(name: str) -> ModuleType:
-    """``torchvision.models``, or why not; ``name`` may be mistyped rather than missing."""
+    """Import ``torchvision.models``, or say why not; ``name`` may also be mistyped."""
     try:
         return need("torchvision.models", "backbones", f"torchvision, which has {name},")
     except (ImportError, RuntimeError) as error:

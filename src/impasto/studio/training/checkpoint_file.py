@@ -1,7 +1,7 @@
 """The file of a checkpoint: tensors, and in the header the step, the options and the styles.
 
-Nothing in it is believed unseen: a style's name becomes a file's name, and a network is built
-of what the header says.
+Everything in it is checked. A style's name becomes a file's name, and the header describes a
+network that is built.
 """
 
 from __future__ import annotations
@@ -30,27 +30,28 @@ from impasto.untrusted import parse_json
 FORMAT = 2
 """Version of the header; 0 is a file that does not name one. A newer one is refused.
 
-Since 2 there is a checksum, a network says itself whether it has learnt strengths, and what the
-optimiser remembers is named by the weights that it is of; by their places before."""
+Since version 2 there is a checksum, and a network says itself whether it has learnt strengths. What
+the optimiser remembers is named after its weights. Before, it was named after their places.
+"""
 
 _NETWORK, _OPTIMISER = "network.", "optimiser."
 _KINDS: Mapping[str, type[Checked]] = {"calm": DistillOptions, "hypernetwork": TrainAnyOptions}
-"""Kinds of trainings but the usual one, by an option that no other has."""
+"""Other kinds of trainings than the usual one, by an option that no other kind has."""
 
 
 @dataclass(frozen=True)
 class _Said:
-    """What a header says."""
+    """The content of a header."""
 
     step: int
     training: Training
     strength: bool
     by_place: bool
-    """What the optimiser remembers is named by places."""
+    """Whether what the optimiser remembers is named after places."""
 
 
 def encode(checkpoint: Checkpoint) -> bytes:
-    """The file of a checkpoint."""
+    """Write the file of a checkpoint."""
     training = checkpoint.training
     metadata = {
         "format": str(FORMAT),
@@ -64,12 +65,11 @@ def encode(checkpoint: Checkpoint) -> bytes:
 
 
 def read(path: Path, *, follow: bool = False) -> Checkpoint:
-    """The checkpoint in ``path``, which is no link unless ``follow`` is on.
+    """Read the checkpoint in ``path``, which is no link unless ``follow`` is on.
 
     Raises:
         DamagedError: the file is not a checkpoint, or not a whole one.
-        TrainingError: a newer version has written it, or it is of a network that is not known
-            here.
+        TrainingError: a newer version has written it, or its network is not known here.
     """
     try:
         header, tensors = sealed.read(path, _require_tensors, follow=follow)
@@ -82,9 +82,11 @@ def read(path: Path, *, follow: bool = False) -> Checkpoint:
 
 
 def _said(header: Header) -> _Said:
-    """Raises:
-    ValueError: it is not the header of a checkpoint.
-    TrainingError: a newer version has written it.
+    """Read a header.
+
+    Raises:
+        ValueError: it is not the header of a checkpoint.
+        TrainingError: a newer version has written it.
     """
     metadata = header.metadata
     format = _number(metadata.get("format", "0"), "format")
@@ -114,9 +116,11 @@ def _said(header: Header) -> _Said:
 
 
 def _require_kind(options: Mapping[str, Json], styles: Sequence[Entry]) -> None:
-    """Raises:
-    TypeError, OptionError: one of the options is not of the kind that it should be, or a
-        hypernetwork has styles of its own, or a network none.
+    """Check options and styles.
+
+    Raises:
+        TypeError, OptionError: an option is not of its kind. Or a hypernetwork has styles of its
+            own, or a network has none.
     """
     if "hypernetwork" in options:
         restored(TrainAnyOptions, options)
@@ -127,8 +131,10 @@ def _require_kind(options: Mapping[str, Json], styles: Sequence[Entry]) -> None:
 
 
 def _options(record: Mapping[str, Json]) -> dict[str, Json]:
-    """All options of a training, by the names that they have now: those that the version which
-    wrote it did not know are as by default."""
+    """Return all options of a training, by the names that they have now.
+
+    Options that are newer than the file get their defaults.
+    """
     kind = next((kind for name, kind in _KINDS.items() if name in record), TrainOptions)
     return _filled(asdict(kind()), current_record(kind(), record))
 
@@ -163,7 +169,11 @@ def _list(text: str, what: str) -> list[Json]:
 
 
 def _style(record: Json) -> Entry:
-    """Raises: OptionError: it cannot be called so, or be learnt so."""
+    """Read a style.
+
+    Raises:
+        OptionError: its name or its options are not allowed.
+    """
     style = Entry.of(record)
     valid_name(style.name)
     changed(TrainOptions(), own(style))
@@ -171,10 +181,11 @@ def _style(record: Json) -> Entry:
 
 
 def _require_tensors(header: Header) -> None:
-    """Raises:
-    ValueError: tensors are missing, strange, or not of the shape and the type that those of
-        the network have which the header describes, and of its optimiser.
-    TrainingError: that network is not known here.
+    """Check tensors against the network that the header describes, and its optimiser.
+
+    Raises:
+        ValueError: tensors are missing or strange, or have another shape or type.
+        TrainingError: that network is not known here.
     """
     said = _said(header)
     try:
@@ -195,10 +206,10 @@ def _require_tensors(header: Header) -> None:
 
 
 def _described(said: _Said) -> nn.Module:
-    """What learns, as the header tells of it.
+    """Build the network that learns, from the header's description.
 
     Raises:
-        OptionError: there is no such.
+        OptionError: there is no such network.
         TrainingError: it is of a network that is not known here.
     """
     training = said.training
@@ -211,7 +222,11 @@ def _described(said: _Said) -> nn.Module:
 def _require_moments(
     moments: Mapping[str, Kind], weights: Mapping[str, tuple[int, ...]], *, by_place: bool
 ) -> None:
-    """Raises: ValueError: they are not what an optimiser remembers of ``weights``."""
+    """Check the moments of an optimiser.
+
+    Raises:
+        ValueError: they are not those of ``weights``.
+    """
     states: dict[str, dict[str, Kind]] = {}
     for name, kind in moments.items():
         weight, _, what = name.rpartition(".")

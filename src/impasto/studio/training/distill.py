@@ -1,9 +1,9 @@
-"""A smaller network that paints as a style does: for films, cameras and phones.
+"""A smaller network that paints like a style: for films, cameras and phones.
 
-Knowledge distillation (Hinton et al. 2015, arXiv 1503.02531): photographs are painted by the
-style, and the smaller network learns to paint the same. That takes no painting and no loss
-network, so a step is several times as fast as one of
-:mod:`impasto.studio.training.train`, and what the style needed an hour for is there in minutes.
+This is knowledge distillation (Hinton et al. 2015, arXiv 1503.02531). The style paints photographs,
+and the smaller network learns to paint the same. That takes no painting and no loss network. So a
+step is several times as fast as one of :mod:`impasto.studio.training.train`. It takes minutes where
+the style took an hour.
 """
 
 from __future__ import annotations
@@ -40,25 +40,27 @@ from impasto.studio.training.publish import publish, record
 from impasto.untrusted import whole
 
 START = "starry-night-tiny"
-"""Where the bundled tiny styles began."""
+"""The start of the bundled tiny styles."""
 _SAMPLES = 6
 """Photographs on a sample picture."""
 _SCALES = 2
-"""Sizes at which slopes are compared, each half of the one before."""
+"""Number of sizes at which slopes are compared, each half of the one before."""
 _WINDOW = 8
-"""Side in pixels of what is around a place."""
+"""Side, in pixels, of the surroundings of a place."""
 _STRENGTH = 3.0
 """Weight of the slopes' strength; without it the Gram matrices are twice as far off."""
 
 
 @dataclass(frozen=True)
 class Distilled:
-    """A style that was written, and how it compares with the one that it learnt from."""
+    """A style that was written, and its comparison with the style that it learnt from."""
 
     folder: Path
     levels: float
-    """Mean absolute difference of their paintings of photographs that it has not seen, in
-    levels of 255; of ones that it has seen, where none was kept apart."""
+    """Mean absolute difference of their paintings of unseen photographs, in levels of 255.
+
+    Where no photographs were kept apart, it is of photographs that the network has seen.
+    """
     parameters: int
 
 
@@ -83,9 +85,9 @@ def distill(
         photos: a folder of photographs, a few hundred or more.
         output: the new style's folder, or its name alone, for the user's styles.
         options: see :class:`~impasto.options.DistillOptions`.
-        start: a style, or a checkpoint, of such a small network to learn on from; by default
-            where the bundled tiny styles began for a tiny network, and nothing for others.
-        title: what people shall call it; by default after the style's own title.
+        start: a style, or a checkpoint, of such a small network to learn on from. By default a tiny
+            network begins where the bundled tiny styles began. Others begin from nothing.
+        title: the style's title for people; by default after the style's own title.
         overwrite: replace a style that is there.
         restart: begin anew where an interrupted training of this style would go on.
         on_progress: called after every step with the loss.
@@ -95,9 +97,8 @@ def distill(
         OptionError: no such style, a name that no style can have, or a start of another network.
         OutputError: ``output`` is there already.
         DeviceError: there is no such device.
-        TrainingError: no photographs, other options, photographs or another style than the
-            interrupted training's, or a loss that is not a number; what had been learnt stays
-            on disk.
+        TrainingError: no photographs, or a loss that is not a number. Or options, photographs or
+            style differ from the interrupted training's. What was learnt before stays on disk.
         Cancelled: stopped by ``cancel``.
     """
     options, teacher = options or DistillOptions(), catalog.find(style)
@@ -133,11 +134,12 @@ def distill(
 
 
 def _replaces(target: Path, options: DistillOptions, *, overwrite: bool) -> bool:
-    """Whether a finished style makes room, so that its training is not gone on with: not where
-    that lacks steps.
+    """Say whether to replace a finished style instead of going on with its training.
+
+    It goes on where the style lacks steps.
 
     Raises:
-        OutputError: nobody has asked for that.
+        OutputError: nobody has asked to replace it.
     """
     goes_on = 0 < kept_steps.steps(target / WORK) < options.steps
     if goes_on or not (target / catalog.CARD).exists():
@@ -148,7 +150,7 @@ def _replaces(target: Path, options: DistillOptions, *, overwrite: bool) -> bool
 
 
 def _begun(options: DistillOptions, origin: Path | None) -> TransformNetwork:
-    """The network as it begins.
+    """Return the network as it begins.
 
     Raises:
         OptionError: a start of another network.
@@ -163,9 +165,9 @@ def _begun(options: DistillOptions, origin: Path | None) -> TransformNetwork:
 def _record(
     learnt: Checkpoint, work: Path, start: str | Path | None, lesson: StyleLesson, levels: float
 ) -> TrainingRecord:
-    """What the card says of how it was learnt, and how well.
+    """Describe, for the card, how the network was learnt, and how well.
 
-    ``impasto evaluate`` measures it by the loss that the other one had.
+    ``impasto evaluate`` measures it with the loss of the other style.
     """
     loss, size, crop = learnt_with(lesson.style)
     own = record(learnt, work, start, lesson.dataset)
@@ -175,8 +177,10 @@ def _record(
 
 @dataclass(frozen=True)
 class Taught:
-    """Photographs as the new network gets them, and what the style paints of them;
-    ``(N, 3, crop, crop)`` each, 0..1."""
+    """Photographs as the new network gets them, and the style's paintings of them.
+
+    Each is ``(N, 3, crop, crop)``, 0..1.
+    """
 
     ground: Tensor
     painted: Tensor
@@ -184,7 +188,7 @@ class Taught:
 
 @dataclass(frozen=True)
 class StyleLesson:
-    """What a network learns from a style that paints the same photographs."""
+    """Teaches a network with a style's paintings of the same photographs."""
 
     options: DistillOptions
     dataset: Photos
@@ -197,13 +201,14 @@ class StyleLesson:
 
     @cached_property
     def _held_out(self) -> list[Taught]:
-        """Photographs that are in no batch; those of the first one, where none is apart."""
+        """Return photographs that are in no batch; those of the first batch, where none is kept
+        apart."""
         unseen = self.dataset.validation()
         some = unseen if len(unseen) else self.dataset.batch(0)
         return [self._taught(photograph[None], number) for number, photograph in enumerate(some)]
 
     def groups(self, network: TransformNetwork) -> list[Group]:
-        """All of the network."""
+        """Return all parameters of the network as one group."""
         return [{"params": list(network.parameters()), "peak": self.options.learning_rate}]
 
     def fetch(self, number: int) -> Taught:
@@ -217,11 +222,11 @@ class StyleLesson:
         return Losses(total, {})
 
     def validation(self, network: TransformNetwork) -> float | None:
-        """By how many levels its paintings of unseen photographs differ."""
+        """Return by how many levels its paintings of unseen photographs differ."""
         return self.levels(network) if self.options.held_out else None
 
     def levels(self, network: TransformNetwork) -> float:
-        """By how many levels of 255 the paintings differ from the style's in the mean."""
+        """Return by how many levels of 255 the paintings differ from the style's in the mean."""
         off = [
             float(F.l1_loss(painted, each.painted.to(self.device)))
             for each, painted in self._painted(network, self._held_out)
@@ -229,7 +234,7 @@ class StyleLesson:
         return sum(off) * 255 / len(off)
 
     def sample(self, network: TransformNetwork, done: int) -> Tensor:  # noqa: ARG002
-        """Photographs, above what the style, and what the network paints of them."""
+        """Return photographs above the paintings of the style and of the network."""
         columns = [
             torch.cat([each.ground[0], each.painted[0], painted[0].cpu()], 1)
             for each, painted in self._painted(network, self._held_out[:_SAMPLES])
@@ -239,7 +244,7 @@ class StyleLesson:
     def _painted(
         self, network: TransformNetwork, some: Sequence[Taught]
     ) -> list[tuple[Taught, Tensor]]:
-        """Each with what the new network paints of it."""
+        """Return each with the new network's painting of it."""
         with evaluating(network):
             return [(each, network(each.ground.to(self.device)).clamp(0, 1)) for each in some]
 
@@ -250,9 +255,11 @@ class StyleLesson:
 
 
 def distance(painted: Tensor, wanted: Tensor) -> Tensor:
-    """Mean absolute difference of pixels, of mean colours, of slopes, and of how strong slopes
-    are around a place: without the last, marks that the small network cannot put where the
-    large one has them would fade."""
+    """Return the sum of mean absolute differences of pixels, mean colours and slopes.
+
+    It also compares how strong slopes are around a place. Without that, some marks would fade:
+    those that the small network cannot put where the large one has them.
+    """
     total = F.l1_loss(painted, wanted)
     for _ in range(_SCALES):
         for axis in (2, 3):
@@ -264,14 +271,16 @@ def distance(painted: Tensor, wanted: Tensor) -> Tensor:
 
 
 def _strength(slopes: Tensor) -> Tensor:
-    """The root of the mean square in windows."""
+    """Return the root of the mean square in windows."""
     return (F.avg_pool2d(slopes.square(), _WINDOW, _WINDOW // 2) + 1e-4).sqrt()
 
 
 def _grounds(photographs: Tensor, options: DistillOptions, first: int) -> tuple[Tensor, Tensor]:
-    """What the new network and the old one get, in whole levels. Every other photograph has grain,
-    as pictures do; the rest has none, as frames of films. The old network of a calm one gets no
-    grain."""
+    """Return the photographs that the new network and the old one get, in whole levels.
+
+    Every other photograph has grain, as pictures do. The rest has none, as frames of films. The
+    teacher of a calm network gets no grain.
+    """
     grain = grained(photographs, options.grain, options.seed, first)
     odd = torch.tensor([(first + number) % 2 for number in range(len(photographs))])
     mixed = torch.where(odd.bool()[:, None, None, None], photographs, grain)

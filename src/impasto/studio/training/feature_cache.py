@@ -1,7 +1,7 @@
 """Training crops with their content features; on request kept on disk and used again.
 
-The features of a photograph never change, so computing them again in every epoch, and for
-every style, is waste: what it saves is measured in ``docs/how-to/training.md``.
+The features of a photograph never change. It is waste to compute them again in every epoch and for
+every style. ``docs/how-to/training.md`` says what this saves.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ from impasto.studio.training.dataset import Photos
 
 _PHOTOGRAPHS = "photographs"
 _FORMAT = 2
-"""Part of every key: to be raised when the same photographs would be cropped in another way, or
-kept so."""
+"""Part of every key; raise it when crops of the same photographs change, or their storage."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +45,11 @@ class Crops:
 
 
 class FeatureCache:
-    """Crops by number, and what is to be recognised in them.
+    """Crops by number, and the content to recognise in them.
 
-    With ``options.precompute`` there are only so many, and each is computed once: kept in
-    the user's cache, as bytes and bfloat16, for every training that has the same
-    photographs, crops, seed and content layers.
+    With ``options.precompute`` there is only that number of crops, and each is computed once. The
+    user's cache keeps them as bytes and bfloat16. Every training with the same photographs, crops,
+    seed and content layers uses them.
     """
 
     def __init__(self, photos: Photos, objective: Objective, options: TrainOptions) -> None:
@@ -58,14 +57,15 @@ class FeatureCache:
         self._folder = _key(photos, objective, options)
 
     def fetch(self, number: int) -> Crops:
-        """The crops of this number, from the disk or from the photographs."""
+        """Return the crops of this number, from the disk or from the photographs."""
         keep = self._options.precompute
         number = number % keep if keep else number
         kept = self._read(self._path(number)) if keep else None
         return Crops(number, None if kept else self._photos.batch(number), kept)
 
     def content(self, crops: Crops, device: torch.device) -> tuple[Tensor, Features]:
-        """The photographs on ``device``, and their features; computed, and kept, if need be."""
+        """Return the photographs on ``device``, and their features; compute and store them if
+        needed."""
         kept = crops.kept
         if kept is None:
             assert crops.photographs is not None
@@ -81,7 +81,8 @@ class FeatureCache:
             kept[_PHOTOGRAPHS] = (photographs * 255).round().to("cpu", torch.uint8)
             path = self._path(crops.number)
             atomic.write(path, sealed.encode(kept, {}), overwrite=True)
-        # Learnt from as it was kept, so that nothing depends on whether it came from the disk.
+        # The training uses what was stored, so that nothing depends on whether it came from the
+        # disk.
         tensors = {name: each.to(device).float() for name, each in kept.items()}
         photographs = tensors.pop(_PHOTOGRAPHS) / 255
         return photographs, {**tensors, **self._objective.light(photographs)}
@@ -90,7 +91,7 @@ class FeatureCache:
         return places.cache_folder("crops") / self._folder / f"{number:06}.safetensors"
 
     def _read(self, path: Path) -> dict[str, Tensor] | None:
-        """What is kept, or None: nothing yet, or damaged, and then it is computed again."""
+        """Read what is stored; None if nothing is, or it is damaged. Then it is computed again."""
 
         def check(header: Header) -> None:
             if header.kinds != self._kinds or not header.checksum:
@@ -103,7 +104,7 @@ class FeatureCache:
 
     @cached_property
     def _kinds(self) -> dict[str, Kind]:
-        """What is kept of the crops of a step."""
+        """Return the kinds of tensors that are stored for the crops of a step."""
         count, crop = self._options.batch, self._options.crop
         layers = backbone.shapes(self._objective.network, crop, self._objective.content_layers)
         kinds = {name: Kind((count, *shape), "BF16") for name, shape in layers.items()}

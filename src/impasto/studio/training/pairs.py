@@ -1,8 +1,8 @@
 """What a step of a hypernetwork's training sees: paintings, and photographs to paint like them.
 
-All follows from the seed and the step's number alone, so that a training that goes on sees what
-it would have seen. Crops are small for the first half of a training, when there is most to learn
-and a step on them takes a fifth of the time; in the second half they grow.
+The seed and the step's number decide everything. So a training that goes on sees what it would have
+seen. Crops are small for the first half of a training. There is most to learn then, and a step on
+them takes a fifth of the time. In the second half they grow.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from impasto.studio.training.bank import SIDE, Bank
 _ENLARGED = 0.6, 1.6
 """Range of enlargement of photographs' crops."""
 _LEAST = 0.5
-"""Smallest part of a painting's side that is seen."""
+"""Smallest part of a painting's side that a crop shows."""
 _MIXED = 0.4
-"""How much of each colour may come from the others, when colours are mixed anew."""
+"""Most of each colour that may come from the others, when colours are mixed anew."""
 _INVERTED = 0.1
-"""Part of the paintings with mixed colours that are turned to their negative."""
+"""Part of the paintings with mixed colours that become their negative."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class Pairs:
     photographs: Tensor
     """``(P, 3, crop, crop)``, 0..1."""
     ground: Tensor
-    """The same with grain."""
+    """The same photographs with grain."""
     paintings: Tensor
-    """As they are seen, ``(S, 3, side, side)``, 0..1."""
+    """The paintings as the network sees them, ``(S, 3, side, side)``, 0..1."""
     wanted: Tensor
-    """The same, without marks that are finer than what a network can draw."""
+    """The same paintings, without marks that are finer than a network can draw."""
     boldness: Tensor
-    """Of each style, ``(S,)``."""
+    """The boldness of each style, ``(S,)``."""
     chance: int = 0
-    """Seed of what else is left to chance in this step: dropout."""
+    """Seed of other random choices of this step: dropout."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Pictures:
         return self.bank([self.numbers[place] for place in places])
 
     def middles(self, side: int, device: torch.device) -> Tensor:
-        """All of them, ``(N, 3, side, side)``, 0..1."""
+        """Return the middles of all of them, ``(N, 3, side, side)``, 0..1."""
         if not self.numbers:
             return torch.empty(0, 3, side, side, device=device)
         whole = [(0, 0, SIDE, False)] * len(self.numbers)
@@ -96,8 +96,10 @@ class Source:
         )
 
     def sides(self, number: int) -> tuple[int, int]:
-        """Of photographs and of paintings, in pixels. Paintings shrink by less: they are seen as
-        a whole, and have to stay recognisable."""
+        """Return the sides of photographs and of paintings, in pixels.
+
+        Paintings shrink less. They are seen as a whole, and have to stay recognisable.
+        """
         first, last = min(self.options.first_crop, self.options.crop), self.options.crop
         grown = max(0.0, 2 * number / self.batches - 1)
         crop = self._multiple(first + (last - first) * grown)
@@ -112,7 +114,7 @@ class Source:
         return self._crops(rng, self.photographs, sides, crop)
 
     def _paintings(self, rng: np.random.Generator, side: int) -> Tensor:
-        """Some of them recoloured, and some photographs among them."""
+        """Return paintings, some of them recoloured, with some photographs among them."""
         drawn = []
         for _ in range(self.options.styles):
             instead = rng.random() < self.options.photo_styles
@@ -138,8 +140,10 @@ def _corner(rng: np.random.Generator, side: int) -> tuple[int, int]:
 
 
 def crops(pictures: Tensor, places: Sequence[tuple[int, int, int, bool]], out: int) -> Tensor:
-    """Squares of ``(N, 3, H, W)`` bytes, each by its top, left, side and whether it is mirrored:
-    ``(N, 3, out, out)``, 0..1."""
+    """Cut squares out of ``(N, 3, H, W)`` bytes: ``(N, 3, out, out)``, 0..1.
+
+    Each place is top, left, side, and whether the square is mirrored.
+    """
     made = []
     for picture, (top, left, side, mirrored) in zip(pictures, places, strict=True):
         square = picture[None, :, top : top + side, left : left + side].float() / 255
@@ -149,8 +153,8 @@ def crops(pictures: Tensor, places: Sequence[tuple[int, int, int, bool]], out: i
 
 
 def smoothed(pictures: Tensor, deviation: float) -> Tensor:
-    """``(N, 3, H, W)``, 0..1, convolved with a Gaussian of this deviation in pixels, the edge
-    repeated."""
+    """Convolve ``(N, 3, H, W)``, 0..1, with a Gaussian of this deviation in pixels; the edge
+    repeats."""
     if not deviation:
         return pictures
     around = max(1, round(3 * deviation))
@@ -163,8 +167,11 @@ def smoothed(pictures: Tensor, deviation: float) -> Tensor:
 
 
 def recolored(paintings: Tensor, rng: np.random.Generator, part: float) -> Tensor:
-    """``(N, 3, H, W)``, 0..1, of which a part has other colours: channels changed places and were
-    mixed, contrast, light and gamma are others, and some are negatives."""
+    """Recolour a part of ``(N, 3, H, W)``, 0..1.
+
+    Channels change places and are mixed. Contrast, light and gamma change, and some pictures become
+    negatives.
+    """
     made = [_recolored(each, rng) if rng.random() < part else each for each in paintings]
     return torch.stack(made)
 

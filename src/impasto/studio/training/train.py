@@ -1,9 +1,9 @@
 """Learn styles from paintings: photographs and paintings in, a style folder out.
 
 The method is Johnson et al. 2016 (arXiv 1603.08155) with instance normalisation (Ulyanov et al.
-2016), conditional for several styles (Dumoulin et al. 2017, arXiv 1610.07629). The losses are
-relative (:mod:`impasto.studio.perceptual.losses`), so that no weight is tuned by hand. The loop is
-:func:`impasto.studio.training.loop.learn`.
+2016). For several styles it is conditional (Dumoulin et al. 2017, arXiv 1610.07629). The losses are
+relative (:mod:`impasto.studio.perceptual.losses`), so that nobody has to tune a weight by hand. The
+loop is :func:`impasto.studio.training.loop.learn`.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ from impasto.studio.training.paintings import Painting, Paintings, entries, want
 from impasto.studio.training.publish import publish, record
 
 _TRIED = 3
-"""Steps' photographs that two starts are compared on."""
+"""Number of steps whose photographs compare two starts."""
 _SAMPLES = 6
-"""Photographs, and styles, on a sample picture."""
+"""Most photographs, and most styles, on a sample picture."""
 
 
 @in_memory("the training", hint="use a smaller --crop or --batch", kind=TrainingError)
@@ -58,18 +58,18 @@ def train(
     """Learn the styles of one or more paintings and write them as one style folder.
 
     Args:
-        paintings: pictures, or :class:`~impasto.Painting` with what the card shall say;
-            several share all convolutions of one network.
+        paintings: pictures, or :class:`~impasto.Painting` with texts for the card. Several share
+            all convolutions of one network.
         photos: a folder of photographs, a few hundred or more.
-        output: the folder; its last part names the style, if there is one. A plain name
-            goes to the user's styles, where ``-s NAME`` finds it.
+        output: the folder; its last part names the style, if there is one. A plain name goes to the
+            user's styles, where ``-s NAME`` finds it.
         options: see :class:`~impasto.TrainOptions`.
-        start: a style, or a checkpoint, to learn on from: several times faster than from
-            nothing. With ``options.tune`` ``"norms"`` its network stays as it is, its
-            styles with it, and only the norms of the new ones are learnt. ``"any"`` is what
-            the hypernetwork makes of the paintings. ``"best"`` is that or ``starry-night``,
-            whichever paints the painting better; for several styles, or another network than
-            the default one, it is nothing. None and ``"none"`` are nothing.
+        start: a style, or a checkpoint, to learn on from: several times faster than from nothing.
+            With ``options.tune`` ``"norms"`` its network and its styles stay as they are. Only the
+            norms of the new styles are learnt. ``"any"`` is what the hypernetwork makes of the
+            paintings. ``"best"`` is that or ``starry-night``, whichever paints the painting better.
+            For several styles, or another network than the default one, ``"best"`` is nothing. None
+            and ``"none"`` are nothing.
         restart: begin anew where an interrupted training of this style would go on.
         on_progress: called after every step with the losses.
         cancel: stops the training after the step at hand, with a checkpoint.
@@ -81,9 +81,8 @@ def train(
         OptionError, PictureError: a value, a name or a painting cannot be used.
         OutputError: the folder holds a style already, and no training to go on with.
         DeviceError: there is no such device.
-        TrainingError: no photographs, other options, photographs or another start than the
-            interrupted training's, or a loss that is not a number; what had been learnt stays
-            on disk.
+        TrainingError: no photographs, or a loss that is not a number. Or options, photographs or
+            start differ from the interrupted training's. What was learnt before stays on disk.
         Cancelled: stopped by ``cancel``.
     """
     folder = catalog.place(output)
@@ -126,13 +125,13 @@ def train(
 
 @dataclass(frozen=True)
 class PaintingLesson:
-    """What a network learns from paintings: each batch one of them, in turn."""
+    """Teaches a network the styles of paintings: each batch learns one of them, in turn."""
 
     options: TrainOptions
     dataset: Photos
     objectives: Sequence[Objective]
     kept: int
-    """Styles of the trunk, before the new ones."""
+    """How many styles of the trunk come before the new ones."""
     device: torch.device
 
     @cached_property
@@ -141,12 +140,15 @@ class PaintingLesson:
 
     @cached_property
     def held_out(self) -> Tensor:
-        """Photographs that are in no batch."""
+        """Return photographs that are in no batch."""
         return self.dataset.validation().to(self.device)
 
     def balanced(self, network: TransformNetwork) -> PaintingLesson:
-        """The same with losses divided by what they are at the start, if the options ask so:
-        of the first photographs, in every process, however often a training was stopped."""
+        """Divide losses by their values at the start, if the options ask for it.
+
+        These values are of the first photographs, in every process. They stay the same however
+        often a training was stopped.
+        """
         if self.options.loss.balance == "none":
             return self
         photographs = self.dataset.batch(0).to(self.device)
@@ -159,10 +161,10 @@ class PaintingLesson:
         return replace(self, objectives=balanced)
 
     def groups(self, network: TransformNetwork) -> list[Group]:
-        """The norms of the new styles, and all that styles share, unless that stays.
+        """Group the norms of the new styles, and all that styles share, unless that stays.
 
-        The norms of a style have a gradient in one of so many steps, which Adam takes for a
-        smaller and less certain one; the root of their number makes up for both.
+        The norms of a style get a gradient in only one of ``count`` steps. Adam takes that for a
+        smaller and less certain gradient. The root of ``count`` makes up for both.
         """
         own, named = set(networks.norms(network)), dict(network.named_parameters())
         shared = [weight for name, weight in named.items() if name not in own]
@@ -188,7 +190,7 @@ class PaintingLesson:
         return self.objectives[index](painted, content, strength)
 
     def validation(self, network: TransformNetwork) -> float | None:
-        """The mean objective of photographs that are in no batch, over all new styles."""
+        """Return the mean objective of photographs that are in no batch, over all new styles."""
         photographs, objectives = self.held_out, self.objectives
         if not len(photographs):
             return None
@@ -203,7 +205,7 @@ class PaintingLesson:
         return total / count
 
     def sample(self, network: TransformNetwork, done: int) -> Tensor:
-        """Photographs above their paintings."""
+        """Return photographs above their paintings."""
         photographs = self.held_out
         if not len(photographs):
             photographs = self.dataset.batch(done).to(self.device)
@@ -219,7 +221,7 @@ class PaintingLesson:
         return grained(photographs, self.options.grain, self.options.seed, first)
 
     def _mix(self, index: int, strength: float = 1.0) -> Tensor:
-        """Style weights for the new style ``index``."""
+        """Return style weights for the new style ``index``."""
         mix = torch.zeros(self.kept + len(self.objectives), device=self.device)
         mix[self.kept + index] = strength
         return mix
@@ -227,7 +229,7 @@ class PaintingLesson:
 
 @dataclass(frozen=True)
 class _Numbered:
-    """Crops, and the number of their batch, which decides what is learnt from them."""
+    """Crops, and the number of their batch, which decides what they teach."""
 
     number: int
     crops: Crops
@@ -243,7 +245,7 @@ def _best(
     options: TrainOptions,
     dataset: Photos,
 ) -> str:
-    """Which of the good starts has the lower loss, on a few photographs."""
+    """Return the good start with the lower loss, on a few photographs."""
     device = torch_device(options.device)
     (objective,) = _objectives(wanted, pictures, options, device)
     photographs = torch.cat([dataset.batch(number) for number in range(_TRIED)]).to(device)
@@ -264,7 +266,7 @@ def _objectives(
     options: TrainOptions,
     device: torch.device,
 ) -> list[Objective]:
-    """One for each painting; they share the loss network."""
+    """Make an objective for each painting; they share the loss network."""
     objectives: list[Objective] = []
     for painting, picture in zip(wanted, pictures, strict=True):
         loss = options.loss
@@ -278,7 +280,7 @@ def _objectives(
 
 
 def _only(rows: range) -> Callable[[Tensor], Tensor]:
-    """What leaves of a gradient, ``(rows, channels)``, that of some rows, and 0 elsewhere."""
+    """Make a hook that keeps some rows of a gradient, ``(rows, channels)``, and clears others."""
 
     def masked(gradient: Tensor) -> Tensor:
         kept = torch.zeros_like(gradient)
@@ -289,7 +291,7 @@ def _only(rows: range) -> Callable[[Tensor], Tensor]:
 
 
 def _draw(number: int, styles: int, options: TrainOptions) -> tuple[int, float]:
-    """Which style a batch learns, in turn, and at which strength: half of them at all of it."""
+    """Draw the style of a batch, in turn, and its strength: half of the batches have all of it."""
     if not options.learn_strength:
         return number % styles, 1.0
     rng = np.random.default_rng([options.seed, number, 1])

@@ -1,9 +1,9 @@
 """Teach a hypernetwork to make a style of any painting.
 
 Each step has some paintings and some photographs. The hypernetwork makes a network for each
-painting; all networks paint all photographs at once, as one network of grouped convolutions; one
-forward of the loss network is of all that was painted. What the loss network saw of the paintings
-is what the hypernetwork sees, too. The loop is :func:`impasto.studio.training.loop.learn`.
+painting. All networks paint all photographs at once, as one network of grouped convolutions. The
+loss network then sees all paintings in one forward pass. Its features of the original paintings are
+also the input of the hypernetwork. The loop is :func:`impasto.studio.training.loop.learn`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Taught:
     folder: Path
     steps: int
     held: Held | None
-    """None: no painting, or no photograph, was kept apart."""
+    """None if no painting, or no photograph, was kept apart."""
 
 
 @in_memory("the training", hint="use a smaller --crop or fewer --styles", kind=TrainingError)
@@ -63,22 +63,22 @@ def train_any(
     Args:
         paintings: a folder of pictures whose styles are learnt; the more kinds, the better.
         photos: a folder of photographs.
-        output: the folder, for ``--hypernetwork``. In ``training`` it keeps what is needed to go
-            on, and the pictures, decoded.
+        output: the folder, for ``--hypernetwork``. Its ``training`` keeps what a later call needs
+            to go on, and the decoded pictures.
         options: see :class:`~impasto.options.TrainAnyOptions`. With ``start`` those of shape are
             the start's.
-        start: what is learnt on from: the folder of a hypernetwork, its file, a checkpoint, or
-            ``"any"``, the one that came with impasto.
+        start: what to learn on from: the folder of a hypernetwork, its file, or a checkpoint.
+            ``"any"`` is the hypernetwork that comes with impasto.
         restart: begin anew where a stopped training would go on.
-        on_progress: called after every step with the losses; notes tell what is measured.
+        on_progress: called after every step with the losses; notes say what is measured.
         cancel: stops after the step at hand, with a checkpoint; the same call goes on from it.
 
     Raises:
         OptionError: a start that is none, or of another shape than ``options``.
         OutputError: the folder holds a hypernetwork already, and no training to go on with.
         DeviceError: there is no such device.
-        TrainingError: too few pictures, other options, pictures or another start than the
-            interrupted training's, or a loss that is not a number.
+        TrainingError: too few pictures, or a loss that is not a number. Or options, pictures or
+            start differ from the interrupted training's.
         Cancelled: stopped by ``cancel``.
     """
     folder = Path(output)
@@ -112,7 +112,11 @@ def train_any(
 
 
 def _require_free(folder: Path, *, restart: bool) -> None:
-    """Raises: OutputError: the folder holds something, and no training that could go on."""
+    """Check that the folder is free.
+
+    Raises:
+        OutputError: the folder holds something, and no training that could go on.
+    """
     if not restart and (folder / CARD).exists() and not kept_steps.paths(folder / WORK):
         raise OutputError(
             f"{folder} holds a style, or a hypernetwork, already",
@@ -123,7 +127,7 @@ def _require_free(folder: Path, *, restart: bool) -> None:
 def _found(
     folder: Path, output: Path, options: TrainAnyOptions, on_progress: OnProgress
 ) -> list[Path]:
-    """The pictures of a folder; what is left out of it is said."""
+    """Find the pictures of a folder, and report what is left out of it."""
     survey = pictures(folder, output)
     tell(survey.left_out, on_progress, options.steps)
     return survey.paths
@@ -136,7 +140,11 @@ def _lesson(
     processes: int,
     on_progress: OnProgress,
 ) -> AnyLesson:
-    """Raises: TrainingError: there are no pictures to learn from."""
+    """Make the lesson.
+
+    Raises:
+        TrainingError: there are no pictures to learn from.
+    """
     paintings, unseen_paintings = _parted(banks[0], options.held_out_paintings)
     photographs, unseen_photographs = _parted(banks[1], options.held_out)
     blank = networks.build(options.network).to(device).eval().requires_grad_(False)
@@ -150,7 +158,7 @@ def _lesson(
 
 
 def _parted(pictures: bank.Bank, held_out: int) -> tuple[Pictures, Pictures]:
-    """Those that are learnt from, and those that are not."""
+    """Split pictures into those to learn from and those to keep apart."""
     learnt, apart = parted(range(len(pictures)), held_out)
     if not learnt:
         raise TrainingError("there are no pictures to learn from", hint="give folders with many")
