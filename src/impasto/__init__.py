@@ -4,9 +4,9 @@
 >>> painting = impasto.stylize("photo.jpg", "great-wave")
 >>> painting.save("painting.jpg")
 
-Public are the names of ``__all__``; everything else may move at any time. Each name loads what
-it needs when it is first used, so importing this is quick. Importing it also switches off the
-usage data of the libraries below (:mod:`impasto.telemetry`).
+The names of ``__all__`` are public; everything else may move at any time. Each name loads what it
+needs when it is first used, so importing this is quick. Importing it also switches off the usage
+data of other libraries (:mod:`impasto.telemetry`).
 """
 
 from impasto import distribution as _distribution
@@ -85,7 +85,7 @@ _STUDIO = {
     "studio.export.quantize": ("quantize",),
     "studio.training.train": ("train",),
 }
-"""What needs torch."""
+"""Names that need torch."""
 
 _HOME_OF = {name: home for home, names in (_HOMES | _STUDIO).items() for name in names}
 
@@ -102,7 +102,7 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """The public names; without those that need torch, where that is not installed."""
+    """Return the public names; without those that need torch, where that is not installed."""
     from importlib.util import find_spec
 
     studio = {name for names in _STUDIO.values() for name in names}

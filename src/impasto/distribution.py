@@ -14,7 +14,8 @@ _REQUIREMENT = r"(?P<name>[\w.-]+).*extra == ['\"](?P<extra>[\w-]+)"
 
 
 def commit() -> str | None:
-    """The commit that the package was built from, or that a checkout is at; None: not known."""
+    """Return the commit that the package was built from, or the checkout's; None if it is not
+    known."""
     import subprocess
     from contextlib import suppress
     from pathlib import Path
@@ -32,15 +33,15 @@ def commit() -> str | None:
 
 
 def described() -> str:
-    """The version, and the commit where that is known: ``0.1.0 (1a2b3c4d5e6f)``."""
+    """Return the version, and the commit where that is known: ``0.1.0 (1a2b3c4d5e6f)``."""
     at = commit()
     return f"{VERSION} ({at[:12]})" if at else VERSION
 
 
 def need(module: str, extra: str, what: str = "") -> ModuleType:
-    """A module that comes with an extra, imported.
+    """Import a module that comes with an extra.
 
-    ``what`` is what cannot be done without it, in words.
+    ``what`` names what cannot be done without it.
 
     Raises:
         MissingExtraError: it, or something that it needs, is not installed.
@@ -53,9 +54,9 @@ def need(module: str, extra: str, what: str = "") -> ModuleType:
 
 @contextmanager
 def needs(extra: str, what: str = "") -> Iterator[None]:
-    """Imports inside it ask for an extra where a package is missing.
+    """A context in which imports ask for an extra where a package is missing.
 
-    ``what`` is what cannot be done without it, in words.
+    ``what`` names what cannot be done without it.
 
     Raises:
         MissingExtraError: a module, or something that it needs, is not installed.
@@ -69,10 +70,11 @@ def needs(extra: str, what: str = "") -> Iterator[None]:
 
 
 def extras() -> dict[str, list[str]]:
-    """The distributions that each extra asks for, by the metadata of the installed package.
+    """Return the distributions that each extra asks for, from the metadata of the installed
+    package.
 
-    Without ``dev``, which is for work on impasto itself. Nothing where the package is not
-    installed, but run from its source.
+    ``dev`` is left out, because it is for work on impasto itself. The result is empty where impasto
+    is not installed, but runs from its source.
     """
     import re
     from importlib.metadata import PackageNotFoundError, requires
@@ -90,7 +92,7 @@ def extras() -> dict[str, list[str]]:
 
 
 def missing(extra: str) -> list[str]:
-    """The distributions of an extra that are not installed, those of extras inside it too."""
+    """Return the distributions of an extra that are not installed, also of extras inside it."""
     from importlib.metadata import PackageNotFoundError, version
 
     absent = []

@@ -1,4 +1,4 @@
-"""What this installation is and can do, each claim tried, not believed."""
+"""What this installation is and can do; each claim is tried out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _REPEATS = 6
 
 
 def report() -> dict[str, Json]:
-    """Versions, devices that were seen to run a network, threads, extras, usage data, styles."""
+    """Report versions, devices that ran a network, threads, extras, usage data, styles."""
     return {
         "versions": {
             "impasto": distribution.VERSION,
@@ -45,7 +45,7 @@ def report() -> dict[str, Json]:
 
 
 def _try(device: str) -> str:
-    """Paint a small picture there with a bundled style."""
+    """Paint a small picture on a device with a bundled style."""
     try:
         style = next(iter(catalog.bundled().values()))
         engine.OnnxEngine(style.loaded(), device=device).paint(np.zeros((64, 64, 3), np.uint8))
@@ -58,7 +58,7 @@ def _try(device: str) -> str:
 
 
 def bench(size: Size = (720, 1280)) -> dict[str, float | str]:
-    """Milliseconds that each device takes for a picture, or why it takes none.
+    """Measure the milliseconds that each device takes for a picture, or say why it takes none.
 
     ``--device auto`` takes the fastest from then on.
     """

@@ -54,8 +54,10 @@ class PictureError(ImpastoError, ValueError):
 
 
 class PictureLimitError(PictureError):
-    """A picture above the limits, refused before its pixels are read, or one that memory does
-    not hold."""
+    """A picture above the limits, or one that memory does not hold.
+
+    impasto refuses it before it reads the pixels.
+    """
 
     http_status = 413
 
@@ -104,7 +106,7 @@ class Cancelled(ImpastoError):  # noqa: N818 - not a fault
 
 
 def did_you_mean(name: str, names: Iterable[str], otherwise: str = "") -> str:
-    """A hint for a name that is none of ``names``: the nearest ones, up to three."""
+    """Make a hint for a name that is none of ``names``: the nearest ones, up to three."""
     near = difflib.get_close_matches(name.lower(), dict.fromkeys(names).keys(), 3, 0.6)
     return f"did you mean {' or '.join(near)}?" if near else otherwise
 
@@ -113,8 +115,9 @@ def did_you_mean(name: str, names: Iterable[str], otherwise: str = "") -> str:
 def in_memory(
     what: str, *, hint: str, kind: type[ImpastoError] = PictureLimitError
 ) -> Iterator[None]:
-    """Say that there is too little memory, or no thread, for ``what``, whichever library finds it
-    out. ``kind`` is the class of the error.
+    """A context that reports too little memory, or no thread, for ``what``.
+
+    It does not matter which library finds it out. ``kind`` is the class of the error.
 
     Raises:
         PictureLimitError: it does not fit.
@@ -135,7 +138,7 @@ def in_memory(
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, and those that it came of: a library may have made its own of one."""
+    """Give an error, and the errors that caused it: a library may have made its own of one."""
     for _ in range(20):
         if error is None:
             return
@@ -144,13 +147,13 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def is_of_memory(error: BaseException) -> bool:
-    """Whether an error means too little memory; those of the libraries share no class."""
+    """Say whether an error means too little memory; the libraries' errors share no class."""
     text = str(error).lower()
     known = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
     return known or "alloc" in text or "failed to map segment" in text
 
 
 def reason(error: Warning | BaseException | str) -> str:
-    """What an error of the system or of another library says, in one line."""
+    """Return what an error of the system or of another library says, in one line."""
     text = getattr(error, "strerror", None) or str(error)
     return " ".join(text.split()).rstrip(".") or type(error).__name__

@@ -1,4 +1,4 @@
-"""How long work tells where it is, and how it is told to stop. Draws nothing."""
+"""How long work reports its progress, and how it is stopped. Draws nothing."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Progress:
     losses: Mapping[str, float] = field(default_factory=dict)
     message: str = ""
     note: str = ""
-    """What a person should know; said once, and no step."""
+    """A note for the user; it comes once, and is no step."""
 
 
 OnProgress = Callable[[Progress], None]
-"""What long work calls after each step; it may raise to stop the work."""
+"""A callback that long work calls after each step; it may raise to stop the work."""
 
 
 def silent(_: Progress) -> None:
@@ -30,7 +30,7 @@ def silent(_: Progress) -> None:
 
 
 class CancelToken:
-    """Set from any thread; the work looks at it between its steps."""
+    """A token that any thread may set; the work looks at it between its steps."""
 
     def __init__(self) -> None:
         self._event = Event()

@@ -1,4 +1,4 @@
-"""Usage data that libraries send home by themselves: off, before any of them is imported.
+"""Switches off usage data that libraries send home, before any of them is imported.
 
 onnxruntime (1.29 and later) and OpenVINO write an id into the user's home and ask for a server as
 soon as they are imported. Ray and the hub that comes with accelerate do so later.
@@ -14,16 +14,17 @@ VARIABLES = {
     "ray": ("RAY_USAGE_STATS_ENABLED", "0"),
     "huggingface_hub": ("HF_HUB_DISABLE_TELEMETRY", "1"),
 }
-"""By library, the variable that switches it off, and how. Child processes inherit it."""
+"""For each library, the variable that switches it off, and its value. Child processes inherit it.
+"""
 
 _OPENVINO, _SENDER = "openvino", "openvino_telemetry"
-"""OpenVINO has no variable. It does without its sender where that is not installed."""
+"""OpenVINO has no variable. It works without its sender where that is not installed."""
 
 _early: set[str] = set()
 
 
 def switch_off() -> None:
-    """Called where the package is imported, which is before all that it imports."""
+    """Switch off all usage data. The package calls this before all other imports."""
     for library, (variable, off) in VARIABLES.items():
         if library in sys.modules and os.environ.get(variable) != off:
             _early.add(library)
@@ -32,7 +33,7 @@ def switch_off() -> None:
 
 
 def report() -> dict[str, str]:
-    """By library, whether its usage data are off."""
+    """Say for each library whether its usage data are off."""
     return {_OPENVINO: _state_of_openvino(), **{name: _state(name) for name in VARIABLES}}
 
 

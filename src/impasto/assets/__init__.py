@@ -9,7 +9,7 @@ ANY = Path(__file__).parent / "any"
 """The hypernetwork, which makes a style of any painting."""
 
 STEP = Path(__file__).parent / "step"
-"""The step of a training as graphs, which learn a style on without torch."""
+"""The step of a training as graphs; with them a polish needs no torch."""
 
 FACES = Path(__file__).parent / "faces"
 """The network that finds faces."""

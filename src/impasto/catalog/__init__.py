@@ -1,9 +1,9 @@
 """The styles at hand: bundled ones, the user's own, and any folder with a card.
 
-A folder with ``card.json``, one ONNX file and previews holds a network of one style or of
-several. The card says whose paintings they are, how they were learnt, and which file (by
-SHA-256) holds the network. Styles are blended inside of their network, or by the network
-between theirs. Any painting is a style, too: a hypernetwork makes the network of it.
+A folder with ``card.json``, one ONNX file and previews holds a network of one style or of several.
+The card says whose paintings they are and how they were learnt. It names the network's file with
+its SHA-256. Styles of one network are blended inside it. Networks with one start are blended by
+averaging them. Any painting is a style, too: a hypernetwork makes its network.
 """
 
 from impasto.catalog.card import Artwork, Card, Entry, TrainingRecord, valid_name, valid_text

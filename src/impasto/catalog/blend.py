@@ -1,4 +1,4 @@
-"""Blends: inside of the network of several styles, or between the networks of several."""
+"""Blends: inside one network of several styles, or between several networks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from impasto.errors import OptionError
 
 
 def blend(parts: Shares) -> Style:
-    """The blend of styles, each with its part; the parts may add up to anything.
+    """Blend styles, each with its part; the parts may add up to anything.
 
     Raises:
         OptionError: the parts are no shares, or the styles cannot be blended.
@@ -37,7 +37,7 @@ def blend(parts: Shares) -> Style:
 
 
 def _as_made(shares: Shares) -> Shares:
-    """With one style for all that a hypernetwork made: it makes what lies between them, too."""
+    """Replace all styles that one hypernetwork made with one; it makes what lies between them."""
     makers = [painted.maker(style) for style, _ in shares]
     joint: list[tuple[Style, float]] = []
     for maker in dict.fromkeys(makers):
@@ -52,14 +52,14 @@ def _as_made(shares: Shares) -> Shares:
 
 
 def _within(shares: Shares) -> Style:
-    """The blend of styles of one network, which mixes them itself."""
+    """Blend styles of one network, which mixes them itself."""
     first = shares[0][0]
     columns = zip(*([w * share for w in style.weights] for style, share in shares), strict=True)
     return Style(_blended(shares), first.folder, tuple(map(sum, columns)))
 
 
 def _across(card: Card, shares: Shares) -> Style:
-    """The blend of styles that each have a network of their own; ``card`` tells of it."""
+    """Blend styles that each have a network of their own; ``card`` describes the blend."""
     networks = json.dumps([(style.card.model.sha256, share) for style, share in shares])
     model = replace(card.model, sha256=hashlib.sha256(networks.encode()).hexdigest())
     card = replace(card, model=model, training=None, distilled=None)
@@ -67,7 +67,7 @@ def _across(card: Card, shares: Shares) -> Style:
 
 
 def _blended(shares: Shares) -> Card:
-    """The card of the first style, with what the blend says of itself."""
+    """Return the card of the first style, with the blend's own description."""
     cards = [style.card for style, _ in shares]
     name = "-".join(f"{style.name}-{share * 100:.4g}" for style, share in shares)
     works = [card.artwork for card in cards]

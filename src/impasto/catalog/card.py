@@ -1,4 +1,4 @@
-"""What a style says of itself: its card, part by part."""
+"""The card of a style, part by part."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from impasto.options.fields import Json
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _LONGEST_NAME = 100
-"""Letters of a name, which names files together with that of a photograph."""
+"""Most letters of a style's name, which names files together with the name of a photograph."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Closeness(Part):
 
     levels: float
     psnr: float | None = field(default=None, metadata=NULL)
-    """None: there is no difference."""
+    """None means that there is no difference."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +58,18 @@ class Model(Part):
 
     file: str
     sha256: str
-    """In a blend of several networks, of which they are and how much."""
+    """Hash of the file; in a blend of several networks, hash of the networks and their shares."""
     bytes: int
     opset: int | None = None
     quantized: Quantization | None = None
 
     @classmethod
     def written(cls, file: str, data: builtins.bytes, opset: int | None) -> Self:
-        """A network's file of these bytes."""
+        """Describe a network's file with these bytes."""
         return cls(file, hashlib.sha256(data).hexdigest(), len(data), opset)
 
     def holding(self, data: builtins.bytes) -> Self:
-        """The same for a file of other bytes."""
+        """Describe the same file with other bytes."""
         return replace(self, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
 
 
@@ -78,15 +78,15 @@ class NetworkShape(Part):
     """The shape of a network."""
 
     options: NetworkOptions | None
-    """None: it is of a kind that only newer versions know."""
+    """None means a kind that only newer versions know."""
     parameters: int
     strength: bool = False
-    """Whether it takes the style's strength, which other styles get by blending."""
+    """Whether it takes the style's strength; other styles get their strength from blending."""
     stride: int | None = None
 
     @classmethod
     def of(cls, source: Json, name: str = "it") -> Self:
-        """As :meth:`Part.of`; options and the rest lie in one object."""
+        """Read as :meth:`Part.of` does; options and the rest lie in one object."""
         if not isinstance(source, dict):
             raise TypeError(f"{name} is not an object")
         knobs = {each.name for each in fields(NetworkOptions)}
@@ -110,9 +110,9 @@ class StepTimes(Part):
 
 @dataclass(frozen=True)
 class TrainingRecord(Part):
-    """How a style was learnt: options of its training, and what came of it.
+    """How a style was learnt: options and results of its training.
 
-    What a training of another kind or an older version did not tell is None.
+    None stands for what another kind of training, or an older version, did not record.
     """
 
     steps: int | None = None
@@ -125,7 +125,7 @@ class TrainingRecord(Part):
     paper: float | None = None
     calm: bool | None = None
     lattice_weight: float | None = None
-    """Of a distillation; a training has it among its losses."""
+    """Lattice weight of a distillation; a training has it among its losses."""
     learning_rate: float | None = None
     tune: str | None = None
     learn_strength: bool | None = field(default=None, metadata={"was": "strength"})
@@ -138,10 +138,10 @@ class TrainingRecord(Part):
     loss: LossOptions | None = None
     network: NetworkOptions | None = None
     start: str | None = field(default=None, metadata=NULL)
-    """The style that was learnt on from."""
+    """The style that the training started from."""
     photographs: int | None = None
     skipped: tuple[str, ...] | None = None
-    """Files that are no photographs."""
+    """Files that were skipped because they are no photographs."""
     losses: Mapping[str, float] | None = field(default=None, hash=False)
     """Means of the last tenth of the steps, by kind."""
     seconds: int | None = None
@@ -149,12 +149,12 @@ class TrainingRecord(Part):
     seconds_per_step: StepTimes | None = None
     versions: Mapping[str, str] | None = field(default=None, hash=False)
     then: str | None = None
-    """What was done with the weights afterwards."""
+    """A later treatment of the weights."""
 
 
 @dataclass(frozen=True)
 class Teacher(Part):
-    """The style that a smaller network learnt to paint as."""
+    """The style that a smaller network learnt to imitate."""
 
     style: str
     sha256: str
@@ -162,19 +162,19 @@ class Teacher(Part):
 
 @dataclass(frozen=True)
 class Prediction(Part):
-    """What a hypernetwork made a style of: a painting, or several."""
+    """The origin of a style that a hypernetwork made: a painting, or several."""
 
     hypernetwork: str
     sha256: str
-    """Of its file."""
+    """Hash of the hypernetwork's file."""
     boldness: float
     embedding: tuple[float, ...]
-    """Where the style lies among all others; blends mix this."""
+    """The place of the style among all others; blends mix this."""
 
 
 @dataclass(frozen=True)
 class Share(Part):
-    """A style of a blend, and how much of it, of 1."""
+    """A style of a blend, and its share; shares add up to 1."""
 
     name: str
     share: float
@@ -182,7 +182,7 @@ class Share(Part):
 
 @dataclass(frozen=True)
 class Entry(Part):
-    """What a card says of one style of a network: whose it is, and what it has of its own."""
+    """What a card says of one style of a network: its painting, and its own options."""
 
     name: str
     title: str
@@ -200,7 +200,7 @@ class Entry(Part):
         training: TrainingRecord | None,
         distilled: Teacher | None,
     ) -> Card:
-        """The card of this style of a network."""
+        """Make the card of this style of a network."""
         own = {each.name: getattr(self, each.name) for each in fields(self)}
         return Card(
             **own,
@@ -215,7 +215,7 @@ class Entry(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Card(Entry):
-    """What a style says of itself."""
+    """The card of a style."""
 
     preview: str
     licence: str
@@ -238,7 +238,7 @@ class Card(Entry):
 
 
 def valid_name(name: str) -> str:
-    """``name`` itself, if a style may have it.
+    """Return ``name`` itself, if a style may have it.
 
     Raises:
         OptionError: it has other characters than a-z, 0-9 and single hyphens.
@@ -252,7 +252,7 @@ def valid_name(name: str) -> str:
 
 
 def valid_text(what: str, text: str) -> str:
-    """``text`` itself, if a card may say it.
+    """Return ``text`` itself, if a card may hold it.
 
     Raises:
         OptionError: it is too long, or has half of a character, as of a name that is not UTF-8.

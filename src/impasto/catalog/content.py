@@ -16,10 +16,10 @@ _SHOWN = WriteOptions(quality=90, strip=True)
 
 
 def content(path: Path, most: int) -> bytes:
-    """What is in a file of a style's folder: a regular file of up to ``most`` bytes, and no link.
+    """Read a file of a style's folder: a regular file of up to ``most`` bytes, and no link.
 
-    A link may lead to what is nobody's business. Installers make links, too, so those to what
-    came with impasto are followed.
+    A link may lead to private files. Installers make links, too, so links to files that came with
+    impasto are followed.
 
     Raises:
         StyleError: it cannot be read, or is no such file.
@@ -37,7 +37,7 @@ def _came_with_us(path: Path) -> bool:
 
 
 def preview(path: Path) -> bytes:
-    """A style's preview as a JPEG of our own: whatever else was in the file is not.
+    """Read a style's preview, and encode it anew as a JPEG, without anything else in the file.
 
     Raises:
         StyleError: it cannot be read, or is no picture of the size of a preview.

@@ -24,7 +24,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Layout(Part):
-    """What is read of a card first."""
+    """The parts of a card that are read first."""
 
     format: int
 
@@ -33,7 +33,7 @@ _OF_ONE_STYLE = {each.name for each in fields(Entry)} | {"preview"}
 
 
 def cards(folder: Path) -> list[Card]:
-    """The cards of the styles in ``folder``.
+    """Read the cards of the styles in ``folder``.
 
     Raises:
         StyleError: the file is missing, damaged or from a newer version.
@@ -49,7 +49,7 @@ def cards(folder: Path) -> list[Card]:
 
 
 def of_folders(place: Path) -> Iterator[tuple[Path, list[Card]]]:
-    """The folders of styles in ``place`` with their cards, by name; damaged ones are left out."""
+    """Return the folders of styles in ``place`` with their cards, by name, without damaged ones."""
     try:
         folders = sorted(place.iterdir())
     except OSError:  # not there, or not to be looked into
@@ -61,12 +61,12 @@ def of_folders(place: Path) -> Iterator[tuple[Path, list[Card]]]:
 
 @lru_cache(maxsize=64)
 def _cards(data: bytes) -> list[Card]:
-    """Kept, because a service lists its styles with every request."""
+    """Parse cards; cached, because a service lists its styles with every request."""
     return parse(untrusted.parse_json(data))
 
 
 def parse(source: Json) -> list[Card]:
-    """The cards of all styles: one, or those that ``styles`` lists."""
+    """Parse the cards of all styles: one, or those in the list ``styles``."""
     if not isinstance(source, dict):
         raise TypeError("it is not an object")
     if Layout.of(source).format > FORMAT:
@@ -84,7 +84,7 @@ def parse(source: Json) -> list[Card]:
 
 
 def record(cards: Sequence[Card]) -> dict[str, Json]:
-    """What :func:`parse` reads the cards of one network from."""
+    """Write the cards of one network for :func:`parse`."""
     records = [{"format": FORMAT, **card.record()} for card in cards]
     if len(records) == 1:
         return records[0]

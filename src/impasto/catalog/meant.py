@@ -1,4 +1,4 @@
-"""What people may mean who give no style, or something that is none."""
+"""Guesses what people mean who give no style, or a name that is none."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ from impasto.catalog.style import Style
 from impasto.errors import OptionError, did_you_mean
 
 TINY = "-tiny"
-"""Ends the name of a style that paints as another does, in a smaller network."""
+"""The end of the name of a style that imitates another in a smaller network."""
 
 _LONGEST = 200
-"""Characters that are said of a name that somebody has typed."""
+"""Most characters of a typed name that a message shows."""
 
 _BETWEEN = re.compile(r"[\s,;+&/|]+")
 _SHARE = re.compile(r"[:*=@].*")
 _SHORTEST = 3
-"""Letters of an artist or a title that are looked for."""
+"""Fewest letters of an artist or a title that count."""
 
 
 def looks(styles: Mapping[str, Style]) -> dict[str, Style]:
-    """These styles without tiny twins: what NAME-tiny paints looks as what NAME does."""
+    """Return these styles without tiny twins, which paint like their originals."""
     twins = {f"{name}{TINY}" for name in styles}
     return {name: style for name, style in styles.items() if name not in twins}
 
 
 def none_given(inputs: Sequence[str], styles: Mapping[str, Style]) -> OptionError:
-    """The error of a command without a style, with a line to type; a style may be among the
-    ``inputs``."""
+    """Make the error of a command without a style, with a line to type.
+
+    A style may be among the ``inputs``.
+    """
     named = [each for each in inputs if each in styles and not os.path.lexists(each)]
     photos = [each for each in inputs if each not in named] or ["photo.jpg"]
     style = named[0] if named else next(iter(looks(styles)))
@@ -41,7 +43,7 @@ def none_given(inputs: Sequence[str], styles: Mapping[str, Style]) -> OptionErro
 
 
 def unknown(name: str, styles: Mapping[str, Style]) -> OptionError:
-    """The error of a style that is not there, with what may have been meant."""
+    """Make the error of a style that does not exist, with styles that the user may mean."""
     shown = repr(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}...")
     parts = _parts(name[:_LONGEST])
     if all(part in styles for part in parts) and parts != [name]:
@@ -57,7 +59,7 @@ def unknown(name: str, styles: Mapping[str, Style]) -> OptionError:
 
 
 def _parts(name: str) -> list[str]:
-    """The names in what may be meant as a blend."""
+    """Return the names in a text that may be a blend."""
     return [_SHARE.sub("", part) for part in _BETWEEN.split(name) if part] or [name]
 
 
@@ -72,7 +74,7 @@ def _no_blend(shown: str, parts: Sequence[str], styles: Mapping[str, Style]) -> 
 
 
 def _by_artwork(text: str, styles: Mapping[str, Style]) -> list[str]:
-    """The styles whose artist or title somebody has typed, or a part of it."""
+    """Return the styles with this artist or title, or with this part of one."""
     wanted = " ".join(re.split(r"[\s_-]+", text.casefold()))
     if not _SHORTEST <= len(wanted) <= _LONGEST:
         return []

@@ -1,4 +1,4 @@
-"""Where new styles go."""
+"""The place of new styles."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from impasto.files import places
 
 
 def place(output: str | Path) -> Path:
-    """The folder of a new style: ``output`` itself, or, for a bare name, of that name in the
-    user's styles.
+    """Return the folder of a new style.
+
+    It is ``output`` itself. For a bare name it is the folder of that name among the user's styles.
 
     Raises:
-        OptionError: its last part cannot be the name of a style, a bundled one has the name, or
+        OptionError: its last part cannot be a style's name, or is the name of a bundled style. Or
             the user has no place for styles.
     """
     path = Path(output)
@@ -30,7 +31,11 @@ def place(output: str | Path) -> Path:
 
 
 def require_free(names: Iterable[str], folder: Path) -> None:
-    """Raises: OptionError: in ``folder``, styles of these names would be hidden by bundled ones."""
+    """Check the names of new styles in ``folder``.
+
+    Raises:
+        OptionError: bundled styles would hide these.
+    """
     if folder.parent != places.styles_folder():
         return
     taken = {card.name for _, cards in layout.of_folders(assets.STYLES) for card in cards}

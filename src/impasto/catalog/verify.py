@@ -1,7 +1,7 @@
 """The weights of a style: read whole, checked, never executed.
 
-A style's network is an ONNX file whose SHA-256 stands on its card. This module makes sure that it
-is the file that the card means, before :mod:`impasto.inference.network` reads it.
+A style's network is an ONNX file. Its SHA-256 is on the style's card. This module checks that the
+file is the one on the card, before :mod:`impasto.inference.network` reads it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from impasto.inference import network
 from impasto.inference.onnx_proto import Network
 
 MAX_BYTES = 64 * 2**20
-"""Largest network file that is read; the bundled ones are below 2 MiB."""
+"""Largest network file that is read, in bytes; the bundled ones are below 2 MiB."""
 
 _SIGNATURES = {
     b"PK\x03\x04": "a zip or PyTorch file",
@@ -28,11 +28,11 @@ _SIGNATURES = {
 
 
 _NETWORKS = {".onnx", ".json", ".safetensors", ".pt", ".pth", ".ckpt", ".h5", ".t7"}
-"""Ends of the names of files that hold networks, or tell of them."""
+"""Suffixes of files that hold networks, or describe them."""
 
 
 def load(path: Path, sha256: str, read: Callable[[bytes, str], Network] = network.read) -> Network:
-    """The network in a file, which is nothing but arithmetic, as ``read`` takes it.
+    """Read the network in a file with ``read``; it is nothing but arithmetic.
 
     Raises:
         StyleError: missing, too large, not the file of the card, or not a style network.

@@ -1,4 +1,4 @@
-"""A style folder written: one ONNX file, previews, and last the card that makes it a style."""
+"""Writes a style's folder: one ONNX file, previews, and last the card that makes it a style."""
 
 from __future__ import annotations
 
@@ -25,16 +25,18 @@ from impasto.options import StylizeOptions, WriteOptions
 
 FILE = "style.onnx"
 LEARNABLE = "network.safetensors"
-"""Beside it, in a style that was trained: the network as it was learnt, to learn on from."""
+"""File in the folder of a trained style: the network as it was learnt, to learn on from."""
 _PREVIEW_SIDE = 384
 _PREVIEW_QUALITY = WriteOptions(quality=85, strip=True)
 _MARK = 8
-"""Digits of its SHA-256 in the name of a network that replaces another."""
+"""Digits of the SHA-256 in the name of a network that replaces another."""
 _MARKED = re.compile(r"style(-[0-9a-f]{8})\.onnx")
 
 
 def write_network(folder: Path, model: bytes, card: Card, learnable: bytes | None = None) -> Path:
-    """Write one style, whose card says all but of which file it is; see :func:`write_folder`.
+    """Write one style; ``card`` says everything except the name of its file.
+
+    See :func:`write_folder`.
 
     Raises:
         OptionError: a text of the artwork cannot be in a card.
@@ -50,14 +52,14 @@ def write_network(folder: Path, model: bytes, card: Card, learnable: bytes | Non
 def write_folder(
     folder: Path, model: bytes, cards: Sequence[Card], learnable: bytes | None = None
 ) -> Path:
-    """Write network, previews and, last, the card that names them; ``learnable`` is the file that
-    a training learns on from.
+    """Write network, previews and, last, the card that names them.
 
-    A style that is there stays whole until its card is replaced: new files have other names
-    than the card there names. What no card names any more goes afterwards.
+    ``learnable`` is the file that a training learns on from. An existing style stays whole until
+    its card is replaced. New files have other names than the old card has. Files that no card names
+    any more are removed afterwards.
 
     Raises:
-        StyleError: the network is not one that the store lets through.
+        StyleError: the network is not one that impasto accepts.
     """
     network.read(model)
     old = _files(_there(folder))
@@ -78,7 +80,7 @@ def write_folder(
 
 
 def _previews(model: bytes, cards: Sequence[Card]) -> Iterator[tuple[str, bytes]]:
-    """The demo photograph in each style of a network, under its file's name."""
+    """Paint the demo photograph in each style of a network, by the names of files."""
     engine = OnnxEngine(model, device="cpu")
     photo = images.read(demo_photo()).resized(_PREVIEW_SIDE)
     ground = grained(photo.pixels, StylizeOptions.grain)
@@ -88,12 +90,12 @@ def _previews(model: bytes, cards: Sequence[Card]) -> Iterator[tuple[str, bytes]
 
 
 def beside(model: str) -> str:
-    """What the file to learn on from is called, by the name of the network that it belongs to."""
+    """Return the name of the file to learn on from, from the name of its network."""
     return f"network{match[1]}.safetensors" if (match := _MARKED.fullmatch(model)) else LEARNABLE
 
 
 def _there(folder: Path) -> list[Card]:
-    """The cards in a folder; none, where no style can be read."""
+    """Return the cards in a folder; none, where no style can be read."""
     try:
         return layout.cards(folder)
     except StyleError:
@@ -101,14 +103,14 @@ def _there(folder: Path) -> list[Card]:
 
 
 def _files(cards: Sequence[Card]) -> set[str]:
-    """The files that cards name."""
+    """Return the files that cards name."""
     return {
         name for each in cards for name in (each.model.file, each.preview, beside(each.model.file))
     }
 
 
 def _marked(cards: Sequence[Card], mark: str) -> list[Card]:
-    """The cards, with ``mark`` in the names of their files."""
+    """Return the cards, with ``mark`` in the names of their files."""
     return [
         replace(
             each,
@@ -120,7 +122,7 @@ def _marked(cards: Sequence[Card], mark: str) -> list[Card]:
 
 
 def _tidy(folder: Path, cards: Sequence[Card], old: set[str]) -> None:
-    """Remove what the card before named, and marked files of writings that were broken off."""
+    """Remove the files of the old card, and marked files of interrupted writes."""
     there = {path.name for path in folder.iterdir()}
     marks = [match[1] for name in there if (match := _MARKED.fullmatch(name))]
     begun = {name for mark in marks for name in _files(_marked(cards, mark))}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def main() -> NoReturn:
-    """Run the command line. Its parts are imported only when signals are looked after."""
+    """Run the command line. Signals are handled before its parts are imported."""
     with Signals() as signals:
         try:
             from impasto.cli import commands
@@ -31,7 +31,7 @@ def main() -> NoReturn:
 
 
 def __getattr__(name: str) -> typer.Typer:
-    """``app``, the commands: imported when something asks for them."""
+    """Import ``app``, the commands, when something asks for them."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from impasto.cli.commands import app

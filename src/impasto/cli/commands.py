@@ -1,4 +1,4 @@
-"""The commands, and what their errors end with."""
+"""The commands, and the exit codes of their errors."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _root(
 
 
 def _names() -> set[str]:
-    """Of all commands."""
+    """Return the names of all commands."""
     groups = {group.name for group in app.registered_groups}
     commands = {
         each.name or getattr(each.callback, "__name__", "") for each in app.registered_commands

@@ -1,4 +1,4 @@
-"""Lines to type: in the help of each command, and where something is missing."""
+"""Lines to type: for the help of each command, and for messages where something is missing."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ EXAMPLES = {
     "page": ("impasto page -o public", "impasto page -o public -s udnie -s painting.jpg"),
     "doctor": ("impasto doctor", "impasto doctor --bench"),
 }
-"""Two for each command."""
+"""Two examples for each command."""
 
 
 def below(name: str) -> str:
-    """What stands below a command's help; the first sign keeps click from filling the lines."""
+    """Return the text below a command's help; the first sign keeps click from filling the lines."""
     return "\n".join(["\b", "Examples:", *(f"  {line}" for line in EXAMPLES[name])])
 
 

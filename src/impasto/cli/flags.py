@@ -18,7 +18,7 @@ from impasto.options.fields import Checked, changed, current
 
 
 def style_names(incomplete: str) -> list[str]:
-    """For a shell that completes what is typed, and cannot show errors."""
+    """Complete the names of styles for a shell, which cannot show errors."""
     try:
         return [name for name in catalog.styles() if name.startswith(incomplete)]
     except ImpastoError:
@@ -59,17 +59,17 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 Values: TypeAlias = dict[str, Any]
-"""Of a command's flags, by name, each of the kind that its annotation says."""
+"""Values of a command's flags, by name, each of the type in its annotation."""
 
 
 @dataclass(frozen=True)
 class Taken:
-    """How a command takes options of one class, where not by all flags and as they are by default.
+    """How a command takes options of one class, where not all have flags and usual defaults.
 
     Attributes:
         only: the knobs that have flags; all by default.
-        base: makes, from the command's other values, what unused flags leave as it is.
-        env: begins the names of variables of the environment that may stand for the flags.
+        base: makes the values of unused flags from the command's other values.
+        env: the beginning of environment variables that may stand for the flags.
     """
 
     only: tuple[str, ...] = ()
@@ -80,11 +80,11 @@ class Taken:
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command one flag for each knob of the options that it takes.
 
-    Parameters that are options, such as ``write: WriteOptions`` or ``Annotated[ReadOptions,
-    Taken(only=("max_pixels",))]``, get the object that the flags make. In the help the flags
-    stand where the parameter does. Options inside options are flattened, and layers are given
-    with commas. A parameter called ``context`` gets typer's. A knob's old name is a flag, too,
-    that no help shows; who uses it is told the new one.
+    A parameter may be options, such as ``write: WriteOptions`` or ``Annotated[ReadOptions,
+    Taken(only=("max_pixels",))]``. It gets the object that the flags make. In the help the flags
+    stand in the place of the parameter. Options inside options are flattened. Layers are given with
+    commas. A parameter called ``context`` gets typer's. A knob's old name is a flag, too, which no
+    help shows. Whoever uses it gets a note with the new name.
 
     Raises:
         TypeError: two flags have one name.
@@ -120,7 +120,7 @@ _GIVEN = ("COMMANDLINE", "ENVIRONMENT")
 
 @dataclass(frozen=True)
 class _Made:
-    """Options that a command takes, and the parameters of the flags that they are made of."""
+    """Options that a command takes, and the parameters of their flags."""
 
     kind: type[Checked]
     how: Taken
@@ -128,7 +128,7 @@ class _Made:
 
     @classmethod
     def of(cls, annotation: object) -> _Made | None:
-        """Those that a parameter is of, if it is of any."""
+        """Return the options of a parameter, if it has some."""
         kind, how = annotation, Taken()
         if get_origin(annotation) is Annotated:
             kind, how, *_ = get_args(annotation)
@@ -137,7 +137,7 @@ class _Made:
         return cls(kind, how, [*_parameters(kind(), how)])
 
     def object(self, context: typer.Context, values: Values, others: Values) -> Checked:
-        """The options, from the flags that were given and the command's other values."""
+        """Make the options from the given flags and the command's other values."""
         terminal = Terminal(quiet=others.get("quiet", False))
 
         def on_renamed(*names: str) -> None:
@@ -154,7 +154,7 @@ class _Made:
 
 
 def _parameters(options: Checked, how: Taken) -> Iterator[inspect.Parameter]:
-    """One for each knob that shall have a flag, and one for its old name."""
+    """Make a parameter for each knob with a flag, and one for its old name."""
     kinds = get_type_hints(type(options))
     for knob in fields(options):
         default = getattr(options, knob.name)

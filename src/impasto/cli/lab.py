@@ -1,4 +1,4 @@
-"""The commands that experiment with losses, before a training is paid for."""
+"""The commands that experiment with losses, before a training takes hours."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def lab(
 ) -> None:
     """Compare loss configurations side by side, in one report (needs impasto[lab]).
 
-    Stopped with Ctrl-C, or killed, the same command goes on where it was. Without --content,
-    the bundled photograph is painted.
+    After Ctrl-C, or a kill, the same command goes on where it was. Without --content, the bundled
+    photograph is painted.
     """
     terminal = Terminal(quiet=quiet, as_json=as_json)
     if names:
@@ -98,7 +98,7 @@ def _list(terminal: Terminal) -> None:
 def _study(
     name: str, contents: list[Path], styles: list[Path], base: dict[str, int | None]
 ) -> Experiment:
-    """The experiment of this name with these pictures, where some are given."""
+    """Find the experiment of this name; replace its pictures where some are given."""
     with needs("lab"):
         from impasto.lab.experiment import find
     study = find(name).with_pictures(contents, styles)
@@ -110,7 +110,7 @@ def _study(
 
 
 def _say_done(page: Path, done: Sequence[Done], terminal: Terminal) -> bool:
-    """Say what came of the runs; whether any failed."""
+    """Report the runs; return whether any failed."""
     failed = [each for each in done if each.error]
     for each in failed:
         terminal.say(f"{', '.join(each.trial.labels.values())}: {each.error}")

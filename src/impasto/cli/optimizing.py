@@ -110,7 +110,7 @@ def redo(
 
 @dataclass(frozen=True)
 class _Outputs:
-    """What is written, and where."""
+    """The files that are written, and their places."""
 
     out: Path
     overwrite: bool
@@ -120,7 +120,7 @@ class _Outputs:
     plot: Path | None = None
 
     def require(self, inputs: Sequence[str | Path]) -> None:
-        """Say before the work what would fail after it."""
+        """Check, before the work, what would fail after it."""
         from impasto.files import atomic, paths
 
         paths.format_of(self.out)
@@ -138,7 +138,7 @@ class _Outputs:
             step.picture().save(self.out, overwrite=overwrite)
 
     def save(self, painted: Picture, losses: Sequence[Mapping[str, float]]) -> None:
-        """Write the painting, and losses and curves if they are wanted."""
+        """Write the painting; also losses and curves if they are wanted."""
         from impasto.files import atomic
 
         overwrite = self.overwrite or bool(self.preview_every)

@@ -38,7 +38,7 @@ from impasto.options import PolishOptions, ReadOptions, StyleOptions, StylizeOpt
 from impasto.progress import CancelToken, Progress
 
 _FRAME = 4_000_000
-"""Bytes of frames and masks whose memory goes back to the system at once."""
+"""Bytes of frames and masks from which their memory goes back to the system at once."""
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
@@ -122,7 +122,7 @@ def _styles(
     terminal: Terminal,
     inputs: Sequence[str],
 ) -> Iterator[Style]:
-    """Each style; paintings are learnt on if that is wanted, with the pictures to be painted."""
+    """Find each style; polish paintings if that is wanted, with the pictures to be painted."""
     from impasto.files import paths
 
     for name in names:
@@ -158,9 +158,11 @@ def _run(
     lone: bool = False,
     left_out: Sequence[Path] = (),
 ) -> None:
-    """Print each result as it comes; end with the exit code that the whole batch earned. A
-    ``lone`` file, named itself, is a failure where its result is there already. What was
-    ``left_out`` of folders is said at the end."""
+    """Print each result as it comes; end with the exit code of the whole batch.
+
+    A ``lone`` file is one that the user named itself. It is a failure where its result is there
+    already. In the end comes a report of what was ``left_out`` of folders.
+    """
     from impasto.files import atomic
     from impasto.stylization import batch
 
@@ -203,7 +205,7 @@ def _pipe(
     settings: Settings,
     terminal: Terminal,
 ) -> None:
-    """One picture from standard input, to standard output, or both."""
+    """Paint one picture from standard input, to standard output, or both."""
     from impasto import images
     from impasto.files import atomic, paths
     from impasto.stylization.layers import painter

@@ -82,8 +82,8 @@ def distill(
 ) -> None:
     """Teach a tiny network to paint as a style does, in minutes (needs impasto[train]).
 
-    It paints several times as fast: for films, cameras and phones. Stopped with Ctrl-C, or killed,
-    the same command goes on where it was.
+    It paints several times as fast: for films, cameras and phones. After Ctrl-C, or a kill, the
+    same command goes on where it was.
     """
     with needs("train"):
         from impasto.studio.training.distill import distill as teach
@@ -115,8 +115,8 @@ def quantize(
 ) -> None:
     """Make a style of 8 bits from one of floats (needs impasto[train]).
 
-    It is a half to two thirds as large; whether it is faster depends on the computer, and is said.
-    One that paints visibly otherwise is refused.
+    It is a half to two thirds as large. The command says whether it is faster, which depends on the
+    computer. It refuses a style that paints visibly differently in 8 bits.
     """
     with needs("train"):
         from impasto.studio.export.quantize import quantize as in_8_bits
@@ -184,7 +184,7 @@ def evaluate(
 def _evaluate_any(
     what: Sequence[str], terminal: Terminal, options: EvaluateOptions, made: StyleOptions
 ) -> None:
-    """Of each painting in a folder."""
+    """Measure each painting in a folder."""
     if len(what) != 2:
         raise OptionError(
             f"it takes a folder of paintings and one of photographs, not {len(what)} names",
@@ -241,7 +241,7 @@ def _show(terminal: Terminal, evaluation: Evaluation) -> None:
 
 
 def _specks(evaluation: Evaluation) -> list[tuple[str, str]]:
-    """Marks on the network's grid, in words, where enough of the photographs is so."""
+    """Describe marks on the network's grid, for parts that enough of the photographs have."""
     own, chance = (asdict(each) for each in evaluation.specks.values())
     where = {"whole": "", "flat": " in flat places", "dark": " in the dark"}
     return [

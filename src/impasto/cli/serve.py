@@ -71,8 +71,8 @@ def page(
 ) -> None:
     """Write the web page as a folder that paints in the browser, without a service.
 
-    Put it on any web server. The networks are run by onnxruntime-web, which is downloaded
-    from npm once and verified; no picture leaves the browser.
+    Put it on any web server. onnxruntime-web runs the networks. It is downloaded from npm once and
+    verified. No picture leaves the browser.
     """
     from impasto.server import static
 

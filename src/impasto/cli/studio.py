@@ -1,5 +1,7 @@
-"""What the commands that learn share, and those that list networks. torch is imported only when one
-of them needs it."""
+"""Code that the learning commands share, and the commands that list networks.
+
+torch is imported only when one of them needs it.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,7 @@ _SIZE = re.compile(r"\s*([0-9]{1,6})\s*[xX]\s*([0-9]{1,6})\s*")
 
 
 def _size(text: str) -> Size:
-    """Height and width of what people write as 1920x1080."""
+    """Parse 1920x1080 into height and width."""
     sides = _SIZE.fullmatch(text)
     height, width = (int(sides[2]), int(sides[1])) if sides else (0, 0)
     if not 16 <= min(height, width) <= max(height, width) <= ReadOptions.max_side:
@@ -94,7 +96,7 @@ def layers(
 
 
 def network_of(start: str) -> NetworkOptions:
-    """The shape of the network that a training shall begin with."""
+    """Return the shape of the network that a training begins with."""
     with needs("train"):
         from impasto.studio.training import checkpoint_file, checkpoints
     return checkpoint_file.read(checkpoints.find(start)).network
@@ -110,7 +112,7 @@ def polished(
     more: Sequence[Path] = (),
     restart: bool = False,
 ) -> Polished:
-    """A painting's style, learnt on; what came of it is said."""
+    """Polish a painting's style, and report the result."""
     from impasto.polishing import polish
 
     cancel = CancelToken()
@@ -132,7 +134,7 @@ def polished(
 
 @contextmanager
 def stop_gently(cancel: CancelToken, terminal: Terminal, what: str) -> Iterator[None]:
-    """The first Ctrl-C asks the work to save and stop; the second one stops it."""
+    """Let the first Ctrl-C ask the work to save and stop; let the second one stop it."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         if cancel.cancelled:
@@ -150,6 +152,6 @@ def stop_gently(cancel: CancelToken, terminal: Terminal, what: str) -> Iterator[
 
 
 def end_if_cancelled(cancel: CancelToken) -> None:
-    """End as what was interrupted does, even if Ctrl-C came when all was nearly done."""
+    """End like an interrupted command, even if Ctrl-C came when nearly all was done."""
     if cancel.cancelled:
         raise typer.Exit(130)

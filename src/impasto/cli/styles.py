@@ -73,9 +73,9 @@ def style(
 ) -> None:
     """Make a style of any painting, at once, and keep it.
 
-    It is a style as any other: for pictures and films, blends, the service and the browser.
-    --polish 60s learns on for a minute: nearer to the painting. Stopped
-    with Ctrl-C, it keeps the best so far, and the same command goes on.
+    It is a style like any other: for pictures and films, blends, the service and the browser.
+    --polish 60s learns for a minute, and gets nearer to the painting. Ctrl-C keeps the best so far,
+    and the same command goes on.
     """
     terminal, folder = Terminal(quiet=quiet), catalog.place(out).absolute()
     about = {"title": title, "artist": artist, "year": year, "licence": licence}
@@ -97,13 +97,13 @@ def style(
 
 
 def _artwork(made: Style, about: Mapping[str, str | None]) -> Artwork:
-    """What the card says of the painting: what was given, and else what is known."""
+    """Make the artwork for the card from what was given, and from what is known."""
     own = made.card.artwork
     return Artwork.of({**own.record(), **{key: text for key, text in about.items() if text}})
 
 
 def style_record(style: Style) -> dict[str, Json]:
-    """What programs are told of a style: its card, and where it is."""
+    """Describe a style for programs: its card, and its place."""
     return {**style.record(), "folder": str(style.folder)}
 
 

@@ -1,4 +1,4 @@
-"""What a person sees in a terminal: errors, verdicts, tables, a bar. All but results on stderr."""
+"""What a person sees in a terminal: errors, verdicts, tables, a bar. All but results: stderr."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from impasto.stylization.results import Result
 
 _LINE_SECONDS = 10.0
-"""Between lines of progress, where there is no bar."""
+"""Seconds between lines of progress, where there is no bar."""
 
 
 class Terminal:
@@ -36,18 +36,18 @@ class Terminal:
         self.quiet, self.verbose, self.as_json = quiet, verbose, as_json
 
     def say(self, text: str) -> None:
-        """A line for a person, on stderr."""
+        """Print a line for a person, on stderr."""
         if not self.quiet:
             print(_readable(text), file=sys.stderr)
 
     def error(self, error: ImpastoError, subject: str = "") -> None:
-        """``subject: what happened - what to do``, on stderr."""
+        """Print ``subject: what happened - what to do``, on stderr."""
         text = str(error)
         prefix = "" if not subject or text.startswith(subject) else f"{subject}: "
         print(_readable(f"{prefix}{text}"), file=sys.stderr)
 
     def result(self, result: Result) -> None:
-        """One task of a batch: a JSON object, or a line."""
+        """Print one task of a batch: a JSON object, or a line."""
         if self.as_json:
             print(json.dumps(record(result)), flush=True)
         elif result.error:
@@ -64,7 +64,7 @@ class Terminal:
                 self.say(f"  {result.task.style} on {result.device}")
 
     def left_out(self, files: Sequence[Path]) -> None:
-        """Files that lie beside what is painted: a JSON object each, or a line for each kind."""
+        """Print files that were not painted: a JSON object each, or a line for each kind."""
         if self.as_json:
             for path in files:
                 kind, remedy = paths.why_left_out(path)
@@ -78,7 +78,7 @@ class Terminal:
         print(json.dumps(value, indent=2))
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """A table on stdout."""
+        """Print a table on stdout."""
         from rich.console import Console
         from rich.table import Table
 
@@ -92,7 +92,7 @@ class Terminal:
         Console(width=width, markup=False, emoji=False).print(table)
 
     def details(self, title: str, record: Mapping[str, Json]) -> None:
-        """A nested record on stdout: a table of two columns, or JSON."""
+        """Print a nested record on stdout: a table of two columns, or JSON."""
         if self.as_json:
             self.print_json(record)
         else:
@@ -100,8 +100,10 @@ class Terminal:
 
     @contextmanager
     def bar(self, what: str, *, lines: bool = False) -> Iterator[OnProgress]:
-        """A progress bar on stderr, if a person looks at it; yields the callback that moves it.
-        For a file, or a program, there is a line now and then, if ``lines`` are wanted."""
+        """Show a progress bar on stderr, if a person looks at it; yield the callback that moves it.
+
+        For a file, or a program, print a line now and then, if ``lines`` are wanted.
+        """
         with self._bar(what, lines=lines) as move:
 
             def on_progress(progress: Progress) -> None:
@@ -165,7 +167,7 @@ def _losses(progress: Progress) -> str:
 
 
 def record(result: Result) -> dict[str, Json]:
-    """What ``--json`` prints of one task."""
+    """Describe one task for ``--json``."""
     fields: dict[str, Json] = {
         "input": str(result.task.input),
         "output": str(result.task.output),
@@ -187,12 +189,12 @@ def record(result: Result) -> dict[str, Json]:
 
 
 def error_record(error: ImpastoError) -> dict[str, str]:
-    """An error for programs; ``code`` is the name of its class."""
+    """Describe an error for programs; ``code`` is the name of its class."""
     return {"code": type(error).__name__, "message": error.message, "hint": error.hint}
 
 
 def _readable(text: str) -> str:
-    """``text`` without control characters and lone surrogates."""
+    """Remove control characters and lone surrogates from ``text``."""
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )

@@ -1,4 +1,4 @@
-"""The commands that learn styles from paintings, and how to make styles of any."""
+"""The commands that learn styles from paintings, or learn how to make any style."""
 
 from __future__ import annotations
 
@@ -105,8 +105,8 @@ def train(
 ) -> None:
     """Learn styles from paintings (needs impasto[train]).
 
-    Several paintings share one network, and can be blended. Stopped with Ctrl-C, or killed,
-    the same command goes on where it was.
+    Several paintings share one network, and can be blended. After Ctrl-C, or a kill, the same
+    command goes on where it was.
     """
     with needs("train"):
         from impasto.studio.training.init_from import BEST
@@ -162,8 +162,8 @@ def train_any(
 ) -> None:
     """Teach a hypernetwork to make a style of any painting at once (needs impasto[train]).
 
-    It takes some thousand pictures of each kind, and hours on a processor. Stopped by Ctrl-C or
-    worse, the same command goes on where it was.
+    It takes some thousand pictures of each kind, and hours on a processor. After Ctrl-C, or a kill,
+    the same command goes on where it was.
     """
     with needs("train"):
         from impasto.studio.training.train_any import train_any as teach
@@ -183,7 +183,7 @@ def train_any(
 
 
 def _say_learnt(folder: Path, terminal: Terminal) -> None:
-    """Where the style is, and how to paint with it."""
+    """Say where the style is, and how to paint with it."""
     style = catalog.read(folder)[-1]
     terminal.say(f"{folder}")
     if style.card.training and (times := style.card.training.seconds_per_step):
@@ -194,7 +194,7 @@ def _say_learnt(folder: Path, terminal: Terminal) -> None:
 
 
 def _recipe(files: list[Path], recipe: Path | None, about: _About) -> Recipe:
-    """What is to be learnt and where that begins, from the arguments or from a recipe."""
+    """Find out what to learn and where to begin, from the arguments or from a recipe."""
     if bool(files) == bool(recipe):
         raise OptionError(
             "paintings and a recipe do not go together" if recipe else "no painting was given",

@@ -22,12 +22,16 @@ _INSTEAD = {
     **dict.fromkeys(("info", "check", "devices"), "doctor"),
     **dict.fromkeys(("compare", "grid", "preview", "all"), "sheet"),
 }
-"""Words that other programs have, and what is the same here."""
+"""Words that other programs have, and their equivalents here."""
 _OF_STYLIZE = ("-s", "--style", "-o", "--out", "-")
 
 
 def require_command(arguments: Sequence[str], commands: Collection[str]) -> None:
-    """Raises: OptionError: the first of the arguments stands where a command has to."""
+    """Check the first arguments.
+
+    Raises:
+        OptionError: the first one is no command.
+    """
     if not arguments:
         return
     word = arguments[0]
@@ -47,11 +51,11 @@ def require_command(arguments: Sequence[str], commands: Collection[str]) -> None
 
 
 _LONGEST = 200
-"""Characters that are said of a word."""
+"""Most characters of a word that a message shows."""
 
 
 def offer_styles(terminal: Terminal, inputs: Sequence[str]) -> None:
-    """Say which styles there are, and that a painting of one's own is one, too."""
+    """List the styles, and say that any painting is a style, too."""
     named = catalog.styles()
     photo = shlex.quote(next((each for each in inputs if each not in named), "photo.jpg"))
     offered = catalog.looks(named)
@@ -65,7 +69,11 @@ def offer_styles(terminal: Terminal, inputs: Sequence[str]) -> None:
 
 
 def require_show(arguments: Sequence[str]) -> None:
-    """Raises: OptionError: a style's name is given to ``impasto styles``, without ``show``."""
+    """Check the arguments of ``impasto styles``.
+
+    Raises:
+        OptionError: they have a style's name without ``show``.
+    """
     words = [each for each in arguments if not each.startswith("-")]
     if words[:1] == ["styles"] and len(words) > 1 and words[1] != "show" and _is_style(words[1]):
         raise OptionError(
@@ -95,7 +103,7 @@ def _what(word: str) -> str:
 
 
 def _painting(arguments: Sequence[str]) -> str:
-    """What was typed as a line that paints."""
+    """Rewrite what was typed as a line that paints."""
     given = [*arguments[:8]]
     if not {"-s", "--style"} & {*given}:
         given += ["-s", "great-wave"]

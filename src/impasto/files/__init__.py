@@ -1,1 +1,1 @@
-"""Files by their names: kinds, inputs found, outputs named, places, and writing whole or not."""
+"""Files: kinds by their names, inputs, outputs, places, and writing whole or not at all."""

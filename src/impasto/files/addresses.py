@@ -1,4 +1,4 @@
-"""Addresses of the network where a file is meant: impasto reads and writes files alone."""
+"""Network addresses in place of files; impasto reads and writes only files."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from impasto.errors import OptionError
 
 _ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+.-]+:/|data:")  # a drive of Windows has one letter
 _LONGEST = 200
-"""Characters that are said of an address."""
+"""Most characters of an address that a message shows."""
 ON_DISK = "results are written to files of this computer"
 
 
 def require_file(name: str, hint: str = "download it first, and give the file") -> None:
-    """Raises: OptionError: ``name`` is no file, but an address of the network."""
+    """Refuse addresses.
+
+    Raises:
+        OptionError: ``name`` is no file, but an address of the network.
+    """
     if not _ADDRESS.match(name) or os.path.lexists(name):
         return
     address = re.sub(":/+", "://", name[:_LONGEST], count=1)  # a Path has made one slash of two

@@ -22,7 +22,7 @@ _half_written: set[Path] = set()
 
 
 def there_already(path: Path) -> OutputError:
-    """The error of a file that nobody has asked to replace."""
+    """Make the error of a file that nobody has asked to replace."""
     return OutputError(
         f"{path} is there already",
         hint="--overwrite replaces it, in Python overwrite=True; -o names another",
@@ -30,8 +30,9 @@ def there_already(path: Path) -> OutputError:
 
 
 def write(path: Path, data: bytes | IO[bytes], *, overwrite: bool = False) -> Path:
-    """Write a file whole, or leave everything as it was; its folder is made if need be. What is
-    in a file is copied piece by piece.
+    """Write a file whole, or leave everything as it was.
+
+    Its folder is made if need be. Data in an open file is copied piece by piece.
 
     Raises:
         OutputError: it is there already and ``overwrite`` is off, or the disk refuses.
@@ -51,7 +52,7 @@ def write(path: Path, data: bytes | IO[bytes], *, overwrite: bool = False) -> Pa
 
 
 def _write(path: Path, data: bytes | IO[bytes], overwrite: bool) -> None:
-    """Through a temporary file beside it: renaming within a folder is atomic."""
+    """Write through a temporary file beside it: renaming within a folder is atomic."""
     name = path.parent / f".impasto-{secrets.token_hex(8)}.part"
     handle = os.open(name, _CREATE, 0o666)  # less what the user's umask forbids
     _half_written.add(name)
@@ -79,7 +80,7 @@ def _write(path: Path, data: bytes | IO[bytes], overwrite: bool) -> None:
 
 
 def abandon() -> None:
-    """Remove what is half written, where the process ends without an exception."""
+    """Remove half-written files, where the process ends without an exception."""
     for name in tuple(_half_written):
         with contextlib.suppress(OSError):
             name.unlink()
@@ -100,7 +101,7 @@ def _place_new(name: Path, path: Path) -> None:
 
 
 def refused(path: Path, error: OSError) -> OutputError:
-    """The error of a file that the disk, or its owner, does not let be written."""
+    """Make the error of a file that the disk, or its owner, does not let us write."""
     hint = "choose another place with -o"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         with contextlib.suppress(OSError):
@@ -112,11 +113,11 @@ def refused(path: Path, error: OSError) -> OutputError:
 def require_places(
     outputs: Iterable[Path], inputs: Iterable[str | Path], *, overwrite: bool
 ) -> None:
-    """Say before long work what would fail after it.
+    """Check, before long work, what would fail after it.
 
     Raises:
-        OutputError: an output is a folder, is there already and ``overwrite`` is off, or is in
-            a place that takes no files.
+        OutputError: an output is a folder, or is there already and ``overwrite`` is off. Or its
+            place takes no files.
         OptionError: it is one of the inputs, or another output.
     """
     taken = {os.path.realpath(path): "an input; it would be destroyed" for path in inputs}

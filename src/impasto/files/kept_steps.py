@@ -1,4 +1,4 @@
-"""What a training keeps in its folder to go on: the last two of its steps, each a file.
+"""What a training keeps in its folder to go on: its last two steps, each a file.
 
 Each is written under another name and renamed, so that a kill at any moment loses little.
 """
@@ -14,18 +14,20 @@ from impasto.errors import TrainingError
 from impasto.files import atomic, locks
 
 WORK = "training"
-"""In a style's folder: all that a training keeps to go on."""
+"""Folder in a style's folder: all that a training keeps to go on."""
 
 LOCK = "lock"
-"""In it: a file that is locked while a process learns."""
+"""File in it that is locked while a process learns."""
 
 _KEEP = 2
 _NAME = re.compile(r"step-([0-9]{7,9})\.safetensors")
 
 
 def write(folder: Path, step: int, data: bytes) -> Path:
-    """Write what was learnt after a step, and drop all but the last two. What is of later steps was
-    not whole, or the training would have gone on from there."""
+    """Write what was learnt after a step, and drop all but the last two steps.
+
+    Files of later steps were not whole. Otherwise the training would have gone on from them.
+    """
     path = folder / f"step-{step:07}.safetensors"
     atomic.write(path, data, overwrite=True)
     now = paths(folder)
@@ -37,24 +39,24 @@ def write(folder: Path, step: int, data: bytes) -> Path:
 
 
 def paths(folder: Path) -> list[Path]:
-    """The files in ``folder``, the newest last."""
+    """Return the files in ``folder``, the newest last."""
     there = {path: match for path in folder.glob("step-*") if (match := _NAME.fullmatch(path.name))}
     return sorted(there, key=lambda path: (int(there[path][1]), path.name))
 
 
 def steps(folder: Path) -> int:
-    """After how many steps the newest file in ``folder`` was written; 0 without one."""
+    """Return the step of the newest file in ``folder``; 0 without one."""
     there = paths(folder)
     return int(there[-1].stem.removeprefix("step-")) if there else 0
 
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """No other process learns in ``folder`` meanwhile.
+    """A context in which no other process learns in ``folder``.
 
     Raises:
         OutputError: the folder cannot be made.
-        TrainingError: one does already.
+        TrainingError: another process learns there already.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

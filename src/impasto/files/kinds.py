@@ -1,6 +1,6 @@
-"""Kinds of files by the ends of their names: what is read, what is written, what is known by name.
+"""Kinds of files by their suffixes: what is read, what is written, what impasto knows by name.
 
-A picture's content decides in the end (``images/codecs/formats.py``); in a folder, and for a
+In the end a picture's content decides (``images/codecs/formats.py``). In a folder, and for a
 result, there is only the name.
 """
 
@@ -31,8 +31,10 @@ USUAL = tuple(PICTURES)[:8]
 """The suffixes that a hint names; the others are rare spellings of the same formats."""
 
 FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".gif")
-"""Kinds of films that are written. A GIF is one if it is asked for: by default, its first
-frame is painted as a picture."""
+"""Kinds of films that are written.
+
+A GIF is a film only on request. By default, its first frame is painted as a picture.
+"""
 
 OTHER_FILMS = {
     *(".avi", ".wmv", ".asf", ".flv", ".ogv", ".3gp"),
@@ -45,7 +47,7 @@ class Unread(NamedTuple):
     """A kind of picture that is not read."""
 
     name: str
-    """As a person calls it."""
+    """The name that a person uses for it."""
     remedy: str
     """What to do with such a file."""
 
@@ -97,15 +99,15 @@ UNREAD = {suffix: kind for kind, suffixes in _BY_NAME.items() for suffix in suff
 
 
 def suffix(path: PurePath) -> str:
-    """The end of a file's name, small."""
+    """Return the suffix of a file's name, in small letters."""
     return path.suffix.lower()
 
 
 def unread(path: PurePath) -> Unread | None:
-    """The kind of picture that a file's name stands for, if none such is read."""
+    """Return the unread kind of picture that a file's name stands for, if it does."""
     return UNREAD.get(suffix(path))
 
 
 def is_picture(path: PurePath) -> bool:
-    """Whether a file's name is that of a picture, of a kind that is read or of another."""
+    """Say whether a file's name is that of a picture, also of a kind that is not read."""
     return suffix(path) in {*PICTURES, *UNREAD, ".gif"}

@@ -13,7 +13,7 @@ class Lock(Protocol):
 
 
 def taken(path: Path) -> Lock | None:
-    """The lock of a file, now held; None: another process holds it."""
+    """Lock a file; None means that another process holds the lock."""
     import filelock
 
     lock = filelock.FileLock(path)

@@ -1,4 +1,4 @@
-"""Where a user's own things are: the styles, and what can be made or fetched again."""
+"""Places of a user's own files: styles, and data that can be made or fetched again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _STYLES, _CACHE = "IMPASTO_STYLES", "IMPASTO_CACHE"
 
 
 def styles_folder() -> Path | None:
-    """``$IMPASTO_STYLES``, or the folder in the user's home; None for a user without one.
+    """Return ``$IMPASTO_STYLES``, or the folder in the user's home; None for a user without one.
 
     Raises:
         OptionError: the variable begins with the home of a user who has none.
@@ -27,7 +27,7 @@ def styles_folder() -> Path | None:
 
 
 def require_styles_folder() -> Path:
-    """As :func:`styles_folder`, for what is to be written there.
+    """Return :func:`styles_folder` as a place to write to.
 
     Raises:
         OptionError: there is no such place.
@@ -36,7 +36,7 @@ def require_styles_folder() -> Path:
 
 
 def cache_folder(kind: str) -> Path:
-    """A part of ``$IMPASTO_CACHE``, or of the cache in the user's home.
+    """Return a part of ``$IMPASTO_CACHE``, or of the cache in the user's home.
 
     Raises:
         OptionError: there is no such place.

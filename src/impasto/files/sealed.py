@@ -1,8 +1,8 @@
-"""Tensors in a file that is checked before it is believed: safetensors with a checksum inside.
+"""Tensors in a checked file: safetensors with a checksum inside.
 
-What the file says that it holds is looked at first, so that no more is read than fits. The
-checksum, a SHA-256 in the header's metadata, is of all else in the header and of all data. What
-tensors are in memory, torch's or arrays, is no matter here.
+The header is checked first, so that no more is read than fits. The checksum is a SHA-256 in the
+header's metadata. It covers the rest of the header and all data. Tensors in memory may be torch's
+or arrays.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from impasto.errors import reason
 from impasto.untrusted import Json
 
 _MOST_HEADER = 1 << 24
-"""Bytes: thousands of styles with their titles."""
+"""Most bytes of a header: thousands of styles with their titles."""
 _METADATA, _CHECKSUM = "__metadata__", "sha256"
 _BYTES = {"F32": 4, "F16": 2, "BF16": 2, "I64": 8, "U8": 1}
-"""Of a number, for each kind that is written."""
+"""Bytes of a number, for each kind that is written."""
 
 
 class _Shaped(Protocol):
@@ -37,7 +37,7 @@ Shaped = TypeVar("Shaped", bound=_Shaped)
 
 
 class BrokenError(ValueError):
-    """A file that does not hold what it should, in words that follow its name."""
+    """A file that does not hold what it should; the text follows the file's name."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Kind:
 
     shape: tuple[int, ...]
     dtype: str = "F32"
-    """As safetensors calls it."""
+    """The name that safetensors uses."""
 
     @property
     def bytes(self) -> int:
@@ -55,7 +55,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself."""
+    """The header of a file."""
 
     metadata: Mapping[str, str]
     kinds: Mapping[str, Kind]
@@ -63,7 +63,7 @@ class Header:
 
 
 def sealed(plain: bytes) -> bytes:
-    """A safetensors file that has metadata, with its checksum in them."""
+    """Add a checksum to the metadata of a safetensors file."""
     length = int.from_bytes(plain[:8], "little")
     record, data = json.loads(plain[8 : 8 + length]), memoryview(plain)[8 + length :]
     said = {**record[_METADATA], _CHECKSUM: _checksum(record, data)}
@@ -115,7 +115,7 @@ def read(
 
 
 def metadata(path: Path) -> Mapping[str, str]:
-    """What a file says of itself; nothing where it is none of these."""
+    """Return the metadata of a file; nothing where it is no such file."""
     try:
         with untrusted.opened(path, follow=True) as file:
             return _header(_start(file)[1]).metadata
@@ -124,7 +124,7 @@ def metadata(path: Path) -> Mapping[str, str]:
 
 
 def _start(file: BinaryIO) -> tuple[bytes, dict[str, Json]]:
-    """All bytes before the data, and the JSON in them."""
+    """Return all bytes before the data, and the JSON in them."""
     start = file.read(8)
     length = int.from_bytes(start, "little")
     if len(start) < 8 or not 2 <= length <= _MOST_HEADER:
@@ -156,7 +156,7 @@ def _kind(name: str, entry: Json) -> Kind:
 
 
 def _checksum(record: Mapping[str, Json], data: bytes | memoryview) -> str:
-    """Of the header without the checksum itself, and of all data."""
+    """Compute the checksum of the header without the checksum itself, and of all data."""
     metadata = record.get(_METADATA, {})
     assert isinstance(metadata, dict)
     own = {key: value for key, value in metadata.items() if key != _CHECKSUM}

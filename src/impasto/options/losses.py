@@ -1,4 +1,4 @@
-"""What makes a painting good, and how a picture is optimised."""
+"""Options for losses: what makes a painting good, and how a picture is optimised."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from dataclasses import dataclass
 from impasto.options.fields import Checked, knob
 
 KINDS = ("total", "content", "style", "tv")
-"""The losses that every objective has; layers' own come beside them, and those of tone and
-lattice, if they have a weight."""
+"""The losses that every objective has.
+
+Layers' own losses come beside them. So do tone and lattice, if they have a weight.
+"""
 TONE = "tone"
 LATTICE = "lattice"
 
 
 def torch_device() -> str:
-    """The field for where PyTorch computes."""
+    """Make the field for the device of PyTorch."""
     return knob("auto", "Device: auto, cpu, cuda or mps.", choices=("auto", "cpu", "cuda", "mps"))
 
 
 def lattice() -> float:
-    """The field for what a network's own grid weighs."""
+    """Make the field for the weight of the loss against a network's own grid."""
     return knob(0.0, "Weight against dots and weaves on the network's own grid.", low=0, before=0.0)
 
 

@@ -11,7 +11,7 @@ from impasto.options.fields import Checked, Side, Stroke, knob
 MARKS_SIDE = 1024
 """Long side of a picture in which brush marks have the size 1."""
 IN_PIXELS = "pixels"
-"""In place of a size of brush marks: as large as the network makes them, whatever the picture's."""
+"""In place of a size of brush marks: marks as large as the network makes them."""
 
 _LONGEST_SIDE = 65_500
 _PIXELS = re.compile(r"\s*([0-9]{1,9})\s*(?:px)?\s*")
@@ -19,14 +19,19 @@ _SHARE = re.compile(r"\s*([0-9]{1,4}(?:\.[0-9]{1,4})?)\s*%\s*")
 
 
 def size(text: str) -> Side:
-    """A size as people write it: ``1024``, ``1024px`` or ``50%``. What is none is refused when
-    options are made of it."""
+    """Parse a size as people write it: ``1024``, ``1024px`` or ``50%``.
+
+    Options refuse anything else when they are made of it.
+    """
     pixels = _PIXELS.fullmatch(text)
     return int(pixels[1]) if pixels else text
 
 
 def stroke(text: str) -> Stroke:
-    """A size of brush marks as people write it: ``0.5`` or ``pixels``; refused as sizes are."""
+    """Parse a size of brush marks as people write it: ``0.5`` or ``pixels``.
+
+    Options refuse anything else when they are made of it.
+    """
     try:
         return float(text)
     except ValueError:
@@ -90,17 +95,22 @@ class StylizeOptions(Checked):
 
     @property
     def marks_side(self) -> int | None:
-        """Long side at which brush marks have their share of a picture; None if that is not
-        wanted."""
+        """Return the long side at which brush marks have their share of a picture.
+
+        None means that marks are fixed in pixels.
+        """
         relative = self.stroke if not isinstance(self.stroke, str) else None
         return round(MARKS_SIDE / relative) if relative else None
 
     def largest_side(self, side: int) -> int:
-        """Longest side at which a network works on a picture of this side: fine marks need more."""
+        """Return the longest side at which a network works on a picture of this side.
+
+        Fine marks need more.
+        """
         return max(side, self.marks_side or 0)
 
     def side(self, width: int, height: int) -> int:
-        """Long side of what becomes of a picture, in pixels.
+        """Return the long side of a picture's painting, in pixels.
 
         Raises:
             OptionError: it would be longer than any that is painted.
@@ -142,14 +152,14 @@ class StyleOptions(Checked):
 
 
 def _share(text: str) -> float:
-    """0.5 for ``50%``; 0 for what is no share."""
+    """Return 0.5 for ``50%``; 0 for what is no share."""
     match = _SHARE.fullmatch(text)
     return float(match[1]) / 100 if match else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions(Checked):
-    """What is read, and what is refused from the header."""
+    """What is read, and what is refused because of its header."""
 
     max_pixels: int = knob(200_000_000, "Largest picture that is read, in pixels.", low=1)
     max_side: int = knob(65_500, "Longest side that is read, in pixels.", low=1)

@@ -1,4 +1,4 @@
-"""TOML files that people write: read, and nothing in them that means nothing."""
+"""Reads TOML files that people write, and accepts only keys with a meaning."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from impasto.errors import OptionError, reason
 from impasto.options.fields import Checked, Json, current
 
 _MOST = 1 << 20
-"""Bytes: people write them."""
+"""Most bytes of a file; people write them by hand."""
 
 
 def read(path: Path, what: str, known: Iterable[str]) -> dict[str, Json]:
-    """The tables in ``path``, which should be ``what``, such as "a recipe".
+    """Read the tables in ``path``, which should be ``what``, such as "a recipe".
 
     Raises:
         OptionError: it cannot be read, or has a key that is not ``known``.
@@ -31,7 +31,7 @@ def read(path: Path, what: str, known: Iterable[str]) -> dict[str, Json]:
 
 
 def table(tables: Mapping[str, Json], name: str, path: Path) -> dict[str, Json]:
-    """The table of this name, empty if there is none.
+    """Return the table of this name, empty if there is none.
 
     Raises:
         OptionError: it is something else.
@@ -43,7 +43,7 @@ def table(tables: Mapping[str, Json], name: str, path: Path) -> dict[str, Json]:
 
 
 def text(table: Mapping[str, Json], name: str, path: Path) -> str | None:
-    """The text of this name in a table of ``path``, if there is one.
+    """Return the text of this name in a table of ``path``, if there is one.
 
     Raises:
         OptionError: it is something else.
@@ -59,8 +59,10 @@ def text(table: Mapping[str, Json], name: str, path: Path) -> str | None:
 def knobs(
     options: Checked, table: Mapping[str, Json], path: Path, notes: list[str]
 ) -> dict[str, Json]:
-    """What a table of ``path`` says of ``options``, by the names that they have now; ``notes``
-    get those that it should have."""
+    """Return what a table of ``path`` says of ``options``, by the names that they have now.
+
+    ``notes`` get a sentence for each old name.
+    """
 
     def on_renamed(old: str, new: str) -> None:
         note = f"{path} says {old}, which is called {new} now"
@@ -71,7 +73,7 @@ def knobs(
 
 
 def only(table: Json, known: Iterable[str], path: Path) -> dict[str, Json]:
-    """A table in ``path``.
+    """Check a table in ``path``.
 
     Raises:
         OptionError: it is none, or has a key that is not ``known``.

@@ -78,15 +78,15 @@ PLAIN_LOSS = LossOptions(
     style_layers=("conv1_1", "conv2_1", "conv3_1", "conv4_1"),
     style_weight=20.0,
 )
-"""What trainings made small by default at first, and what a card means that does not tell."""
+"""The loss that trainings had by default at first, and that counts where a card is silent."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions(LearningOptions):
     """How styles are learnt. The weights are of relative losses: one default serves all.
 
-    By default a painting is compared by Gram matrices and covariances, smoothed by a pixel, and
-    the photograph's light and shade are kept.
+    By default Gram matrices and covariances compare a painting, smoothed by a pixel. The
+    photograph's light and shade are kept.
     """
 
     batch: int = knob(1, "Photographs per step.", low=1, high=1024)
@@ -139,7 +139,7 @@ class TrainOptions(LearningOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainAnyOptions(LearningOptions):
-    """How a hypernetwork learns to make styles of paintings, by relative losses."""
+    """How a hypernetwork learns to make styles of paintings, with relative losses."""
 
     steps: int = knob(20_000, "Training steps.", low=1, high=999_999_999)
     learning_rate: float = knob(
@@ -195,7 +195,7 @@ class TrainAnyOptions(LearningOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class PolishOptions(Checked):
-    """How the style of a painting is learnt on, from what it is at once."""
+    """How a polish learns the style of a painting on from the style made at once."""
 
     polish: str = knob("", "Learn on for a time such as 60s or 5m, or for so many steps.")
     photos: str | None = knob(
@@ -208,7 +208,7 @@ class PolishOptions(Checked):
             self.amount()
 
     def amount(self) -> tuple[int, float]:
-        """Steps, or else seconds, to learn for.
+        """Return the steps, or else the seconds, of the polish.
 
         Raises:
             OptionError: it is neither, or nothing.

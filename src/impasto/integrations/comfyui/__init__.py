@@ -1,7 +1,7 @@
 """The nodes for ComfyUI, and where they go.
 
-ComfyUI runs nodes in its own Python, so that has impasto as well. What is installed is a few
-lines that import the nodes from there: a newer impasto brings newer nodes with it.
+ComfyUI runs nodes in its own Python, so that Python needs impasto as well. The installed folder has
+a few lines that import the nodes from there. So a newer impasto brings newer nodes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from impasto.errors import OptionError
 from impasto.files import atomic
 
 NAME = "comfyui-impasto"
-"""Of the folder: with a hyphen, no ``import impasto`` finds it in place of the package."""
+"""Name of the folder. Its hyphen keeps ``import impasto`` from finding it in place of the package.
+"""
 _NODES = "custom_nodes"
 _REQUIREMENTS = "impasto[train]\n"
 """What ComfyUI's manager installs where it is missing; its torch is there already."""
@@ -22,7 +23,8 @@ _USUAL = ("ComfyUI", "comfy/ComfyUI", "Documents/ComfyUI", "Documents/comfy/Comf
 
 
 def install(comfyui: Path | None = None, *, overwrite: bool = False) -> Path:
-    """Write what loads the nodes into ComfyUI's folder, by default :func:`found`; its own folder.
+    """Write the loader of the nodes into ComfyUI's folder, by default :func:`found`; return its
+    folder.
 
     Raises:
         OptionError: that is not ComfyUI's folder, or none was found.
@@ -38,7 +40,7 @@ def install(comfyui: Path | None = None, *, overwrite: bool = False) -> Path:
 
 
 def found() -> Path | None:
-    """ComfyUI's folder: the one that one stands in, or where its installers put it."""
+    """Find ComfyUI's folder: the working folder, or where its installers put it."""
     places = [Path.cwd()]
     with suppress(RuntimeError):  # this user has no home
         places += [Path.home() / place for place in _USUAL]
@@ -46,7 +48,7 @@ def found() -> Path | None:
 
 
 def python(comfyui: Path) -> Path | None:
-    """ComfyUI's own Python, where it lies in the folder or beside it."""
+    """Find ComfyUI's own Python, in the folder or beside it."""
     inside = ("bin/python", "Scripts/python.exe")
     places = [comfyui / venv / each for venv in (".venv", "venv") for each in inside]
     places.append(comfyui.parent / "python_embeded" / "python.exe")  # spelt so by its archive

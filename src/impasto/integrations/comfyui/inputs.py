@@ -18,8 +18,10 @@ _MOST = 2**31 - 1
 
 
 def knobs(options: type[Checked], **wanted: str) -> list[io.Input]:
-    """Inputs of the ``wanted`` options, in this order. A text replaces an option's own help, which
-    may be about flags; an empty one leaves it."""
+    """Make inputs of the ``wanted`` options, in this order.
+
+    A text replaces an option's own help, which may be about flags. An empty text leaves it.
+    """
     known = {each.name: each for each in fields(options)}
     return [_knob(known[name], about) for name, about in wanted.items()]
 

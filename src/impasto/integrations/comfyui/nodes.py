@@ -1,6 +1,6 @@
-"""The nodes, in the schema of ComfyUI's ``comfy_api``. ComfyUI alone imports this module.
+"""The nodes, in the schema of ComfyUI's ``comfy_api``. Only ComfyUI imports this module.
 
-Of the two contracts that ComfyUI has, this is the one that it develops: it checks its inputs, has
+ComfyUI has two contracts for nodes. This is the one that it develops: it checks its inputs, has
 help on each, and is versioned. ``docs/how-to/comfyui.md`` shows the nodes.
 """
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _CATEGORY = "impasto"
 _FIRST = "starry-night"
 _LONGEST = 3600
-"""Seconds of a polish: what it learns in an hour it does not learn much better in two."""
+"""Most seconds of a polish; after an hour it hardly learns any more."""
 
 StyleType = io.Custom("IMPASTO_STYLE")
 
@@ -68,8 +68,10 @@ class LoadStyle(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, style: str | None, other: str | None = "") -> bool | str:
-        """True; or what is wrong with the style, in a sentence. What comes from another node is
-        not known yet."""
+        """Return True, or a sentence that says what is wrong with the style.
+
+        A value from another node is not known yet.
+        """
         if style is None or other is None:
             return True
         try:
@@ -80,7 +82,7 @@ class LoadStyle(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, style: str | None, other: str | None = "") -> str:
-        """Another text when the style itself is another: its folder was written anew."""
+        """Return another text when the style itself changes, as its folder was written anew."""
         found = _named(style or _FIRST, other or "")
         parts = found.parts or ((found, 1.0),)
         return " ".join(f"{part.card.model.sha256}:{share}" for part, share in parts)
@@ -231,14 +233,14 @@ class StyleFromPainting(io.ComfyNode):
 
 
 class Extension(ComfyExtension):
-    """All of them."""
+    """All nodes together."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [LoadStyle, Stylize, Optimize, StyleFromPainting]
 
 
 async def comfy_entrypoint() -> Extension:
-    """What ComfyUI asks for when it loads this."""
+    """Return the extension that ComfyUI asks for when it loads this."""
     return Extension()
 
 

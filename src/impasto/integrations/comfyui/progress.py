@@ -1,4 +1,4 @@
-"""How far a node is, on the node itself, and ComfyUI's button that stops it."""
+"""Progress on the node itself, and ComfyUI's button that stops it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 _SHOW = 1.0
 """Seconds between two pictures so far, each sent to the browser."""
 _SHOWN = 512
-"""Pixels of its longer side."""
+"""Longer side of such a picture, in pixels."""
 
 
 class Bar:
-    """A node's bar. It is told after each step, and stops the work there when it was cancelled."""
+    """A node's bar. It moves after each step, and stops the work when the user has cancelled it."""
 
     def __init__(self) -> None:
         self._bar = comfy.utils.ProgressBar(1)
         self._shown = time.monotonic()
 
     def __call__(self, step: int, total: int, so_far: Callable[[], Picture] | None = None) -> None:
-        """``step`` of ``total`` is done; ``so_far`` gives the picture as it is then.
+        """Show that ``step`` of ``total`` is done; ``so_far`` gives the picture so far.
 
         Raises:
             comfy.model_management.InterruptProcessingException: it was cancelled.

@@ -1,4 +1,5 @@
-"""ComfyUI's pictures and ours. Of torch only methods of tensors are used: it is ComfyUI's own."""
+"""Converts ComfyUI's pictures and ours. It uses only methods of tensors, because torch is
+ComfyUI's."""
 
 from __future__ import annotations
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
 
 def pictures(image: Tensor) -> list[Picture]:
-    """The pictures of an IMAGE, ``(B, H, W, C)`` 0..1 in sRGB; a fourth channel is alpha. What an
-    enlargement left outside of the range is cut off.
+    """Return the pictures of an IMAGE, ``(B, H, W, C)`` 0..1 in sRGB; a fourth channel is alpha.
+
+    Values that an enlargement left outside the range are cut off.
 
     Raises:
         PictureError: values that are no numbers, or no pixels.
@@ -28,13 +30,15 @@ def pictures(image: Tensor) -> list[Picture]:
 
 
 def image(painted: Sequence[Picture], like: Tensor) -> Tensor:
-    """Pictures of one size as an IMAGE, of the kind and on the device that ``like`` has."""
+    """Turn pictures of one size into an IMAGE, of the type and on the device of ``like``."""
     return like.new_tensor(np.stack([each.array() for each in painted]).astype(np.float32) / 255)
 
 
 def masks(mask: Tensor | None, count: int) -> list[Mask | None]:
-    """The masks of ``count`` pictures, in a MASK, ``(B, H, W)`` or ``(H, W)``, 0..1: white is
-    painted. Fewer masks are used again, as ComfyUI does; None leaves all of a picture to paint."""
+    """Return the masks of ``count`` pictures from a MASK, ``(B, H, W)`` or ``(H, W)``, 0..1.
+
+    White is painted. Fewer masks are used again, as ComfyUI does. None paints all of a picture.
+    """
     if mask is None:
         return [None] * count
     values = _array(mask)

@@ -1,7 +1,7 @@
 """The plug-in for GIMP 3: where it goes, and how it finds the command.
 
-GIMP runs plug-ins in a Python of its own, which has not impasto. So the plug-in calls the command
-of the Python that it was installed from; ``command.json`` beside it says which.
+GIMP runs plug-ins in a Python of its own, which does not have impasto. So the plug-in calls the
+command of the Python that it was installed from. ``command.json`` beside it says which one that is.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from impasto.errors import OutputError
 from impasto.files import atomic
 
 NAME = "impasto"
-"""Of the plug-in's folder and of its file: GIMP wants both to be the same."""
+"""Name of the plug-in's folder and of its file: GIMP wants both to be the same."""
 _VERSION = "3.0"
-"""Of the settings of GIMP 3 where it has not been started yet."""
+"""Version of GIMP's settings where GIMP 3 was never started."""
 
 
 def install(plug_ins: Path | None = None, *, overwrite: bool = False) -> Path:
-    """Write the plug-in into ``plug_ins``, by default the user's own of GIMP; its folder.
+    """Write the plug-in into ``plug_ins``, by default the user's own of GIMP; return its folder.
 
     Raises:
         OutputError: it is there already, or cannot be written; or this user has no home.
@@ -38,7 +38,7 @@ def install(plug_ins: Path | None = None, *, overwrite: bool = False) -> Path:
 
 
 def plug_ins_folder() -> Path:
-    """Where the newest GIMP 3 of this user looks for plug-ins.
+    """Return the folder where the newest GIMP 3 of this user looks for plug-ins.
 
     Raises:
         OutputError: this user has no home.

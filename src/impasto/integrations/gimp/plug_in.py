@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Filters > Artistic > impasto: paint a layer, or a selection, in the style of a picture.
 
-``impasto gimp install`` puts this file into GIMP 3, whose own Python runs it. The layer is given
-to the command ``impasto`` as a PNG, and comes back as a new layer above it; what was there stays.
+``impasto gimp install`` puts this file into GIMP 3, whose own Python runs it. The command
+``impasto`` gets the layer as a PNG. The result is a new layer above it. The old layer stays.
 """
 
 import json
@@ -23,7 +23,7 @@ FIRST = "starry-night"
 
 
 def impasto(*arguments):
-    """What the command prints.
+    """Run the command, and return what it prints.
 
     Raises:
         RuntimeError: it failed; the sentence is the command's own.
@@ -43,12 +43,12 @@ def impasto(*arguments):
 
 
 def styles():
-    """Cards of the styles at hand, without the tiny twins."""
+    """Return cards of the styles at hand, without the tiny twins."""
     return [card for card in json.loads(impasto("styles", "--json")) if "distilled" not in card]
 
 
 def paint(image, drawable, style, strength, stroke):
-    """A new layer above ``drawable`` with its painting; a selection becomes its mask."""
+    """Add a new layer above ``drawable`` with its painting; a selection becomes its mask."""
     with tempfile.TemporaryDirectory() as folder:
         photo, painting = (os.path.join(folder, name) for name in ("photo.png", "painting.png"))
         save(drawable, Gio.File.new_for_path(photo))
@@ -72,7 +72,7 @@ def paint(image, drawable, style, strength, stroke):
 
 
 def save(drawable, file):
-    """Write one layer as a picture, as it is without its mask, its effects and its neighbours."""
+    """Write one layer as a picture, without its mask, its effects and its neighbours."""
     alone = Gimp.Image.new(drawable.get_width(), drawable.get_height(), Gimp.ImageBaseType.RGB)
     try:
         copy = Gimp.Layer.new_from_drawable(drawable, alone)
@@ -88,7 +88,8 @@ def save(drawable, file):
 
 
 def chosen(procedure, config):
-    """Ask for a style, by its preview or as a painting's file, and for the rest; False: nothing."""
+    """Ask for a style, by its preview or as a painting's file, and for the rest; False if
+    cancelled."""
     gi.require_version("GimpUi", "3.0")
     gi.require_version("Gtk", "3.0")
     from gi.repository import GdkPixbuf, GimpUi, Gtk
