@@ -21,6 +21,7 @@ from impasto import catalog
 from impasto.catalog import Style
 from impasto.errors import ImpastoError
 
+_GIVEN = "photo", "painting", "rivals", "paintings", "photos", "squeezenet", "keep", "steps"
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -28,8 +29,7 @@ def main() -> None:
     wanted = _arguments()
     style = catalog.find(wanted.style or next(iter(catalog.styles())))
     plan = QUICK if wanted.quick else Plan(full=wanted.full)
-    given = ("photo", "painting", "rivals", "paintings", "photos", "steps")
-    plan = replace(plan, **{name: getattr(wanted, name) for name in given})
+    plan = replace(plan, **{name: getattr(wanted, name) for name in _GIVEN})
     here = machine()
     print(f"{here['cpu']}, {here['threads']} threads; style {style.name}\n")
     print(_line("", "ours", "theirs", "ratio", "bar"))
@@ -50,6 +50,8 @@ def _arguments() -> argparse.Namespace:
         "--photos",
         help="photographs: that no network learnt from (quality), to learn from (tricks)",
     )
+    parser.add_argument("--squeezenet", help="SqueezeNet 1.1 as safetensors, for LPIPS (any)")
+    parser.add_argument("--keep", help="new folder for the styles that are polished (any)")
     parser.add_argument("--steps", type=int, default=0, help="steps of each training of tricks")
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--quick", action="store_true", help="a rough look; nothing is written")

@@ -35,6 +35,8 @@ class Plan:
     rivals: str | None = None
     paintings: str | None = None
     photos: str | None = None
+    squeezenet: str | None = None
+    keep: str | None = None
     steps: int = 0
 
 
