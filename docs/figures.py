@@ -13,10 +13,12 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 
 from impasto import catalog
+from impasto.inference.interpolation import RELATED, likeness
 from impasto.options.painting import MARKS_SIDE
 
 ROOT = Path(__file__).parents[1]
@@ -31,9 +33,12 @@ XEON_2_5_ONE = "intel-r-xeon-r-processor-2-50ghz-1-threads"
 
 _MARK = re.compile(r"(<!-- figure: ([a-z0-9-]+) -->)((?:(?!<!--).)*)(<!-- end -->)", re.DOTALL)
 _BEGIN = re.compile(r"<!--\s*figure\b")
+_MEAN = re.compile(r"mean of (\d+) paintings, (.+): (\w+)")
+_ONE = re.compile(r"(.+): style loss at once, against (.+)")
 _LARGER = {"ms": "s", "MB": "GB"}
 _SPELT = {"1/s": "a second"}
 _THOUSAND = 1000
+_FULL_HD = 1080, 1920
 
 
 @dataclass(frozen=True)
@@ -107,12 +112,11 @@ def steps(name: str) -> str:
 
     It has each thing that computes a step, as far as it was measured on this machine.
     """
-    cases = _results(name)["cases"]
     rows = {
         (label, key): ("polish", ("a step", "memory", "what computes it, installed"), key)
         for label, key in (("torch", "theirs"), ("the core, without torch", "ours"))
     }
-    for row in cases.get("browser", {"rows": []})["rows"]:
+    for row in _rows(name, "browser"):
         if (by := row["name"].removeprefix("a step, ")) != row["name"]:
             names = tuple(f"{what}, {by}" for what in ("a step", "memory", "fetched"))
             rows[f"a browser, with {by}", "ours"] = "browser", names, "ours"
@@ -123,6 +127,63 @@ def steps(name: str) -> str:
             for (label, _), (case, names, key) in rows.items()
         ),
     )
+
+
+def any_means(name: str) -> str:
+    """Write a table of who painted in the style of any painting, and the means of what was measured."""
+    found: dict[str, dict[str, str]] = {}
+    for row in _rows(name, "any"):
+        if match := _MEAN.fullmatch(row["name"]):
+            count, by, what = match.groups()
+            found.setdefault(f"{by}, {count} paintings", {})[what] = _cell(row, "ours")
+    heads = [what for what in dict.fromkeys(chain(*found.values())) if what != "total"]
+    return _table(heads, ([by, *(each[what] for what in heads)] for by, each in found.items()))
+
+
+def any_paintings(name: str) -> str:
+    """Write a table of paintings, and the style loss by who painted in their style."""
+    found: dict[str, dict[str, str]] = {}
+    for row in _rows(name, "any"):
+        if match := _ONE.fullmatch(row["name"]):
+            painting, by = match.groups()
+            each = found.setdefault(painting, {"at once": _cell(row, "ours")})
+            each[by] = _cell(row, "theirs")
+    heads = list(dict.fromkeys(chain(*found.values())))
+    lines = ([name, *(each.get(by, "") for by in heads)] for name, each in found.items())
+    return _table(heads, lines)
+
+
+def networks() -> str:
+    """Write a table of the networks: parameters, and what a picture in full HD takes."""
+    from impasto.studio.evaluation.complexity import macs
+    from impasto.studio.networks import NETWORKS, build, preset
+
+    rows = []
+    for name in NETWORKS:
+        network = build(preset(name))
+        parameters = sum(weight.numel() for weight in network.parameters())
+        rows.append((f"`{name}`", f"{parameters:,}", f"{macs(network, _FULL_HD) / 1e9:.1f}"))
+    return _table(("parameters", "GMAC at 1920x1080"), rows)
+
+
+@cache
+def likenesses() -> dict[tuple[str, str], float]:
+    """Of each pair of bundled styles, how alike their networks are."""
+    networks = {name: style.loaded() for name, style in catalog.bundled().items()}
+    pairs = combinations(catalog.looks(catalog.bundled()), 2)
+    return {pair: likeness([networks[name] for name in pair]) for pair in pairs}
+
+
+def _blendable() -> str:
+    """From the least to the most of the pairs that can be blended."""
+    found = [each for each in likenesses().values() if each >= RELATED]
+    return f"{min(found):.2f} to {max(found):.2f}"
+
+
+def _refused() -> str:
+    """The pairs that cannot."""
+    pairs = [pair for pair, each in likenesses().items() if each < RELATED]
+    return "; ".join(f"`{one}` and `{other}`" for one, other in pairs)
 
 
 def experiment(name: str) -> str:
@@ -156,6 +217,11 @@ def _cell(row: Mapping[str, Any], key: str) -> str:
 @cache
 def _results(name: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+    return found
+
+
+def _rows(name: str, case: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = _results(name)["cases"].get(case, {"rows": []})["rows"]
     return found
 
 
@@ -242,9 +308,15 @@ FIGURES: dict[str, Callable[[], str]] = {
     "python": _python,
     "marks-side": lambda: str(MARKS_SIDE),
     "large-memory": lambda: _cell(LARGE_MEMORY.measured, "ours"),
+    "networks": networks,
+    "likeness": lambda: f"{RELATED:g}",
+    "blendable": _blendable,
+    "refused": _refused,
     "xeon": partial(machine, XEON),
     "epyc": partial(machine, EPYC),
     "step-costs": partial(steps, EPYC),
+    "any-means": partial(any_means, EPYC),
+    "any-paintings": partial(any_paintings, EPYC),
     "xeon-2-5": partial(machine, XEON_2_5),
     "beside": partial(table, BESIDE, **BESIDES),
     "alone": partial(table, ALONE, ours="impasto"),

@@ -1,9 +1,11 @@
 """Documents: their sentences are short, their figures are those that were measured, and their
 commands print what they say."""
 
+import importlib
 import re
 import shutil
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -387,6 +389,8 @@ def home(tmp_path, photo):
 
 def test_three_dots_stand_for_any_lines(home):
     transcripts.follow("```console\n$ printf 'a\\nb\\nc'\na\n...\nc\n```", home)
+    transcripts.follow("```console\n$ printf 'a\\nb\\nc'\n...\nc\n```", home)
+    transcripts.follow("```console\n$ printf 'a\\nb\\nc'\n...\n```", home)
 
 
 def test_the_readme_is_true(home):
@@ -399,11 +403,35 @@ def test_the_first_tutorials_are_true(tmp_path, photo, monkeypatch):
     photo.save(tmp_path / "bundled" / "demo.jpg")
     monkeypatch.setattr(assets, "demo_photo", lambda: tmp_path / "bundled" / "demo.jpg")
     monkeypatch.setattr(contact_sheet, "sheet", partial(contact_sheet.sheet, cell=96))
-    for name in ("first-painting", "own-painting", "film"):
+    for name in ("first-painting", "own-painting", "film", "cluster"):
         page = ROOT / "docs" / "tutorials" / f"{name}.md"
         transcripts.follow(page.read_text(encoding="utf-8"), tmp_path)
     night, gentle = (images.read(tmp_path / name).pixels for name in ("night.jpg", "gentle.jpg"))
     assert np.abs(night.astype(int) - gentle).mean() > 5
+
+
+@pytest.fixture
+def short(monkeypatch, exporter):
+    """Lessons of three small steps, whatever a page asks for."""
+    pytest.importorskip("torch")
+    few = {"steps": 3, "save_every": 3, "crop": 64}
+    for name in ("train", "distill"):
+        module = importlib.import_module(f"impasto.studio.training.{name}")
+        real = getattr(module, name)
+
+        def shortened(*args, real=real, options, **others):
+            return real(*args, options=replace(options, **few), **others)
+
+        monkeypatch.setattr(module, name, shortened)
+
+
+@pytest.mark.usefixtures("short")
+def test_the_tutorial_of_a_training_is_true(home, photos):
+    shutil.copytree(photos, home / "photos")
+    page = ROOT / "docs" / "tutorials" / "own-style.md"
+    transcripts.follow(page.read_text(encoding="utf-8"), home)
+    large, small = (catalog.find(name).card.network for name in ("my-oils", "my-oils-tiny"))
+    assert large.parameters > 5 * small.parameters
 
 
 @pytest.mark.parametrize(

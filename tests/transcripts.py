@@ -72,10 +72,10 @@ def _typed(command, folder):
 
 def _alike(printed, expected):
     """Whether they are the same; a line of three dots stands for any lines."""
-    first, dots, last = expected.partition("\n...\n")
-    if not dots:
+    if "..." not in expected.splitlines():
         return printed == expected
-    return printed.startswith(f"{first}\n") and printed.endswith(f"\n{last}")
+    first, _, last = f"\n{expected}\n".partition("\n...\n")
+    return f"\n{printed}\n".startswith(f"{first}\n") and f"\n{printed}\n".endswith(f"\n{last}")
 
 
 def _bare(text, folder):

@@ -95,3 +95,16 @@ def test_between_networks_that_are_no_relatives_is_none(style, other, rng, chang
     changed = replace(network, **change(network, rng)).encoded()
     with pytest.raises(ValueError, match=reason):
         meant([style.model(), changed], [0.5, 0.5])
+
+
+def test_likeness_is_that_of_the_pair_that_is_least_alike(style):
+    network = onnx_proto.read(style.model())
+    turned = replace(
+        network,
+        constants={
+            name: -values if values.ndim > 1 and values.dtype.kind == "f" else values
+            for name, values in network.constants.items()
+        },
+    )
+    assert interpolation.likeness([network, network]) == pytest.approx(1)
+    assert interpolation.likeness([network, network, turned]) == pytest.approx(-1)

@@ -1,12 +1,18 @@
 """Services and workers as processes: started, stopped, killed, several of them."""
 
+import os
+import re
 import signal
+import subprocess
+from pathlib import Path
 
 import psutil
 import pytest
 
 from impasto import images
 from serving import Service, command, serving, until
+
+ROOT = Path(__file__).parents[2]
 
 
 def worker(redis):
@@ -81,3 +87,20 @@ def test_a_service_can_be_asked_for_while_it_starts(tmp_path):
     assert service.http.get("/readyz").status_code in (200, 503)
     assert service.http.get("/healthz").status_code == 200
     service.stop()
+
+
+def test_the_tutorial_of_a_service_is_true(tmp_path, photo):
+    """The address that the service prints, and the command that asks it."""
+    page = (ROOT / "docs" / "tutorials" / "team-service.md").read_text("utf-8")
+    token = re.search("#token=(.+)  ", page)[1]
+    photo.save(tmp_path / "photo.jpg")
+    env = {"IMPASTO_TOKEN": token}
+    with serving(tmp_path, "--host", "0.0.0.0", env=env) as service:
+        port = service.url.rpartition(":")[2]
+        assert service.said[0].replace(port, "8000") in page
+        asking = re.search(r"curl .+\\\n.+", page)[0].replace("server:8000", f"127.0.0.1:{port}")
+        done = subprocess.run(
+            asking, shell=True, cwd=tmp_path, env=os.environ | env, capture_output=True, check=True
+        )
+    assert not done.stdout
+    assert images.read(tmp_path / "painted.jpg").width == photo.width

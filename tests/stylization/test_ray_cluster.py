@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -47,6 +48,7 @@ def test_a_batch_on_ray_survives_a_killed_worker_and_does_nothing_twice(tmp_path
     finally:
         process.kill()
     assert process.returncode == 1, said  # for the broken one
+    assert "oken" not in said  # Ray's own words of authentication
     results = [json.loads(line) for line in told.splitlines()]
     assert len(results) == 9
     failed = [each for each in results if each["status"] == "error"]
@@ -194,3 +196,40 @@ def test_a_damaged_style_ends_it_before_a_cluster_is_asked_for(tmp_path, style):
     with pytest.raises(errors.StyleError, match="is damaged"):
         next(ray_cluster.run([task], {style.name: catalog.find(broken)}, batch.Settings()))
     assert not ray.is_initialized()
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A user who has told Ray nothing of authentication."""
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.setenv(name, "")  # so that it is put back
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def authentication():
+    return os.environ.get("RAY_AUTH_MODE"), os.environ.get("RAY_AUTH_TOKEN")
+
+
+def test_a_ray_of_this_machine_has_a_token_of_its_own_that_is_not_kept(home):
+    ray_cluster.authenticate("local")
+    mode, token = authentication()
+    assert (mode, len(token)) == ("token", 64)
+    assert not list(home.iterdir())
+
+
+def test_a_token_of_the_user_is_given_to_a_cluster(home):
+    ray_cluster.authenticate("10.0.0.1:6379")
+    assert authentication() == (None, None)
+    (home / ".ray").mkdir()
+    (home / ".ray" / "auth_token").write_text("0" * 64)
+    ray_cluster.authenticate("10.0.0.1:6379")
+    assert authentication() == ("token", None)
+
+
+def test_a_mode_that_is_set_stays(home, monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "0" * 64)
+    ray_cluster.authenticate("local")
+    assert authentication() == ("disabled", "0" * 64)

@@ -24,7 +24,7 @@ EXAMPLES = {
     ),
     "redo": ("impasto redo out.png -o again.png", "impasto redo out.png -o again.png --device cpu"),
     "train": (
-        "impasto train painting.jpg photos/ -o my-style --start starry-night --steps 700",
+        "impasto train painting.jpg photos/ -o my-style --steps 300",
         "impasto train --recipe prints.toml photos/ -o prints",
     ),
     "train-any": (

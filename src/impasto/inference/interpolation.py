@@ -12,12 +12,11 @@ from impasto.inference.onnx_proto import Network
 if TYPE_CHECKING:
     from impasto.inference.onnx_proto import Array, Weights
 
-_RELATED = 0.55
-"""Mean cosine between the convolutions of two networks from which they count as related.
+RELATED = 0.55
+"""Networks are relatives from this mean cosine between their convolutions on.
 
-The bundled ones have one start, and 0.55 to 0.90. A network that was trained further from it has
-0.5 to 0.7. Tiny ones go further still, and have 0.4 to 0.8. Two networks that shared only their
-first random numbers had 0.5, and their mean paints blotches. Strangers have 0.
+Nearly all bundled ones have as much. Tiny ones go further from their start, to 0.4. Two that
+shared only their first random numbers have 0.5: their mean paints blotches. Strangers have 0.
 """
 
 
@@ -35,7 +34,7 @@ def between(networks: Sequence[Network], shares: Sequence[float]) -> Network:
     if any(other != plan for other, _ in others):
         raise ValueError("their networks are not of one kind")
     weights = [first, *(theirs for _, theirs in others)]
-    if not _related(weights):
+    if _likeness(weights) < RELATED:
         raise ValueError("their networks were not learnt from one start")
     rows = zip(*(each.values() for each in weights), strict=True)
     means = {name: _mean(row, shares) for name, row in zip(first, rows, strict=True)}
@@ -66,8 +65,16 @@ def _plan(network: Network) -> tuple[list[object], Weights]:
     return plan, weights
 
 
-def _related(networks: Sequence[Weights]) -> bool:
-    """Say whether the convolutions of any two are alike; each is compared with its counterpart."""
+def likeness(networks: Sequence[Network]) -> float:
+    """Give the mean cosine between the convolutions of the two that are least alike.
+
+    The networks must be of one kind.
+    """
+    return _likeness([_plan(network)[1] for network in networks])
+
+
+def _likeness(networks: Sequence[Weights]) -> float:
+    """Compare each convolution with its counterpart."""
     import numpy as np
 
     def unit(values: Array) -> Array:
@@ -75,9 +82,8 @@ def _related(networks: Sequence[Weights]) -> bool:
         return flat / (np.linalg.norm(flat) or 1)
 
     kernels = [[unit(each) for each in weights.values() if each.ndim > 1] for weights in networks]
-    return all(
-        sum(float(kernel @ another) for kernel, another in zip(one, other, strict=True))
-        >= _RELATED * len(one)
+    return min(
+        sum(float(kernel @ another) for kernel, another in zip(one, other, strict=True)) / len(one)
         for one, other in combinations(kernels, 2)
     )
 

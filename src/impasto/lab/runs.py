@@ -26,7 +26,6 @@ import psutil
 import torch
 
 from impasto import images, untrusted
-from impasto.distribution import need
 from impasto.errors import ImpastoError, TrainingError, in_memory
 from impasto.files import atomic
 from impasto.images.picture import Picture
@@ -188,7 +187,7 @@ def _worker(threads: int) -> None:
 def _on_ray(
     address: str, left: Mapping[str, Trial], cancel: CancelToken
 ) -> Iterator[tuple[str, _Outcome]]:
-    ray = need("ray", "cluster", "--ray")
+    ray = ray_cluster.imported(address)
     with ray_cluster.connected(ray, address):
         yield from _shared_out(ray, left, cancel)
 

@@ -7,13 +7,16 @@ picture's file travels to one of them. The content of its painting's file comes 
 from __future__ import annotations
 
 import functools
+import logging
+import os
+import secrets
 import socket
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,6 +54,11 @@ _GRACE = 10.0
 _KEPT = 4
 """Styles that a worker keeps loaded."""
 _LARGEST_FILM = 1 << 40
+_MODE, _TOKEN = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"
+_STARTED = (
+    "run this on a machine of the cluster, after ray start, with the RAY_AUTH_MODE and "
+    "RAY_AUTH_TOKEN that it was started with"
+)
 
 Pending: TypeAlias = Any
 """Ray's handle of a result to come."""
@@ -76,7 +84,7 @@ def run(
         DeviceError: no such cluster answers, or this machine is not in it.
         MissingExtraError: Ray is not installed, or, for a film, PyAV.
     """
-    ray = need("ray", "cluster", "--ray")
+    ray = imported(address)
     batch.require_for_films(tasks, settings)
     batch.require_styles(tasks, styles, settings)
     cancel = cancel or CancelToken()
@@ -97,6 +105,40 @@ def run(
             yield batch.film(task, styles[task.style], settings, silent, cancel, taken)
 
 
+def imported(address: str) -> ModuleType:
+    """Ray, with the authentication that the cluster at ``address`` is likely to have.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+    """
+    if "ray" not in sys.modules:  # it reads its environment when it is imported
+        authenticate(address)
+    return need("ray", "cluster", "--ray")
+
+
+def authenticate(address: str) -> None:
+    """Tell Ray how to authenticate, unless ``RAY_AUTH_MODE`` does.
+
+    A Ray of this machine gets a token of its own, which is not kept. A cluster gets the token that
+    this user has, if there is one, as with ``ray start``.
+    """
+    if _MODE in os.environ:
+        return
+    if address == LOCAL:
+        os.environ.setdefault(_TOKEN, secrets.token_hex(32))
+    if _has_token():
+        os.environ[_MODE] = "token"
+
+
+def _has_token() -> bool:
+    """Whether Ray finds one, in the environment or in this user's home."""
+    if os.environ.get(_TOKEN) or os.environ.get(f"{_TOKEN}_PATH"):
+        return True
+    with suppress(RuntimeError, OSError):  # no home, or none that can be read
+        return (Path.home() / ".ray" / "auth_token").is_file()
+    return False
+
+
 @contextmanager
 def connected(ray: ModuleType, address: str) -> Iterator[None]:
     """A context with Ray; what Ray prints does not count as a result.
@@ -111,11 +153,12 @@ def connected(ray: ModuleType, address: str) -> Iterator[None]:
         _require_answer(address)
         dashboard = {"include_dashboard": False} if address == LOCAL else {}
         try:
-            ray.init(address=address, log_to_driver=False, **dashboard)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+            ray.init(
+                address=address, log_to_driver=False, logging_level=logging.WARNING, **dashboard
+            )
+        except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             raise DeviceError(
-                f"the Ray cluster {address} cannot be used: {reason(error)}",
-                hint="run this on a machine of the cluster, after ray start",
+                f"the Ray cluster {address} cannot be used: {reason(error)}", hint=_STARTED
             ) from error
         try:
             yield
