@@ -130,7 +130,7 @@ def steps(name: str) -> str:
 
 
 def any_means(name: str) -> str:
-    """Write a table of who painted in the style of any painting, and the means of what was measured."""
+    """Write a table of the means of what was measured, by who painted."""
     found: dict[str, dict[str, str]] = {}
     for row in _rows(name, "any"):
         if match := _MEAN.fullmatch(row["name"]):

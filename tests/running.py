@@ -19,11 +19,11 @@ from impasto import cli
 _stream = partial(os.fdopen, encoding="utf-8", closefd=False)
 
 
-def process(*arguments, stdin=None, cwd=None, env=()):
+def process(*arguments, stdin=None, cwd=None, env=(), text=False):
     """The same in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "impasto", *map(str, arguments)],
-        input=stdin, capture_output=True, cwd=cwd, env=os.environ | dict(env),
+        input=stdin, capture_output=True, cwd=cwd, env=os.environ | dict(env), text=text,
         check=False, timeout=120,
     )  # fmt: skip
 

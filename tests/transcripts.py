@@ -10,7 +10,7 @@ import subprocess
 import textwrap
 from contextlib import chdir
 
-from running import run
+from running import process, run
 
 _BLOCK = re.compile(r"^( *)```(console|python)\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
 _FENCE = re.compile(r"^ *```.*?\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
@@ -61,7 +61,9 @@ def follow(page, folder):
 def _typed(command, folder):
     """What a command prints, and its exit code."""
     words = shlex.split(command)
-    if words[0] == "impasto":
+    if "--ray" in words:  # Ray reads its environment when it is imported
+        done = process(*words[1:], cwd=folder, text=True)
+    elif words[0] == "impasto":
         done = run(*words[1:], cwd=folder, text=True)
     else:
         done = subprocess.run(
