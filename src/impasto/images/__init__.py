@@ -1,4 +1,4 @@
-"""Pictures: read, written, resized, and what happens to their pixels."""
+"""Pictures: reading, writing, resizing, and operations on their pixels."""
 
 from impasto.images.codecs.encode import encode
 from impasto.images.codecs.metadata import comment, with_comment

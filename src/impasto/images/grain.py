@@ -16,26 +16,28 @@ if TYPE_CHECKING:
 _BAND = 256
 """Rows that get their grain at a time, so that a large picture needs little memory."""
 _REMEMBERED = 2048
-"""Width of pictures up to which their grain is remembered: 25 MB at most."""
+"""Largest width of pictures whose grain is remembered: 25 MB at most."""
 
 
 def grain(
     chance: np.random.Generator, height: int, width: int, deviation: float
 ) -> NDArray[np.int16]:
-    """``(height, width)`` whole levels, normally distributed with this deviation.
+    """Draw ``(height, width)`` whole levels, normally distributed with this deviation.
 
-    Drawn from the 256 quantiles of the distribution, which takes a fifth of the time.
+    They come from the 256 quantiles of the distribution, which takes a fifth of the time.
     """
     return _levels(deviation).take(chance.integers(0, 256, (height, width), np.uint8))
 
 
 def grained(photo: Pixels, deviation: float, rows: slice = slice(None)) -> Pixels:
-    """The photograph, ``(H, W, 3)``, or some rows of it, with grain of this deviation in levels,
-    the same in all channels.
+    """Add grain to the photograph, ``(H, W, 3)``, or to some of its rows.
 
-    A network makes nothing of nothing: what is empty in a photograph is empty in the painting,
-    and grain is enough for brush marks. (Noise as an input of texture networks: Ulyanov et al.
-    2016, arXiv 1603.03417.) All photographs of one size have the same grain.
+    The grain has this deviation in levels, and is the same in all channels. All photographs of one
+    size have the same grain.
+
+    A network makes nothing out of nothing: an empty area stays empty in the painting. Grain is
+    enough for brush marks. (Noise as an input of texture networks: Ulyanov et al. 2016, arXiv
+    1603.03417.)
     """
     if not deviation:
         return photo[rows]
@@ -52,7 +54,8 @@ def grained(photo: Pixels, deviation: float, rows: slice = slice(None)) -> Pixel
 
 @lru_cache(maxsize=8)
 def _rows(start: int, height: int, width: int, deviation: float) -> NDArray[np.int16]:
-    """Of the rows from ``start`` on: a service paints many pictures of one size."""
+    """Return the grain of rows from ``start`` on; cached, as a service paints many pictures of one
+    size."""
     noise = grain(np.random.default_rng(start), height, width, deviation)
     return noise.repeat(3, 1).reshape(height, width, 3)
 

@@ -1,4 +1,4 @@
-"""Pixels and what travels with them: what codecs and operations work on."""
+"""Pixels and their metadata, on which codecs and operations work."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from PIL import Image
 
     Array: TypeAlias = NDArray[Any]
-    """Of any kind of number, which is looked at before it is used."""
+    """An array of any kind of number, which is checked before it is used."""
     File: TypeAlias = str | os.PathLike[str] | bytes | bytearray | BinaryIO
-    """A path, a file's content, or a file that is open."""
+    """A path, a file's content, or an open file."""
     PictureSource: TypeAlias = "Raster | Image.Image | Array | File"
-    """Whatever holds a picture."""
+    """Anything that holds a picture."""
 
 
 Text = tuple[str, str]
-"""A keyword, such as ``"Author"``, and what it says; a comment's keyword is ``"Comment"``."""
+"""A keyword, such as ``"Author"``, and its text; a comment's keyword is ``"Comment"``."""
 
 
 class Metadata(TypedDict, total=False):
-    """What travels with pixels."""
+    """Metadata that travels with pixels."""
 
     exif: bytes
     xmp: bytes
@@ -44,8 +44,8 @@ Size = tuple[int, int]
 class Raster:
     """Pixels in memory: 8-bit sRGB, upright, colours not premultiplied.
 
-    Eight bits because that is what painted pictures are stored in, and because a
-    float picture of 100 megapixels alone takes 1.2 GB (``docs/adr/0002-picture.md``).
+    Painted pictures are stored in eight bits. A float picture of 100 megapixels alone takes 1.2 GB
+    (``docs/adr/0002-picture.md``).
     """
 
     pixels: NDArray[np.uint8]
@@ -55,7 +55,7 @@ class Raster:
     format: str | None = None
     """Format that the picture was read from, such as ``"JPEG"``."""
     metadata: Metadata = field(default_factory=Metadata)
-    """What travels with the pixels."""
+    """Metadata that travels with the pixels."""
     notes: tuple[str, ...] = ()
     """What reading had to decide, one sentence each."""
 
@@ -69,13 +69,13 @@ class Raster:
 
     @property
     def sha256(self) -> str:
-        """Of the pixels, as hexadecimal digits: equal pictures have equal ones."""
+        """Hash the pixels, as hexadecimal digits: equal pictures have equal ones."""
         import hashlib
 
         return hashlib.sha256(self.pixels.tobytes()).hexdigest()
 
     def array(self) -> NDArray[np.uint8]:
-        """``(height, width, 3)``, or 4 with alpha; 0..255. A copy."""
+        """Return ``(height, width, 3)``, or 4 with alpha; 0..255. A copy."""
         import numpy as np
 
         if self.alpha is None:
@@ -83,7 +83,7 @@ class Raster:
         return np.dstack((self.pixels, self.alpha))
 
     def with_pixels(self, pixels: NDArray[np.uint8]) -> Self:
-        """The same with other pixels of the same size."""
+        """Return the same picture with other pixels of the same size."""
         return replace(self, pixels=pixels)
 
     def __repr__(self) -> str:
@@ -92,4 +92,4 @@ class Raster:
 
 
 AnyRaster = TypeVar("AnyRaster", bound=Raster)
-"""What is given is what comes back: a Picture for a Picture."""
+"""The type that is given comes back: a Picture for a Picture."""

@@ -1,4 +1,4 @@
-"""Some photographs of a folder."""
+"""Samples photographs of a folder."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from impasto.images.picture import Picture, read
 
 
 def some(folder: Path, count: int, size: int) -> dict[Path, Picture]:
-    """Up to ``count`` readable photographs by path, their longer side at ``size`` pixels.
+    """Return up to ``count`` readable photographs by path, their longer side at ``size`` pixels.
 
-    Drawn from all over the folder, and the same ones each time.
+    They come from all over the folder, and are the same each time.
 
     Raises:
         OptionError: there are no pictures in it.

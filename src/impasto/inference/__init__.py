@@ -1,1 +1,1 @@
-"""Networks run: read, cut into stages, on the device that works. Loads nothing by itself."""
+"""Runs networks: read, cut into stages, on the device that works. Loads nothing by itself."""

@@ -1,4 +1,4 @@
-"""The whole numbers that a network makes sizes of, computed as a runtime would."""
+"""The whole numbers that make sizes in a network, computed as a runtime would."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _INTEGERS = *WHOLE, UINT8, INT8
 
 
 def computed(node: Node, inputs: Inputs, kind: int) -> Array | None:
-    """What a node computes of few and known whole numbers; None, if it has others.
+    """Compute a node of few and known whole numbers; None, if it has others.
 
     Raises:
         ValueError: it cannot be computed.
@@ -47,7 +47,7 @@ def computed(node: Node, inputs: Inputs, kind: int) -> Array | None:
 
 
 def _require_divisible(inputs: Inputs) -> None:
-    """A processor stops a program that divides by 0."""
+    """Refuse to divide by 0, which would make a processor stop the program."""
     divisor = given(inputs, 1).values
     if divisor is None or not divisor.all():
         raise ValueError("it divides by what may be 0")
@@ -58,7 +58,7 @@ def _is_large(numbers: Array) -> bool:
 
 
 def _divided(_: Node, numbers: Sequence[Array]) -> Array:
-    """Towards 0, as processors do."""
+    """Divide towards 0, as processors do."""
     one, other = numbers
     return np.sign(one) * np.sign(other) * (np.abs(one) // np.abs(other))
 

@@ -1,8 +1,8 @@
-"""A network that paints with statistics that it is given.
+"""A network that paints with given statistics.
 
-Instance normalisation takes mean and variance of the whole picture. Where they are known, from a
-smaller copy or from earlier frames of a film, any part of a picture can be painted alone. That
-takes bands of rows, one pass, and no temporary files.
+Instance normalisation takes mean and variance of the whole picture. They may be known from a
+smaller copy, or from earlier frames of a film. Then any part of a picture can be painted alone, in
+bands of rows, in one pass, without temporary files.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     Size = tuple[int, int]
 
 _LEAST = 4
-"""Of what a band reaches into its neighbours, so many times are its own rows at least."""
+"""Fewest rows of a band, as a multiple of its reach into its neighbours."""
 
 
 class Guided:
-    """A network of which up to ``at_once`` pictures are painted at the same time.
+    """A network that paints up to ``at_once`` pictures at the same time.
 
     Statistics are mean and variance of all that the network normalises, by name.
     """
@@ -44,7 +44,7 @@ class Guided:
 
     @cached_property
     def reach(self) -> tuple[int, int]:
-        """As :attr:`impasto.inference.network.Forecasts.reach`."""
+        """Return :attr:`impasto.inference.network.Forecasts.reach`."""
         return Forecasts(self.engine.network).reach
 
     def paint(
@@ -55,8 +55,11 @@ class Guided:
         *,
         measured: bool = False,
     ) -> tuple[Pixels, dict[str, Array]]:
-        """``(H, W, 3)`` sRGB painted, with its own statistics or those that are given; and those
-        that were found, if they are ``measured``."""
+        """Paint ``(H, W, 3)`` sRGB with the given statistics, or with the picture's own.
+
+        Returns:
+            The painting; and the statistics that were found, if they are ``measured``.
+        """
         if not (statistics or measured):
             return self.engine.paint(pixels, weights), {}
         if statistics and not measured and self._is_large(pixels):
@@ -66,7 +69,7 @@ class Guided:
         return self._whole(pixels, weights, statistics or {}, measured=measured)
 
     def _is_large(self, pixels: Pixels) -> bool:
-        """Whether it would take too much memory if it were painted whole."""
+        """Say whether it would take too much memory to paint it whole."""
         area = pixels.shape[0] * pixels.shape[1]
         return area > self._area() and area * self.engine.bytes_per_pixel > budget()
 
@@ -87,7 +90,7 @@ class Guided:
         statistics: Arrays,
         onto: Pixels,
     ) -> None:
-        """Paint, ``onto`` an array of its size, a picture of which ``photo`` gives any rows."""
+        """Paint a picture ``onto`` an array of its size; ``photo`` gives any rows of it."""
         area = self._area()
         while True:
             try:
@@ -98,12 +101,14 @@ class Guided:
                 area //= 4
 
     def bytes(self, size: Size) -> float:
-        """A forecast of what painting the rows of a picture of this size takes."""
+        """Forecast the bytes that painting the rows of a picture of this size takes."""
         return min(size[0] * size[1], self._area()) * self.engine.bytes_per_pixel
 
     def rows(self, width: int, area: int | None = None) -> int:
-        """How many rows of a picture's width a band has of its own, where it has so many pixels
-        with those that it reaches into."""
+        """Return how many rows of its own a band of a picture's width has.
+
+        ``area`` is its pixels, with those that it reaches into.
+        """
         left = (self._area() if area is None else area) - 2 * self._overlap * width
         return max(_LEAST * self._overlap, band_rows(left, width, self.reach[0]))
 
@@ -113,8 +118,7 @@ class Guided:
         return -(-reach // step) * step
 
     def _area(self) -> int:
-        """Pixels of a band: smaller ones where several pictures are painted at once, of which
-        there is more to keep."""
+        """Return the pixels of a band: fewer where several pictures are painted at once."""
         share = self.at_once if self.at_once == 1 else 2 * self.at_once
         return self.engine.band(budget()) // share
 
@@ -142,7 +146,7 @@ class Guided:
 
 
 def _found(results: Arrays) -> dict[str, Array]:
-    """The statistics of all that the network normalises, from what it has found of one picture."""
+    """Collect the statistics of all that the network normalises, from one picture's results."""
     merged: dict[str, Array] = {}
     for name in [key.removesuffix(".found") for key in results if key.endswith(".found")]:
         statistics = Statistics()

@@ -1,8 +1,7 @@
 """The operators that networks may use, with their inputs and attributes.
 
-They are those that impasto's own export writes: of styles, of hypernetworks, and of the steps of a
-training. An operator that is not here could read files, loop, or ask a runtime for what this
-program knows nothing of.
+impasto's own export writes them: for styles, for hypernetworks, and for the steps of a training.
+Other operators are refused. They could read files, loop, or do what this program does not know.
 """
 
 from __future__ import annotations
@@ -17,8 +16,7 @@ Allowed = Callable[[Attribute], bool]
 
 @dataclass(frozen=True)
 class Operator:
-    """How many inputs it has, what each of its attributes may be, and how many results it has at
-    most."""
+    """An operator: its number of inputs, values of its attributes, and most results."""
 
     fewest: int
     most: int
@@ -98,7 +96,7 @@ OPERATORS: dict[str, Operator] = {
     "Transpose": Operator(1, 1, {"perm": _wholes(0, 7, 8)}),
     "Unsqueeze": Operator(2, 2),
 }
-"""Those of a style, by name, as version 18 of ONNX's operators has them."""
+"""Operators of a style, by name, as in version 18 of ONNX's operators."""
 
 OF_HYPERNETWORKS = OPERATORS | {
     **dict.fromkeys(("Abs", "Erf", "Log", "Sign", "Sqrt"), Operator(1, 1)),
@@ -118,18 +116,22 @@ OF_HYPERNETWORKS = OPERATORS | {
     "ReduceMean": Operator(1, 2, _REDUCE),
     "Split": Operator(2, 2, {"axis": _AXIS}, results=256),
 }
-"""And those of a network that makes the weights of others."""
+"""Operators of a network that makes the weights of others."""
 
 _COARSE = _PAIR | {"strides": _wholes(1, 16, 2)}
 OF_STEPS = OF_HYPERNETWORKS | {
     "Conv": Operator(2, 3, _COARSE),
     "ConvTranspose": Operator(2, 3, {**_COARSE, "output_padding": _wholes(0, 8, 2)}),
 }
-"""And those of a step of a training, which looks at light and shade at a sixteenth of the size."""
+"""Operators of a training's step, which looks at light and shade at a sixteenth of the size."""
 
 
 def require_known(network: Network, known: Mapping[str, Operator]) -> None:
-    """Raises: ValueError: the network uses other operators, or these in other ways."""
+    """Check the operators of a network.
+
+    Raises:
+        ValueError: the network uses other operators, or these in other ways.
+    """
     if foreign := {node.op for node in network.nodes} - known.keys():
         names = (name[:40] if name[:40].isprintable() else repr(name[:40]) for name in foreign)
         raise ValueError(f"it uses {', '.join(sorted(names)[:5])}")

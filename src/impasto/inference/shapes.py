@@ -1,6 +1,6 @@
 """Kinds and shapes of a network's tensors, worked out as a runtime does it.
 
-What cannot be worked out beforehand is refused.
+A network is refused if they cannot be worked out beforehand.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _Shape = Callable[[Node, Inputs], Shape]
 
 
 def made(node: Node, inputs: Inputs) -> list[Tensor]:
-    """What a node makes of its inputs.
+    """Return what a node makes of its inputs.
 
     Raises:
         ValueError: they do not go together.
@@ -169,12 +169,12 @@ def _gemm(node: Node, inputs: Inputs) -> Shape:
 
 
 class _Kernel(NamedTuple):
-    """How a convolution looks, along height and width."""
+    """What a convolution sees, along height and width."""
 
     sides: Shape
     strides: Shape
     reach: Shape
-    """Pixels that it sees, less one."""
+    """Pixels that it sees, minus one."""
     pads: Shape
 
     @classmethod
@@ -191,7 +191,7 @@ class _Kernel(NamedTuple):
         return cls(sides, strides, reach, (pads[0] + pads[2], pads[1] + pads[3]))
 
     def places(self, size: Sequence[int]) -> Iterator[int]:
-        """How many it has, along height and width."""
+        """Return how many places it has, along height and width."""
         for side, pads, reach, stride in zip(
             size, self.pads, self.reach, self.strides, strict=True
         ):
@@ -301,4 +301,4 @@ _SHAPES: dict[str, _Shape] = {
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }
-"""What operators do to shapes; all others keep that of their first input."""
+"""Functions for operators that change shapes; all others keep the shape of their first input."""

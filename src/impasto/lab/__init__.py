@@ -1,1 +1,1 @@
-"""Loss experiments side by side, on the optimiser, before a training is paid for."""
+"""Loss experiments side by side, with the optimiser, before a training takes hours."""

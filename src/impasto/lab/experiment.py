@@ -46,12 +46,12 @@ from impasto.studio.optimization.presets import preset
 from impasto.studio.optimization.pyramid import INITS
 
 FORMAT = 1
-"""Part of every run's key: to be raised when equal options paint another picture."""
+"""Part of every run's key; raise it when equal options paint another picture."""
 
 PHOTOGRAPH, PAINTING = "photograph", "painting"
-"""Names of the axes that several photographs, or style pictures, make."""
+"""Names of the axes of several photographs, or of several style pictures."""
 _TAKEN = {PHOTOGRAPH, PAINTING, *KINDS, "evaluations", "seconds", "memory MB", "picture", "error"}
-"""Columns that a report has anyway."""
+"""Columns that every report has."""
 _MOST_RUNS = 10_000
 _KEYS = {"title", "question", "contents", "styles", "paired", "base", "axis"}
 _AXIS_KEYS = {"option", "name", "values"}
@@ -73,7 +73,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Trial:
-    """One run: what is painted how, and where it stands on each axis."""
+    """One run: its pictures and options, and its place on each axis."""
 
     content: Path
     style: Path
@@ -92,7 +92,7 @@ class Trial:
         return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
 
     def _of_files(self) -> OptimizeOptions:
-        """The options, those that name files by what is in them."""
+        """Return the options; files count by their content."""
         options, loss = self.options, self.options.loss
         if loss.weights:
             loss = replace(loss, weights=_content(Path(loss.weights)))
@@ -102,7 +102,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What a recipe says; :meth:`trials` are its runs."""
+    """The content of a recipe; :meth:`trials` are its runs."""
 
     title: str
     question: str
@@ -111,12 +111,12 @@ class Experiment:
     base: OptimizeOptions
     axes: tuple[Axis, ...]
     notes: tuple[str, ...] = ()
-    """What its author should change in it."""
+    """Sentences on what its author should change."""
 
     def with_pictures(
         self, contents: Sequence[str | Path] = (), styles: Sequence[str | Path] = ()
     ) -> Experiment:
-        """The same with other pictures, where some are given."""
+        """Replace pictures, where some are given."""
         return replace(
             self,
             contents=tuple(map(Path, contents)) or self.contents,
@@ -124,11 +124,11 @@ class Experiment:
         )
 
     def with_base(self, knobs: Mapping[str, Json]) -> Experiment:
-        """The same with options of the base changed."""
+        """Change options of the base."""
         return replace(self, base=changed(self.base, knobs))
 
     def trials(self) -> list[Trial]:
-        """Every run, in the order of the axes, the last one fastest.
+        """Return every run, in the order of the axes, the last one fastest.
 
         Raises:
             OptionError: no picture, or options that do not go together.
@@ -149,7 +149,7 @@ class Experiment:
         return trials
 
     def rows_and_columns(self) -> tuple[list[str], list[str]]:
-        """The names of the axes that a sheet shows downwards, and of those across."""
+        """Return the names of the axes that a sheet shows downwards, and of those across."""
         pictures = {PHOTOGRAPH: self.contents, PAINTING: self.styles}
         names = [name for name, paths in pictures.items() if len(paths) > 1]
         names += [axis.name for axis in self.axes]
@@ -162,15 +162,15 @@ class Experiment:
 
 
 def shipped() -> dict[str, str]:
-    """Names and titles of the experiments that come with impasto."""
+    """Return names and titles of the experiments that come with impasto."""
     return {path.stem: read(path).title for path in _shipped()}
 
 
 def find(name: str | Path) -> Experiment:
-    """The experiment in a file, or a shipped one by its name.
+    """Find the experiment in a file, or a shipped one by its name.
 
     Raises:
-        OptionError: there is none, or it says what cannot be understood.
+        OptionError: there is none, or it says what impasto does not understand.
     """
     if Path(name).suffix == ".toml":
         return read(Path(name))
@@ -183,10 +183,10 @@ def find(name: str | Path) -> Experiment:
 
 
 def read(path: Path) -> Experiment:
-    """The experiment in ``path``.
+    """Read the experiment in ``path``.
 
     Raises:
-        OptionError: it cannot be read, or says what cannot be understood.
+        OptionError: it cannot be read, or says what impasto does not understand.
     """
     text = tables.read(path, "an experiment", _KEYS)
     base, notes = tables.table(text, "base", path), list[str]()
@@ -232,7 +232,7 @@ def _files(text: Mapping[str, Json], key: str, path: Path) -> tuple[Path, ...]:
 
 
 def _paired(axes: Sequence[Axis]) -> Axis:
-    """The axes as one, whose first value is their first values, and so on."""
+    """Join axes into one: its first value is their first values, and so on."""
     together = zip(*(axis.values for axis in axes), strict=True)
     values = [Value(" / ".join(value.label for value in row), _merged(row)) for row in together]
     return Axis(" / ".join(axis.name for axis in axes), tuple(values))
@@ -274,7 +274,7 @@ def _axis(axis: Json, path: Path) -> Axis:
 
 
 def _current(axis: Axis, path: Path, notes: list[str]) -> Axis:
-    """The axis, its options by the names that they have now."""
+    """Return the axis, with the present names of its options."""
     values = [
         replace(value, knobs=tables.knobs(OptimizeOptions(), value.knobs, path, notes))
         for value in axis.values
@@ -301,7 +301,7 @@ def _shipped() -> list[Path]:
 
 
 def _hash(path: Path) -> str:
-    """Of the picture's pixels; read once, unless the file changes."""
+    """Hash the picture's pixels; the file is read once, unless it changes."""
     return _hash_of(path, path.stat().st_mtime_ns if path.is_file() else 0)
 
 
@@ -311,7 +311,7 @@ def _hash_of(path: Path, _changed: int) -> str:
 
 
 def _content(path: Path) -> str:
-    """A hash of the file; its name if it is none: what uses it will say so."""
+    """Hash the file; give its name if it is none, as its later use will report it."""
     return _content_of(path, path.stat().st_mtime_ns) if path.is_file() else str(path)
 
 

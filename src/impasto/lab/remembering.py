@@ -16,9 +16,9 @@ _KEPT_BYTES = 512 * 2**20
 
 
 class Remembering(backbone.LossNetwork):
-    """A loss network that keeps what it was asked for without gradients.
+    """A loss network that keeps features it computed without gradients.
 
-    That is photographs and style pictures, the same in run after run; paintings change.
+    They are of photographs and style pictures, the same in run after run. Paintings change.
     """
 
     def __init__(self, network: backbone.LossNetwork) -> None:

@@ -30,7 +30,7 @@ PAGE, TABLE, RECORD, SHEET = "report.html", "results.csv", "results.json", "shee
 _EMBEDDED = WriteOptions(quality=88, strip=True)
 
 Row: TypeAlias = dict[str, Json]
-"""Of the table: a run, by the names of its columns."""
+"""A row of the table: a run, by the names of its columns."""
 
 
 def write(experiment: Experiment, done: Sequence[Done], folder: Path) -> Path:
@@ -61,7 +61,7 @@ def write(experiment: Experiment, done: Sequence[Done], folder: Path) -> Path:
 
 
 def _row(done: Done) -> Row:
-    """A line of the table: places on the axes, losses at the end and the start, costs."""
+    """Make a row of the table: places on the axes, losses at the end and the start, costs."""
     row: Row = dict(done.trial.labels)
     if done.error:
         return row | {"error": done.error}

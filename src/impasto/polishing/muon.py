@@ -1,7 +1,7 @@
 """The optimiser of the polish: Muon for convolutions, Adam for all else, on arrays.
 
-What it does, and why, is said in :mod:`impasto.studio.training.muon`, which does the same on
-tensors. Two hundred thousand numbers need no tensor library.
+:mod:`impasto.studio.training.muon` does the same on tensors, and explains it. Two hundred thousand
+numbers need no tensor library.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ State: TypeAlias = "dict[str, dict[str, Array]]"
 MOMENTUM = 0.95
 BETAS, EPS = (0.9, 0.999), 1e-8
 QUINTIC = 3.4445, -4.7750, 2.0315
-"""Coefficients of the Newton-Schulz iteration; they bring singular values near to one soon."""
+"""Coefficients of the Newton-Schulz iteration; they soon bring singular values near to one."""
 ITERATIONS = 5
 SCALE = 0.2
 """Makes entries as large as Adam's usually are (Liu et al. 2025, arXiv 2502.16982, section 2.2)."""
 CLIP = 1.0
 """Largest norm of a gradient: one odd photograph must not undo a minute."""
 TINY_CLIP, TINY_NORM = 1e-6, 1e-7
-"""Added to what is divided by: the norm of all gradients, and of one matrix."""
+"""Added to two divisors: the norm of all gradients, and of one matrix."""
 
 
 def clipped(gradients: Mapping[str, Array], norm: float) -> dict[str, Array]:
-    """Gradients whose norm, which is ``norm``, is brought to :data:`CLIP` if it is larger."""
+    """Reduce gradients with this ``norm`` to :data:`CLIP` if it is larger."""
     factor = np.float32(min(1.0, CLIP / (norm + TINY_CLIP)))
     return {name: gradient * factor for name, gradient in gradients.items()}
 
 
 def norm_of(gradients: Mapping[str, Array]) -> float:
-    """Of all of them together."""
+    """Return the norm of all of them together."""
     with np.errstate(over="ignore", invalid="ignore"):
         return math.sqrt(sum(float(np.sum(np.square(each))) for each in gradients.values()))
 
@@ -57,7 +57,7 @@ def step(
 
 
 def state_shapes(shape: Sequence[int]) -> dict[str, tuple[int, ...]]:
-    """What is remembered of a weight of this shape, by its name."""
+    """Return the shapes of what is remembered of a weight of this shape, by name."""
     whole = tuple(shape)
     if _is_adams(shape):
         return {"step": (), "mean": whole, "square": whole}
@@ -78,7 +78,7 @@ def _muon(gradient: Array, state: dict[str, Array]) -> Array:
 
 
 def orthogonal(matrix: Array) -> Array:
-    """Nearly the orthogonal matrix nearest to ``matrix``: its singular values become 0.7 to 1.2."""
+    """Return nearly the orthogonal matrix nearest to it: singular values become 0.7 to 1.2."""
     turned = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if turned else matrix
     x = x / np.float32(np.linalg.norm(x) + TINY_NORM)

@@ -1,8 +1,9 @@
-"""From a painting's style at once to one that is nearer to it.
+"""Makes a painting's style better than the style made at once.
 
-A photograph a step, the painting's covariances beside its Gram matrices, and the photograph's
-tone (:mod:`impasto.studio.perceptual.losses`). It needs no photographs of the user's: some come
-with impasto. The network is written into the hypernetwork's template, so nothing is exported anew.
+Each step has one photograph. It compares the painting's covariances beside its Gram matrices, and
+keeps the photograph's tone (:mod:`impasto.studio.perceptual.losses`). It needs no photographs of
+the user, because some come with impasto. The network is written into the hypernetwork's template,
+so nothing is exported anew.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ if TYPE_CHECKING:
     from impasto.images.raster import PictureSource
 
 START = "any"
-"""What the card says that a polished style began at."""
+"""The start that the card of a polished style names."""
 FEWEST = 8
-"""Steps, however short the time is."""
+"""Fewest steps, however short the time is."""
 _SAVES = 4
-"""States that are kept, each with a sample to look at, while it runs."""
+"""How many states are saved while it runs, each with a sample to look at."""
 _NAMED = 1000
-"""Files that were left out, of which the card tells the names."""
+"""Most left-out files whose names the card has."""
 LOSS = replace(TrainOptions().loss, style_statistic="gram-covariance", tone_weight=2.0)
 OPTIONS = TrainOptions(
     batch=1,
@@ -56,7 +57,7 @@ OPTIONS = TrainOptions(
 
 @dataclass(frozen=True, kw_only=True)
 class SoFar(Progress):
-    """A step of a polish, and the style as it is after it."""
+    """A step of a polish, and the style after it."""
 
     style: Callable[[], Style]
 
@@ -66,18 +67,18 @@ OnStep = Callable[[SoFar], None]
 
 @dataclass(frozen=True)
 class Polished:
-    """A style that was learnt on, and what came of it."""
+    """A polished style, and the results of the polish."""
 
     style: Style
     steps: int
-    """That it has learnt for; 0, where nothing better than at once was found."""
+    """Steps that it has learnt for; 0 if nothing was better than the style made at once."""
     learnable: bytes
     """The file that a training learns on from."""
     before: float | None
     """The objective of photographs that are in no step, before and after; None without such."""
     after: float | None
     stopped: bool = False
-    """Before all steps were taken."""
+    """Whether it was stopped before all steps were taken."""
 
 
 @in_memory("the polish", hint="close other programs", kind=TrainingError)
@@ -93,19 +94,19 @@ def polish(
     on_step: OnStep | None = None,
     cancel: CancelToken | None = None,
 ) -> Polished:
-    """The style of a painting, learnt on from what the hypernetwork makes of it.
+    """Polish the style of a painting, from what the hypernetwork makes of it.
 
-    ``folder`` keeps what is needed to go on, in ``training``; the style is not written there.
-    ``more`` are photographs to learn with, beside those that came with impasto and those of
-    ``options.photos``. ``on_step`` is called after each step with the style as it is then.
-    Stopped by ``cancel``, it gives the best so far.
+    ``folder`` keeps what a later call needs to go on, in ``training``. The style is not written
+    there. ``more`` are photographs to learn from, beside those that came with impasto and those of
+    ``options.photos``. ``on_step`` is called after each step with the style at that time. When
+    ``cancel`` stops it, it gives the best so far.
 
     Raises:
         OptionError: ``painting`` is a style already, or a value that is not allowed.
         PictureError: there is no style in the painting.
         StyleError: a file that came with impasto is missing or damaged.
-        TrainingError: a loss that is not a number, another stopped training in ``folder``, or
-            a process that learns there.
+        TrainingError: a loss that is not a number, another stopped training in ``folder``, or a
+            process that learns there.
     """
     made = catalog.find(painting, style)
     if made.network is None or made.card.blend:
@@ -125,7 +126,11 @@ def polish(
 
 
 def require_place(folder: Path, *, overwrite: bool) -> None:
-    """Raises: OutputError: a style is there, and no polish that was stopped."""
+    """Check the place of the style.
+
+    Raises:
+        OutputError: a style is there, and no polish that was stopped.
+    """
     if overwrite or not (folder / CARD).exists():
         return
     if (state.planned(folder / WORK) or 0) <= kept_steps.steps(folder / WORK):
@@ -162,10 +167,10 @@ def _photographs(options: PolishOptions, more: Sequence[Path]) -> Photographs:
 
 
 def _begun(made: Style) -> Weights:
-    """The weights that the hypernetwork made.
+    """Return the weights that the hypernetwork made.
 
     Raises:
-        OptionError: they are of a network of another shape than what can be polished.
+        OptionError: their network has another shape than those that can be polished.
     """
     shape, known = made.card.network.options, step.read().network.options
     if shape != known:
@@ -189,7 +194,7 @@ def _lesson(painting: PictureSource, made: Style, photographs: Photographs) -> L
 
 
 def _steps(options: PolishOptions, lesson: Lesson, begun: Weights, work: Path) -> int:
-    """How many steps there are; where a polish goes on, as many as it has."""
+    """Return how many steps there are; a polish that goes on keeps its number."""
     if planned := state.planned(work):
         return planned
     steps, seconds = options.amount()
@@ -213,7 +218,7 @@ def _course(made: Style, lesson: Lesson, steps: int) -> Course:
 
 
 def _record(lesson: Lesson, course: Course, steps: int, work: Path) -> TrainingRecord:
-    """What the card says of the polish."""
+    """Describe the polish for the card."""
     summary = Log(work / "losses.jsonl", steps, here=False).summary()
     skipped = sorted(whole(path.name) for path in lesson.photographs.skipped)
     return replace(
@@ -232,13 +237,13 @@ def _record(lesson: Lesson, course: Course, steps: int, work: Path) -> TrainingR
 
 
 def _style(made: Style, weights: Weights, training: TrainingRecord) -> Style:
-    """The style of what was learnt."""
+    """Make the style of what was learnt."""
     card = replace(made.card, training=training, style_size=training.style_size)
     return _so_far(replace(made, card=card), weights)
 
 
 def _so_far(made: Style, weights: Weights) -> Style:
-    """The style of a network as it is."""
+    """Make the style of a network as it is now."""
     network = filled(painted.template(made), with_exported(weights)).encoded()
     card = replace(made.card, model=made.card.model.holding(network))
     return replace(made, card=card, network=network)

@@ -1,6 +1,6 @@
 """All numbers of a polish, for a loop in another language: the page's, which polishes in a browser.
 
-None is typed twice: a page is written with them, and does with them what this package does.
+Nobody types a number twice: the page is written with these, and uses them as this package does.
 """
 
 from __future__ import annotations
@@ -19,18 +19,21 @@ if TYPE_CHECKING:
     from impasto.options.fields import Json
 
 _CROPS = 512
-"""That are told; a longer polish begins with them anew."""
+"""Crops in the recipe; a longer polish repeats them."""
 _ENOUGH = 40
-"""Steps; in a time with fewer, four times as many on crops of half the side teach more. In the time
-of 11 steps, the loss of two paintings became lower with them by 29 and 35 per cent."""
+"""Steps from which crops of the full side are best.
+
+In less time, four times as many steps on crops of half the side teach more. In the time of 11
+steps, they lowered the loss of two paintings by 29 and 35 per cent.
+"""
 
 
 def recipe(photographs: int, versions: Mapping[str, str]) -> dict[str, Json]:
-    """What a polish is, that learns with so many photographs, and is judged by another one.
+    """Return the recipe of a polish that learns from so many photographs; another one judges it.
 
-    ``crops`` has for each step a photograph's number, the zoom, the place from left and from top,
-    0..1, and whether it is mirrored. ``loss_weights`` are in the order of the graph's input.
-    ``versions`` are of what computes, for the card.
+    ``crops`` has for each step a photograph's number, the zoom, and the place from left and from
+    top, 0..1. It also has whether the crop is mirrored. ``loss_weights`` are in the order of the
+    graph's input. ``versions`` are of what computes, for the card.
     """
     options, loss = polisher.OPTIONS, polisher.OPTIONS.loss
     return {
@@ -61,7 +64,7 @@ def recipe(photographs: int, versions: Mapping[str, str]) -> dict[str, Json]:
 
 
 def _optimiser() -> dict[str, Json]:
-    """Of :mod:`impasto.polishing.muon`."""
+    """Return the numbers of :mod:`impasto.polishing.muon`."""
     return {
         "momentum": muon.MOMENTUM,
         "betas": list(muon.BETAS),
@@ -81,7 +84,7 @@ def _crop(seed: int, number: int, photographs: int) -> Json:
 
 
 def _record(photographs: int, versions: Mapping[str, str]) -> Json:
-    """What a card says of such a polish, without what came of it."""
+    """Return what a card says of such a polish, without its results."""
     known = TrainingRecord.of(asdict(polisher.OPTIONS))
     learnt = replace(known, start=polisher.START, photographs=photographs, versions=versions)
     return replace(learnt, source={}).record()

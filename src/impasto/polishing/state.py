@@ -1,7 +1,7 @@
-"""The state of a polish between its steps, and the file of it.
+"""The state of a polish between its steps, and its file.
 
-It is the file of a training's checkpoint (:mod:`impasto.studio.training.checkpoint_file`), so
-that ``impasto train --start`` learns on from it. It is written and read here without torch.
+It is the file of a training's checkpoint (:mod:`impasto.studio.training.checkpoint_file`), so that
+``impasto train --start`` learns on from it. This module writes and reads it without torch.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from impasto.untrusted import parse_json
 _FORMAT = "2"
 _NETWORK, _OPTIMISER = "network.", "optimiser."
 _FREE = "steps", "save every", "device", "tensorboard"
-"""Options that may be others when a polish goes on."""
+"""Options that may change when a polish goes on."""
 
 
 @dataclass(frozen=True)
 class Course:
-    """What a polish has to be, to go on where one was."""
+    """What must be equal for a polish to go on from another's state."""
 
     options: Mapping[str, Json]
-    """Those of :class:`~impasto.options.TrainOptions`, by name."""
+    """Options as of :class:`~impasto.options.TrainOptions`, by name."""
     style: Entry
     sources: Mapping[str, str]
 
@@ -48,7 +48,7 @@ class Course:
         return int(str(self.options["save_every"]))
 
     def metadata(self, step: int) -> dict[str, str]:
-        """What the header of a file says."""
+        """Write the metadata of a file's header."""
         return {
             "format": _FORMAT,
             "step": str(step),
@@ -59,7 +59,11 @@ class Course:
         }
 
     def require(self, metadata: Mapping[str, str]) -> None:
-        """Raises: TrainingError: they are of another polish."""
+        """Check metadata.
+
+        Raises:
+            TrainingError: they are of another polish.
+        """
         wanted, there = (dict(flattened(_told(each))) for each in (self.metadata(0), metadata))
         changed = [
             f"{key} was {there.get(key)}, is {wanted.get(key)}"
@@ -82,7 +86,7 @@ class State:
     moments: muon.State = field(default_factory=dict)
 
     def encoded(self, course: Course) -> bytes:
-        """The file."""
+        """Write the file."""
         tensors = {f"{_NETWORK}{name}": each for name, each in self.weights.items()}
         for name, moments in self.moments.items():
             tensors |= {f"{_OPTIMISER}{name}.{key}": each for key, each in moments.items()}
@@ -92,12 +96,12 @@ class State:
 
 
 def save(work: Path, state: State, course: Course) -> None:
-    """Write a state; the last two are kept."""
+    """Write a state; keep the last two."""
     kept_steps.write(work, state.step, state.encoded(course))
 
 
 def planned(work: Path) -> int | None:
-    """How many steps the polish in a folder is to take; None without one that can go on."""
+    """Return how many steps the polish in a folder plans; None without one that can go on."""
     for path in reversed(kept_steps.paths(work)):
         with contextlib.suppress(KeyError, ValueError, TypeError):
             options = parse_json(sealed.metadata(path)["options"])
@@ -107,8 +111,9 @@ def planned(work: Path) -> int | None:
 
 
 def latest(work: Path, course: Course, weights: Weights) -> tuple[State | None, list[str]]:
-    """The newest whole state in a folder, of a network as ``weights`` are of, and sentences about
-    files that are damaged.
+    """Return the newest whole state in a folder, and sentences about damaged files.
+
+    Its network has the shapes of ``weights``.
 
     Raises:
         TrainingError: it is of another polish.
@@ -153,7 +158,7 @@ def _read(path: Path, course: Course, weights: Weights) -> State:
 
 
 def _kinds(weights: Weights) -> dict[str, Kind]:
-    """Of the tensors of a state."""
+    """Return the kinds of the tensors of a state."""
     kinds = {f"{_NETWORK}{name}": Kind(each.shape) for name, each in weights.items()}
     for name, each in weights.items():
         for key, shape in muon.state_shapes(each.shape).items():
@@ -162,7 +167,7 @@ def _kinds(weights: Weights) -> dict[str, Kind]:
 
 
 def _told(metadata: Mapping[str, str]) -> dict[str, Json]:
-    """What a header says of its polish."""
+    """Read what a header says of its polish."""
     options, styles, sources = (
         parse_json(metadata.get(name, "null")) for name in ("options", "styles", "sources")
     )

@@ -35,13 +35,13 @@ _AGAIN = 2
 
 
 def create_app(options: ServeOptions | None = None) -> FastAPI:
-    """The service as an ASGI application, for any server that runs such.
+    """Make the service as an ASGI application, for any server that runs such.
 
     Without ``options.redis`` it does its jobs itself, in processes of their own.
 
     Raises:
         OptionError: it would listen to other machines without a token, or there is no such device.
-        DeviceError: this installation does not have the device, or the jobs cannot be kept where
+        DeviceError: this installation does not have the device, or the jobs cannot be stored where
             they should be.
     """
     options = options or ServeOptions()

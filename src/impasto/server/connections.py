@@ -1,7 +1,7 @@
 """Connections: how many a client may have, and when one is given up.
 
-What was written waits in our memory, and in the kernel's, until the client reads it. A client that
-asks for megabytes and reads nothing is cut off, and what waits for it is dropped.
+An answer waits in our memory, and in the kernel's, until the client reads it. A client may ask for
+megabytes and read nothing. Then it is cut off, and what waits for it is dropped.
 """
 
 from __future__ import annotations
@@ -27,17 +27,18 @@ from impasto.server.problems import Refusal
 _log = logging.getLogger("impasto.server")
 
 _WAITING_BYTES = 262_144
-"""Of one connection in the kernel, which takes twice that. By itself it takes 4 MB and more."""
+"""Bytes of one connection in the kernel, which takes twice that. By itself it takes 4 MB and more.
+"""
 _SPARE = 16
 """Connections above a limit that are told why; further ones are cut off unheard."""
 _LOOKS = 4
-"""In the time after which a silent client is given up."""
+"""How often to look, in the time after which a silent client is given up."""
 _AGAIN = 10
 _MOST_FILES = 65_536
 
 
 class Limits:
-    """Of the connections of one service, and who has how many."""
+    """Limits of the connections of one service, and how many each client has."""
 
     def __init__(self, options: ServeOptions) -> None:
         self.idle = options.idle
@@ -47,10 +48,10 @@ class Limits:
         self._tidying = False
 
     def enter(self, client: str) -> Refusal | None:
-        """Count a connection of a client, and say why it is one too many, if it is.
+        """Count a connection of a client; if it is one too many, say why.
 
         Raises:
-            ConnectionRefusedError: so many are told so already that this one is not even heard.
+            ConnectionRefusedError: so many are told already that this one is not even heard.
         """
         self._open[client] += 1
         mine, everyone = self._open[client], self._open.total()
@@ -68,8 +69,10 @@ class Limits:
             del self._open[client]
 
     def tidy(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Collect soon what connections that were given up have held: they refer to themselves in
-        circles, and too seldom to be collected by themselves."""
+        """Collect soon what given-up connections have held.
+
+        They refer to themselves in circles, and Python collects those too seldom by itself.
+        """
         if not self._tidying:
             self._tidying = True
             loop.call_later(self.idle / _LOOKS, self._collect)
@@ -86,7 +89,7 @@ def _refusal(status: HTTPStatus, message: str) -> Refusal:
 
 
 def _files() -> int:
-    """Files that this process may have open, and connections are such."""
+    """Return how many files this process may have open; connections count as files."""
     if sys.platform == "win32":
         return 8192
     import resource
@@ -112,7 +115,7 @@ class Connection(H11Protocol):
         self._moved = self._began = 0.0
         """When something has happened, and when the client began to have something to read."""
         self._before = 0
-        """Bytes that it had read then."""
+        """Bytes that it had read at that time."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._written = _Written(transport)
@@ -156,7 +159,7 @@ class Connection(H11Protocol):
 
 
 class _Written:
-    """A transport that knows how much of what was written the client has not read."""
+    """A transport that knows how much of the answer the client has not read."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport, self._bytes = transport, 0
@@ -170,12 +173,12 @@ class _Written:
         self._transport.write(data)
 
     def taken(self) -> tuple[int, int]:
-        """Bytes that the client, or its kernel, has, and bytes that wait for it."""
+        """Return the bytes that the client, or its kernel, has, and the bytes that wait for it."""
         pending = self._transport.get_write_buffer_size() + self._queued()
         return self._bytes - pending, pending
 
     def bound(self, idle: float) -> None:
-        """Have the kernel keep less for a client, and let it go some day."""
+        """Make the kernel keep less for a client, and let it go after a while."""
         if not self._socket or self._socket.family not in (socket.AF_INET, socket.AF_INET6):
             return
         with suppress(OSError):
@@ -185,7 +188,8 @@ class _Written:
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
     def _queued(self) -> int:
-        """Bytes in the kernel that the client's has not acknowledged; 0 where nobody can tell."""
+        """Return the bytes in the kernel that the client's has not acknowledged; 0 where nobody can
+        tell."""
         if sys.platform == "linux" and self._socket:
             import fcntl
             import termios
@@ -197,8 +201,10 @@ class _Written:
 
 
 def _client(address: tuple[str, int] | None) -> str:
-    """Who has a connection: an address; of IPv6 its network, in which one has as many as one
-    wants."""
+    """Say who has a connection: an address, or for IPv6 its network.
+
+    One IPv6 network has as many addresses as its owner wants.
+    """
     host = address[0] if address else ""
     with suppress(ValueError):
         found = ipaddress.ip_address(host.partition("%")[0])

@@ -32,7 +32,10 @@ FILM_TYPES = {
     "webm": "video/webm",
     "gif": "image/gif",
 }
-"""By suffix; a film of a job that names none is the first one that holds its sound."""
+"""Media types of films by suffix.
+
+A film of a job that names none gets the first one that holds its sound.
+"""
 SUFFIXES = {media_type: suffix for suffix, media_type in FILM_TYPES.items()}
 
 _QUALITY = re.compile(r"q=([01](\.[0-9]{0,3})?)")
@@ -47,20 +50,22 @@ _SHARES_DOC = (
 
 _PLAIN = (int, float, bool, int | None, float | None)
 _NUMBERS = {Side | None: int | None, Stroke | None: float | None}
-"""Of what may be a text as well. Limits of the service are in pixels, and so are sizes that a
-client asks for."""
+"""Types of options that may also be a text.
+
+Limits of the service are in pixels, and so are sizes that a client asks for.
+"""
 _WORDS = {Stroke | None: Literal[IN_PIXELS]}
-"""What may stand for a number."""
+"""Words that may stand for a number."""
 _ALONE = {"size": "Long side of the result in pixels; as it is by default."}
-"""What is said of a field that takes less than the option does."""
+"""Descriptions of fields that take less than their options do."""
 _PART = r"[01]?\.?[0-9]{0,6}"
 _CROP = rf"{'|'.join(CROPS)}|{_PART}(,{_PART}){{3}}"
 
 
 def _knobs(options: Checked) -> Iterator[tuple[str, type, object, Mapping[str, Any]]]:
-    """Name, type, default and metadata of what a client may set: numbers, choices, switches.
+    """Give name, type, default and metadata of what a client may set: numbers, choices, switches.
 
-    Texts are left out: they name files and networks of the machine.
+    Texts are left out, because they name files and networks of the machine.
     """
     kinds = get_type_hints(type(options))
     for each in fields(options):
@@ -123,7 +128,7 @@ _format = (
 )
 
 WRITTEN = WriteOptions(strip=True)
-"""How results are written, where a client says nothing: without what tells of people and places."""
+"""How results are written by default: without data about people and places."""
 
 Stylize = _model(
     "Stylize", StylizeOptions(), StyleOptions(), WRITTEN,
@@ -145,13 +150,14 @@ Optimize = _model("Optimize", OptimizeOptions(), WRITTEN, format=_format)
 
 
 def taken(options: Options, wanted: dict[str, Any]) -> Options:
-    """``options`` as a client wants them; what it says of them is no longer in ``wanted``."""
+    """Change ``options`` as a client wants; what it says of them is no longer in ``wanted``."""
     names = vars(options).keys() & wanted.keys()
     return changed(options, {name: wanted.pop(name) for name in names})
 
 
 def renamed(fields: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Fields of an optimisation by the names that they have now, and a note for each old one.
+    """Return fields of an optimisation by the names that they have now, and a note for each old
+    one.
 
     Raises:
         OptionError: one is given by both names.
@@ -167,13 +173,13 @@ def renamed(fields: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]
 
 
 _TAKEN = {*Optimize.model_fields, *(about["was"] for *_, about in _knobs(OptimizeOptions()))}
-"""Fields of an optimisation by any name. What names files has none, neither old nor new."""
+"""Fields of an optimisation by any name. Options that name files are not among them."""
 
 
 def accepted(header: str | None, known: Sequence[str], own: str) -> list[str]:
-    """Of the formats ``known``, those that an ``Accept`` header takes, best first.
+    """Return those of the formats ``known`` that an ``Accept`` header takes, best first.
 
-    ``own`` stands for the one that the photograph has, where any will do (RFC 9110, 12.5.1).
+    ``own`` stands for the format of the photograph, where any will do (RFC 9110, 12.5.1).
     """
     if not header:
         return [own]

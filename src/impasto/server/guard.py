@@ -1,4 +1,5 @@
-"""What stands before every route: who may ask, how much, how slowly; and what every answer says."""
+"""What stands before every route: who may ask, how much and how slowly; and headers of every
+answer."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ from impasto.server.problems import Refusal, answer, from_system
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 Observe = Callable[[Scope, int, float], None]
-"""Told of each answer: its status, and the seconds that it took."""
+"""A callback for each answer, with its status, and the seconds that it took."""
 
 _log = logging.getLogger("impasto.server")
 
@@ -37,12 +38,12 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-"""Of every answer: a page of the service runs and loads nothing that is not the service's."""
+"""Headers of every answer: a page of the service runs and loads nothing from elsewhere."""
 
 SLOWEST = 1000
 """Bytes a second below which a client is given up, whether it sends or reads."""
 REFUSAL = "refusal"
-"""In the state of a request: why it is refused, whatever it asks."""
+"""Key in the state of a request: why it is refused, whatever it asks."""
 
 _PROXY = "behind a proxy, give the service a token: --token TOKEN, or IMPASTO_TOKEN"
 _PRIVATE = ("/v1/", "/metrics")
@@ -51,7 +52,7 @@ _CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address, or a name, can only be this machine."""
+    """Say whether an address, or a name, can only be this machine."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -113,7 +114,7 @@ class Guard:
         name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
         alone = not self._options.token  # which pages of other sites do not have
         if alone and is_loopback(self._options.host) and not is_loopback(name):
-            # A page of another site whose name has been made to mean this machine.
+            # Another site may have made its name mean this machine (DNS rebinding).
             raise Refusal(
                 HTTPStatus.MISDIRECTED_REQUEST,
                 "without a token the service answers only to names of this machine",
@@ -143,7 +144,7 @@ class Guard:
             raise self._too_large()
 
     def _counted(self, receive: Receive) -> Receive:
-        """The body, counted while it comes; one that comes too slowly is given up."""
+        """Count the body while it comes; give up one that comes too slowly."""
         seen, whole, started = 0, False, time.monotonic()
 
         async def receiving() -> Message:

@@ -1,4 +1,4 @@
-"""What a job makes, in a process of its own: a picture, a film, and what is told meanwhile."""
+"""Makes the result of a job, in a process of its own, and reports progress meanwhile."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ if TYPE_CHECKING:
     from impasto.images.picture import Picture
 
 SENT = "the film"
-"""What errors call it, and its file."""
+"""The name of the film in errors, and of its file."""
 _TELL = 0.25
 _SHOW = 3.0
-"""Seconds between two writings of a job's progress, and of its picture so far."""
+"""Seconds between two reports of a job's progress, and of its picture so far."""
 _SHOWN = 1024
-"""Pixels of its longer side."""
+"""Longer side of that picture, in pixels."""
 _MOST = 0.8
-"""Of the time that a job has, that a painting is learnt: the picture is painted afterwards."""
+"""Largest part of a job's time for a polish; the picture is painted afterwards."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,11 @@ class Wanted:
 
 
 def wanted(job: Job) -> Wanted:
-    """Raises: OptionError: a value that is not allowed."""
+    """Read what a job with a style wants.
+
+    Raises:
+        OptionError: a value that is not allowed.
+    """
     rest = dict(job.options)
     style, polish = taken(StyleOptions(), rest), taken(PolishOptions(), rest)
     write = taken(WRITTEN, rest)
@@ -75,14 +79,14 @@ def wanted(job: Job) -> Wanted:
 
 
 def optimization(job: Job) -> tuple[OptimizeOptions, WriteOptions]:
-    """What a job with a painting to optimise wants; raises as :func:`wanted` does."""
+    """Read what a job with a painting to optimise wants; raises as :func:`wanted` does."""
     rest = dict(job.options)
     write = taken(WRITTEN, rest)
     return changed(OptimizeOptions(), rest), write
 
 
 def made(options: ServeOptions, job: Job, jobs: Jobs, folder: Path) -> dict[str, Json]:
-    """Do a job, keep its result, and say how it ended."""
+    """Do a job, store its result, and say how it ended."""
     image, tell = jobs.part(job.id, "image"), _Telling(jobs, job.id)
     sent = [jobs.part(job.id, part).read() for part in styles.parts(job.style)]
     mask = jobs.part(job.id, "mask").read() if job.masked else None
@@ -123,7 +127,7 @@ def _film(
     folder: Path,
     tell: OnProgress,
 ) -> tuple[Path, Sequence[str]]:
-    """The painted film of the one that was sent, and what had to be decided."""
+    """Paint the film that was sent; also return what had to be decided."""
     from impasto.stylization.film import fitting, stylize_film
 
     target = folder / f"painted.{job.format or 'mp4'}"
@@ -171,7 +175,7 @@ def _optimized(
 
 @dataclass(frozen=True, kw_only=True)
 class _Seen(Progress):
-    """A step with what the photograph looks like then."""
+    """A step, with the photograph's look at that time."""
 
     picture: Callable[[], Picture]
 
@@ -179,7 +183,7 @@ class _Seen(Progress):
 def _polished(
     options: ServeOptions, job: Job, image: bytes, sent: bytes, folder: Path, tell: _Telling
 ) -> tuple[bytes, str]:
-    """The style of a painting, learnt on, as a zip file; and what came of it."""
+    """Polish the style of a painting; return it as a zip file, with the results."""
     from impasto import polishing
 
     want, read = wanted(job), read_options(options)
@@ -213,9 +217,11 @@ def _shown(
 
 
 class _Telling:
-    """Writes progress where clients see it, not more often than they look; now and then with
-    the picture so far, where a step has one. It is told there when to ``cancel``, too, which it
-    does itself when the time is up."""
+    """Writes progress where clients see it, not more often than they look.
+
+    Now and then it adds the picture so far, where a step has one. It also reads whether to
+    ``cancel``, and cancels by itself when the time is up.
+    """
 
     def __init__(self, jobs: Jobs, id: str) -> None:
         self.cancel, self.until = CancelToken(), math.inf

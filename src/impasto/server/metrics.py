@@ -1,4 +1,4 @@
-"""Counts and times, as Prometheus reads them."""
+"""Counts and times in the format of Prometheus."""
 
 from __future__ import annotations
 
@@ -42,18 +42,21 @@ class Metrics:
         ProcessCollector(registry=self._registry)
 
     def observe(self, scope: Scope, status: int, seconds: float) -> None:
-        """A client cannot make a label: it would stay for ever, and there are endlessly many."""
+        """Count an answer.
+
+        A client cannot make a label. Labels stay for ever, and a client could make endlessly many.
+        """
         route = getattr(scope.get("route"), "path", "")  # never the path itself
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
     def watch(self, painters: Painters, jobs: Jobs) -> None:
-        """Tell, whenever asked, what these are at."""
+        """Report the state of painters and jobs, whenever somebody asks."""
         self._registry.register(_Watched(painters, jobs))
 
     def text(self) -> tuple[bytes, int, dict[str, str]]:
-        """Body, status and headers of the answer."""
+        """Return body, status and headers of the answer."""
         return generate_latest(self._registry), 200, {"Content-Type": CONTENT_TYPE_LATEST}
 
 

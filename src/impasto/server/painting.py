@@ -1,4 +1,4 @@
-"""Painting one picture for a client: all that touches a stranger's bytes."""
+"""Paints one picture for a client: all code that touches a stranger's bytes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OWN = "*"
 """In place of a format: that of the photograph."""
 
 _SEEN = 512
-"""Pixels of a side in which faces are looked for."""
+"""Side, in pixels, of the picture in which faces are looked for."""
 _SIDES = "left", "top", "right", "bottom"
 
 SMALLER = "give a smaller size"
@@ -38,27 +38,27 @@ SMALLER = "give a smaller size"
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be painted. ``formats`` are those that the client takes, best first."""
+    """What to paint. ``formats`` are those that the client takes, best first."""
 
     data: bytes | None
-    """The photograph; None: the style itself is wanted."""
+    """The photograph; None means that the style itself is wanted."""
     style: str
-    """As :mod:`impasto.server.styles` writes it."""
+    """The style, as :mod:`impasto.server.styles` writes it."""
     options: StylizeOptions = StylizeOptions()
     formats: Sequence[str] = (OWN,)
     write: WriteOptions = WriteOptions(strip=True)
     paintings: Sequence[bytes] = ()
-    """That were sent for the style."""
+    """Paintings that were sent for the style."""
     style_options: StyleOptions = StyleOptions()
     mask: bytes | None = None
-    """A picture that says where; None: all is painted."""
+    """A picture that says where to paint; None paints all."""
     faces: bool = False
     """Whether only its faces are wanted, as JSON."""
 
 
 @dataclass(frozen=True)
 class PaintedFile:
-    """A painted picture as a file, the seconds that each step took, and what had to be decided."""
+    """A painted picture as a file, the seconds of each step, and what had to be decided."""
 
     data: bytes
     format: str
@@ -69,7 +69,7 @@ class PaintedFile:
 
 @in_memory("the picture", hint=SMALLER)
 def painted(order: Order, options: ServeOptions, threads: int | None = None) -> PaintedFile:
-    """What is ordered, as a file.
+    """Make what is ordered, as a file.
 
     Raises:
         ImpastoError: what is wrong with the order.
@@ -82,7 +82,7 @@ def painted(order: Order, options: ServeOptions, threads: int | None = None) -> 
 
 
 def _packed(order: Order, options: ServeOptions) -> PaintedFile:
-    """The folder of a style, as a zip file."""
+    """Pack the folder of a style as a zip file."""
     clock = _Clock()
     style = _style(order, options)
     with TemporaryDirectory() as folder:
@@ -92,7 +92,7 @@ def _packed(order: Order, options: ServeOptions) -> PaintedFile:
 
 
 def _faces(data: bytes, options: ServeOptions) -> PaintedFile:
-    """Boxes of the faces in a picture, from 0 to 1 of its sides."""
+    """Find the boxes of the faces in a picture, from 0 to 1 of its sides."""
     clock = _Clock()
     photo = images.read(BytesIO(data), read_options(options), enough=_SEEN)
     clock("read")
@@ -102,8 +102,11 @@ def _faces(data: bytes, options: ServeOptions) -> PaintedFile:
 
 
 def _picture(order: Order, data: bytes, options: ServeOptions, threads: int | None) -> PaintedFile:
-    """Read, paint and encode. Where a size is wanted, a larger picture is read no larger than that
-    takes, if its codec can."""
+    """Read, paint and encode.
+
+    Where a size is wanted, a larger picture is read no larger than that needs, if its codec can do
+    it.
+    """
     clock = _Clock()
     wanted = order.options
     enough = wanted.largest_side(wanted.size) if isinstance(wanted.size, int) else None
@@ -134,19 +137,19 @@ def _style(order: Order, options: ServeOptions) -> Style:
 
 
 def read_options(options: ServeOptions) -> ReadOptions:
-    """What is read of a client's pictures."""
+    """Return the limits for a client's pictures."""
     return ReadOptions(
         max_pixels=options.max_pixels, max_side=options.max_side, max_bytes=options.max_bytes
     )
 
 
 def read_mask(data: bytes | None, options: ServeOptions) -> Mask | None:
-    """What a client sent for a mask, if it did; raises as :func:`impasto.images.masks.read`."""
+    """Read the mask that a client sent, if it did; raises as :func:`impasto.images.masks.read`."""
     return None if data is None else masks.read(data, read_options(options))
 
 
 def own_format(photo: Picture) -> str:
-    """The photograph's own format, if pictures are written in it."""
+    """Return the photograph's own format, if pictures are written in it."""
     return photo.format if photo.format and photo.format in paths.SUFFIXES.values() else "PNG"
 
 
@@ -157,8 +160,10 @@ def _loaded(style: Style, device: str, threads: int | None) -> Stylizer:
 
 @lru_cache(maxsize=2)
 def _loaded_own(style: Style, device: str, threads: int | None) -> Stylizer:
-    """Of paintings that were sent. They have a cache of their own: however many come, the styles
-    of the catalogue stay loaded."""
+    """Load the stylizer of paintings that were sent.
+
+    They have a cache of their own. However many come, the styles of the catalogue stay loaded.
+    """
     return Stylizer(style, device=device, threads=threads)
 
 

@@ -1,6 +1,6 @@
 """Processes that work for the service, and end with it.
 
-All that touches a stranger's bytes happens there: decoding, painting, encoding.
+All work on a stranger's bytes happens there: decoding, painting, encoding.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ _PICTURES = 1000
 _START = 120.0
 """Seconds that a process has to start."""
 _AGAIN = 5
-"""Seconds after which a client may ask again where the machine had no process to give."""
+"""Seconds after which a client may ask again when the machine had no process to give."""
 
 
 def processes() -> ForkServerContext | SpawnContext:
-    """How processes are started: never by a copy of this one, which has threads."""
+    """Return how processes are started: never as a copy of this one, which has threads."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -53,7 +53,7 @@ def processes() -> ForkServerContext | SpawnContext:
 
 
 def start(process: BaseProcess) -> None:
-    """Start one that does not hear Ctrl-C, not even in its first moment: that is the parent's."""
+    """Start a process that ignores Ctrl-C from its first moment: the parent handles that."""
     if not hasattr(signal, "pthread_sigmask"):
         process.start()
         return
@@ -66,7 +66,7 @@ def start(process: BaseProcess) -> None:
 
 
 def end_with_parent() -> None:
-    """In a child process: Ctrl-C is the parent's; and when that is gone, so is this one."""
+    """In a child process: leave Ctrl-C to the parent, and end when the parent has gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     runtimes.SPIN, engine.KEEP_MEMORY = False, 0  # cores and memory are shared with others
     threading.Thread(target=_outlive, daemon=True).start()
@@ -85,13 +85,14 @@ class Painter:
         self._task = partial(_serve, options, threads)
         self._process: BaseProcess | None = None
         self._pipe: Connection
-        """To the process, as long as there is one."""
+        """Pipe to the process, as long as there is one."""
         self._left = 0
         self._closing, self._closed = threading.Lock(), False
 
     def submit(self, order: Order, until: float) -> Future[PaintedFile]:
-        """Paint in a thread that waits for the process, which ends itself at ``until``, on the
-        monotonic clock.
+        """Paint in a thread that waits for the process.
+
+        The process ends itself at ``until``, on the monotonic clock.
 
         Raises:
             Refusal: the system has no thread to give; from the future, no process.
@@ -129,7 +130,10 @@ class Painter:
         return answer
 
     def _start(self) -> None:
-        """Only a process that has said that it is there can be made to crash by a picture."""
+        """Start the process, and wait until it says that it is there.
+
+        Only after that can a picture be what makes it crash.
+        """
         with _given():
             with self._closing:
                 if self._closed:
@@ -161,7 +165,7 @@ class Painter:
 
 @contextmanager
 def _given() -> Iterator[None]:
-    """Say so where the system has no process, or no thread, to give."""
+    """A context that reports that the system has no process, or no thread, to give."""
     try:
         yield
     except (OSError, EOFError, RuntimeError, MemoryError) as error:
@@ -175,7 +179,7 @@ def _given() -> Iterator[None]:
 
 
 def _serve(options: ServeOptions, threads: int, pipe: Connection) -> None:
-    """In a process of its own: paint what comes, until nothing does any more."""
+    """In a process of its own: paint what comes, until nothing comes any more."""
     end_with_parent()
     with suppress(EOFError, OSError):
         pipe.send(None)
@@ -187,7 +191,7 @@ def _serve(options: ServeOptions, threads: int, pipe: Connection) -> None:
 def _paint(
     order: Order, options: ServeOptions, threads: int, seconds: float
 ) -> PaintedFile | Exception:
-    """The process ends itself when the time is up, whatever it is at."""
+    """Paint; the process ends itself when the time is up, whatever it does."""
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
         faulthandler.dump_traceback_later(max(0.05, seconds), exit=True, file=nowhere)
         try:

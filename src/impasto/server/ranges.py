@@ -1,4 +1,4 @@
-"""Answers that may be asked for in part (RFC 9110, 14): results of jobs.
+"""Answers in parts (RFC 9110, 14), for results of jobs.
 
 Files of the page are always sent whole, as a server may.
 """
@@ -25,8 +25,9 @@ _RANGE = re.compile(r"\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*")
 def ranged(
     request: Request, part: JobPart, since: float, media_type: str, headers: Mapping[str, str]
 ) -> Response:
-    """A part of a job, or of it what the request's ``Range`` says; ``since`` when it is there, in
-    seconds since 1970.
+    """Answer with a part of a job, or with the range of it that the request's ``Range`` names.
+
+    ``since`` is when it is there, in seconds since 1970.
 
     Raises:
         Refusal: the range is malformed (400), or lies behind the end (416).
@@ -45,8 +46,10 @@ def ranged(
 
 
 def _range(header: str, size: int) -> tuple[int, int] | None:
-    """The first byte of a range and the one behind it; None for the whole: another unit, or
-    several ranges."""
+    """Return the first byte of a range and the one after it.
+
+    None means the whole: another unit, or several ranges.
+    """
     unit = _UNIT.fullmatch(header)
     if not unit or "," in unit[1]:
         return None
@@ -79,7 +82,7 @@ class WholeFile(FileResponse):
 
 
 class WholeFiles(StaticFiles):
-    """A folder of such."""
+    """A folder of such files."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await super().__call__(_without_range(scope), receive, send)

@@ -1,6 +1,6 @@
-"""The record of a job, and what is noted of it while it is done, as they are kept: in JSON.
+"""The record of a job, and its progress, as they are stored: in JSON.
 
-Whatever is read may be damaged, or written by another version that shares the place.
+Everything that is read may be damaged, or be from another version that shares the place.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Job:
 
 
 class Told(BaseModel):
-    """How far a job is, as its process tells it. ``shown`` is the step of its preview."""
+    """Progress of a job, as its process reports it. ``shown`` is the step of its preview."""
 
     model_config = _STRICT
 
@@ -62,12 +62,12 @@ class Told(BaseModel):
 
 
 def encoded(job: Job) -> bytes:
-    """A job as it is kept."""
+    """Write a job as it is stored."""
     return json.dumps(asdict(job)).encode()
 
 
 def job(id: str, data: object) -> Job:
-    """The job ``id`` from what is kept of it.
+    """Read the job ``id`` from what is stored of it.
 
     Raises:
         ValueError: it is no record of that job, or one of another version.
@@ -86,7 +86,7 @@ def job(id: str, data: object) -> Job:
 
 
 def told(data: object) -> Told:
-    """How far a job is; nothing yet where what was told cannot be read."""
+    """Read how far a job is; nothing yet if that is unreadable."""
     try:
         return Told.model_validate_json(_bytes(data))
     except ValueError:
@@ -94,7 +94,7 @@ def told(data: object) -> Told:
 
 
 def moment(data: object) -> float:
-    """Seconds since 1970 from their text; minus infinity where it is none."""
+    """Read seconds since 1970 from a text; minus infinity if it is none."""
     try:
         found = float(_bytes(data))
     except ValueError:
@@ -106,7 +106,7 @@ _JOB = TypeAdapter(Job)
 
 
 def _bytes(data: object) -> bytes:
-    """What a storage gives for a value."""
+    """Return a storage's value as bytes."""
     if isinstance(data, bytes | bytearray | memoryview):
         return bytes(data)
     raise ValueError("it is not what was written")

@@ -1,4 +1,4 @@
-"""What the page needs to refine a painting in a browser alone, beside what paints it at once."""
+"""What the page needs to refine a painting in a browser alone, beyond painting it at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RECIPE = f"{_PLACE}/recipe.json"
 
 
 def files(runtime: str) -> tuple[dict[str, Json], list[tuple[str, bytes]]]:
-    """Where the page finds how it refines, and how many bytes that are; and the files.
+    """Return where the page finds how it refines, how many bytes that is, and the files.
 
     ``runtime`` is the version of onnxruntime-web that computes.
     """

@@ -1,4 +1,4 @@
-"""Listening, until told to stop."""
+"""Listens, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ from impasto.server.work import Worker
 
 _HEADER_BYTES = 16_384
 _LARGE_BLOCK = 131_072
-"""Bytes of what goes back to the system as soon as it is free, such as a result."""
+"""Smallest block, in bytes, that goes back to the system as soon as it is free, such as a result.
+"""
 _FOREVER = 86_400
-"""Ours closes idle connections, and later than clients stop to use them again."""
+"""Seconds; our own code closes idle connections, later than clients stop to use them again."""
 _GRACE = 8
-"""Seconds that requests at work have to end when the service is stopped."""
+"""Seconds that running requests have to end when the service is stopped."""
 
 
 def serve(options: ServeOptions, on_ready: Callable[[str], None], *, log: bool = False) -> None:
-    """Answer requests until SIGINT or SIGTERM; ``on_ready`` is told the address.
+    """Answer requests until SIGINT or SIGTERM; call ``on_ready`` with the address.
 
     Raises:
         OptionError: other machines could reach it without a token.
-        DeviceError: the port is taken, or jobs cannot be kept.
+        DeviceError: the port is taken, or jobs cannot be stored.
     """
     _log_to_stderr(logging.INFO if log else logging.WARNING)
     devices.give_memory_back(_LARGE_BLOCK, heaps=1)

@@ -1,4 +1,4 @@
-"""What OpenAPI says beyond what the routes say themselves: bodies, results, errors, examples."""
+"""Adds to OpenAPI what routes do not say themselves: bodies, results, errors, examples."""
 
 from __future__ import annotations
 
@@ -25,9 +25,11 @@ class Problem(BaseModel):
 
 
 class JobStatus(BaseModel):
-    """A job. `ahead` is how many are before it while it waits. `preview` is the picture so far,
-    `style` the style that was learnt. `notes` say what had to be decided, such as that a field has
-    a new name."""
+    """A job.
+
+    `ahead` is how many are before it while it waits. `preview` is the picture so far, `style` the
+    style that was learnt. `notes` say what had to be decided, such as that a field has a new name.
+    """
 
     id: str = Field(examples=["q8x1tq2N8e2bG5y3cV0z9A"])
     kind: Literal["stylize", "film", "optimize", "polish"]
@@ -92,7 +94,7 @@ class StylesInfo(BaseModel):
 
 
 JsonObject: TypeAlias = dict[str, Any]
-"""A part of OpenAPI, or what a route answers with."""
+"""A part of OpenAPI, or of a route's answer."""
 Responses = dict[int | str, JsonObject]
 _BINARY = {"type": "string", "format": "binary"}
 _PROBLEM = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
@@ -109,7 +111,7 @@ def _files(*types: str) -> Responses:
 
 
 MASK = "A picture of the same shape: white is painted, black stays the photograph."
-"""What is said of the file ``mask``."""
+"""The description of the file ``mask``."""
 
 PICTURE = _files(*MEDIA_TYPES.values())
 RESULT = _files(*MEDIA_TYPES.values(), *FILM_TYPES.values())
@@ -126,7 +128,7 @@ ACCEPTED: Responses = {
 def body(
     *models: type[BaseModel], raw: bool = False, needs: str = "image", **files: str
 ) -> JsonObject:
-    """The ``requestBody`` of a form with ``files`` and the fields of ``models``."""
+    """Make the ``requestBody`` of a form with ``files`` and the fields of ``models``."""
     fields: JsonObject = {
         name: {**_BINARY, "description": description} for name, description in files.items()
     }
@@ -152,7 +154,7 @@ def body(
 
 
 def parameters(model: type[BaseModel]) -> JsonObject:
-    """The fields of ``model`` as parameters in the address."""
+    """Return the fields of ``model`` as parameters in the address."""
     return {
         "parameters": [
             {"name": name, "in": "query", "required": False, "schema": about}
@@ -163,7 +165,7 @@ def parameters(model: type[BaseModel]) -> JsonObject:
 
 
 def complete(app: FastAPI, options: ServeOptions) -> None:
-    """Have the application's OpenAPI say what errors look like, and how a token is sent."""
+    """Add to the application's OpenAPI what errors look like, and how to send a token."""
     plain = app.openapi
 
     def openapi() -> JsonObject:

@@ -1,7 +1,7 @@
 """The style that a client asks for: a name, paintings that it sends, or a blend of both.
 
-In an order, and in the record of a job, it is one text: ``great-wave``, ``*1`` for the first
-painting that was sent, or ``*1:0.6,great-wave:0.4``. No client can write such a star itself.
+In an order, and in the record of a job, it is one text. That is ``great-wave``, ``*1`` for the
+first painting that was sent, or ``*1:0.6,great-wave:0.4``. No client can write such a star itself.
 """
 
 from __future__ import annotations
@@ -20,30 +20,31 @@ from impasto.server import packing
 Sent = TypeVar("Sent")
 
 MOST = 8
-"""Paintings of one request."""
+"""Most paintings of one request."""
 
 _SHARE = r"[0-9]{0,6}\.?[0-9]{1,6}"
 NAMED = re.compile(rf"[a-z0-9-]{{1,64}}(:{_SHARE})?(,[a-z0-9-]{{1,64}}:{_SHARE}){{0,7}}")
 SHARES = re.compile(rf"{_SHARE}(,{_SHARE}){{0,{MOST}}}")
 _SENT = re.compile(r"\*([0-9])")
 WHAT = "the painting"
-"""What errors call one."""
+"""What errors call a painting."""
 
 
 def part(number: int) -> str:
-    """What a painting is kept as, of those that were sent: 1 is the first."""
+    """Return the name under which a sent painting is stored; 1 is the first."""
     return f"style{number}"
 
 
 def paintings(files: Mapping[str, Sent]) -> list[Sent]:
-    """Those among what was sent, in their order."""
+    """Return the paintings among what was sent, in their order."""
     return [files[part(n)] for n in range(1, MOST + 1) if part(n) in files]
 
 
 def chosen(style: str | None, sent: int, shares: str | None) -> str:
-    """The text of a style, of which the catalogue has ``style``, if any, and of which so many
-    paintings were ``sent``. ``shares`` are those of the paintings, and last of ``style``; equal
-    ones by default.
+    """Make the text of a style.
+
+    ``style`` is its part from the catalogue, if any, and ``sent`` the number of paintings.
+    ``shares`` are those of the paintings, and last of ``style``; equal ones by default.
 
     Raises:
         OptionError: none was given, the catalogue has none of that name, or other shares.
@@ -65,7 +66,7 @@ def chosen(style: str | None, sent: int, shares: str | None) -> str:
 
 
 def known(style: str | None) -> str:
-    """A style that the catalogue lists, or a blend of such; never a path.
+    """Return a style that the catalogue lists, or a blend of such; never a path.
 
     Raises:
         OptionError: none was given, or there is none of that name.
@@ -84,18 +85,19 @@ def known(style: str | None) -> str:
 
 
 def shown(style: str) -> str:
-    """The text of a style for clients."""
+    """Return the text of a style for clients."""
     return _SENT.sub("painting", style)
 
 
 def parts(style: str) -> list[str]:
-    """What the paintings of a style are kept as."""
+    """Return the names under which the paintings of a style are stored."""
     return [part(int(number)) for number in _SENT.findall(style)]
 
 
 def made(style: str, sent: Sequence[bytes], options: StyleOptions, read: ReadOptions) -> Style:
-    """The style of a text, and of the paintings that were sent with it; in the place of one, the
-    zip file of a style.
+    """Make the style of a text, and of the paintings that were sent with it.
+
+    A style's zip file may be there in place of a painting.
 
     Raises:
         OptionError: styles that cannot be blended.
@@ -114,7 +116,7 @@ def made(style: str, sent: Sequence[bytes], options: StyleOptions, read: ReadOpt
 
 
 def _painted(data: bytes, options: StyleOptions, read: ReadOptions) -> Style:
-    """Read no larger than a painting is seen, if its codec can; a part of one as it is."""
+    """Read a painting no larger than the network sees it, if its codec can; a part as it is."""
     if packing.is_packed(data):
         return packing.unpacked(data)
     seen = options.style_size or hypernetwork.bundled().card.style_size

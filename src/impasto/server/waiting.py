@@ -1,7 +1,8 @@
-"""Who waits: the jobs that are not over yet, at most so many, counted over all processes.
+"""The jobs that are not over yet, up to a limit, counted over all processes.
 
-Each has a place among them before anything of it is kept. Giving and counting places is one step
-of the database, so that no two processes give the last one. Leaving twice is leaving once.
+Each job has a place among them before any of its data is stored. Giving and counting places is one
+step of the database, so that no two processes give the last place. A job that leaves twice leaves
+once.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ class Waiting(Protocol):
     """The jobs of all processes that are not over."""
 
     def enter(self, id: str, limit: float) -> bool:
-        """Give a job a place if fewer than ``limit`` have one; whether it has got it."""
+        """Give a job a place if fewer than ``limit`` have one; return whether it got one."""
 
     def leave(self, id: str) -> None: ...
 
     def since(self) -> dict[str, float]:
-        """All that have a place, and the seconds since 1970 at which they got it."""
+        """Return all that have a place, and when they got it, in seconds since 1970."""
 
 
 class Table:
-    """Of one machine: a table beside the records."""
+    """Places on one machine: a table beside the records."""
 
     def __init__(self, storage: SqliteStorage) -> None:
         self._storage = storage
@@ -51,7 +52,7 @@ class Table:
 
 
 class SortedSet:
-    """Of several machines: a sorted set of a Redis."""
+    """Places for several machines: a sorted set of a Redis."""
 
     _KEY = "impasto.waiting"
     _ENTER = """

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def from_array(array: Array) -> Raster:
-    """A NumPy array.
+    """Make a picture from a NumPy array.
 
-    Takes ``(H, W)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA; uint8 0..255, uint16
-    0..65535, bool, or floats 0..1.
+    Takes ``(H, W)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA; uint8 0..255, uint16 0..65535,
+    bool, or floats 0..1.
 
     Raises:
         PictureError: another shape, type or range; the message says what to change.

@@ -1,4 +1,4 @@
-"""AVIF files: with the colours that they name by numbers, which Pillow leaves aside."""
+"""AVIF files, with colours given as numbers, which Pillow ignores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NUMBERS = re.compile(rb"colrnclx(..)(..)", re.DOTALL)
 
 
 def load(file: IO[bytes], reading: Reading) -> Loaded:
-    """The first frame with its pixels."""
+    """Load the first frame with its pixels."""
     numbers = _NUMBERS.search(file.read(_HEAD))
     file.seek(0)
     image = opened("AVIF", file, reading.notes)

@@ -1,4 +1,4 @@
-"""BMP files: those of run lengths only if they are small."""
+"""BMP files; files with run lengths are read only if they are small."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 _RUN_LENGTHS = {b"\1\0\0\0", b"\2\0\0\0"}
 _COMPRESSION = slice(30, 34)
 _MAX_RUN_LENGTHS = 2 * 2**20
-"""Bytes; Pillow unpacks them in Python, which takes some three seconds for a million."""
+"""Most bytes of run lengths; Pillow unpacks them in Python, at about three seconds for a million.
+"""
 
 
 def load(file: IO[bytes], reading: Reading) -> Loaded:
-    """The picture with its pixels.
+    """Load the picture with its pixels.
 
     Raises:
         PictureError: it has more run lengths than are unpacked in a few seconds.

@@ -1,4 +1,4 @@
-"""Metadata on its way into a file: each format's own place for it, or the nearest that it has."""
+"""Metadata on its way into a file: each format's own place for it, or the nearest one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from impasto.images.raster import Metadata, Text
 
 if TYPE_CHECKING:
     Setting: TypeAlias = int | str | bytes | tuple[float, float] | Image.Exif | PngInfo
-    """Of a format's writer."""
+    """A setting of a format's writer."""
 
 _MAX_SEGMENT = 65_533
 _COMMENT, _PHOTOSHOP = 0xFE, 0xED
@@ -28,11 +28,11 @@ _EXIF_TAGS = {
     "Artist": 0x013B,
     "Copyright": 0x8298,
 }
-"""Where EXIF has a place for a text of PNG's keywords."""
+"""EXIF's tags for texts with PNG's keywords."""
 
 
 def settings(metadata: Metadata, format: str) -> dict[str, Setting]:
-    """What the format's writer is told of ``metadata``."""
+    """Return the settings that give ``metadata`` to the format's writer."""
     if format == "BMP":
         return {}
     exif, rest = _with_texts(metadata, format)
@@ -54,7 +54,8 @@ def settings(metadata: Metadata, format: str) -> dict[str, Setting]:
 
 
 def segments(metadata: Metadata) -> bytes:
-    """IPTC records and comments as segments of a JPEG; Pillow's writer has no place for them."""
+    """Make segments of a JPEG from IPTC records and comments; Pillow's writer has no place for
+    them."""
     added = b""
     if iptc := metadata.get("iptc"):
         added += _segment(_PHOTOSHOP, b"Photoshop 3.0\0" + _resource(iptc))
@@ -65,13 +66,13 @@ def segments(metadata: Metadata) -> bytes:
 
 
 def with_segments(jpeg: bytes, segments: bytes) -> bytes:
-    """A JPEG with more segments."""
+    """Add segments to a JPEG."""
     at = _behind_segments(jpeg)
     return jpeg[:at] + segments + jpeg[at:]
 
 
 def _behind_segments(jpeg: bytes) -> int:
-    """Where the segments of applications end, and the tables begin."""
+    """Find where the segments of applications end, and the tables begin."""
     at = 2
     while jpeg[at] == 0xFF and 0xE0 <= jpeg[at + 1] <= 0xEF:
         at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
@@ -79,19 +80,19 @@ def _behind_segments(jpeg: bytes) -> int:
 
 
 def _segment(code: int, content: bytes) -> bytes:
-    """Empty for content that no segment holds."""
+    """Make a segment; empty for content that no segment holds."""
     if len(content) > _MAX_SEGMENT:
         return b""
     return struct.pack(">BBH", 0xFF, code, len(content) + 2) + content
 
 
 def _resource(iptc: bytes) -> bytes:
-    """Records of IPTC as a resource of Photoshop, which is where JPEG has them."""
+    """Pack IPTC records as a resource of Photoshop, which is their place in a JPEG."""
     return b"8BIM\x04\x04\0\0" + struct.pack(">I", len(iptc)) + iptc + bytes(len(iptc) % 2)
 
 
 def _with_texts(metadata: Metadata, format: str) -> tuple[bytes | None, list[Text]]:
-    """EXIF data with the texts that it has a free place for, and the other texts.
+    """Put texts into EXIF data where it has a free place; also return the other texts.
 
     PNG has texts itself, and JPEG comments; there they stay.
     """
@@ -110,7 +111,7 @@ def _with_texts(metadata: Metadata, format: str) -> tuple[bytes | None, list[Tex
 
 
 def _tiff_tags(exif: bytes | None, xmp: bytes | None, iptc: bytes | None) -> Image.Exif:
-    """A TIFF's tags are its EXIF data, and XMP and IPTC are among them."""
+    """Make a TIFF's tags. They are its EXIF data, with XMP and IPTC among them."""
     tags = exif_of(exif)
     for tag, data in ((_TIFF_XMP, xmp), (TIFF_IPTC, iptc)):
         if data:
@@ -125,13 +126,13 @@ def _png_texts(texts: Iterable[Text], xmp: bytes | None, iptc: bytes | None) -> 
     for keyword, text in [*texts, *_as_text(iptc)]:
         with suppress(UnicodeError):  # PNG takes keywords of Latin letters
             if "\0" not in keyword and 0 < len(keyword.encode("latin-1")) < 80:
-                # Packed, a long one would be refused by readers as a bomb.
+                # Readers would refuse a long compressed one as a bomb.
                 chunks.add_text(keyword, text.replace("\0", " "))
     return chunks
 
 
 def _as_text(iptc: bytes | None) -> Iterator[Text]:
-    """IPTC records as ImageMagick keeps them in a PNG."""
+    """Write IPTC records as ImageMagick keeps them in a PNG."""
     if iptc:
         digits = (block := _resource(iptc)).hex()
         lines = [digits[at : at + 72] for at in range(0, len(digits), 72)]

@@ -1,4 +1,4 @@
-"""Colours: any of Pillow's modes, with any profile, to 8-bit sRGB."""
+"""Converts colours, in any of Pillow's modes and with any profile, to 8-bit sRGB."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOO_LARGE = "its colour profile is too large to be one; taken as sRGB"
 
 
 def split(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """Colours in an 8-bit mode (L, RGB, CMYK, LAB) and alpha."""
+    """Split a picture into colours in an 8-bit mode (L, RGB, CMYK, LAB) and alpha."""
     mode = image.mode
     if mode.startswith(("I", "F")):
         return _reduce(image), None
@@ -38,8 +38,10 @@ def split(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 
 
 def _reduce(image: Image.Image) -> Image.Image:
-    """Grey of 16 or 32 bits, or floats, to 8 bits over its whole range. Floats go to 1, 255 or
-    65,535; sharpening may have brought some a little above."""
+    """Reduce grey of 16 or 32 bits, or floats, to 8 bits over its whole range.
+
+    The range of floats ends at 1, 255 or 65,535; sharpening may have brought some a little above.
+    """
     values = np.asarray(image).astype(np.float32)
     if not np.isfinite(values).all():
         raise PictureError("it holds values that are not numbers (NaN or infinite)")
@@ -69,16 +71,20 @@ def to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Imag
 
 
 class _OtherChannelsError(Exception):
-    """A profile that is whole, but of other channels than the picture has."""
+    """A profile that is whole, but for other channels than the picture has."""
 
 
 _CHANNELS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
-"""The colour space that profiles have, by Pillow's mode."""
+"""The colour space of profiles, by Pillow's mode."""
 _SAID = {"GRAY": "grey", "LAB": "Lab"}
 
 
 def _from_profile(image: Image.Image, profile: bytes) -> Image.Image:
-    """Raises: _OtherChannelsError: it is for a picture of other channels."""
+    """Convert a picture with a profile.
+
+    Raises:
+        _OtherChannelsError: it is for a picture of other channels.
+    """
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     space = source.profile.xcolor_space.strip().upper()
     if (image.mode, space) == ("L", "RGB"):
@@ -91,7 +97,7 @@ def _from_profile(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def _is_srgb(source: Profile) -> bool:
-    """Whether the profile changes nothing; linear ones may be called sRGB, too."""
+    """Say whether the profile changes nothing; linear profiles may be called sRGB, too."""
     levels = np.arange(0, 256, 15, dtype=np.uint8)
     probe = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(len(levels), -1, 3)
     converted = np.asarray(_transform(Image.fromarray(probe), source))
@@ -117,8 +123,10 @@ _A_DAY = struct.pack(">6H", 2025, 1, 1, 0, 0, 0)
 
 @cache
 def srgb_profile() -> bytes:
-    """The profile that goes into files. It is dated the same always, so that one command
-    gives the same bytes at any time."""
+    """Return the profile that goes into files.
+
+    Its date is always the same, so that one command gives the same bytes at any time.
+    """
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     profile[_CREATED] = _A_DAY
     return bytes(profile)

@@ -1,4 +1,4 @@
-"""Pictures to files' content."""
+"""Encodes pictures as files' content."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def encode(picture: Raster, format: str, options: WriteOptions | None = None) -> bytes:
-    """The picture as a file's content, with an sRGB profile and its metadata.
+    """Encode the picture as a file's content, with an sRGB profile and its metadata.
 
     JPEG is written at 4:4:4. Where a format has no alpha, the picture lies on white.
 
@@ -50,8 +50,10 @@ def encode(picture: Raster, format: str, options: WriteOptions | None = None) ->
 
 
 def _travelling(metadata: Metadata, format: str) -> tuple[dict[str, Setting], bytes]:
-    """What the format's writer is told of the metadata, and segments that a JPEG has beside;
-    nothing of what cannot be read any more."""
+    """Return settings of the format's writer for the metadata, and extra segments of a JPEG.
+
+    Metadata that cannot be read any more gives nothing.
+    """
     try:
         with noted([]):
             segments = carried.segments(metadata) if format == "JPEG" else b""
@@ -66,7 +68,7 @@ def _saved(
     settings: dict[str, Setting],
     travelling: dict[str, Setting],
 ) -> bytes:
-    """The file's content; metadata that cannot be written does not cost the picture."""
+    """Encode the file's content. Bad metadata is left out, and does not cost the picture."""
     buffer = io.BytesIO()
     try:
         image.save(buffer, format, **settings | travelling)

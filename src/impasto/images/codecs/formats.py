@@ -1,4 +1,4 @@
-"""The formats: what is read goes by its signature, what is written by its suffix."""
+"""The formats. A signature says what is read, a suffix what is written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from impasto.files import kinds
 from impasto.files.kinds import Unread
 
 _AVIF = rb"....ftyp(avif|avis|(mif1|msf1).{4}(.{4}){0,8}(avif|avis))"
-"""Its own brand, or the general one with its own among those that it is compatible with."""
+"""AVIF's own brand, or the general one with AVIF's among the compatible brands."""
 _DECODERS = {
     "JPEG": ("JpegImagePlugin", "JpegImageFile", rb"\xff\xd8\xff"),
     "PNG": ("PngImagePlugin", "PngImageFile", rb"\x89PNG\r\n\x1a\n"),
@@ -26,7 +26,8 @@ _DECODERS = {
 }
 _RAW = rb"II\*\0.{4}CR|FUJIFILM|II(RO|RS|U\0)|MMOR|....ftypcrx|FOVb|\0MRM"
 _TARGA = rb".[\0\1][\1\2\3\x09\x0a\x0b].{5}.{4}(?!\0\0)..(?!\0\0)..[\x08\x0f\x10\x18\x20][\0-\x3f]"
-"""It has no mark: kinds of palette and pixels, a size, and bits of a pixel that there are."""
+"""Targa has no mark; this matches kinds of palette and pixels, a size, and valid bits of a pixel.
+"""
 _STRANGERS = (
     (rb"....ftyp(heic|heix|heim|heis|mif1|msf1|hevc|hevx)", kinds.HEIC),
     (rb"\xff\x0a|\0\0\0\x0cJXL ", kinds.JPEG_XL),
@@ -51,7 +52,7 @@ _STRANGERS = (
 
 
 def recognise(head: bytes, name: str) -> str:
-    """The format of a file that begins with ``head``.
+    """Return the format of a file that begins with ``head``.
 
     Raises:
         PictureError: it is none that is read, with its name if it has one.
@@ -82,7 +83,7 @@ def _is_text(head: bytes) -> bool:
 
 @cache
 def decoder(format: str) -> type[ImageFile.ImageFile]:
-    """The decoder's class itself: unlike ``Image.open`` it does not go by process-wide limits."""
+    """Return the decoder's class itself; unlike ``Image.open`` it ignores process-wide limits."""
     module, name, _ = _DECODERS[format]
     plugin: type[ImageFile.ImageFile] = getattr(import_module(f"PIL.{module}"), name)
     return plugin

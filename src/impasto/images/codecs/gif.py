@@ -1,4 +1,4 @@
-"""GIF files: their first frame, however much stands before it."""
+"""GIF files: their first frame, however much comes before it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EXTENSION, _FRAME = 0x21, 0x2C
 
 
 def load(file: IO[bytes], reading: Reading) -> Loaded:
-    """The first frame with its pixels.
+    """Load the first frame with its pixels.
 
     Raises:
         PictureError: more blocks before the frame than a real file has.
@@ -32,7 +32,7 @@ def load(file: IO[bytes], reading: Reading) -> Loaded:
 
 
 def _require_few_blocks(data: bytes, reading: Reading) -> None:
-    """Extensions, such as comments, are chains of blocks of at most 255 bytes (GIF89a)."""
+    """Limit the blocks of extensions, such as comments; each has at most 255 bytes (GIF89a)."""
     colours = 3 << ((data[10] & 7) + 1) if len(data) > _HEADER and data[10] & 0x80 else 0
     at, inside = _HEADER + colours, False
     for _ in range(_MAX_BLOCKS):

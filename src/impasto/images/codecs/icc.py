@@ -1,6 +1,6 @@
-"""ICC profiles from colour tags: chromaticities and a curve, as PNG and AVIF tell them.
+"""ICC profiles from colour tags: chromaticities and a curve, as PNG and AVIF give them.
 
-A profile (ICC.1:2022) is what Little CMS converts by; so tags take the same way as profiles.
+Little CMS converts with a profile (ICC.1:2022). So tags take the same way as profiles.
 """
 
 from __future__ import annotations
@@ -61,8 +61,10 @@ _HDR = {16: "PQ", 18: "HLG"}
 
 
 def of_numbers(primaries: int, transfer: int, notes: list[str]) -> bytes | None:
-    """The profile that H.273's numbers mean; None for sRGB, or with a note for what is not
-    converted."""
+    """Make the profile that H.273's numbers mean; None for sRGB.
+
+    None also comes, with a note, for colours that are not converted.
+    """
     if transfer in _HDR:
         notes.append(f"its colours are HDR ({_HDR[transfer]}); taken as sRGB, they look pale")
         return None
@@ -80,7 +82,7 @@ def of_numbers(primaries: int, transfer: int, notes: list[str]) -> bytes | None:
 
 
 def profile(colours: Chromaticities, curve: Curve) -> bytes:
-    """A profile of these colours with one curve for all channels.
+    """Make a profile of these colours with one curve for all channels.
 
     Raises:
         ValueError: the chromaticities span no colours.
@@ -101,7 +103,7 @@ def profile(colours: Chromaticities, curve: Curve) -> bytes:
 
 
 def _adapted(colours: Chromaticities) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """The primaries' XYZ as columns, adapted to D50 (Bradford)."""
+    """Return the primaries' XYZ as columns, adapted to D50 (Bradford)."""
     white = _from_xy(colours.white)
     primaries = np.stack([_from_xy(each) for each in colours[1:]], 1)
     try:

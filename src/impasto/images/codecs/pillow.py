@@ -30,10 +30,10 @@ _recording = threading.Lock()
 
 
 def from_pil(image: Image.Image) -> Raster:
-    """A Pillow image: upright, sRGB, 8 bits.
+    """Make a picture from a Pillow image: upright, sRGB, 8 bits.
 
     Raises:
-        PictureError: its pixels cannot be had.
+        PictureError: its pixels cannot be read.
     """
     reading = Reading("the Pillow image")
     try:
@@ -48,7 +48,7 @@ def from_pil(image: Image.Image) -> Raster:
 
 
 def to_pil(picture: Raster) -> Image.Image:
-    """The picture as a Pillow image, mode RGB or RGBA."""
+    """Return the picture as a Pillow image, mode RGB or RGBA."""
     image = Image.fromarray(picture.pixels)
     if picture.alpha is not None:
         image.putalpha(Image.fromarray(picture.alpha))
@@ -56,7 +56,7 @@ def to_pil(picture: Raster) -> Image.Image:
 
 
 def resize(picture: AnyRaster, long_side: int) -> AnyRaster:
-    """The picture with its longer side at ``long_side`` pixels; Lanczos."""
+    """Resize the picture so that its longer side has ``long_side`` pixels; Lanczos."""
     scale = long_side / max(picture.width, picture.height)
     return resize_to(
         picture, (max(1, round(picture.height * scale)), max(1, round(picture.width * scale)))
@@ -64,7 +64,7 @@ def resize(picture: AnyRaster, long_side: int) -> AnyRaster:
 
 
 def resize_pixels(pixels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
-    """``(H, W, 3)`` pixels at another height and width; Lanczos."""
+    """Resize ``(H, W, 3)`` pixels to another height and width; Lanczos."""
     height, width = size
     if pixels.shape[:2] == (height, width):
         return pixels
@@ -73,8 +73,10 @@ def resize_pixels(pixels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
 
 
 def averaged(pixels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
-    """``(H, W)`` values at a smaller height and width: the means of areas, so that none is beyond
-    its neighbours."""
+    """Reduce ``(H, W)`` values to a smaller height and width: the means of areas.
+
+    So no value lies beyond its neighbours.
+    """
     height, width = size
     if pixels.shape[:2] == (height, width):
         return pixels
@@ -83,8 +85,10 @@ def averaged(pixels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
 
 
 def smoothed(pixels: NDArray[np.uint8], deviation: float) -> NDArray[np.uint8]:
-    """``(H, W, 3)`` pixels, or ``(H, W)`` values, convolved with a Gaussian of this deviation in
-    pixels, or nearly so."""
+    """Convolve ``(H, W, 3)`` pixels, or ``(H, W)`` values, with a Gaussian, or nearly so.
+
+    ``deviation`` is in pixels.
+    """
     if not deviation:
         return pixels
     return np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(deviation)))
@@ -93,8 +97,10 @@ def smoothed(pixels: NDArray[np.uint8], deviation: float) -> NDArray[np.uint8]:
 def enlarging(
     values: NDArray[np.float32], size: Size, sampling: Image.Resampling = BICUBIC
 ) -> Callable[[slice], NDArray[np.float32]]:
-    """What gives any rows of ``(H, W, C)`` values at a larger height and width. Rows fit together
-    as if all were made at once."""
+    """Make a function that gives any rows of ``(H, W, C)`` values at a larger height and width.
+
+    Rows fit together as if all were made at once.
+    """
     height, width = size
     scale = values.shape[0] / height
     channels = [Image.fromarray(channel) for channel in np.moveaxis(values, 2, 0)]
@@ -108,7 +114,7 @@ def enlarging(
 
 
 def resize_to(picture: AnyRaster, size: Size) -> AnyRaster:
-    """The picture at a height and width; Lanczos, with colours weighted by their alpha."""
+    """Resize the picture to a height and width; Lanczos, with colours weighted by their alpha."""
     height, width = size
     if (picture.height, picture.width) == (height, width):
         return picture
@@ -127,9 +133,9 @@ class Loaded:
 
     image: Image.Image
     header: Image.Image | None = None
-    """Where its metadata is; None for the same."""
+    """The image with its metadata; None for the same image."""
     alpha: Image.Image | None = None
-    """Beside colours whose mode has none."""
+    """Alpha beside colours whose mode has none."""
     orientation: int = 0
     """As EXIF numbers it; 0 for what the metadata says."""
 
@@ -163,7 +169,7 @@ _TURNS = {
 
 
 def opened(format: str, file: IO[bytes], notes: list[str]) -> ImageFile.ImageFile:
-    """The header of a file, read with the format's own decoder; its pixels are not read yet."""
+    """Open a file with the format's own decoder, which reads the header but no pixels yet."""
     with noted(notes):
         return decoder(format)(file)
 

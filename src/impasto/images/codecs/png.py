@@ -1,7 +1,7 @@
-"""PNG files: texts of any length and colour tags, which Pillow refuses or leaves aside.
+"""PNG files: texts of any length and colour tags, which Pillow refuses or ignores.
 
-Chunks (W3C PNG, third edition) are walked over here: texts and the profile are unpacked within
-bounds, and Pillow is given the file without them.
+This module walks over the chunks (W3C PNG, third edition). It unpacks texts and the profile within
+bounds. Pillow gets the file without them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from impasto.images.codecs.reading import Reading
 
 Info = dict[str | tuple[int, int], object]
-"""As Pillow has it."""
+"""A picture's ``info``, as Pillow has it."""
 _SIGNATURE = 8
 _MAX_CHUNKS, _USUAL_SIZE = 10_000, 512
 _MAX_TEXT, _MAX_TEXTS = 8 * 2**20, 16 * 2**20
@@ -34,18 +34,18 @@ _XMP = "XML:com.adobe.xmp"
 
 @dataclass
 class _Chunks:
-    """What a file has beside its pixels."""
+    """The parts of a file beside its pixels."""
 
     rest: list[bytes | memoryview] = field(default_factory=list)
-    """The file without the following."""
+    """The file without the parts below."""
     texts: list[tuple[bytes, bytes]] = field(default_factory=list)
     profile: bytes = b""
     numbers: bytes = b""
-    """Of cICP."""
+    """Numbers of the chunk cICP."""
 
 
 def load(file: IO[bytes], reading: Reading) -> Loaded:
-    """The picture with its pixels; its texts are left in ``reading``."""
+    """Load the picture with its pixels; leave its texts in ``reading``."""
     data = file.read()
     chunks = _chunks(data, reading)
     whole = not (chunks.texts or chunks.profile)
@@ -61,7 +61,11 @@ def load(file: IO[bytes], reading: Reading) -> Loaded:
 
 
 def _chunks(data: bytes, reading: Reading) -> _Chunks:
-    """Raises: PictureError: more chunks than a real file of this size has."""
+    """Read the chunks.
+
+    Raises:
+        PictureError: more chunks than a real file of this size has.
+    """
     chunks, view, at, count = _Chunks(), memoryview(data), _SIGNATURE, 0
     chunks.rest.append(view[:at])
     most = _MAX_CHUNKS + len(data) // _USUAL_SIZE
@@ -85,8 +89,7 @@ def _chunks(data: bytes, reading: Reading) -> _Chunks:
 
 
 def _profile(image: Image.Image, chunks: _Chunks, notes: list[str]) -> bytes | None:
-    """The profile that the most exact of the colour tags means: cICP, iCCP, sRGB, then gAMA
-    and cHRM."""
+    """Return the profile of the most exact colour tag: cICP, iCCP, sRGB, then gAMA and cHRM."""
     if len(chunks.numbers) == 4 and chunks.numbers[2:] == b"\0\1":
         return icc.of_numbers(chunks.numbers[0], chunks.numbers[1], notes)
     if chunks.profile:
@@ -136,7 +139,7 @@ def _like(one: icc.Chromaticities, other: icc.Chromaticities) -> bool:
 def _texts(
     chunks: list[tuple[bytes, bytes]], reading: Reading
 ) -> dict[str | tuple[int, int], object]:
-    """Leaves the texts in ``reading``; XMP and profiles among them are Pillow's ``info``."""
+    """Leave the texts in ``reading``; return XMP and profiles among them as Pillow's ``info``."""
     about: Info = {}
     for keyword, text in _unpacked_texts(chunks, reading.notes):
         if keyword == _XMP:
@@ -166,7 +169,7 @@ def _unpacked_texts(
 
 
 def _text(kind: bytes, rest: bytes, most: int) -> str | None:
-    """None: it is longer than ``most``."""
+    """Unpack a text; None if it is longer than ``most``."""
     packed = kind == b"zTXt" or (kind == b"iTXt" and rest[:1] == b"\1")
     if kind == b"zTXt":
         rest = rest[1:]

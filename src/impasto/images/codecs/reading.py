@@ -1,4 +1,4 @@
-"""One file that is being read: what it is called, what is allowed, what had to be decided."""
+"""One file in reading: its name, its limits, and notes on what had to be decided."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from impasto.options import ReadOptions
 
 @dataclass(frozen=True)
 class Reading:
-    """What decoders are told of a file, and where they leave their notes."""
+    """What decoders know of a file, and where they leave their notes."""
 
     name: str
     options: ReadOptions = ReadOptions()
@@ -22,7 +22,11 @@ class Reading:
     texts: list[Text] = field(default_factory=list)
 
     def require_size(self, width: int, height: int) -> None:
-        """Raises: PictureLimitError: more pixels than are allowed, or none."""
+        """Check the size of a picture.
+
+        Raises:
+            PictureLimitError: more pixels than are allowed, or none.
+        """
         if width < 1 or height < 1:
             raise PictureError(f"{self.name} has no pixels ({width}x{height})")
         pixels, options = width * height, self.options
@@ -39,10 +43,10 @@ class Reading:
         )
 
     def reduction(self, width: int, height: int, most: float) -> int:
-        """By which of 1, 2, 4 and 8 a decoder shall divide both sides.
+        """Return by which of 1, 2, 4 and 8 a decoder shall divide both sides.
 
-        Twice of what is enough is left for resizing, or at least enough, if the limits want that.
-        It is 1 if nothing will do, or of more pixels than ``most`` times the limit.
+        It leaves twice of what is enough for resizing; or at least enough, if the limits need that.
+        It is 1 if nothing helps, or if more than ``most`` times the limit's pixels are there.
         """
         options, enough = self.options, self.enough
         if not enough or width * height > most * options.max_pixels:
@@ -58,11 +62,11 @@ class Reading:
         return factor if max(sides[factor]) >= enough else 1
 
     def unread(self, kind: Unread) -> PictureError:
-        """The error for a whole file of a kind that is not read."""
+        """Make the error for a whole file of a kind that is not read."""
         return PictureError(f"{self.name} is {kind.name}, which is not read", hint=kind.remedy)
 
     def endless(self, what: str) -> PictureError:
-        """The error for a file that would take very long, as only hostile ones do."""
+        """Make the error for a file that would take very long, as only hostile ones do."""
         return PictureError(
             f"{self.name} has {what}; it would take very long",
             hint="save it anew with another program",

@@ -1,4 +1,4 @@
-"""Samples of pictures: from packed bytes to numbers, and from numbers of any kind to 8 bits."""
+"""Converts samples of pictures: packed bytes to numbers, and numbers of any kind to 8 bits."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from impasto.images.raster import Array
 
 DEPTHS = {1, 2, 4, 6, 8, 10, 12, 14, 16, 32, 64}
-"""Bits of whole numbers that are unpacked."""
+"""Bits of whole numbers that can be unpacked."""
 FLOATS = {16, 32, 64}
 _BAND = 128
 
 
 def kind(format: int, bits: int) -> str:
-    """NumPy's letter and size for a TIFF's kind of samples, of whole bytes."""
+    """Return NumPy's letter and size for a TIFF's kind of samples, of whole bytes."""
     letter = {2: "i", 3: "f"}.get(format, "u")
     return f"{letter}{-(-bits // 8)}"
 
@@ -35,8 +35,10 @@ def unpacked(
     together: int,
     predictor: int = 1,
 ) -> Array:
-    """Numbers from rows of bytes, ``(height, parts, bytes)``: in each part of a row, ``across``
-    pixels of ``together`` samples each."""
+    """Unpack numbers from rows of bytes, ``(height, parts, bytes)``.
+
+    Each part of a row has ``across`` pixels of ``together`` samples each.
+    """
     count = across * together
     if bits % 8:
         return _of_bits(rows, bits, count)
@@ -53,7 +55,7 @@ def unpacked(
 
 
 def _of_bits(rows: Array, bits: int, count: int) -> Array:
-    """Packed from the highest bit on, whatever the order of bytes is."""
+    """Unpack bits from the highest bit on, whatever the order of bytes is."""
     found = np.zeros((*rows.shape[:2], count), np.uint16)
     for top in range(0, len(rows), _BAND):
         single = np.unpackbits(rows[top : top + _BAND], axis=-1)[..., : count * bits]
@@ -64,8 +66,10 @@ def _of_bits(rows: Array, bits: int, count: int) -> Array:
 
 
 def _of_bytes_apart(rows: Array, kind: str, together: int, count: int) -> Array:
-    """Floats whose bytes of one rank stand together and differ from those before them (Adobe
-    Photoshop TIFF Technical Note 3)."""
+    """Unpack floats whose bytes of one rank are stored together, as differences.
+
+    Each byte is stored as its difference to the one before (Adobe Photoshop TIFF Technical Note 3).
+    """
     size = int(kind[1:])
     found = np.empty((*rows.shape[:2], count), f"f{size}")
     for top in range(0, len(rows), _BAND):
@@ -80,7 +84,7 @@ def _of_bytes_apart(rows: Array, kind: str, together: int, count: int) -> Array:
 
 
 def to_bytes(values: Array, bits: int, notes: list[str]) -> NDArray[np.uint8]:
-    """Numbers over their whole range as 0..255; what is below 0 is 0."""
+    """Convert numbers from their whole range to 0..255; what is below 0 becomes 0."""
     if values.dtype.kind == "f":
         return _floats_to_bytes(values, notes)
     top = (1 << (bits - (values.dtype.kind == "i"))) - 1
@@ -95,8 +99,11 @@ def to_bytes(values: Array, bits: int, notes: list[str]) -> NDArray[np.uint8]:
 
 
 def _floats_to_bytes(values: Array, notes: list[str]) -> NDArray[np.uint8]:
-    """Floats go to 1, 255 or 65,535; sharpening may have brought some a little above. Where
-    most are within 0..1 and a few far above, these are lights of an HDR picture."""
+    """Convert floats, whose range ends at 1, 255 or 65,535.
+
+    Sharpening may have brought some a little above. Where most lie within 0..1 and a few far above,
+    those few are lights of an HDR picture.
+    """
     if not np.isfinite(values).all():
         raise PictureError("it holds values that are not numbers (NaN or infinite)")
     top = float(values.max())
@@ -112,7 +119,7 @@ def _floats_to_bytes(values: Array, notes: list[str]) -> NDArray[np.uint8]:
 
 
 def lab_to_bytes(values: Array, bits: int, *, signed: bool) -> NDArray[np.uint8]:
-    """CIE L*a*b* as Little CMS has it in 8 bits: L* over the whole range, a* and b* from 128."""
+    """Convert CIE L*a*b* to Little CMS's 8 bits: L* over the whole range, a* and b* from 128."""
     light = to_bytes(values[..., :1], bits, [])
     span = 1 << (bits - 8)
     hues = values[..., 1:].astype(np.int64)
@@ -123,6 +130,6 @@ def lab_to_bytes(values: Array, bits: int, *, signed: bool) -> NDArray[np.uint8]
 
 
 def divided(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Colours that were multiplied by alpha, as they were before."""
+    """Restore colours that were multiplied by alpha."""
     opacity = np.maximum(alpha, 1)[..., None].astype(np.float32)
     return np.clip(np.rint(pixels * (255 / opacity)), 0, 255).astype(np.uint8)

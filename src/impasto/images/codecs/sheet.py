@@ -21,12 +21,14 @@ _MARGIN = 6
 """Pixels between a picture and its label."""
 _PAPER = (250, 249, 246)
 _INK = ((40, 38, 34), (96, 92, 84))
-"""Of the lines."""
+"""Colours of the lines."""
 
 
 def compose(cells: Sequence[tuple[str, Raster]], *, columns: int | None = None) -> Raster:
-    """Pictures of one size under their labels, row by row; about square by default. A label has
-    one line or two."""
+    """Arrange pictures of one size row by row under their labels; about square by default.
+
+    A label has one line or two.
+    """
     first = cells[0][1]
     lines = max(label.count("\n") + 1 for label, _ in cells)
     height = first.height + _below(lines) + _GAP
@@ -45,7 +47,7 @@ def compose(cells: Sequence[tuple[str, Raster]], *, columns: int | None = None) 
 
 
 def _below(lines: int) -> int:
-    """Pixels for labels of so many lines."""
+    """Return the pixels for labels of so many lines."""
     return round(2 * _MARGIN + sum(_LINES[:lines]) * _LEADING)
 
 
@@ -58,12 +60,12 @@ def _write(draw: ImageDraw.ImageDraw, label: str, place: tuple[int, int], width:
 
 
 def _plain(label: str) -> str:
-    """In the letters that the font of Pillow has: other scripts are transliterated."""
+    """Write a label in letters of Pillow's font; other scripts are transliterated."""
     return anyascii(unicodedata.normalize("NFC", label))
 
 
 def _fitting(label: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """As much of it as has room, so that none runs into the next."""
+    """Cut a label to the width, so that none runs into the next."""
     if font.getlength(label) <= width:
         return label
     while label and font.getlength(f"{label}...") > width:
@@ -72,7 +74,7 @@ def _fitting(label: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, wid
 
 
 def _columns(count: int, width: int, height: int) -> int:
-    """As many as make the sheet nearest to 4:3 with few empty cells."""
+    """Return the number of columns that makes the sheet nearest to 4:3 with few empty cells."""
 
     def cost(columns: int) -> float:
         rows = -(-count // columns)

@@ -1,4 +1,4 @@
-"""XMP that promises what a painting does not hold: gain maps, films, depth, thumbnails."""
+"""Cleans XMP of promises that a painting cannot keep: gain maps, films, depth, thumbnails."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ _COMPANIONS = {
     "http://ns.honor.com/photos/1.0/camera/": _FILM,
     "http://ns.adobe.com/xap/1.0/": re.compile("Thumbnails"),
 }
-"""Names in these spaces that speak of other pictures, films or data in the same file."""
+"""Names in these spaces describe other pictures, films or data in the same file."""
 _TELLS = re.compile(b"|".join(re.escape(space.encode()) for space in _COMPANIONS))
 _NAMESPACES = "http://www.w3.org/2000/xmlns/"
 _MAX = 4 * 2**20
 
 
 def of_one_picture(xmp: bytes, notes: list[str]) -> bytes:
-    """``xmp`` without what it says of companions; empty if that cannot be told apart.
+    """Remove from ``xmp`` what it says of companions; empty if that cannot be told apart.
 
-    XMP that says nothing of them is given back as it is.
+    XMP without companions stays as it is.
     """
     xmp = xmp.strip(b"\0")
     if not _TELLS.search(xmp.replace(b"\0", b"")):
@@ -59,7 +59,7 @@ def of_one_picture(xmp: bytes, notes: list[str]) -> bytes:
 
 
 def _clean(document: Document) -> None:
-    """Without elements and attributes of companions, and without what these leave unused."""
+    """Remove elements and attributes of companions, and what then has no use."""
     for element in list(document.getElementsByTagName("*")):
         if _tells(element.namespaceURI, element.localName) and element.parentNode:
             element.parentNode.removeChild(element)

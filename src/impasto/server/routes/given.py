@@ -1,4 +1,4 @@
-"""What routes are given: the options of the service, its jobs, and the one that a path names."""
+"""What routes get: the options of the service, its jobs, and the job that a path names."""
 
 from __future__ import annotations
 

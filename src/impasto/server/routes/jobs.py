@@ -25,7 +25,7 @@ from impasto.server.records import Job
 from impasto.server.routes.given import AllJobs, OneJob, Options
 
 _WATCH = 0.25
-"""Seconds between two looks at a job whose events somebody reads."""
+"""Seconds between two looks at a job whose events a client reads."""
 
 router = APIRouter(prefix="/v1", responses=schema.ERRORS)
 
@@ -47,12 +47,11 @@ router = APIRouter(prefix="/v1", responses=schema.ERRORS)
 async def submit(
     request: Request, response: Response, options: Options, jobs: AllJobs
 ) -> schema.JsonObject:
-    """Queue what takes long: a film, a very large picture, one that is optimised, or a painting
-    that is learnt.
+    """Queue work that takes long: a film, a very large picture, an optimisation, or a polish.
 
     Fields are those of one of four kinds. A picture or a film comes with `style`, which may be the
-    file of a painting. With `polish`, that painting is learnt for so long, and the picture is
-    painted in it. A picture with `painting` is optimised.
+    file of a painting. With `polish`, the service learns that painting for so long, and paints the
+    picture in it. A picture with `painting` is optimised.
     """
     async with received(request, ("image", "mask", "painting", "style")) as (files, fields):
         job = _ordered({name: head(file) for name, file in files.items()}, fields, options)
@@ -62,7 +61,7 @@ async def submit(
 
 
 def _ordered(heads: dict[str, bytes], fields: Fields, options: ServeOptions) -> Job:
-    """The job that a form asks for, whose files begin with ``heads``."""
+    """Read the job that a form asks for; its files begin with ``heads``."""
     painting, style = heads.get("painting"), ""
     notes: tuple[str, ...] = ()
     polish = bool(fields.get("polish"))
@@ -86,7 +85,7 @@ def _ordered(heads: dict[str, bytes], fields: Fields, options: ServeOptions) -> 
 
 
 def _style(heads: dict[str, bytes], named: str | None, shares: str | None) -> str:
-    """The text of a job's style, whose paintings begin with what are ``heads``."""
+    """Make the text of a job's style; its paintings begin with what are ``heads``."""
     sent = styles.paintings(heads)
     for each in sent:
         if not packing.is_packed(each):
@@ -95,7 +94,7 @@ def _style(heads: dict[str, bytes], named: str | None, shares: str | None) -> st
 
 
 def _check_size(job: Job, options: ServeOptions) -> None:
-    """Refuse what would take more memory than the service means to give."""
+    """Refuse a job that needs more memory than the service gives."""
     if job.kind == "optimize":
         limit, (of_pixels, _) = options.optimize_side, making.optimization(job)
         style_side = of_pixels.style_size or round(of_pixels.size * of_pixels.style_scale)
@@ -112,7 +111,7 @@ def _check_size(job: Job, options: ServeOptions) -> None:
 
 
 def _check_time(job: Job, options: ServeOptions) -> None:
-    """Refuse what would be stopped before it has come as far as is wanted."""
+    """Refuse a job that would be stopped before it has come as far as is wanted."""
     polish = job.options.get("polish")
     if not polish:
         return
@@ -126,25 +125,25 @@ def _check_time(job: Job, options: ServeOptions) -> None:
 
 @router.get("/jobs/{id}", tags=["jobs"], response_model=schema.JobStatus)
 def state(job: OneJob, jobs: AllJobs) -> schema.JsonObject:
-    """How far a job is."""
+    """Report how far a job is."""
     return jobs.status(job)
 
 
 @router.delete("/jobs/{id}", tags=["jobs"], response_model=schema.JobStatus)
 def cancel(job: OneJob, jobs: AllJobs) -> schema.JsonObject:
-    """Stop a job; the result of one that is done is deleted."""
+    """Stop a job; delete the result of one that is done."""
     return jobs.status(jobs.cancel(job.id))
 
 
 @router.post("/jobs/{id}/stop", tags=["jobs"], response_model=schema.JobStatus)
 def stop(job: OneJob, jobs: AllJobs) -> schema.JsonObject:
-    """End an optimisation, or the learning of a painting, with the best so far as its result."""
+    """End an optimisation, or a polish, with the best so far as its result."""
     return jobs.status(jobs.stop(job.id))
 
 
 @router.get("/jobs/{id}/events", tags=["jobs"], response_class=EventSourceResponse)
 async def events(job: OneJob, jobs: AllJobs) -> AsyncIterator[ServerSentEvent]:
-    """The job whenever something about it changes, until it has ended."""
+    """Send the job whenever something about it changes, until it has ended."""
     last: schema.JsonObject = {}
     while True:
         try:
@@ -162,14 +161,14 @@ async def events(job: OneJob, jobs: AllJobs) -> AsyncIterator[ServerSentEvent]:
 
 @router.get("/jobs/{id}/preview", tags=["jobs"], response_class=Response, responses=schema.JPEG)
 def so_far(job: OneJob, jobs: AllJobs) -> Response:
-    """The picture so far, as long as an optimisation runs, or a painting is learnt."""
+    """Send the picture so far, while an optimisation runs, or a painting is learnt."""
     return Response(jobs.preview(job.id), media_type="image/jpeg")
 
 
 @router.head("/jobs/{id}/result", include_in_schema=False)
 @router.get("/jobs/{id}/result", tags=["jobs"], response_class=Response, responses=schema.RESULT)
 def result(request: Request, job: OneJob, jobs: AllJobs) -> Response:
-    """What a job has made, whole or in ranges; kept for a while, see `expires` of the limits."""
+    """Send what a job has made, whole or in ranges; it stays as long as `expires` of the limits."""
     ending = SUFFIXES.get(job.media_type) or job.media_type.partition("/")[2]
     name = f"{re.sub('[:,]', '-', styles.shown(job.style)) or 'painting'}.{ending}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
@@ -179,8 +178,10 @@ def result(request: Request, job: OneJob, jobs: AllJobs) -> Response:
 @router.head("/jobs/{id}/style", include_in_schema=False)
 @router.get("/jobs/{id}/style", tags=["jobs"], response_class=Response, responses=schema.ZIP)
 def style(request: Request, job: OneJob, jobs: AllJobs) -> Response:
-    """The style that was learnt of a painting: its folder as a zip file. What takes a painting as
-    `style` takes that file, too."""
+    """Send the style that was learnt of a painting: its folder as a zip file.
+
+    Fields that take a painting as `style` take that file, too.
+    """
     headers = {"Content-Disposition": 'attachment; filename="style.zip"'}
     part = jobs.result(job, "style")
     return ranged(request, part, job.ended, "application/zip", headers)

@@ -15,13 +15,13 @@ _METHODS = ["GET", "HEAD"]
 
 @router.api_route("/healthz", methods=_METHODS)
 def healthz() -> dict[str, str]:
-    """The service answers."""
+    """Say that the service answers."""
     return {"status": "ok"}
 
 
 @router.api_route("/readyz", methods=_METHODS)
 def readyz(request: Request) -> dict[str, str]:
-    """The service paints: each of its processes has done so."""
+    """Say that the service paints: each of its processes has done so."""
     painters: Painters = request.app.state.painters
     if trouble := painters.trouble:
         what = f"it cannot paint: {trouble.message}"
@@ -33,5 +33,5 @@ def readyz(request: Request) -> dict[str, str]:
 
 @router.api_route("/metrics", methods=_METHODS)
 def metrics(request: Request) -> Response:
-    """Counts and times for Prometheus."""
+    """Send counts and times for Prometheus."""
     return Response(*request.app.state.metrics.text())

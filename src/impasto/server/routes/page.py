@@ -26,7 +26,7 @@ def docs() -> WholeFile:
 
 @_page("/page/painter.js")
 def painter() -> WholeFile:
-    """How the page paints: here, by asking the service."""
+    """Send how the page paints: it asks the service."""
     return WholeFile(PAGE / "server.js")
 
 

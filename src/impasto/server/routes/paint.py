@@ -1,4 +1,4 @@
-"""Painting a picture while the client waits."""
+"""Paints a picture while the client waits."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ router = APIRouter(prefix="/v1", responses=schema.ERRORS)
 async def stylize(request: Request) -> Response:
     """Paint a picture and wait for it.
 
-    The picture is the body, or the field `image` of a form; options are in the address or in
-    the form. `format`, or else `Accept`, chooses the format; without them it is that of the
-    picture. Metadata of the picture is dropped, unless `strip` is false.
+    The picture is the body, or the field `image` of a form. Options are in the address or in the
+    form. `format`, or else `Accept`, chooses the format; without them it is that of the picture.
+    Metadata of the picture is dropped, unless `strip` is false.
 
     A painting of your own is a style, too: send it as the file `style` of the form. Several
-    paintings, or one and the name of a style, are blended as `shares` says. Only what is white in
-    the file `mask` is painted, if there is one.
+    paintings, or one and the name of a style, are blended as `shares` says. If there is a file
+    `mask`, only its white parts are painted.
     """
     async with received(request, ("image", "mask", "style"), in_address=True) as (files, fields):
         wanted, sent = checked(Stylize, fields), styles.paintings(files)
@@ -71,10 +71,10 @@ async def stylize(request: Request) -> Response:
     openapi_extra=schema.body(Painting, needs="style"),
 )
 async def style(request: Request) -> Response:
-    """The style of a painting, to keep: its folder as a zip file.
+    """Make the style of a painting, to keep: its folder as a zip file.
 
-    Unpacked, it is a style for the command line; wherever a painting is taken as `style`, so is
-    the file itself. Several paintings are blended as `shares` says.
+    Unpacked, it is a style for the command line. Fields that take a painting as `style` take the
+    file itself, too. Several paintings are blended as `shares` says.
     """
     async with received(request, ("style",), needs="style") as (files, fields):
         wanted, sent = checked(Painting, fields), styles.paintings(files)
@@ -95,7 +95,7 @@ async def style(request: Request) -> Response:
     openapi_extra=schema.body(image="A picture.", raw=True),
 )
 async def find_faces(request: Request) -> Response:
-    """Where faces are in a picture, which `protect_faces` would keep recognisable."""
+    """Find the faces in a picture, which `protect_faces` would keep recognisable."""
     async with received(request, ("image",), in_address=True) as (files, fields):
         checked(NoFields, fields)
         work.require_no_film(head(files["image"]))
@@ -110,7 +110,11 @@ def _contents(*files: BinaryIO) -> list[bytes]:
 
 
 def _formats(format: str | None, accept: str | None) -> Sequence[str]:
-    """Raises: OptionError, Refusal: none of them is written."""
+    """Choose the formats.
+
+    Raises:
+        OptionError, Refusal: none of them is written.
+    """
     if format:
         return [valid_format(format)]
     formats = accepted(accept, [*MEDIA_TYPES], OWN)
@@ -121,7 +125,7 @@ def _formats(format: str | None, accept: str | None) -> Sequence[str]:
 
 
 async def _unless_gone(request: Request, work: Coroutine[None, None, _Made]) -> _Made:
-    """What ``work`` gives, unless the client leaves before."""
+    """Return what ``work`` gives, unless the client leaves before."""
     task, gone = asyncio.create_task(work), asyncio.create_task(_gone(request))
     try:
         await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""What there is: styles, their previews, and the limits of the service."""
+"""Lists what there is: styles, their previews, and the limits of the service."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HIDDEN = ("host", "port", "token", "redis", "state", "device")
 
 @router.get("/styles", tags=["styles"], response_model=schema.StylesInfo)
 def styles() -> schema.JsonObject:
-    """All styles of this service."""
+    """List all styles of this service."""
     at_hand = catalog.styles().values()
     return {"styles": [style_info(style, f"/v1/styles/{style.name}/preview") for style in at_hand]}
 
@@ -31,7 +31,7 @@ def styles() -> schema.JsonObject:
     "/styles/{name}/preview", tags=["styles"], response_class=Response, responses=schema.JPEG
 )
 def preview(name: str, request: Request) -> Response:
-    """A photograph painted in this style."""
+    """Send a photograph painted in this style."""
     style = catalog.styles().get(name)
     if not style:
         raise Refusal(HTTPStatus.NOT_FOUND, "there is no such style", hint="see GET /v1/styles")
@@ -47,7 +47,7 @@ def preview(name: str, request: Request) -> Response:
 
 @router.get("/limits", tags=["about"])
 def limits(options: Options) -> schema.JsonObject:
-    """What this service takes, and for how long it works and waits."""
+    """Send what this service takes, and for how long it works and waits."""
     public = {name: value for name, value in asdict(options).items() if name not in _HIDDEN}
     formats = [*MEDIA_TYPES.values(), *FILM_TYPES.values()]
     return public | {"jobs": work.kinds(), "formats": formats, "paintings": paintings_info()}
