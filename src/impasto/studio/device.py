@@ -1,4 +1,4 @@
-"""On which device the studio computes, and how precisely: one policy for all of it."""
+"""Where the studio computes, and how precisely: one policy for all of it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import torch
 from impasto.errors import DeviceError
 
 _MIXED = {"cuda"}
-"""Kinds of devices that compute in bfloat16; processors without units for it are slower so."""
+"""Kinds of devices that compute in bfloat16; processors without units for it are slower that way.
+"""
 
 
 def torch_device(name: str) -> torch.device:
-    """The device by its name, seen to be there; ``auto`` is the fastest that is.
+    """Return the device of a name, if it is there; ``auto`` is the fastest that is.
 
     Raises:
         DeviceError: it is not.
@@ -25,7 +26,7 @@ def torch_device(name: str) -> torch.device:
 
 
 def multiplies_bfloat16(kind: str) -> bool:
-    """Whether a device of this kind has units for bfloat16: CUDA's, or a processor's own."""
+    """Say whether a device of this kind has units for bfloat16: CUDA's, or a processor's own."""
     told: dict[str, object] = {}
     if kind == "cpu":
         told = getattr(torch.cpu, "get_capabilities", dict)()
@@ -33,5 +34,5 @@ def multiplies_bfloat16(kind: str) -> bool:
 
 
 def in_bfloat16(kind: str) -> bool:
-    """Whether networks run in bfloat16 on a device of this kind, such as ``cuda``."""
+    """Say whether networks run in bfloat16 on a device of this kind, such as ``cuda``."""
     return kind in _MIXED

@@ -17,7 +17,7 @@ Losses = Sequence[Mapping[str, float]]
 
 
 def png(losses: Losses, title: str, *, steps: Sequence[int] | None = None) -> bytes:
-    """A PNG of :func:`plot`.
+    """Draw a PNG of :func:`plot`.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -26,7 +26,7 @@ def png(losses: Losses, title: str, *, steps: Sequence[int] | None = None) -> by
 
 
 def plot(losses: Losses, title: str, steps: Sequence[int] | None = None) -> Figure:
-    """A figure with one curve per loss: totals on the left, layers on the right.
+    """Draw a figure with one curve per loss: totals on the left, layers on the right.
 
     ``losses`` are of one evaluation each, or of these ``steps`` of a training.
 
@@ -46,12 +46,16 @@ def plot(losses: Losses, title: str, steps: Sequence[int] | None = None) -> Figu
 
 
 def require() -> None:
-    """Raises: MissingExtraError: matplotlib is not installed."""
+    """Check that curves can be drawn.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
     _figure()
 
 
 def overview(runs: Mapping[str, Losses]) -> bytes:
-    """A PNG with one curve per run: content losses on the left, style losses on the right.
+    """Draw a PNG with one curve per run: content losses on the left, style losses on the right.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -67,13 +71,13 @@ def overview(runs: Mapping[str, Losses]) -> bytes:
 def _figure() -> Figure:
     library = need("matplotlib.figure", "train", "matplotlib, which draws loss curves,")
     figure: Figure = library.Figure(figsize=(11, 4.5))
-    # Fixed: a computed layout draws the figure several times.
+    # The layout is fixed: a computed one draws the figure several times.
     figure.subplots_adjust(left=0.07, right=0.98, bottom=0.12, top=0.87, wspace=0.16)
     return figure
 
 
 def _curve(axes: Axes, places: Sequence[int], values: Sequence[float], label: str) -> None:
-    """One curve; 0 has no place on a log axis, so what is nothing else has none."""
+    """Draw one curve. 0 has no place on a log axis, so a loss of only zeros has no curve."""
     if any(values):
         axes.plot(places, [value or math.nan for value in values], label=label, linewidth=1.4)
 

@@ -23,12 +23,12 @@ _NAMES = {
 
 
 def kind(tensor: Tensor) -> Kind:
-    """What a tensor is, without its values."""
+    """Describe a tensor without its values."""
     return Kind(tuple(tensor.shape), _NAMES[tensor.dtype])
 
 
 def encode(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
-    """The file, its checksum in it."""
+    """Write the file, with its checksum in it."""
     whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
     return sealed.sealed(safetensors.torch.save(whole, dict(metadata)))
 
@@ -36,5 +36,5 @@ def encode(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
 def read(
     path: Path, check: Callable[[Header], None], *, follow: bool = False
 ) -> tuple[Header, dict[str, Tensor]]:
-    """Header and tensors of a file; see :func:`impasto.files.sealed.read`."""
+    """Read header and tensors of a file; see :func:`impasto.files.sealed.read`."""
     return sealed.read(path, check, safetensors.torch.load, follow=follow)

@@ -1,4 +1,4 @@
-"""Statistics of features: what style is at one layer.
+"""Statistics of features: the style at one layer.
 
 Features are ``(N, C, H, W)``. A mask ``(N or 1, 1, H, W)``, 0..1, weighs their places.
 """
@@ -13,11 +13,11 @@ _SMALL = 1e-8
 
 
 def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Correlations between channels: ``(N, C, H, W)`` to ``(N, C, C)``.
+    """Return correlations between channels: ``(N, C, H, W)`` to ``(N, C, C)``.
 
-    The mean over places of ``f f^T`` (Gatys et al. 2016, equation 3). Theirs is a sum; a mean lets
-    pictures of different sizes compare. With a mask, it is the mean over its places (Gatys et al.
-    2017, arXiv 1611.07865, section 4).
+    It is the mean over places of ``f f^T`` (Gatys et al. 2016, equation 3). Theirs is a sum; a mean
+    makes pictures of different sizes comparable. With a mask, it is the mean over its places (Gatys
+    et al. 2017, arXiv 1611.07865, section 4).
     """
     # Channels-last features flatten without a copy.
     flat = features.permute(0, 2, 3, 1).flatten(1, 2)
@@ -27,32 +27,32 @@ def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:
 
 
 def moments(features: Tensor, mask: Tensor | None = None) -> Statistic:
-    """Mean and standard deviation of each channel over the places, ``(N, C)`` each."""
+    """Return mean and standard deviation of each channel over the places, ``(N, C)`` each."""
     mean = _mean(features, mask)
     variance = _mean(features.square(), mask) - mean.square()
     return mean, (variance.clamp_min(0) + _SMALL).sqrt()
 
 
 def covariance(features: Tensor, mask: Tensor | None = None) -> Statistic:
-    """Mean ``(N, C)`` and covariance ``(N, C, C)`` of the features over the places."""
+    """Return mean ``(N, C)`` and covariance ``(N, C, C)`` of the features over the places."""
     mean = _mean(features, mask)
     return mean, gram_matrix(features, mask) - mean[:, :, None] * mean[:, None, :]
 
 
 def gram_and_covariance(features: Tensor, mask: Tensor | None = None) -> Statistic:
-    """Gram matrix, mean and covariance of the features over the places."""
+    """Return Gram matrix, mean and covariance of the features over the places."""
     mean, gram = _mean(features, mask), gram_matrix(features, mask)
     return gram, mean, gram - mean[:, :, None] * mean[:, None, :]
 
 
 def _mean(values: Tensor, mask: Tensor | None) -> Tensor:
-    """Mean over the places: ``(N, C, H, W)`` to ``(N, C)``."""
+    """Average over the places: ``(N, C, H, W)`` to ``(N, C)``."""
     if mask is None:
         return values.mean((2, 3))
     return (values.permute(0, 2, 3, 1).flatten(1, 2) * _weights(mask)).sum(1)
 
 
 def _weights(mask: Tensor) -> Tensor:
-    """``(N, 1, H, W)`` to ``(N, H W, 1)`` that sums to 1."""
+    """Turn ``(N, 1, H, W)`` into ``(N, H W, 1)`` that sums to 1."""
     flat = mask.flatten(2).transpose(1, 2)
     return flat / flat.sum(1, keepdim=True).clamp_min(_SMALL)

@@ -1,4 +1,4 @@
-"""Pixels to tensors and back, and the grain that both worlds lay over photographs."""
+"""Converts pixels to tensors and back; adds the grain that training and painting share."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from impasto.images.grain import grain
 
 
 def grained(photographs: Tensor, deviation: float, seed: int, first: int) -> Tensor:
-    """``(N, 3, H, W)``, 0..1, with grain of this deviation in levels, as
-    :func:`impasto.images.grain.grained` lays over a photograph.
+    """Add grain of this deviation, in levels, to ``(N, 3, H, W)``, 0..1.
 
-    Each has its own, which follows from ``seed`` and its number, from ``first`` on.
+    It is as :func:`impasto.images.grain.grained` adds to a photograph. Each photograph has its own,
+    which follows from ``seed`` and its number, from ``first`` on.
     """
     if not deviation:
         return photographs
@@ -25,11 +25,11 @@ def grained(photographs: Tensor, deviation: float, seed: int, first: int) -> Ten
 
 
 def to_tensor(pixels: np.ndarray) -> Tensor:
-    """``(H, W, 3)`` bytes to ``(3, H, W)`` floats, 0..1."""
+    """Convert ``(H, W, 3)`` bytes to ``(3, H, W)`` floats, 0..1."""
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float() / 255
 
 
 def to_pixels(picture: Tensor) -> np.ndarray:
-    """``(3, H, W)`` floats, 0..1, to ``(H, W, 3)`` bytes."""
+    """Convert ``(3, H, W)`` floats, 0..1, to ``(H, W, 3)`` bytes."""
     scaled = picture.detach().clamp(0, 1).mul(255).round().to("cpu", torch.uint8)
     return np.asarray(scaled.permute(1, 2, 0).contiguous())

@@ -1,1 +1,1 @@
-"""Painting with trained styles: one picture, many files, many machines, a sheet."""
+"""Paints with trained styles: one picture, many files, many machines, a sheet."""

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Carried:
-    """What paints a picture, with all files that it needs but those that come with impasto."""
+    """What paints a picture, with all files that it needs except those that come with impasto."""
 
     styles: Styles = field(compare=False)
     files: Mapping[str, bytes] = field(compare=False, repr=False)
-    """By ``NUMBER/FOLDER/FILE``; the number is that of the style, from 0 on."""
+    """Files by ``NUMBER/FOLDER/FILE``; the number is that of the style, from 0 on."""
     key: str = field(default_factory=lambda: uuid4().hex)
-    """Which one it is: it may arrive many times."""
+    """Identifies it: it may arrive many times."""
 
     def unpacked(self, place: Path) -> Styles:
-        """The same as it is here, with its files in the folder ``place``."""
+        """Unpack it, with its files in the folder ``place``."""
         for name, data in self.files.items():
             path = place / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ class Carried:
 
 
 def packed(styles: Styles) -> Carried:
-    """``styles`` with their files.
+    """Pack ``styles`` with their files.
 
     Raises:
         StyleError: one is missing, damaged or foreign.
@@ -65,7 +65,7 @@ def _each(styles: Styles, change: Callable[[int, Style], Style]) -> Styles:
 
 
 def _here(style: Style, place: Path) -> Style:
-    """The style, whose files are in ``place``, or came with impasto on this machine, too."""
+    """Return the style with its files in ``place``, or as it came with impasto on this machine."""
     carried = place / style.folder.name
     if style.network:
         return style

@@ -23,12 +23,13 @@ def sheet(
     cell: int = 480,
     on_progress: OnProgress = silent,
 ) -> Picture:
-    """``photo`` and its paintings on one picture, each with its style as one gives it to
-    ``stylize``, and its title.
+    """Paint ``photo`` in styles, and arrange all on one picture.
+
+    Each has its label: the style as one gives it to ``stylize``, and its title.
 
     Args:
         photo: anything that :func:`impasto.stylize` takes.
-        styles: names, folders or paintings; all styles at hand by default, but for tiny twins.
+        styles: names, folders or paintings; by default all styles at hand, except tiny twins.
         cell: long side of each picture in pixels.
         on_progress: called after each style.
     """
@@ -43,6 +44,6 @@ def sheet(
 
 
 def _label(source: StyleSource, style: Style) -> str:
-    """Two lines: what was given, or the style's name, and whose look it is."""
+    """Make two lines: what was given, or the style's name, and whose look it is."""
     typed = os.fspath(source) if isinstance(source, (str, os.PathLike)) else style.name
     return f"{typed}\n{style.card.title}"

@@ -1,4 +1,4 @@
-"""Films painted with trained styles."""
+"""Paints films with trained styles."""
 
 from __future__ import annotations
 
@@ -47,8 +47,10 @@ def stylize_film(
 
 
 def fitting(task: Task, taken: Container[str] = ()) -> Task:
-    """A film whose kind nobody has named, as the first one that holds its sound and whose name is
-    not ``taken``. What is wrong with the film is told when it is painted."""
+    """Choose the kind of a film that nobody has named: the first one that holds its sound.
+
+    Its name must not be ``taken``. A fault of the film is reported when it is painted.
+    """
     own, stem = task.output.suffix, task.output.with_suffix("")
     try:
         with Source(task.input, ReadOptions()) as film:
@@ -66,7 +68,7 @@ def fitting(task: Task, taken: Container[str] = ()) -> Task:
 
 
 def look(stylizer: Painter, options: StylizeOptions) -> Look:
-    """How a steady stylizer paints frames.
+    """Return how a steady stylizer paints frames.
 
     Raises:
         OptionError: it is not steady.

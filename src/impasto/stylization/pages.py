@@ -1,7 +1,7 @@
 """Frames of films that are pages: black bars around them, or white paper.
 
-They are painted with a photograph's statistics, as far as they are pages. By their own, which are
-those of their paper, a network would paint them in the mean tone of its artwork
+As far as they are pages, they are painted with a photograph's statistics. Their own statistics are
+those of their paper. With these, a network would paint them in the mean tone of its artwork
 (:mod:`impasto.images.paper`).
 """
 
@@ -49,7 +49,7 @@ class Pages:
 
 
 def mixed(own: Arrays, other: Arrays, share: float) -> dict[str, Array]:
-    """Statistics between two: those of the ``other`` where one has none."""
+    """Mix two sets of statistics; where one has none, those of the ``other`` count."""
     return {
         name: own[name] + np.float32(share) * (values - own[name]) if name in own else values
         for name, values in other.items()
@@ -58,5 +58,5 @@ def mixed(own: Arrays, other: Arrays, share: float) -> dict[str, Array]:
 
 @lru_cache(maxsize=1)
 def typical() -> Pixels:
-    """A photograph as most are."""
+    """Return a typical photograph."""
     return images.read(assets.demo_photo()).pixels

@@ -1,4 +1,4 @@
-"""How the tasks of a batch are done, and what becomes of each."""
+"""Settings for the tasks of a batch, and their results."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from impasto.options import ReadOptions, StylizeOptions, WriteOptions
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one task: painted, skipped because its output is there, or failed.
+    """The result of one task: painted, skipped because its output is there, or failed.
 
-    ``seconds`` is what was spent on it: reading, painting and writing.
+    ``seconds`` is the time spent on it: reading, painting and writing.
     """
 
     task: Task
@@ -35,7 +35,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Settings:
-    """How all tasks of a batch are done."""
+    """The settings of all tasks of a batch."""
 
     stylize: StylizeOptions = StylizeOptions()
     read: ReadOptions = ReadOptions()
@@ -46,7 +46,7 @@ class Settings:
 
 
 def is_there(task: Task, settings: Settings) -> bool:
-    """Whether a task is to be skipped, as its output exists, and is no film to be gone on with."""
+    """Say whether to skip a task, because its output exists and is no unfinished film."""
     if settings.overwrite or not os.path.exists(task.output):
         return False
     if not task.is_film:

@@ -1,7 +1,7 @@
-"""Films are opened here and nowhere else: one local file of a known kind, and nothing beside it.
+"""Opens films, and nothing else does: one local file of a known kind, and nothing beside it.
 
-FFmpeg takes ``http:`` at the start of a name for a protocol, and lists of other files for films.
-So it is handed a file that is open already, may read only the kinds below, and opens no other.
+FFmpeg takes ``http:`` at the start of a name for a protocol, and lists of other files for films. So
+it gets a file that is open already. It may read only the kinds below, and opens no other file.
 """
 
 from __future__ import annotations
@@ -28,15 +28,17 @@ KINDS = (
     *("h261", "h263", "h264", "hevc", "vvc", "vc1", "obu", "av1", "m4v", "mjpeg", "dirac"),
     "yuv4mpegpipe",
 )
-"""FFmpeg's names of what cameras, phones, recorders and editors write. Playlists, scripts, series
-of pictures and addresses are none."""
+"""FFmpeg's names of kinds that cameras, phones, recorders and editors write.
+
+Playlists, scripts, series of pictures and addresses are not among them.
+"""
 _BUFFER = 2**18
 _UNKNOWN_BYTES = "surrogateescape"
 """How titles that are not UTF-8 are read and written: byte for byte."""
 
 
 def library() -> ModuleType:
-    """PyAV.
+    """Import PyAV.
 
     Raises:
         MissingExtraError: it is not installed.
@@ -45,7 +47,7 @@ def library() -> ModuleType:
 
 
 class _Film:
-    """A file as FFmpeg reads it; that it cannot be read is told as an error of the film."""
+    """A file as FFmpeg reads it; a failure to read it is an error of the film."""
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
         self._file, self.name = file, str(path)
@@ -66,11 +68,11 @@ class _Film:
 
 @contextmanager
 def opened(path: Path, *, pixels: int = 2**31 - 1) -> Iterator[InputContainer]:
-    """A film to read packets from; frames of more ``pixels`` are not decoded.
+    """Open a film to read packets from; frames of more ``pixels`` are not decoded.
 
     Raises:
-        PictureError: no regular file, a kind that is not among :data:`KINDS`, or a film that
-            wants other files to be read.
+        PictureError: no regular file, a kind that is not among :data:`KINDS`, or a film that wants
+            other files to be read.
         FFmpegError: a damaged one.
     """
 
@@ -107,8 +109,11 @@ def _unknown(path: Path) -> PictureError:
 
 @contextmanager
 def written(path: Path, kind: str, **options: str) -> Iterator[OutputContainer]:
-    """A file to write packets into, of one of FFmpeg's kinds. After an error it is closed and
-    removed, and that error is told, not what closing says then."""
+    """Open a file to write packets into, of one of FFmpeg's kinds.
+
+    After an error it is closed and removed. That error is raised, not the one that closing gives
+    then.
+    """
     container: OutputContainer = library().open(
         f"file:{path}", "w", format=kind,
         container_options=options, metadata_errors=_UNKNOWN_BYTES,

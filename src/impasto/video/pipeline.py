@@ -1,4 +1,4 @@
-"""The frames of a film on their way: read, painted and encoded, each in threads of its own."""
+"""Reads, paints and encodes the frames of a film, each in threads of its own."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     Frames = Iterable[Pixels]
 
 PART = 240
-"""Frames of a part: what is painted anew, at most, after the machine has stopped."""
+"""Frames of a part; after a crash of the machine, at most so many are painted anew."""
 
 
 @dataclass(frozen=True)
 class Look:
     """How the frames of a film are painted.
 
-    ``key`` says in a text all that decides what they look like: a film that was stopped goes
-    on only with an equal one. ``frames`` paints them in their order, ``(H, W, 3)`` 8-bit sRGB
-    each, by ``engine``, whose state is kept with each part.
+    ``key`` is a text with all that decides what they look like. A stopped film goes on only with an
+    equal one. ``frames`` paints them in their order, ``(H, W, 3)`` 8-bit sRGB each, with
+    ``engine``. The engine's state is kept with each part.
     """
 
     key: str
@@ -50,7 +50,7 @@ class Look:
 
 @dataclass(frozen=True)
 class _Painted:
-    """A frame of the film, its painting, and how much of it is seen; None for all."""
+    """A frame of the film, its painting, and how much of it is visible; None for all."""
 
     frame: VideoFrame
     picture: Picture
@@ -58,24 +58,24 @@ class _Painted:
 
 
 class Pipeline:
-    """Reading, painting and encoding, each in threads of its own."""
+    """Reads, paints and encodes, each in threads of its own."""
 
     def __init__(self, film: Source, work: Work, look: Look) -> None:
         self._film, self._work, self._look = film, work, look
         self.frames = self.width = self.height = 0
         self.end = 0.0
-        """Seconds at which what is painted ends."""
+        """Seconds at which the painted part ends."""
         self.clear = False
         """Whether transparency is kept."""
         self._opaque = 0
-        """Frames whose transparency is not."""
+        """Frames whose transparency is not kept."""
         self._size: tuple[int, ...] = ()
         """Height and width of the frames that are read."""
         self._last: int | None = None
         """When the last of them is shown, if all times were regular."""
 
     def notes(self) -> Iterator[str]:
-        """What had to be decided, or was found."""
+        """Return notes on what had to be decided, or was found."""
         kind = self._work.target.suffix.lower()
         if self._work.damaged:
             yield "what was painted before was damaged; it is painted again"
@@ -107,7 +107,7 @@ class Pipeline:
 
     def _keeps(self, first: _Painted) -> bool:
         suffix = self._work.target.suffix
-        # Frames of a GIF are encoded once more: what begins later is seen there, too.
+        # Frames of a GIF are encoded once more. What begins later shows there, too.
         seen = first.alpha is not None or (suffix.lower() == ".gif" and self._film.may_be_clear)
         return seen and coding(suffix, clear=True).clear
 
@@ -126,7 +126,7 @@ class Pipeline:
         self._last, self.end = painted.frame.pts, self._film.clock.end(painted.frame)
 
     def _about(self) -> dict[str, ArrayLike]:
-        """What to go on from, beside the state of the engine."""
+        """Return what to go on from, beside the state of the engine."""
         return {
             "last": self._last or 0,
             "regular": self._film.regular,
@@ -137,7 +137,7 @@ class Pipeline:
         }
 
     def _accept(self, state: State) -> None:
-        """Take up what a part has left, or begin.
+        """Go on from the state that a part has left, or begin.
 
         Raises:
             ValueError, TypeError, KeyError: it cannot be gone on from.
@@ -155,7 +155,7 @@ class Pipeline:
             self.clear, self._opaque = bool(clear), opaque
 
     def _paintings(self) -> Generator[_Painted, None, None]:
-        """The frames to come, painted."""
+        """Paint the frames to come."""
         begun: deque[tuple[VideoFrame, Pixels | None]] = deque()
         most = waiting(self._film.stream.width, self._film.stream.height)
         frames = ahead(map(self._seen, self._film.frames(self.frames, self._last)), most)
@@ -171,7 +171,7 @@ class Pipeline:
                 yield _Painted(frame, picture, alpha)
 
     def _seen(self, frame: VideoFrame) -> tuple[VideoFrame, Pixels, Pixels | None]:
-        """What is to be seen of a frame, as large as the first was; its alpha, if it has some."""
+        """Return the visible part of a frame, in the size of the first, and its alpha, if any."""
         pixels = upright(frame)
         self._size = self._size or self._shape(frame, pixels)
         size = self._size[0], self._size[1]
@@ -182,7 +182,7 @@ class Pipeline:
         return frame, operations.fill_transparent(rgb, alpha), alpha
 
     def _shape(self, frame: VideoFrame, pixels: Pixels) -> tuple[int, ...]:
-        """Height and width of all frames; in a GIF, pixels are square."""
+        """Return height and width of all frames; in a GIF, pixels are square."""
         height, width = pixels.shape[:2]
         gif = self._work.target.suffix.lower() == ".gif"
         ratio = self._film.ratio if gif else Fraction(1)

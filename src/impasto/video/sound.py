@@ -1,4 +1,4 @@
-"""Sound that no kind of file can hold as it is, encoded anew."""
+"""Encodes sound anew that no kind of file can hold as it is."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _RATES = (
     *(96_000, 88_200, 64_000, 48_000, 44_100, 32_000),
     *(24_000, 22_050, 16_000, 12_000, 11_025, 8_000),
 )
-"""Samples a second that AAC can have; Opus has the usual ones always."""
+"""Samples a second that AAC can have; Opus always has the usual ones."""
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
-"""Where channels are heard, which old files do not say."""
+"""Layouts of channels, which old files do not say."""
 _CHANNEL = 96_000
-"""Bits a second of a channel."""
+"""Bits a second for a channel."""
 
 
 def name_of(suffix: str) -> str:
-    """What a kind of file holds, as a person calls it."""
+    """Name what a kind of file holds, as a person calls it."""
     return "Opus" if suffix.lower() == ".webm" else "AAC"
 
 
 def opened(output: OutputContainer, sound: AudioStream, suffix: str) -> AudioStream:
-    """A stream for sound that is encoded anew."""
+    """Add a stream for sound that is encoded anew."""
     opus = suffix.lower() == ".webm"
     rate = sound.rate if sound.rate in _RATES and not opus else _USUAL_RATE
     channels = sound.layout.nb_channels
@@ -48,8 +48,10 @@ def opened(output: OutputContainer, sound: AudioStream, suffix: str) -> AudioStr
 def packets(
     film: Source, index: int, stream: AudioStream, end: float
 ) -> Generator[tuple[float, Packet[Stream]], None, None]:
-    """The sound of a film as far as its ``end``, for such a stream; each packet with its time in
-    seconds. What cannot be decoded is left out."""
+    """Give the sound of a film as far as its ``end``, for such a stream.
+
+    Each packet comes with its time in seconds. What cannot be decoded is left out.
+    """
     context = stream.codec_context
     resampler = library().AudioResampler(context.format, context.layout, context.rate)
     for frame in chain(_frames(film, index, end), (None,)):

@@ -1,7 +1,7 @@
-"""When frames and packets are shown, whatever a file says: each later than the one before.
+"""Times of frames and packets, whatever a file says: each later than the one before.
 
-Cameras repeat a time, recorders go back, streams that were joined begin anew, and raw ones have
-no times at all. As FFmpeg's programs do, none of that stops the work.
+Cameras repeat a time, and recorders go back. Streams that were joined begin anew, and raw ones have
+no times at all. As in FFmpeg's programs, none of that stops the work.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 USUAL_RATE = Fraction(25)
 _RATES = Fraction(1, 100), Fraction(300)
-"""Frames a second that are believed. A Matroska file without a rate is said to have 1,000."""
+"""Believable frames a second. A Matroska file without a rate claims to have 1,000."""
 _SLIP = 0.1
-"""Seconds that a packet may lie before the last one, or behind its end, and still follow on it."""
+"""Seconds that a packet may lie before the last one, or after its end, and still follow it."""
 _ANEW = 1.0
-"""Seconds that frames lie before the last one where they begin anew."""
+"""Seconds that frames lie before the last one where times begin anew."""
 _PAUSE = 10.0
 _LONG_PAUSE = 30 * 3600.0
-"""Seconds that it may pause: where times are known to begin anew, and elsewhere."""
+"""Longest pauses in seconds: where times are known to begin anew, and elsewhere."""
 _LONGEST = 3600.0
-"""Seconds that one frame is shown at most, as far as that is said by itself."""
+"""Most seconds for which one frame is shown, as far as it says so itself."""
 _STUCK = 3
-"""Frames in a row that are not later than others, from which on their times mean nothing."""
+"""Frames in a row that are not later than others, after which their times mean nothing."""
 
 
 def rate(stream: VideoStream) -> Fraction:
-    """Frames a second, as far as the file says something that can be believed."""
+    """Return the frames a second, if the file says something believable."""
     low, high = _RATES
     said = (stream.average_rate, stream.base_rate, stream.guessed_rate)
     return next((each for each in said if each and low <= each <= high), USUAL_RATE)
@@ -41,8 +41,8 @@ def rate(stream: VideoStream) -> Fraction:
 class Timeline:
     """The packets of a film in one course.
 
-    Where a stream goes back or leaps, all streams go on from where it was; where it returns,
-    they do, too.
+    Where a stream goes back or leaps, all streams go on from where it was. Where it returns, they
+    do, too.
     """
 
     def __init__(self, container: InputContainer) -> None:
@@ -51,10 +51,10 @@ class Timeline:
         self._last: dict[int, tuple[float, float]] = {}
         self._shift = self._former = 0.0
         self.straight = True
-        """Whether the times are the file's own still."""
+        """Whether the times are still the file's own."""
 
     def packets(self, packets: Iterable[Packet[Stream]]) -> Iterator[Packet[Stream]]:
-        """The same packets, their times put right."""
+        """Give the same packets with corrected times."""
         for packet in packets:
             if packet.time_base:
                 self._judge(packet, packet.time_base)
@@ -62,7 +62,7 @@ class Timeline:
             yield packet
 
     def _judge(self, packet: Packet[Stream], base: Fraction) -> None:
-        """Look whether a packet follows on the one before it in its stream."""
+        """Check whether a packet follows the one before it in its stream."""
         index = packet.stream.index
         if packet.dts is None or packet.stream.type not in ("video", "audio"):
             return
@@ -118,8 +118,10 @@ class Clock:
         return float((frame.pts or 0) * self.base) + min(float(ticks * self.base), _LONGEST)
 
     def _said(self, frame: VideoFrame) -> int | None:
-        """When a frame is shown, or by its place in the file if that was wrong less often: as
-        FFmpeg guesses it. In an AVI, only the latter is right."""
+        """Return when a frame is shown, or its place in the file if that was wrong less often.
+
+        FFmpeg guesses it like this. In an AVI, only the place is right.
+        """
         if not self._trusted:
             return None
         times = {"pts": frame.pts, "dts": frame.dts}
@@ -131,7 +133,7 @@ class Clock:
         return times["pts"] if shown and times["pts"] is not None else times["dts"]
 
     def _after(self, said: int | None, last: int) -> int:
-        """A time for a frame that has none, or one that is over."""
+        """Make a time for a frame that has none, or one that is over."""
         self._stuck += 1
         at = last + self._step
         if said is None or self._stuck > _STUCK:

@@ -1,4 +1,4 @@
-"""Several engines that paint the frames of one film: what they tell and remember, as one's."""
+"""Several engines that paint the frames of one film, with one state and one report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Steady(Protocol):
-    """What :class:`impasto.video.temporal.SteadyEngine` tells of a film, and remembers."""
+    """The report and the state of :class:`impasto.video.temporal.SteadyEngine` for a film."""
 
     state: dict[str, Array]
 
@@ -30,7 +30,7 @@ class Together:
 
     @property
     def flicker(self) -> float:
-        """Of the one that flickers most."""
+        """Return the flicker of the engine that flickers most."""
         return max(each.flicker for each in self.engines)
 
     @property
@@ -47,7 +47,11 @@ class Together:
 
     @state.setter
     def state(self, state: Mapping[str, Array]) -> None:
-        """Raises: ValueError, KeyError: it is none that a film has left."""
+        """Go on from a state.
+
+        Raises:
+            ValueError, KeyError: it is none that a film has left.
+        """
         for number, engine in enumerate(self.engines):
             own = f"{number} "
             engine.state = {

@@ -1,1 +1,1 @@
-"""What came of a training, in numbers."""
+"""The results of a training, in numbers."""

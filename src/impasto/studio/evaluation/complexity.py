@@ -1,4 +1,4 @@
-"""The transform networks in numbers: what each has to compute, and how long that takes here."""
+"""The transform networks in numbers: how much each computes, and how long that takes here."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RUNS = 3
 
 
 class Complexity(NamedTuple):
-    """What a network has to compute, and how long that takes here."""
+    """How much a network computes, and how long that takes here."""
 
     name: str
     parameters: int
@@ -31,7 +31,7 @@ class Complexity(NamedTuple):
 
 
 def measure(names: Sequence[str], size: Size, threads: int | None = None) -> Iterator[Complexity]:
-    """Each network in numbers, for a picture of this size.
+    """Measure each network for a picture of this size.
 
     The weights are random: speed does not depend on them.
     """
@@ -50,7 +50,7 @@ def measure(names: Sequence[str], size: Size, threads: int | None = None) -> Ite
 
 
 def macs(network: TransformNetwork, size: Size) -> int:
-    """Multiply-accumulates for one picture of this size; nothing is computed."""
+    """Count the multiply-accumulates for one picture of this size; nothing is computed."""
     stride, (height, width) = network.stride, size
     shape = (1, 3, -(-height // stride) * stride, -(-width // stride) * stride)
     with torch.device("meta"):

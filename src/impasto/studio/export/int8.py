@@ -1,15 +1,15 @@
 """One file to another: a network with its large convolutions in 8 bits.
 
-Post-training static quantisation (Jacob et al. 2018, arXiv 1712.05877) of the large convolutions
-alone, in the QDQ format, with onnxruntime's quantiser. Weights are quantised per channel.
-Activations have the range that they have on photographs, averaged, so that one odd photograph does
+It is post-training static quantisation (Jacob et al. 2018, arXiv 1712.05877) of the large
+convolutions alone, in the QDQ format, with onnxruntime's quantiser. Weights are quantised per
+channel. Activations have the mean of their ranges on photographs, so that one odd photograph does
 not coarsen all others. These convolutions take and give 8 bits, and their padding moves 8 bits.
-Normalisation, enlargement and the first and last convolution, which have few channels, stay in
-floats: they are no faster in 8 bits and lose more.
+Some parts have few channels: normalisation, enlargement, and the first and last convolution. They
+stay in floats. In 8 bits they are no faster, and lose more.
 
-Weights use 7 of their 8 bits. CPUs without VNNI add pairs of products in 16 bits, which unsigned
-activations and full weights overflow. With 7 bits a style paints the same picture on all of them,
-for less than a tenth of a level.
+Weights use 7 of their 8 bits. CPUs without VNNI add pairs of products in 16 bits. Unsigned
+activations and full weights overflow those. With 7 bits a style paints the same picture on all
+CPUs. The cost is less than a tenth of a level.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 quantization = runtimes.quantization()
 
 LARGE = 256
-"""Products that a convolution sums for a number from which on 8 bits are faster."""
+"""Number of products in a convolution's sum from which 8 bits are faster."""
 
 Input = tuple["NDArray[np.uint8]", list[float]]
-"""A photograph, ``(H, W, 3)``, and how much of each style it is painted with."""
+"""A photograph, ``(H, W, 3)``, and the share of each style in its painting."""
 
 
 def large(model: bytes) -> list[str]:
-    """Names of the convolutions that are worth 8 bits, in their order.
+    """Return the names of the convolutions that are worth 8 bits, in their order.
 
     Raises:
         TrainingError: there is none.
@@ -64,15 +64,15 @@ def large(model: bytes) -> list[str]:
 
 
 def to_int8(model: bytes, inputs: Iterator[Input], names: Sequence[str]) -> bytes:
-    """The network with the convolutions of these names in 8 bits. All other weights are stored
-    in halves, as those of all styles, and computed in floats.
+    """Bring the convolutions of these names to 8 bits.
 
-    The ranges are measured on ``inputs``.
+    All other weights are stored in halves, like those of all styles, and computed in floats. The
+    ranges are measured on ``inputs``.
     """
     parsed = widened(model)
     reader = _Reader([str(port.name) for port in parsed.graph.input], inputs)
     eight = {output for node in parsed.graph.node if node.name in names for output in node.output}
-    # An activation behind a convolution of 8 bits is one with it: its range is the one measured.
+    # An activation behind a convolution of 8 bits is part of it: the measured range is its own.
     others = [
         node.name
         for node in parsed.graph.node
@@ -98,10 +98,10 @@ def to_int8(model: bytes, inputs: Iterator[Input], names: Sequence[str]) -> byte
 
 
 def _padding_bytes(model: bytes) -> bytes:
-    """The same network, but what was padded and then brought to 8 bits is now padded in them.
+    """Move padding behind the conversion to 8 bits, so that it pads bytes.
 
-    Repeating an edge and rounding do not mind each other; zeros would have to be the zero
-    point, and are left as they are.
+    Repeating an edge and rounding may change places. Zeros would have to be the zero point, and are
+    left as they are.
     """
     parsed = onnx.load_from_string(model)
     nodes = list(parsed.graph.node)
@@ -128,7 +128,7 @@ def _repeats(node: onnx.NodeProto) -> bool:
 
 
 class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc, name-defined]
-    """Feeds the quantiser, input by input of the network."""
+    """Feeds the quantiser, one input of the network after the other."""
 
     def __init__(self, names: Sequence[str], inputs: Iterator[Input]) -> None:
         self._names, self._inputs = names, inputs

@@ -1,8 +1,8 @@
 """From a trained network to a style folder: one ONNX file, one card, previews.
 
-The graph goes from bytes to bytes: 8-bit ``(1, H, W, 3)`` in and out, any height and
-width, so that no pixel passes through Python. Before anything is written, the graph is
-run beside the network that it came from.
+The graph goes from bytes to bytes: 8-bit ``(1, H, W, 3)`` in and out, any height and width. So no
+pixel passes through Python. Before anything is written, the graph runs beside the network that it
+came from.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ PARITY_SIZES = ((256, 256), (131, 149), (97, 320))
 
 
 def to_onnx(network: TransformNetwork) -> bytes:
-    """The network as an ONNX file, checked against the network at three sizes.
+    """Export the network as an ONNX file, checked against the network at three sizes.
 
-    A network of several styles, or of one with a strength, takes ``style_weights`` beside
-    the photograph.
+    A network of several styles, or of one with a strength, takes ``style_weights`` beside the
+    photograph.
 
     Raises:
         TrainingError: they differ by more than :data:`PARITY` anywhere.
@@ -67,9 +67,8 @@ def takes_weights(network: TransformNetwork) -> bool:
 def _require_parity(network: TransformNetwork, model: bytes) -> None:
     """Compare graph and network where rounding hides nothing.
 
-    A byte ``r`` that the graph rounded from ``v'`` lies within a half of ``v'``. So if it lies
-    further than a half from the network's own, unrounded ``v``, the excess is a difference of the
-    two.
+    A byte ``r`` that the graph rounded from ``v'`` lies within a half of ``v'``. It may lie further
+    than a half from the network's own, unrounded ``v``. Then the excess is a difference of the two.
     """
     engine = OnnxEngine(model, device="cpu")
     rng = np.random.default_rng(0)
@@ -88,7 +87,7 @@ def _require_parity(network: TransformNetwork, model: bytes) -> None:
 def reference(
     network: TransformNetwork, photo: np.ndarray, weights: Sequence[float] | None = None
 ) -> np.ndarray:
-    """What the network itself paints of ``(H, W, 3)`` bytes: floats, 0..1, no graph."""
+    """Paint ``(H, W, 3)`` bytes with the network itself: floats, 0..1, no graph."""
     height, width = photo.shape[:2]
     x = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].float() / 255
     x = F.pad(x, (0, -width % network.stride, 0, -height % network.stride), mode="replicate")
@@ -100,7 +99,7 @@ def reference(
 
 @contextmanager
 def quiet(logger_name: str) -> Iterator[None]:
-    """For libraries that warn and log about their own inside."""
+    """Silence libraries that warn and log about their own insides."""
     logger = logging.getLogger(logger_name)
     level = logger.level
     logger.setLevel(logging.ERROR)

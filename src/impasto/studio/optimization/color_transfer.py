@@ -1,4 +1,4 @@
-"""The style picture in the photograph's colours, before it is looked at."""
+"""Gives the style picture the photograph's colours, before the loss network sees it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from impasto.images.picture import Picture
 
 
 def colored(style: Picture, content: Picture, colors: str) -> Picture:
-    """The style picture in the content's colours, where ``colors`` asks for that.
+    """Give the style picture the content's colours, where ``colors`` asks for that.
 
-    ``statistics``: mean and covariance (Gatys et al. 2016, arXiv 1606.05897, section 4);
-    ``histogram``: each channel's histogram.
+    ``statistics`` transfers mean and covariance (Gatys et al. 2016, arXiv 1606.05897, section 4).
+    ``histogram`` transfers each channel's histogram.
     """
     if colors not in ("statistics", "histogram"):
         return style
@@ -27,7 +27,7 @@ def colored(style: Picture, content: Picture, colors: str) -> Picture:
 
 
 def _ranked(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """``values`` moved so that their distribution is that of ``wanted``."""
+    """Move ``values`` so that their distribution is that of ``wanted``."""
     levels, places, counts = np.unique(values, return_inverse=True, return_counts=True)
     ranks = (counts.cumsum() - counts / 2) / len(values)
     moved: np.ndarray = np.interp(ranks, np.linspace(0, 1, len(wanted)), np.sort(wanted))
@@ -36,7 +36,7 @@ def _ranked(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 def _covariance(values: np.ndarray) -> np.ndarray:
-    """Of colours; one alone does not vary."""
+    """Return the covariance of colours; a single colour does not vary."""
     return np.cov(values.T) if len(values) > 1 else np.zeros((3, 3))
 
 

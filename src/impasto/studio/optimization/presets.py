@@ -1,8 +1,7 @@
 """Published set-ups of picture optimisation, as options.
 
-Each reproduces the objective of its source; sizes and numbers of steps are the source's
-own or what it recommends. Where a source is silent or uses weights that are not to be
-had, the entry says so.
+Each reproduces the objective of its source. Sizes and numbers of steps are the source's own or what
+it recommends. Some sources are silent, or use weights that nobody can get. Then the entry says so.
 """
 
 from __future__ import annotations
@@ -107,7 +106,7 @@ PRESETS: dict[str, OptimizeOptions] = {
 
 
 def preset(name: str) -> OptimizeOptions:
-    """The options of a set-up.
+    """Return the options of a set-up.
 
     Raises:
         OptionError: there is no such set-up.

@@ -1,4 +1,4 @@
-"""Recipes: all that is needed to paint the same picture again, in the picture itself."""
+"""Recipes: all that is needed to paint the same picture again, stored in the picture itself."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class PictureRecord(TypedDict):
     """A picture that a recipe names."""
 
     path: str | None
-    """None: it was in memory."""
+    """None means that it was in memory."""
     pixels_sha256: str
     weight: NotRequired[float]
-    """Of a style."""
+    """The weight of a style."""
 
 
 class Recipe(TypedDict):
-    """What a painting holds."""
+    """The recipe that a painting holds."""
 
     impasto: str
     torch: str
@@ -49,7 +49,7 @@ class Recipe(TypedDict):
     init: NotRequired[PictureRecord]
     """The initial image, if that was a file."""
     start: NotRequired[PictureRecord]
-    """As older recipes call it."""
+    """The same in older recipes."""
 
 
 def write(
@@ -61,10 +61,10 @@ def write(
     options: OptimizeOptions,
     init: Picture | None = None,
 ) -> Picture:
-    """``painting`` with its recipe in EXIF's comment.
+    """Write the recipe into EXIF's comment of ``painting``.
 
-    Sources come with the pictures that they held, as ``init`` does if it is a file. Paths are
-    kept as they were given.
+    Sources come with the pictures that they held, and so does ``init`` if it is a file. Paths stay
+    as they were given.
     """
     record: Recipe = {
         "impasto": VERSION,
@@ -83,7 +83,7 @@ def write(
 
 
 def read(painting: Picture) -> Recipe:
-    """The recipe that :func:`write` put into a picture, each part of the kind that it should be.
+    """Read the recipe that :func:`write` put into a picture, and check each part.
 
     Raises:
         OptionError: there is none, or somebody has changed it.
@@ -108,7 +108,11 @@ def read(painting: Picture) -> Recipe:
 
 
 def _require(record: Mapping[str, Json]) -> None:
-    """Raises: KeyError, TypeError: a part of it is not there, or of another kind."""
+    """Check a recipe.
+
+    Raises:
+        KeyError, TypeError: a part of it is not there, or of another kind.
+    """
     options, init = record["options"], record.get("init") or record.get("start")
     if not isinstance(options, dict):
         raise TypeError("options is not an object")
@@ -124,7 +128,11 @@ def _require(record: Mapping[str, Json]) -> None:
 
 
 def _require_pictures(entries: Json, what: str, *, weighted: bool = False) -> None:
-    """Raises: TypeError: they are no list of pictures, with weights if they are ``weighted``."""
+    """Check entries.
+
+    Raises:
+        TypeError: they are no list of pictures, with weights if they are ``weighted``.
+    """
     if not isinstance(entries, list):
         raise TypeError(f"what should be a list of pictures is {type(entries).__name__}")
     for entry in entries:
@@ -140,7 +148,7 @@ def _require_pictures(entries: Json, what: str, *, weighted: bool = False) -> No
 
 
 def options(record: Recipe) -> OptimizeOptions:
-    """The options of a recipe.
+    """Return the options of a recipe.
 
     Raises:
         OptionError: they are of another version, or were changed.
@@ -152,12 +160,12 @@ def options(record: Recipe) -> OptimizeOptions:
 
 
 def init(record: Recipe) -> PictureRecord | None:
-    """What a recipe says of the initial image, if that was a file. Older ones call it start."""
+    """Return the initial image of a recipe, if it was a file. Older recipes call it start."""
     return record.get("init") or record.get("start")
 
 
 def source(entry: PictureRecord, beside: Path) -> Path:
-    """The file that a recipe names, from here or from the painting's own folder.
+    """Return the file that a recipe names, from here or from the painting's own folder.
 
     Raises:
         PictureError: it is not there, or it is another picture now.

@@ -1,8 +1,8 @@
-"""Optimisers of pictures: told the loss and gradient at one point, they propose the next.
+"""Optimisers of pictures: from loss and gradient at one point they propose the next.
 
-Both can go on at another size (:meth:`resize`), so that what was learnt on the coarse
-picture is not lost on the fine one. Losses that are means share themselves out among the
-pixels: with four times as many, each has a quarter of the gradient.
+Both can go on at another size (:meth:`resize`). So what they learnt on the coarse picture is not
+lost on the fine one. Losses that are means share themselves out among the pixels. With four times
+as many pixels, each has a quarter of the gradient.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CURVED = 1e-6
 
 
 class Solver(Protocol):
-    """``propose(x, loss, gradient)``: the next point after ``x``, all ``(1, 3, H, W)``."""
+    """Proposes the next point: ``propose(x, loss, gradient)``, all ``(1, 3, H, W)``."""
 
     def propose(self, x: Tensor, loss: float, gradient: Tensor) -> Tensor: ...
 
@@ -32,9 +32,9 @@ class Solver(Protocol):
 class Lbfgs:
     """L-BFGS (Liu & Nocedal 1989; Nocedal & Wright 2006, algorithm 7.4), one evaluation a step.
 
-    Unlike the usual ones it searches no line: the quasi-Newton step is taken, and only if
-    the loss rises it is taken back by halves. The step that counts as curvature is the one
-    that was really made, after the box.
+    Unlike the usual ones it does not search along a line. It takes the quasi-Newton step. Only if
+    the loss rises does it halve the step, again and again. The step that counts as curvature is the
+    one that was really made, within the box.
     """
 
     def __init__(self, history: int = 10, *, box: bool = True) -> None:

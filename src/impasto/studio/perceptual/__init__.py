@@ -1,1 +1,1 @@
-"""Loss networks, and what they say of two pictures."""
+"""Loss networks, and losses of pictures."""

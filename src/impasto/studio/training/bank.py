@@ -1,8 +1,8 @@
 """Pictures that are decoded once, and kept as bytes in one file.
 
-A step of a hypernetwork's training wants dozens of pictures; decoding them would take longer
-than learning from them. So each is decoded once, its middle square made small, and the file of
-all squares is looked into without being read as a whole.
+A step of a hypernetwork's training needs dozens of pictures. To decode them would take longer than
+to learn from them. So each is decoded once, and its middle square is reduced. A step reads only its
+squares from the file, not the whole file.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from impasto.images.photographs import digest
 from impasto.progress import OnProgress, Progress
 
 SIDE = 384
-"""Of a square, in pixels."""
+"""Side of a square, in pixels."""
 _NAMED = 5
-"""Files that cannot be read, of which the names are said."""
+"""Most unreadable files that a note names."""
 
 
 class Bank:
@@ -38,13 +38,13 @@ class Bank:
         return len(self._squares)
 
     def __call__(self, numbers: Sequence[int]) -> Tensor:
-        """``(len(numbers), 3, SIDE, SIDE)`` bytes."""
+        """Return ``(len(numbers), 3, SIDE, SIDE)`` bytes."""
         some = np.stack([self._squares[number] for number in numbers])
         return torch.from_numpy(some).permute(0, 3, 1, 2)
 
 
 def of(files: Sequence[Path], work: Path, on_progress: OnProgress) -> Bank:
-    """The readable ones of ``files``; what was decoded before is found again in ``work``.
+    """Decode the readable ones of ``files``; find earlier results again in ``work``.
 
     Raises:
         TrainingError: fewer than half of them can be read.
@@ -90,7 +90,7 @@ def _made(folder: Path) -> Path:
 
 
 def _square(path: Path) -> bytes | PictureError:
-    """The middle of a picture, or why there is none."""
+    """Return the middle of a picture, or why there is none."""
     try:
         image = images.read(path).pil().convert("RGB")
     except PictureError as error:

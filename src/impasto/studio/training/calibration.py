@@ -1,5 +1,4 @@
-"""What a hypernetwork begins with: the principal components, the mean and the deviation of what
-it will see."""
+"""The first knowledge of a hypernetwork about its input: components, mean and deviation."""
 
 from __future__ import annotations
 
@@ -12,17 +11,17 @@ from impasto.studio.hypernetwork import LAYERS, Encoder, Features
 from impasto.studio.statistics import gram_matrix
 
 _LEAST = 1e-3
-"""Smallest deviation: a statistic that hardly changes must not rule."""
+"""Smallest deviation, so that a statistic that hardly changes does not rule."""
 
 See = Callable[[Tensor, Iterable[str]], Features]
 
 
 @torch.no_grad()
 def calibrate(encoder: Encoder, see: See, batches: Sequence[Tensor]) -> None:
-    """Set the buffers of an encoder, by paintings, ``(N, 3, H, W)`` each.
+    """Set the buffers of an encoder from paintings, ``(N, 3, H, W)`` each.
 
-    The components are those of the mean of the paintings' Gram matrices, each over its trace, so
-    that bright paintings do not rule.
+    The components are those of the mean of the paintings' Gram matrices, each divided by its trace.
+    So bright paintings do not rule.
     """
     features = [see(batch, LAYERS) for batch in batches]
     for layer in LAYERS:
@@ -34,7 +33,7 @@ def calibrate(encoder: Encoder, see: See, batches: Sequence[Tensor]) -> None:
 
 
 def _components(features: Sequence[Tensor], count: int) -> Tensor:
-    """The ``count`` strongest, ``(C, count)``."""
+    """Return the ``count`` strongest components, ``(C, count)``."""
     total = torch.zeros(features[0].shape[1], features[0].shape[1], device=features[0].device)
     for each in features:
         gram = gram_matrix(each)

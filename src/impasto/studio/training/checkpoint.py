@@ -1,7 +1,7 @@
 """The whole state of a training: network and optimiser together, the step and the options.
 
 Photographs and learning rate follow from the step (:mod:`impasto.studio.training.dataset`), so
-there is no other state. Its file is that of :mod:`impasto.studio.training.checkpoint_file`.
+there is no other state. :mod:`impasto.studio.training.checkpoint_file` describes its file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from impasto.studio.networks import NETWORKS, TransformNetwork, norms
 from impasto.studio.training import muon
 
 _FREE = {"steps", "save every", "tensorboard", "device"}
-"""Options that may be others when a training goes on."""
+"""Options that may change when a training goes on."""
 
 
 class DamagedError(TrainingError):
@@ -31,18 +31,24 @@ class DamagedError(TrainingError):
 
 @dataclass(frozen=True)
 class Training:
-    """What a training has to be, to go on where one was."""
+    """What must be equal for a training to go on from another's checkpoint."""
 
     options: Mapping[str, Json]
-    """Those of :class:`~impasto.options.TrainOptions` or of another kind of training, by name."""
+    """Options of :class:`~impasto.options.TrainOptions` or of another kind of training, by name."""
     styles: Sequence[Entry]
     sources: Mapping[str, str] = field(default_factory=dict)
-    """What it learns from, in words: where it began, and which photographs. Older checkpoints
-    do not know, and take any."""
+    """Its sources in words: the start, and the photographs.
+
+    Older checkpoints do not know them, and take any.
+    """
 
     @property
     def network(self) -> NetworkOptions:
-        """Raises: TrainingError: it has options of a network that this version does not know."""
+        """Return the options of the network.
+
+        Raises:
+            TrainingError: it has options of a network that this version does not know.
+        """
         try:
             return restored(NetworkOptions, self.options["network"])
         except (OptionError, KeyError) as error:
@@ -52,7 +58,11 @@ class Training:
             ) from error
 
     def require_same(self, now: Training) -> None:
-        """Raises: TrainingError: ``now`` has other options, paintings or sources."""
+        """Check that ``now`` is the same training.
+
+        Raises:
+            TrainingError: it has other options, paintings or sources.
+        """
         sources = {**now.sources, **self.sources}
         old, new = self._compared(sources), now._compared(now.sources)
         changed = [
@@ -91,13 +101,13 @@ class Checkpoint:
         return list(self.training.styles)
 
     def part(self, prefix: str) -> dict[str, Tensor]:
-        """The tensors whose names begin so, under the rest of their names."""
+        """Return the tensors whose names begin so, under the rest of their names."""
         return _part(self.tensors, prefix)
 
     def begin(self, network: TransformNetwork) -> None:
         """Put the weights into ``network``, whose styles may be others, or more.
 
-        A style of the same place keeps its norms; a new one begins with the mean of all.
+        A style at the same place keeps its norms. A new one begins with the mean of all.
 
         Raises:
             TrainingError: they belong to a network of another shape.
@@ -112,7 +122,11 @@ class Checkpoint:
             raise TrainingError(f"the checkpoint is of another network: {error}") from error
 
     def require_network(self, options: NetworkOptions) -> None:
-        """Raises: OptionError: these are the options of another network."""
+        """Check the options of a network.
+
+        Raises:
+            OptionError: they are those of another network.
+        """
         old, new = asdict(self.network), asdict(options)
         if changed := [f"{key} {old[key]}, not {new[key]}" for key in old if old[key] != new[key]]:
             tiers = [name for name, each in NETWORKS.items() if each == self.network]
@@ -133,13 +147,13 @@ class Checkpoint:
         return torch.cat(rows)
 
     def built(self) -> TransformNetwork:
-        """The network itself, as it is used."""
+        """Build the network as it is used."""
         network = networks.build(self.network, len(self.styles), strength=self.strength)
         network.load_state_dict(_part(self.tensors, "network."))
         return network.eval()
 
     def restore(self, network: nn.Module, optimiser: optim.Optimizer) -> int:
-        """Put the state back, as if the training had never stopped; after how many steps it was.
+        """Restore the state, as if the training had never stopped; return its step.
 
         Raises:
             DamagedError: it is the state of another optimiser.
@@ -165,7 +179,7 @@ def of(
     training: Training,
     optimiser: optim.Optimizer | None = None,
 ) -> Checkpoint:
-    """The network after ``step`` steps, on the CPU; with the optimiser's state to go on from."""
+    """Take the network after ``step`` steps, on the CPU, with the optimiser's state."""
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     if optimiser:
         names, moments = _learnt(network, optimiser), optimiser.state_dict()["state"]
@@ -177,7 +191,7 @@ def of(
 
 
 def _learnt(network: nn.Module, optimiser: optim.Optimizer) -> list[str]:
-    """The names of the weights that an optimiser learns, in its order."""
+    """Return the names of the weights that an optimiser learns, in its order."""
     names = {id(weight): name for name, weight in network.named_parameters()}
     return [names[id(w)] for group in optimiser.param_groups for w in group["params"]]
 

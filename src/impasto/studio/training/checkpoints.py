@@ -1,4 +1,4 @@
-"""Where checkpoints lie: the last two of a training, and the one that a style is learnt on from."""
+"""The places of checkpoints: the last two of a training, and the one that it starts from."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from impasto.studio.training.checkpoint import Checkpoint, DamagedError, Trainin
 
 @dataclass(frozen=True)
 class Latest:
-    """Where a training goes on, if it does, and what was ``skipped`` on the way there."""
+    """Where a training goes on, if it does, and what it ``skipped`` on the way."""
 
     checkpoint: Checkpoint | None
     skipped: tuple[str, ...] = ()
-    """Sentences, each of a file that is damaged."""
+    """One sentence for each damaged file."""
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> Path:
@@ -30,10 +30,10 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
 
 
 def latest(folder: Path, training: Training) -> Latest:
-    """The newest whole checkpoint in ``folder``.
+    """Return the newest whole checkpoint in ``folder``.
 
     Raises:
-        TrainingError: it was made with other options, paintings or photographs, began
+        TrainingError: it was made with other options, paintings or photographs. Or it began
             elsewhere, or is of a newer version.
     """
     skipped = list[str]()
@@ -49,11 +49,11 @@ def latest(folder: Path, training: Training) -> Latest:
 
 
 def find(start: str | Path) -> Path:
-    """The file to learn on from: a checkpoint, or the network of a style's name or folder.
+    """Find the file to learn on from: a checkpoint, or the network of a style's name or folder.
 
     Raises:
         OptionError: no such style, or a blend of several networks.
-        TrainingError: it came without.
+        TrainingError: the style has no such file.
     """
     folder = Path(start)
     if folder.is_file():
@@ -72,7 +72,7 @@ def find(start: str | Path) -> Path:
 
 
 def _learnable(folder: Path) -> Path | None:
-    """The file to learn on from that belongs to the style in ``folder``, if it has one."""
+    """Return the file to learn on from of the style in ``folder``, if it has one."""
     path = folder / LEARNABLE
     if (folder / catalog.CARD).is_file():
         with contextlib.suppress(StyleError):

@@ -1,6 +1,6 @@
 """A folder of photographs as training batches.
 
-Every crop follows from the seed and its number alone. So a training that goes on after an
+The seed and the number of a crop decide the whole crop. So a training that goes on after an
 interruption sees exactly the photographs that it would have seen. Two processes see those that one
 would with twice the batch.
 """
@@ -28,9 +28,9 @@ from impasto.studio.tensors import to_tensor
 class Photos(Photographs):
     """The readable photographs of a folder, as tensors.
 
-    ``batch(number)`` gives ``(N, 3, crop, crop)`` sRGB, 0..1: random crops, zoomed and
-    mirrored. ``held_out`` photographs, a tenth at most, are in no batch: :meth:`validation`
-    gives their middles. What lies in the folder ``without`` does not count.
+    ``batch(number)`` gives ``(N, 3, crop, crop)`` sRGB, 0..1: random crops, zoomed and mirrored.
+    ``held_out`` photographs, a tenth at most, are in no batch; :meth:`validation` gives their
+    middles. Files in the folder ``without`` do not count.
 
     Raises:
         TrainingError: it is no folder, there is no photograph in it, or more than half turn out
@@ -60,7 +60,7 @@ class Photos(Photographs):
 
     @classmethod
     def of(cls, folder: str | Path, options: TrainOptions | DistillOptions, without: Path) -> Self:
-        """The photographs of a training that has these options."""
+        """Open the photographs of a training with these options."""
         return cls(
             Path(folder),
             batch=options.batch,
@@ -72,11 +72,11 @@ class Photos(Photographs):
         )
 
     def tell(self, on_progress: OnProgress, steps: int) -> None:
-        """Say what was left out of the folder, and why."""
+        """Report what was left out of the folder, and why."""
         tell(self._left_out, on_progress, steps)
 
     def validation(self) -> Tensor:
-        """``(N, 3, crop, crop)``: the middles of the photographs that no batch has."""
+        """Return the middles of the photographs that no batch has: ``(N, 3, crop, crop)``."""
         middles = [to_tensor(each) for each in self.middles()]
         return torch.stack(middles) if middles else torch.empty(0, 3, self.side, self.side)
 
@@ -86,7 +86,7 @@ class Photos(Photographs):
 
 
 def pictures(folder: Path, without: Path | None = None) -> paths.Survey:
-    """The pictures in a folder, but for those in the folder ``without``."""
+    """Find the pictures in a folder, except those in the folder ``without``."""
     survey = paths.pictures(folder)
     if without is None:
         return survey
@@ -96,11 +96,11 @@ def pictures(folder: Path, without: Path | None = None) -> paths.Survey:
 
 
 def tell(left_out: Sequence[Path], on_progress: OnProgress, steps: int) -> None:
-    """Say what was left out of a folder, and why."""
+    """Report what was left out of a folder, and why."""
     for line in paths.left_out_in_words(left_out):
         on_progress(Progress(0, steps, note=line))
 
 
 def _real(path: Path) -> Path:
-    """Where the file lies; a link that leads to itself stays what it is."""
+    """Return where the file lies; a link that leads to itself stays what it is."""
     return Path(os.path.realpath(path))

@@ -1,4 +1,4 @@
-"""Where a training begins: with nothing, another network, or a checkpoint of its own."""
+"""The start of a training: nothing, another network, or a checkpoint of its own."""
 
 from __future__ import annotations
 
@@ -33,20 +33,22 @@ if TYPE_CHECKING:
     from impasto.studio.training.paintings import Painting
 
 _ORIGIN = "start.safetensors"
-"""In it: the checkpoint of a training that was begun anew from there."""
+"""File in the training's folder: the checkpoint from which the training was begun anew."""
 
 
 ANY = "any"
 """Stands for what the hypernetwork makes of the paintings."""
 GOOD = ANY, "starry-night"
 BEST, NOTHING = "best", "none"
-"""Stand for the one of :data:`GOOD` that paints a painting better, and for no start."""
+"""Two words: the one of :data:`GOOD` that paints a painting better, and no start."""
 WORDS = ANY, BEST, NOTHING
-"""What may be said instead of a style."""
+"""Words that may stand in place of a style."""
 
 
 def predicted(paintings: Sequence[Painting], crop: str) -> Checkpoint:
-    """What the hypernetwork makes of paintings, of several the mean, as a training of no steps.
+    """Return what the hypernetwork makes of paintings, as a training of no steps.
+
+    For several paintings it is the mean.
 
     Raises:
         PictureError: there is no style in one of them.
@@ -67,7 +69,7 @@ def predicted(paintings: Sequence[Painting], crop: str) -> Checkpoint:
 
 
 def is_good(options: TrainOptions, styles: int) -> bool:
-    """Whether the networks of :data:`GOOD` can be learnt on from."""
+    """Say whether a training can start from the networks of :data:`GOOD`."""
     plain = options.network == NetworkOptions() and not options.learn_strength
     return plain and options.tune == "all" and styles == 1
 
@@ -75,17 +77,17 @@ def is_good(options: TrainOptions, styles: int) -> bool:
 def trunk(
     start: str | Path | None, origin: Path | None, wanted: Sequence[Painting], crop: str
 ) -> Checkpoint | None:
-    """The network that is learnt on from; ``origin`` is the file of it that :func:`find` found."""
+    """Return the network to learn on from; ``origin`` is its file, which :func:`find` found."""
     if start == ANY:
         return predicted(wanted, crop)
     return checkpoint_file.read(origin) if origin else None
 
 
 def find(start: str | Path | None, work: Path, restart: bool) -> Path | None:
-    """The file to learn on from.
+    """Find the file to learn on from.
 
-    A checkpoint from which its own training was begun anew is no longer where it was, or
-    another has its name now: it was kept.
+    A training may be begun anew from its own checkpoint. Then that file is moved, or another has
+    its name now. So a copy was kept.
     """
     if start in (None, ANY):
         return None
@@ -93,14 +95,14 @@ def find(start: str | Path | None, work: Path, restart: bool) -> Path | None:
 
 
 def kept(start: Path, work: Path, restart: bool) -> Path | None:
-    """What was kept of a start among a training's own checkpoints; None for any other start."""
+    """Return the kept copy of a start from a training's own checkpoints; None for other starts."""
     there = work / _ORIGIN
     own = _same(start.parent, work)
     return there if own and there.is_file() and not (restart and start.is_file()) else None
 
 
 def name(start: str | Path | None) -> str | None:
-    """The style that was learnt on from, for the card."""
+    """Return the style that the training started from, for the card."""
     if start is None:
         return None
     path = Path(start).absolute()
@@ -111,7 +113,7 @@ def name(start: str | Path | None) -> str | None:
 def sources(
     start: str | Path | None, origin: Path | None, dataset: Photos, processes: int
 ) -> dict[str, str]:
-    """What a training learns from, in words that are others for another start, or others
+    """Return the sources of a training as texts, which differ for another start or other
     photographs."""
     began = "none" if origin is None else f"{name(start)} ({paths.sha256(origin)[:12]})"
     if start == ANY:
@@ -128,14 +130,15 @@ def resumed(
     on_progress: OnProgress,
     owned: bool = False,
 ) -> Checkpoint | None:
-    """Where a stopped training, or one that shall take more steps, goes on; None: it begins, and
-    to ``restart``, anew. ``on_progress`` is told of checkpoints that are damaged. Nothing of a
-    folder that is ``owned`` may be replaced.
+    """Return where a stopped training, or one that shall take more steps, goes on.
+
+    None means that it begins; with ``restart``, anew. ``on_progress`` hears of damaged checkpoints.
+    In a folder that is ``owned``, nothing may be replaced.
 
     Raises:
         OutputError: there is a style in the folder that nobody has asked to replace.
-        TrainingError: the stopped one was another training, or has taken more steps; another
-            process learns there; or another machine has other photographs, or another start.
+        TrainingError: the stopped one was another training, or has taken more steps. Or another
+            process learns there. Or another machine has other photographs, or another start.
     """
     together.require_same(accelerator, course.training.sources)  # all have read what is dropped now
 
@@ -171,7 +174,7 @@ def _require_no_style(folder: Path) -> None:
 
 
 def empty(work: Path, origin: Path | None) -> None:
-    """Drop what a training left, and keep the checkpoint that is learnt on from, if it is there.
+    """Drop what a training left, but keep the checkpoint that it starts from, if it is there.
 
     Raises:
         TrainingError: another process learns there.
@@ -191,7 +194,7 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def with_trunk(options: TrainOptions, trunk: Checkpoint | None) -> tuple[TrainOptions, list[Entry]]:
-    """The options that the trunk allows, and the styles that stay in it."""
+    """Return the options that the trunk allows, and the styles that stay in it."""
     kept: list[Entry] = []
     if options.tune == "norms":
         if trunk is None:
@@ -214,7 +217,7 @@ def with_trunk(options: TrainOptions, trunk: Checkpoint | None) -> tuple[TrainOp
 
 
 def _with_own(styles: Sequence[Entry], training: TrainingRecord) -> list[Entry]:
-    """Styles with what a painting may have of its own, of a training that had it for all."""
+    """Give styles their own options, from a training that had these for all."""
     weight = training.loss.style_weight if training.loss else None
     return [
         replace(
@@ -228,7 +231,7 @@ def _with_own(styles: Sequence[Entry], training: TrainingRecord) -> list[Entry]:
 
 
 def begun(options: TrainOptions, styles: int, trunk: Checkpoint | None) -> TransformNetwork:
-    """The network as it begins, with the weights of the trunk, if there is one.
+    """Build the network as it begins, with the weights of the trunk, if there is one.
 
     Raises:
         OptionError, TrainingError: as :func:`built`, or a trunk of another shape.
@@ -240,7 +243,7 @@ def begun(options: TrainOptions, styles: int, trunk: Checkpoint | None) -> Trans
 
 
 def built(options: TrainOptions, styles: int) -> TransformNetwork:
-    """The network as it begins from nothing: always the same for one seed.
+    """Build the network as it begins from nothing: always the same for one seed.
 
     Raises:
         OptionError: crops that its stride does not divide, or what its design does not have.

@@ -1,4 +1,4 @@
-"""What a training tells while it runs: ``losses.jsonl``, its means, its curves."""
+"""The log of a training: ``losses.jsonl``, its means, its curves."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from impasto.files import atomic
 from impasto.options.losses import KINDS
 
 _ALWAYS = {"step", "total", "seconds", "from_disk"}
-"""What every record has."""
+"""Keys that every record has."""
 _MOST_LINE = 1 << 16
-"""Bytes: hundreds of layers with their losses."""
+"""Most bytes of a line: hundreds of layers with their losses."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Summary:
     seconds: int
     validation: float | None
     seconds_per_step: StepTimes | None
-    """None, unless some crops were kept and others computed."""
+    """None, unless some crops were stored and others computed."""
 
 
 class Log:
-    """One line per step, without what a crash left beyond the checkpoint."""
+    """One line per step, without lines that a crash left beyond the checkpoint."""
 
     def __init__(self, path: Path, first: int, here: bool) -> None:
         self._path, self._here = path, here
@@ -53,8 +53,8 @@ class Log:
                 raise atomic.refused(self._path, error) from error
 
     def curves(self) -> dict[int, dict[str, float]]:
-        """The losses to be drawn, each the mean of a hundredth of the training, by the last
-        step of it."""
+        """Return the losses to draw, each the mean over a hundredth of the training, by its last
+        step."""
         width = max(1, len(self._records) // 100)
         parts = [self._records[i : i + width] for i in range(0, len(self._records), width)]
         names = [name for name in self._records[0] if name in KINDS or " " in name]
@@ -63,7 +63,7 @@ class Log:
         }
 
     def summary(self) -> Summary:
-        """Seconds of work, the mean losses of the last tenth, and what kept crops spare."""
+        """Return seconds of work, the mean losses of the last tenth, and what stored crops save."""
         records = self._records
         last = records[-max(1, len(records) // 10) :]
         validation = last[-1].get("validation")
@@ -76,7 +76,7 @@ class Log:
 
 
 def _read(path: Path, first: int) -> Iterator[dict[str, float]]:
-    """The records of the first steps, as far as they are whole."""
+    """Read the records of the first steps, as far as they are whole."""
     try:
         with untrusted.opened(path) as file:
             yield from _whole(file.readline(_MOST_LINE) for _ in range(first))

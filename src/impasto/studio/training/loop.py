@@ -1,10 +1,10 @@
-"""The one loop that networks learn in, whatever they learn from.
+"""The one loop in which networks learn, whatever they learn from.
 
-:func:`learn` reads from top to bottom. What is taught is a :class:`Lesson`: paintings
-(:mod:`impasto.studio.training.train`), another style (:mod:`impasto.studio.training.distill`), or
-to make styles of paintings (:mod:`impasto.studio.training.train_any`).
+:func:`learn` reads from top to bottom. A :class:`Lesson` teaches. Its subject is paintings
+(:mod:`impasto.studio.training.train`) or another style (:mod:`impasto.studio.training.distill`). Or
+it is how to make styles of paintings (:mod:`impasto.studio.training.train_any`).
 
-Several GPUs, or machines, through accelerate; on CPUs by torch's own launcher::
+accelerate runs it on several GPUs, or machines; torch's own launcher on CPUs::
 
     accelerate launch -m impasto train PAINTING PHOTOS -o NAME
     torchrun --nproc-per-node 2 -m impasto train PAINTING PHOTOS -o NAME
@@ -51,40 +51,40 @@ _CLIP = 1.0
 Batch = TypeVar("Batch")
 Network = TypeVar("Network", bound=nn.Module, contravariant=True)  # noqa: PLC0105
 Paint = Callable[..., Tensor]
-"""The network as it learns: photographs, and for several styles their mix, to paintings."""
+"""The network as it learns: from photographs, and for several styles their mix, to paintings."""
 
 
 class Lesson(Protocol[Batch, Network]):
-    """What a network learns from, and how that is measured."""
+    """Teaches a network, and measures what it has learnt."""
 
     def groups(self, network: Network) -> list[Group]:
-        """What is learnt, as ``params``, with the ``peak`` of its learning rate."""
+        """Return the weights to learn, as ``params``, with the ``peak`` of their learning rate."""
 
     def fetch(self, number: int) -> Batch:
-        """A batch by its number. Called in another thread, one batch ahead."""
+        """Return a batch by its number. Another thread calls this, one batch ahead."""
 
     def losses(self, learning: Callable[..., Any], batch: Batch, /) -> Losses:
-        """Give a batch to the network as it learns, and compare what comes."""
+        """Give a batch to the learning network, and compare the result."""
 
     def validation(self, network: Network) -> float | None:
-        """The loss on photographs that are in no batch; None without such."""
+        """Return the loss on photographs that are in no batch; None without such."""
 
     def sample(self, network: Network, done: int) -> Tensor:
-        """A picture to look at after ``done`` steps, ``(3, H, W)``, 0..1."""
+        """Return a picture to look at after ``done`` steps, ``(3, H, W)``, 0..1."""
 
 
 @dataclass(frozen=True)
 class Course(Generic[Batch, Network]):
-    """One training: what it learns, for how long, where it keeps what it needs to go on."""
+    """One training: what it learns, for how long, and where it stores its state."""
 
     lesson: Lesson[Batch, Network]
     training: Training
     folder: Path
-    """Of the style that is learnt."""
+    """Folder of the style that is learnt."""
     steps: int
     save_every: int
     learns_norms_only: bool = False
-    """The rest of the network stays as it is, running means of batch norms too."""
+    """Whether the rest of the network stays as it is, also running means of batch norms."""
 
     @property
     def work(self) -> Path:
@@ -103,7 +103,7 @@ def learn(
     """Take all steps of a course, from its beginning or from ``resumed`` on.
 
     Raises:
-        TrainingError: a loss that is not a number; what had been learnt stays on disk. Or another
+        TrainingError: a loss that is not a number; what was learnt before stays on disk. Or another
             process learns in the same folder.
         Cancelled: stopped by ``cancel``, after a checkpoint.
     """
@@ -140,7 +140,7 @@ def learn(
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """The network as it will be used: nothing is learnt, and no running mean moves."""
+    """A context for the network in use: nothing is learnt, and no running mean moves."""
     learning = network.training
     network.eval()
     try:
@@ -151,7 +151,7 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 
 
 def prefetched(fetch: Callable[[int], Batch], numbers: Iterable[int]) -> Generator[Batch]:
-    """What ``fetch`` makes of each number, the next one while this one is used."""
+    """Give what ``fetch`` makes of each number; fetch the next one while this one is used."""
     with ThreadPoolExecutor(1) as pool:
         waiting: deque[Future[Batch]] = deque()
         for number in numbers:
@@ -163,7 +163,7 @@ def prefetched(fetch: Callable[[int], Batch], numbers: Iterable[int]) -> Generat
 
 
 def accelerator(device: str, work: Path, *, tensorboard: bool = False) -> Accelerator:
-    """Devices and processes of a training, by the studio's one policy.
+    """Choose devices and processes of a training, by the studio's one policy.
 
     Raises:
         DeviceError: there is no such device.
@@ -187,7 +187,7 @@ def accelerator(device: str, work: Path, *, tensorboard: bool = False) -> Accele
 
 
 def anyone(accelerator: Accelerator, here: bool) -> bool:
-    """Whether it is so in any process."""
+    """Say whether it is so in any process."""
     if accelerator.num_processes == 1:
         return here
     flag = torch.tensor(float(here), device=accelerator.device)
@@ -195,7 +195,7 @@ def anyone(accelerator: Accelerator, here: bool) -> bool:
 
 
 def end(accelerator: Accelerator) -> None:
-    """All processes leave together."""
+    """Let all processes leave together."""
     accelerator.wait_for_everyone()
     accelerator.end_training()
 
@@ -205,7 +205,7 @@ def _from_disk(batch: object) -> bool:
 
 
 def _numbers(first: int, steps: int, accelerator: Accelerator) -> Iterator[int]:
-    """Of this process's batches."""
+    """Give the numbers of this process's batches."""
     processes, process = accelerator.num_processes, accelerator.process_index
     return (step * processes + process for step in range(first, steps))
 
@@ -218,10 +218,10 @@ def _step(
     stepper: Optimizer,
     accelerator: Accelerator,
 ) -> dict[str, float]:
-    """Make losses smaller by one step; the losses as numbers.
+    """Take one step; return the losses as numbers.
 
     Raises:
-        TrainingError: they, or their gradient, are no numbers. Nothing is learnt of such.
+        TrainingError: they, or their gradient, are no numbers. Nothing is learnt from such a step.
     """
     record = losses.numbers()
     _require_finite(record, number, course)
@@ -255,7 +255,11 @@ def _keep(
 
 
 def _require_finite(losses: Mapping[str, float], step: int, course: Course[Batch, Network]) -> None:
-    """Raises: TrainingError: one of these is not a number."""
+    """Check losses.
+
+    Raises:
+        TrainingError: one of these is not a number.
+    """
     bad = [name for name in (*KINDS, _GRADIENT) if not math.isfinite(losses.get(name, 0.0))]
     if not bad:
         return

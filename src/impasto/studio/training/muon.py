@@ -1,9 +1,8 @@
 """The optimiser of the trainer: Muon for convolutions, AdamW for all else.
 
-Adam lets a few directions of a convolution's gradient, the strongest, decide its step. Muon
-(Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) makes all of them equally
-strong: its step is the orthogonal matrix nearest to the momentum. What came of it is in
-``docs/adr/0007-network.md``.
+In Adam, a few directions of a convolution's gradient, the strongest, decide its step. Muon (Jordan
+et al. 2024, https://kellerjordan.github.io/posts/muon/) makes all of them equally strong. Its step
+is the orthogonal matrix nearest to the momentum. ``docs/adr/0007-network.md`` has the results.
 """
 
 from __future__ import annotations
@@ -17,8 +16,10 @@ from torch import Tensor, optim
 _MOMENTUM = 0.95
 _BETAS, _EPS = (0.9, 0.999), 1e-8
 _QUINTIC = 3.4445, -4.7750, 2.0315
-"""Coefficients of the Newton-Schulz iteration of the source; they bring singular values
-near to one soon, not exactly."""
+"""Coefficients of the Newton-Schulz iteration of the source.
+
+They bring singular values near to one soon, not exactly.
+"""
 _ITERATIONS = 5
 
 
@@ -28,8 +29,10 @@ class Group(TypedDict):
     params: Sequence[Tensor]
     peak: NotRequired[float]
     decay: NotRequired[float]
-    """By which part of the rate weights that are Adam's shrink in each step (Loshchilov & Hutter
-    2019, arXiv 1711.05101)."""
+    """The part of the rate by which Adam's weights shrink in each step.
+
+    The source is Loshchilov & Hutter 2019 (arXiv 1711.05101).
+    """
 
 
 class Muon(optim.Optimizer):
@@ -53,7 +56,7 @@ class Muon(optim.Optimizer):
 
 
 def state_shapes(shape: Sequence[int]) -> dict[str, tuple[int, ...]]:
-    """What is remembered of a weight of this shape, by its name, each in float32."""
+    """Return the shapes of what is remembered of a weight, by name, each in float32."""
     whole = tuple(shape)
     if _is_adams(shape):
         return {"step": (), "mean": whole, "square": whole}
@@ -61,7 +64,7 @@ def state_shapes(shape: Sequence[int]) -> dict[str, tuple[int, ...]]:
 
 
 def _is_adams(shape: Sequence[int]) -> bool:
-    """Whether a weight is neither a kernel ``(out, in, height, width)`` nor a stack of such."""
+    """Say whether a weight is neither a kernel ``(out, in, height, width)`` nor a stack of such."""
     return len(shape) < 4 or shape[-3] == 1
 
 
@@ -71,14 +74,15 @@ def _muon(gradient: Tensor, state: dict[str, Tensor]) -> Tensor:
     momentum = state["momentum"].mul_(_MOMENTUM).add_(gradient)
     ahead = gradient + _MOMENTUM * momentum
     matrix = orthogonal(ahead.flatten(-3))
-    # Entries as large as Adam's usually are (Liu et al. 2025, arXiv 2502.16982, section 2.2).
+    # This makes entries as large as Adam's usually are (Liu et al. 2025, arXiv 2502.16982, section
+    # 2.2).
     return matrix.mul_(0.2 * max(matrix.shape[-2:]) ** 0.5).reshape(gradient.shape)
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """Nearly the orthogonal matrix nearest to ``matrix``: its singular values become 0.7 to 1.2.
+    """Return nearly the orthogonal matrix nearest to ``matrix``.
 
-    Of a stack of matrices, that of each.
+    Its singular values become 0.7 to 1.2. For a stack of matrices, it does so for each.
     """
     turned = matrix.shape[-2] > matrix.shape[-1]
     x = matrix.mT if turned else matrix

@@ -1,4 +1,4 @@
-"""What is to be learnt: paintings, and recipes that name them together with every knob.
+"""Paintings to learn, and recipes that name them together with every knob.
 
 A recipe is a TOML file::
 
@@ -40,10 +40,10 @@ _TEXTS = "name", "title", "artist", "year", "licence"
 
 @dataclass(frozen=True)
 class Painting:
-    """A picture whose style is learnt, and what the card says of it.
+    """A picture whose style is learnt, and its texts for the card.
 
-    Without ``name`` it is called as its file; ``style_size``, ``style_crop`` and
-    ``style_weight`` replace those of the training for this style.
+    Without ``name`` it is called like its file. ``style_size``, ``style_crop`` and ``style_weight``
+    replace those of the training for this style.
     """
 
     path: Path
@@ -65,15 +65,15 @@ class Painting:
         changed(TrainOptions(), own(self))  # of a kind and in the range that the training's have
 
     def entry(self) -> Entry:
-        """What the card says of it."""
+        """Return the entry of the card."""
         title = whole(str(self.title or self.name.replace("-", " ").title()))
         origin = (whole(str(each or "unknown")) for each in (self.artist, self.year, self.licence))
         artwork = Artwork(title, *origin)
         return Entry(self.name, title, artwork, self.style_size, self.style_crop, self.style_weight)
 
     def picture(self, size: int, crop: str = "whole", smoothing: float = 0) -> Picture:
-        """The part of the painting that is learnt, ``size`` pixels along its longer side, and
-        smoothed.
+        """Return the part of the painting to learn, smoothed, ``size`` pixels along its longer
+        side.
 
         Raises:
             OptionError: ``crop`` is no part of a picture.
@@ -86,7 +86,7 @@ Paintings = str | Path | Painting | Sequence[str | Path | Painting]
 
 
 def wanted_of(paintings: Paintings, name: str) -> list[Painting]:
-    """The paintings; if there is one alone, its style is called ``name``.
+    """Return the paintings; the style of a single one is called ``name``.
 
     Raises:
         OptionError: there are none, or two with one name.
@@ -107,10 +107,10 @@ def wanted_of(paintings: Paintings, name: str) -> list[Painting]:
 def entries(
     wanted: Sequence[Painting], pictures: Sequence[Picture], kept: Sequence[Entry]
 ) -> list[Entry]:
-    """What the card will say of the new styles, beside those that are ``kept``.
+    """Make the card's entries of the new styles, beside those that are ``kept``.
 
     Raises:
-        OptionError: one of those has the name already.
+        OptionError: a kept one has the name already.
     """
     new = []
     for painting, picture in zip(wanted, pictures, strict=True):
@@ -123,28 +123,28 @@ def entries(
 
 
 def own(painting: Painting | Entry) -> dict[str, Json]:
-    """The options that a painting has of its own."""
+    """Return the options that a painting has of its own."""
     options = {key: getattr(painting, key) for key in OWN}
     return {key: value for key, value in options.items() if value is not None}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a TOML file says of a training."""
+    """The content of a training's TOML file."""
 
     paintings: list[Painting]
     options: TrainOptions
     start: str | None = None
     """The style to learn on from."""
     notes: tuple[str, ...] = ()
-    """What its author should change in it."""
+    """Sentences on what its author should change."""
 
 
 def read(path: Path) -> Recipe:
-    """The recipe in ``path``.
+    """Read the recipe in ``path``.
 
     Raises:
-        OptionError: it cannot be read, or says what cannot be understood.
+        OptionError: it cannot be read, or says what impasto does not understand.
     """
     text = tables.read(path, "a recipe", {"train", "style"})
     styles, knobs = text.get("style"), tables.table(text, "train", path)
@@ -171,7 +171,7 @@ def _painting(style: Json, path: Path) -> Painting:
 
 
 def _said(value: Json, key: str, path: Path) -> str:
-    """What a card says; a year may be a number."""
+    """Return a text for the card; a year may be a number."""
     if not isinstance(value, (str, int)) or isinstance(value, bool):
         raise OptionError(f"{key} in {path} is {str(value)[:80]}", hint=f'use {key} = "..."')
     return str(value)

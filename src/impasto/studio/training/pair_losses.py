@@ -1,7 +1,7 @@
 """Losses of paintings of ``P`` photographs by ``S`` networks, each towards a style of its own.
 
-They are those of one style (:mod:`impasto.studio.perceptual.losses`), mapped over the styles:
-one forward of the loss network is of all paintings.
+They are those of one style (:mod:`impasto.studio.perceptual.losses`), mapped over the styles. The
+loss network sees all paintings in one forward pass.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from impasto.studio.perceptual.losses import (
 from impasto.studio.statistics import Statistic
 
 CONTENT = "conv3_2"
-"""Where photographs are compared; styles are at the layers that the hypernetwork sees."""
+"""Layer at which photographs are compared; styles use the layers that the hypernetwork sees."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Losses without their weights, ``(S,)`` each, the mean of the photographs."""
+    """Losses without their weights, ``(S,)`` each, means over the photographs."""
 
     content: Tensor
     style: Tensor
@@ -48,18 +48,21 @@ class PairLosses:
     network: LossNetwork
     statistic: str
     scale: str
-    """Of the style loss; content is relative to the photograph's."""
+    """Scale of the style loss; content is relative to the photograph's."""
 
     def features(self, pictures: Tensor, layers: Iterable[str]) -> Features:
-        """Of ``(N, 3, H, W)`` pictures, 0..1, in float32, of a network that runs in bfloat16 where
-        that is multiplied faster."""
+        """Return features of ``(N, 3, H, W)`` pictures, 0..1, in float32.
+
+        The network runs in bfloat16 where the machine multiplies that faster.
+        """
         kind = pictures.device.type
         with torch.autocast(kind, torch.bfloat16, enabled=multiplies_bfloat16(kind)):
             features = self.network(pictures, layers)
         return {layer: value.float() for layer, value in features.items()}
 
     def __call__(self, painted: Tensor, photographs: Tensor, seen: Features) -> Parts:
-        """``painted``: ``(S, P, 3, H, W)``; ``seen``: features of the ``S`` paintings."""
+        """Compute losses of ``painted``, ``(S, P, 3, H, W)``; ``seen`` has features of the ``S``
+        paintings."""
         several = painted.shape[:2]
         with torch.no_grad():
             content = self.features(photographs, [CONTENT])[CONTENT]
@@ -76,7 +79,7 @@ class PairLosses:
         )
 
     def _style(self, features: Tensor, painting: Tensor) -> Tensor:
-        """At one layer: ``(S, P, C, H, W)`` towards ``(S, C, H, W)``."""
+        """Compute the style loss at one layer: ``(S, P, C, H, W)`` towards ``(S, C, H, W)``."""
         measure, distance = STATISTICS[self.statistic]
         wanted = measure(painting, None)
 
@@ -88,5 +91,5 @@ class PairLosses:
 
 
 def _split(values: Tensor, several: torch.Size) -> Tensor:
-    """``(S P, ...)`` to ``(S, P, ...)``."""
+    """Split ``(S P, ...)`` into ``(S, P, ...)``."""
     return values.reshape(*several, *values.shape[1:])

@@ -1,4 +1,4 @@
-"""What has been learnt, as a style folder."""
+"""Writes what was learnt as a style folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from impasto.studio.training.dataset import Photos
 from impasto.studio.training.log import Log
 
 _NAMED = 1000
-"""Files that were left out, of which the card tells the names."""
+"""Most left-out files whose names the card has."""
 
 
 def publish(
@@ -36,7 +36,7 @@ def publish(
 def record(
     learnt: Checkpoint, work: Path, start: str | Path | None, dataset: Photos
 ) -> TrainingRecord:
-    """What the card says of a training that kept its losses in ``work``."""
+    """Describe, for the card, a training that kept its losses in ``work``."""
     summary = Log(work / "losses.jsonl", learnt.step, here=False).summary()
     return replace(
         TrainingRecord.of(learnt.training.options),

@@ -9,7 +9,7 @@ WARM_UP = 0.05
 
 
 def schedule(step: int, steps: int) -> float:
-    """Factor of the learning rate: a short rise, then half a cosine down to zero."""
+    """Return the factor of the learning rate: a short rise, then half a cosine down to zero."""
     part = (step + 1) / steps
     if part < WARM_UP:
         return part / WARM_UP

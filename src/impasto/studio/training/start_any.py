@@ -1,4 +1,4 @@
-"""Where the training of a hypernetwork begins: with a style's network, or another hypernetwork."""
+"""The start of a hypernetwork's training: a style's network, or another hypernetwork."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from impasto.studio.training.averaged import Averaged
 from impasto.studio.training.checkpoint import Checkpoint
 
 LEARNABLE = "any.safetensors"
-"""In the folder of a hypernetwork that was trained: the file to learn on from."""
+"""File in the folder of a trained hypernetwork, to learn on from."""
 _FIRST = "starry-night"
-"""The style whose network all networks begin at, if they have its shape."""
+"""The style whose network is the start of all networks, if they have its shape."""
 
 
 def find(start: str | Path | None, work: Path, restart: bool) -> Path | None:
-    """The file to learn on from, of a training that keeps its own in ``work``.
+    """Find the file to learn on from, for a training that keeps its own in ``work``.
 
     Raises:
         OptionError: there is none.
@@ -41,12 +41,12 @@ def find(start: str | Path | None, work: Path, restart: bool) -> Path | None:
 
 
 def named(origin: Path | None) -> str:
-    """Where it began, in words that are others for another start."""
+    """Return the start as a text, which differs for another start."""
     return "none" if origin is None else f"hypernetwork {paths.sha256(origin)[:16]}"
 
 
 def options_of(origin: Path | None) -> TrainAnyOptions:
-    """Those of a training that begins there, by default.
+    """Return the default options of a training that begins there.
 
     Raises:
         StyleError, TrainingError: the start is none, or damaged.
@@ -60,7 +60,7 @@ def options_of(origin: Path | None) -> TrainAnyOptions:
 def begun(
     options: TrainAnyOptions | None, origin: Path | None
 ) -> tuple[TrainAnyOptions, Hypernetwork]:
-    """The hypernetwork as it begins, and the options with its shape.
+    """Build the hypernetwork as it begins; return it with the options of its shape.
 
     Raises:
         OptionError: options of another shape than the start's.
@@ -82,7 +82,7 @@ def begun(
 
 
 def read(path: Path) -> Hypernetwork:
-    """The hypernetwork in a file: of a folder that is shipped, to learn on from, or a checkpoint.
+    """Read the hypernetwork in a file: a shipped folder's, one to learn on from, or a checkpoint.
 
     Raises:
         StyleError, TrainingError: it is none of these, or damaged.
@@ -102,7 +102,7 @@ def read(path: Path) -> Hypernetwork:
 
 
 def averaged(checkpoint: Checkpoint) -> Averaged:
-    """The hypernetwork of a checkpoint, with the average of its weights."""
+    """Return the hypernetwork of a checkpoint, with the average of its weights."""
     own = restored_options(HypernetworkOptions, checkpoint.training.options["hypernetwork"])
     network = Averaged(Hypernetwork(own, checkpoint.network)).eval()
     network.load_state_dict(checkpoint.part("network."))
@@ -122,7 +122,7 @@ def _file(start: str | Path) -> Path:
 
 
 def _from_nothing(options: TrainAnyOptions) -> Hypernetwork:
-    """Its networks begin at one that paints, where there is one of their shape."""
+    """Build a hypernetwork whose networks begin at one that paints, where one has their shape."""
     torch.manual_seed(options.seed)
     first = checkpoint_file.read(checkpoints.find(_FIRST))
     network = networks.build(options.network)

@@ -1,6 +1,6 @@
-"""The steps of a polish in torch, for where it has a GPU.
+"""The steps of a polish in torch, where it has a GPU.
 
-What a step is stands in :mod:`impasto.polishing.stepping`; the graph there computes the same.
+:mod:`impasto.polishing.stepping` says what a step is; the graph there computes the same.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 
 class TorchStepper:
-    """Towards a painting, ``(H, W, 3)`` bytes as it is to be seen, on one of torch's devices.
+    """A stepper towards a painting, ``(H, W, 3)`` bytes as the network shall see it.
+
+    It runs on one of torch's devices.
 
     Raises:
         DeviceError: there is no such device.
@@ -46,7 +48,7 @@ class TorchStepper:
     def __call__(
         self, weights: Weights, photograph: Pixels, grain: NDArray[np.int16]
     ) -> tuple[dict[str, float], Weights, Pixels]:
-        """Losses, gradients, and the painting of a photograph."""
+        """Return losses, gradients, and the painting of a photograph."""
         self._network.load_state_dict(
             {name: torch.from_numpy(np.array(each)) for name, each in weights.items()}
         )
@@ -66,5 +68,5 @@ class TorchStepper:
         return losses.numbers(), gradients, to_pixels(painted[0].float())
 
     def _tensor(self, pixels: Pixels) -> torch.Tensor:
-        """``(1, 3, H, W)``, 0..1."""
+        """Convert to ``(1, 3, H, W)``, 0..1."""
         return to_tensor(pixels)[None].to(self._device)

@@ -1,5 +1,8 @@
-"""What the processes of one training tell each other. They may be on machines that share no disk:
-the first one alone reads and writes the training's folder."""
+"""Messages between the processes of one training.
+
+They may be on machines that share no disk. Only the first process reads and writes the training's
+folder.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,11 @@ if TYPE_CHECKING:
 Told = TypeVar("Told")
 
 _LOST = ("closed by peer", "reset by peer", "connection refused", "timed out", "broken pipe")
-"""What torch's communication says when another process is gone, in none of its own classes."""
+"""Texts in torch's errors when another process is gone; they have no class of their own."""
 
 
 def of_first(accelerator: Accelerator, make: Callable[[], Told]) -> Told:
-    """What the first process makes, in all of them; an error that it raises on purpose as well."""
+    """Return, in all processes, what the first one makes; also raise its own errors in all."""
     if accelerator.num_processes == 1:
         return make()
     answer: list[tuple[Told | None, ImpastoError | None]] = [(None, None)]
@@ -38,7 +41,11 @@ def of_first(accelerator: Accelerator, make: Callable[[], Told]) -> Told:
 
 
 def require_same(accelerator: Accelerator, sources: Mapping[str, str]) -> None:
-    """Raises: TrainingError: another machine learns from other files than the first one."""
+    """Check the sources of all machines.
+
+    Raises:
+        TrainingError: another machine learns from other files than the first one.
+    """
     if accelerator.num_processes == 1:
         return
     everywhere = gather_object([dict(sources)])
@@ -53,7 +60,7 @@ def require_same(accelerator: Accelerator, sources: Mapping[str, str]) -> None:
 
 @contextmanager
 def present(accelerator: Accelerator) -> Iterator[None]:
-    """Say that another process is gone, instead of what torch says then.
+    """A context that says that another process is gone, in place of torch's error.
 
     Raises:
         TrainingError: it is.
