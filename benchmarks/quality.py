@@ -1,10 +1,10 @@
 """Bundled styles beside rivals' trained networks: one loss, the same photographs, and time.
 
-Ours paint as ``stylize`` does, on photographs with a little grain; the loss is that of the
+Ours paint as ``stylize`` does, on photographs with a little grain. The loss is that of the
 photographs without it.
 
-The rivals' networks are not ours to ship: ``--rivals`` names a folder with them, and without
-it there is nothing to measure.
+The rivals' networks are not ours to ship. ``--rivals`` names a folder with them. Without it there
+is nothing to measure.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SHEET = Path(__file__).parent / "results" / "rivals.jpg"
 
 
 def quality(_style: Style, plan: Plan) -> Iterator[Row]:
-    """Objective and time of each bundled style that a rival has learnt as well."""
+    """Measure objective and time of each bundled style that a rival has learnt as well."""
     if not (plan.rivals and plan.paintings and plan.photos):
         return
     given = sampling.some(Path(plan.photos), COUNT, SIDE).values()
@@ -78,7 +78,7 @@ def quality(_style: Style, plan: Plan) -> Iterator[Row]:
 
 
 def _whole(picture: Picture) -> NDArray[np.uint8]:
-    """Height and width divisible by 8, as the networks want them."""
+    """Crop to a height and width divisible by 8, as the networks want them."""
     return np.ascontiguousarray(picture.pixels[: picture.height // 8 * 8, : picture.width // 8 * 8])
 
 

@@ -1,4 +1,4 @@
-"""Clients that ask the service for megabytes and do not read: what memory they leave behind."""
+"""Clients that ask the service for megabytes and do not read: the memory that they leave behind."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ READERS, FEW_READERS = 1200, 120
 _IDLE = 5.0
 _TOGETHER = 4
 _LARGE = "size=1500&stroke=10&crisp=0"
-"""6.75 MB, which are painted fast: at a tenth of their size, without finer marks."""
+"""A request for 6.75 MB that are painted fast: at a tenth of their size, without finer marks."""
 
 
 def readers(style: Style, plan: Plan) -> Iterator[Row]:
-    """Bytes of all processes of the service when slow readers have gone, against before."""
+    """Measure the bytes of all the service's processes after slow readers, and before."""
     count = READERS if plan.full else FEW_READERS
     photo = Picture(photograph(96, 144)).encode("JPEG")
     path = f"/v1/stylize?style={style.name}&{_LARGE}"
@@ -59,7 +59,7 @@ def readers(style: Style, plan: Plan) -> Iterator[Row]:
 
 
 def _asked(url: str, path: str, body: bytes) -> socket.socket:
-    """A connection whose answer has begun to come, and is not read."""
+    """Open a connection whose answer has begun to come, and is not read."""
     place = urlsplit(url)
     head = f"POST {path} HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Length: {len(body)}\r\n"
     while True:
@@ -72,7 +72,7 @@ def _asked(url: str, path: str, body: bytes) -> socket.socket:
 
 
 def _wait_until_alone(process: psutil.Process) -> None:
-    """Until only connections that have been silent for less than the limit are left."""
+    """Wait until all connections left have been silent for less than the limit."""
     end = time.monotonic() + 20 * _IDLE
     while time.monotonic() < end:
         held = [each for each in process.net_connections("tcp") if each.status == "ESTABLISHED"]

@@ -1,8 +1,7 @@
-"""How fast a style is learnt: by today's defaults, beside those of before.
+"""How fast a style is learnt with today's defaults, beside those of before.
 
-Before, a training compared Gram matrices alone and went on from ``starry-night``. Both are judged
-by that loss, on photographs that neither learns from. Needs ``--painting``, ``--photos`` and
-``--steps``.
+Before, a training compared Gram matrices alone and started from ``starry-night``. That loss judges
+both, on photographs that neither learns from. Needs ``--painting``, ``--photos`` and ``--steps``.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ _BAR = 4
 
 
 def recipes(_style: Style, plan: Plan) -> Iterator[Row]:
-    """The loss that each reaches, and how soon today's reaches what the other ends with."""
+    """Measure the loss that each reaches, and how soon today's reaches the other's last one."""
     if not (plan.painting and plan.photos and plan.steps):
         return
     shared = TrainOptions(steps=plan.steps, save_every=_EVERY, held_out=_HELD_OUT)
@@ -61,14 +60,14 @@ def recipes(_style: Style, plan: Plan) -> Iterator[Row]:
 
 @dataclass
 class _Course:
-    """What was seen of a training, every few steps."""
+    """Measurements of a training, every few steps."""
 
     steps: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
 
     def until(self, loss: float) -> float | None:
-        """Seconds until a loss was reached."""
+        """Return the seconds until a loss was reached."""
         there = (s for s, each in zip(self.seconds, self.losses, strict=True) if each <= loss)
         return next(there, None)
 
@@ -95,7 +94,7 @@ def _wanted(painting: Path, size: int) -> StylePicture:
 
 
 def _seconds(work: Path) -> float:
-    """That the steps took, without what is done between them."""
+    """Return the seconds that the steps took, without what is done between them."""
     lines = (work / "losses.jsonl").read_text("utf-8").splitlines()
     return sum(json.loads(line)["seconds"] for line in lines)
 

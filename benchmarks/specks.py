@@ -1,4 +1,4 @@
-"""Marks of each bundled style that lie on its network's own grid: dots, weaves, steps on edges."""
+"""Marks of each bundled style on its network's own grid: dots, weaves, steps on edges."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 _COUNT, _SIDE = 12, 512
 _BAR = 5.0
-"""Levels of 255 in flat places, where such marks are seen first."""
+"""Bar in levels of 255 in flat places, where such marks show first."""
 _WHERE = {"flat": "in flat places", "dark": "in the dark", "whole": "everywhere"}
 
 
 def specks(_style: Style, _plan: Plan) -> Iterator[Row]:
-    """Levels of 255, beside what the same measure finds in the photographs, by chance."""
+    """Measure levels of 255, beside what the same measure finds in the photographs, by chance."""
     pictures = sampling.some(assets.PHOTOGRAPHS, _COUNT, _SIDE).values()
     photographs = [_whole(picture.pixels) for picture in pictures]
     chance = asdict(measured(photographs, photographs))
@@ -44,6 +44,6 @@ def specks(_style: Style, _plan: Plan) -> Iterator[Row]:
 
 
 def _whole(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Without what is left over of a cell."""
+    """Crop to whole cells."""
     height, width = (side // 8 * 8 for side in pixels.shape[:2])
     return np.ascontiguousarray(pixels[:height, :width])

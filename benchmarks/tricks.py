@@ -1,7 +1,7 @@
 """The literature's tricks, each trained on the same photographs for as many steps as Johnson's.
 
-Needs ``--painting`` and ``--photos``, and an hour or more: what is trained stays in
-``build/benchmarks`` and is not trained again.
+Needs ``--painting`` and ``--photos``, and an hour or more. Trained networks stay in
+``build/benchmarks`` and are not trained again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WORK = Path("build/benchmarks")
 
 
 def tricks(_style: Style, plan: Plan) -> Iterator[Row]:
-    """Objective on photographs in no batch, time and size, each against the baseline's."""
+    """Measure objective on photographs in no batch, time and size, each against the baseline's."""
     if not (plan.painting and plan.photos and plan.steps):
         return
     base = _trained(BASELINE, plan)
@@ -62,8 +62,10 @@ def _trained(name: str, plan: Plan) -> dict[str, Any]:
 
 
 def _steps(plan: Plan) -> tuple[float, float]:
-    """Seconds of a training's step whose content features are on disk, and of one that computes
-    them, in turns of the same training."""
+    """Measure seconds of a training's step with content features on disk, and with computed ones.
+
+    Both are in turns of the same training.
+    """
     with tempfile.TemporaryDirectory() as name, patch.dict(os.environ, IMPASTO_CACHE=name):
         crops = _COUNT // 2
         options = TrainOptions(steps=_COUNT, precompute=crops, held_out=0, save_every=_COUNT)
@@ -73,7 +75,7 @@ def _steps(plan: Plan) -> tuple[float, float]:
 
 
 def trained(name: str, plan: Plan, options: TrainOptions, start: str | None = None) -> Path:
-    """The style that a training of ``plan.steps`` gives; one that is there is taken."""
+    """Return the style that a training of ``plan.steps`` gives; take one that is there."""
     painting = str(plan.painting)
     folder = WORK / f"{Path(painting).stem}-{name}-{plan.steps}"
     if not (folder / catalog.CARD).exists():

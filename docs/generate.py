@@ -1,5 +1,8 @@
-"""``make docs`` writes two pages: of the commands from their own help, and of what was measured
-from the results that the benchmarks keep. In all others it fills in the figures."""
+"""``make docs`` writes two pages, and fills in the figures in all others.
+
+One is about the commands, from their own help. One is about measurements, from the results that the
+benchmarks keep.
+"""
 
 import json
 from pathlib import Path
@@ -49,13 +52,13 @@ def main() -> None:
 
 
 def measured() -> str:
-    """What the benchmarks have kept, a section for each machine, a table for each case."""
+    """Describe what the benchmarks have kept, a section for each machine, a table for each case."""
     found = (json.loads(path.read_text("utf-8")) for path in sorted(figures.RESULTS.glob("*.json")))
     return "\n".join([MEASURED, *map(machine, found)])
 
 
 def machine(results: dict[str, Any]) -> str:
-    """All cases of one machine."""
+    """Describe all cases of one machine."""
     here = results["machine"]
     parts = [f"## {here['cpu']}, {here['threads']} threads, {here['system']}\n"]
     for name, case in results["cases"].items():
@@ -68,7 +71,7 @@ def machine(results: dict[str, Any]) -> str:
 
 
 def result(row: dict[str, Any]) -> str:
-    """One line of a table."""
+    """Write one line of a table."""
     bar = f"{'>=' if row['at_least'] else '<='} {row['bar']:g}" if row["bar"] else ""
     ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
     verdict = {True: "met", False: "**missed**", None: ""}[row["met"]]
@@ -77,19 +80,19 @@ def result(row: dict[str, Any]) -> str:
 
 
 def amount(value: float | None, unit: str) -> str:
-    """A number with its unit."""
+    """Write a number with its unit."""
     return "" if value is None else f"{value:,.{0 if value >= 100 else 2}f} {unit}".rstrip()
 
 
 def commands() -> str:
-    """The page of the command line."""
+    """Write the page of the command line."""
     known = get_command(app).commands  # type: ignore[attr-defined]
     sections = [section(f"impasto {name}", command) for name, command in known.items()]
     return "\n".join([INTRO, *sections])
 
 
 def section(name: str, command: Any) -> str:
-    """One command: what it does, its arguments and flags."""
+    """Describe one command: what it does, its arguments and flags."""
     about = " ".join((command.help or "").split())
     lines = [line.strip() for line in (command.epilog or "").splitlines()[2:]]
     shown = "\n".join(["```", *lines, "```\n\n"]) if lines else ""
@@ -101,7 +104,7 @@ def section(name: str, command: Any) -> str:
 
 
 def row(parameter: Any) -> str:
-    """One argument or flag."""
+    """Describe one argument or flag."""
     is_flag = parameter.opts[0].startswith("-")
     words = parameter.opts if is_flag else [parameter.name.upper()]
     names = " ".join(f"`{word}`" for word in words)
