@@ -217,7 +217,7 @@ def _lite(path: Path, photographs: Sequence[Pixels]) -> list[Pixels]:
 
 
 def _times(painting: Path, plan: Plan) -> Iterator[Row]:
-    """Measure a painting to a style, a photograph of 1080p in it, and memory of the whole process."""
+    """Measure a painting to a style, a photograph of 1080p in it, and the process's memory."""
     pixels, weights = photograph(*FULL_HD), _weights(plan)
     began = time.perf_counter()
     style = catalog.find(painting)

@@ -91,7 +91,7 @@ class MissingExtraError(ImpastoError, ImportError):
 
     def __init__(self, extra: str, what: str) -> None:
         super().__init__(f"{what} is not installed", hint=f'pip install "impasto[{extra}]"')
-        self.args = extra, what  # of which another process makes the same
+        self.args = extra, what  # another process makes the same one from these
 
 
 class TrainingError(ImpastoError):
@@ -124,9 +124,9 @@ def in_memory(
     """
     try:
         yield
-    except Exception as error:  # each library has its own
+    except Exception as error:  # each library has its own class
         if isinstance(error, ImpastoError) and not isinstance(error, MemoryError):
-            raise  # it is a sentence
+            raise  # it is a sentence already
         if any("start new thread" in str(each) for each in _chain(error)):
             raise kind(
                 f"no thread can be started for {what}: too many run here",

@@ -52,7 +52,7 @@ def of_folders(place: Path) -> Iterator[tuple[Path, list[Card]]]:
     """Return the folders of styles in ``place`` with their cards, by name, without damaged ones."""
     try:
         folders = sorted(place.iterdir())
-    except OSError:  # not there, or not to be looked into
+    except OSError:  # not there, or closed to us
         return
     for folder in folders:
         with suppress(StyleError):

@@ -69,7 +69,7 @@ def write_folder(
     start = folder / beside(cards[0].model.file)
     if learnable:
         atomic.write(start, learnable, overwrite=True)
-    elif start.exists():  # of a writing that was broken off
+    elif start.exists():  # an interrupted write left it
         start.unlink()
     for name, data in _previews(model, cards):
         atomic.write(folder / name, data, overwrite=True)
@@ -127,6 +127,6 @@ def _tidy(folder: Path, cards: Sequence[Card], old: set[str]) -> None:
     marks = [match[1] for name in there if (match := _MARKED.fullmatch(name))]
     begun = {name for mark in marks for name in _files(_marked(cards, mark))}
     left = (begun | old) & there - _files(cards) - {CARD}
-    for name in sorted(left, key=lambda name: name.endswith(".onnx")):  # they tell of the rest
+    for name in sorted(left, key=lambda name: name.endswith(".onnx")):  # last: they name the rest
         with contextlib.suppress(OSError):
             (folder / name).unlink()

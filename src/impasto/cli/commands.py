@@ -96,7 +96,7 @@ def _names() -> set[str]:
 def run() -> NoReturn:
     """Do what the command line says; every error becomes a sentence and an exit code."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # what a terminal cannot show stops nothing
+        if isinstance(stream, io.TextIOWrapper):  # no letter that a terminal lacks stops us
             stream.reconfigure(errors="backslashreplace")
     try:
         with in_memory("this", hint="allow more (ulimit -v), or ask for less", kind=ImpastoError):
@@ -109,7 +109,7 @@ def run() -> NoReturn:
             Terminal().print_json({"error": error_record(error)})
         sys.exit(error.exit_code)
     except OSError as error:  # a full disk behind standard output
-        with suppress(AttributeError, OSError):  # what waits to be written would fail once more
+        with suppress(AttributeError, OSError):  # buffered output would fail once more
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         what = error.filename or "standard output"
         Terminal().error(OutputError(f"{what} cannot be used: {reason(error)}"))

@@ -78,7 +78,7 @@ class Command(TyperCommand):
         try:
             return super().parse_args(ctx, args)
         except typer.BadParameter as error:
-            if not hasattr(error, "param_type"):  # it is not that something is missing
+            if not hasattr(error, "param_type"):  # nothing is missing
                 raise
             what = error.format_message().rstrip(".")
             hint = f"such as: {EXAMPLES[self.name or ''][0]}"

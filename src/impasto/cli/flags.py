@@ -93,7 +93,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     taken_by = {p.name: _Made.of(p.annotation) for p in signature.parameters.values()}
     parameters = [inspect.Parameter("context", _KEYWORD, annotation=typer.Context)]
     for each in signature.parameters.values():
-        if each.name == "context":  # it is the command's, too
+        if each.name == "context":  # the command has it, too
             continue
         options = taken_by[each.name]
         parameters += options.parameters if options else [each.replace(kind=_KEYWORD)]

@@ -93,7 +93,7 @@ def stylize(
     if not style:
         offer_styles(terminal, inputs)
         raise catalog.none_given(inputs)
-    if mask:  # which may be as large as the photograph, and is kept small
+    if mask:  # a mask may be as large as the photograph, and is kept small
         devices.give_memory_back(_FRAME)
     styles = _styles(style, painting, polish, terminal, inputs)
     chosen = _by_name(looks(styles, mask or (), owners(context), read))
@@ -191,7 +191,7 @@ def _run(
     if cancel.cancelled:
         raise typer.Exit(130)
     alone = lone and len(tasks) == 1 and counts["skipped"]
-    if alone and terminal.quiet:  # nothing else has said why it ends in 1
+    if alone and terminal.quiet:  # nothing else has said why the exit code is 1
         terminal.error(atomic.there_already(tasks[0].output))
     if counts["error"] or alone:
         raise typer.Exit(1)

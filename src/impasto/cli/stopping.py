@@ -70,7 +70,7 @@ def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (AttributeError, OSError, ValueError):  # there is none, or it is closed or full
+        except (AttributeError, OSError, ValueError):  # the stream is missing, closed or full
             continue
 
 

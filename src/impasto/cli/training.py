@@ -111,7 +111,7 @@ def train(
     with needs("train"):
         from impasto.studio.training.init_from import BEST
         from impasto.studio.training.train import train as train_styles
-    first = os.environ.get("RANK", "0") == "0"  # of the processes that a launcher started
+    first = os.environ.get("RANK", "0") == "0"  # one of a launcher's processes
     terminal, cancel = Terminal(quiet=quiet or not first), CancelToken()
     about: _About = {
         "title": title or "", "artist": artist or "", "year": year or "", "licence": licence or ""

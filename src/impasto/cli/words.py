@@ -94,7 +94,7 @@ def _is_input(word: str, commands: Collection[str]) -> bool:
 def _is_style(word: str) -> bool:
     try:
         return word in catalog.styles()
-    except OptionError:  # the user's are in no place
+    except OptionError:  # the user has no place for styles
         return False
 
 

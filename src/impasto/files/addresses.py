@@ -22,7 +22,7 @@ def require_file(name: str, hint: str = "download it first, and give the file") 
     """
     if not _ADDRESS.match(name) or os.path.lexists(name):
         return
-    address = re.sub(":/+", "://", name[:_LONGEST], count=1)  # a Path has made one slash of two
+    address = re.sub(":/+", "://", name[:_LONGEST], count=1)  # a Path turns two slashes into one
     if address.lower().startswith("file:"):
         hint = f"give the file itself: /{unquote(address[5:]).lstrip('/')}"
     raise OptionError(f"{address} is an address, and impasto takes only files", hint=hint)

@@ -54,7 +54,7 @@ def write(path: Path, data: bytes | IO[bytes], *, overwrite: bool = False) -> Pa
 def _write(path: Path, data: bytes | IO[bytes], overwrite: bool) -> None:
     """Write through a temporary file beside it: renaming within a folder is atomic."""
     name = path.parent / f".impasto-{secrets.token_hex(8)}.part"
-    handle = os.open(name, _CREATE, 0o666)  # less what the user's umask forbids
+    handle = os.open(name, _CREATE, 0o666)  # minus what the user's umask forbids
     _half_written.add(name)
     try:
         with os.fdopen(handle, "wb") as file:

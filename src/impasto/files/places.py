@@ -59,7 +59,7 @@ def _folder(variable: str, default: Callable[[], str]) -> Path | None:
                 f"{variable} is {given}, and that user has no home",
                 hint="give a whole path, which begins with /",
             ) from error
-    try:  # a user of a container or of a job may have no home, or one that is no whole path
+    try:  # a user in a container may have no home, or one that is no whole path
         return Path(default()).expanduser()
     except RuntimeError:
         return None

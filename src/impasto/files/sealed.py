@@ -67,7 +67,7 @@ def sealed(plain: bytes) -> bytes:
     length = int.from_bytes(plain[:8], "little")
     record, data = json.loads(plain[8 : 8 + length]), memoryview(plain)[8 + length :]
     said = {**record[_METADATA], _CHECKSUM: _checksum(record, data)}
-    record[_METADATA] = dict(sorted(said.items()))  # the library's order is another each time
+    record[_METADATA] = dict(sorted(said.items()))  # the library's order changes each time
     text = json.dumps(record).encode()
     text += b" " * (-len(text) % 8)  # data begin at a multiple of 8 bytes
     return b"".join((len(text).to_bytes(8, "little"), text, data))

@@ -169,7 +169,7 @@ def laid(below: Pixels, above: Pixels, rows: Rows) -> Pixels:
     result = np.empty_like(below)
     for band in _bands(len(below)):
         share, ground = rows(band), below[band].astype(np.float32)
-        if share.any():  # often none is, and that is quick
+        if share.any():  # often all are 0, and the test is quick
             ground += share[..., None] * (above[band] - ground)
         result[band] = np.rint(ground, out=ground)
     return result

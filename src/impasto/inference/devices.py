@@ -69,7 +69,7 @@ def _measured() -> dict[str, float]:
     """Read milliseconds by device; nothing, where the file is missing or damaged."""
     try:
         milliseconds = untrusted.read_json(_measured_file(), _LARGEST_MEASURED)
-    except (OSError, ValueError):  # the latter also of a user who has no place for it
+    except (OSError, ValueError):  # ValueError also for a user without a place for it
         return {}
     if not isinstance(milliseconds, dict):
         return {}

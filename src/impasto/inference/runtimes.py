@@ -171,7 +171,7 @@ class _Onnxruntime:
         ort = _onnxruntime()
         options, provider = ort.SessionOptions(), devices.RUNTIMES[device]
         options.intra_op_num_threads = threads
-        options.log_severity_level = 4  # what goes wrong is said by our own errors
+        options.log_severity_level = 4  # our own errors report what goes wrong
         options.enable_mem_pattern = False  # plans for sizes that may not come again
         options.enable_cpu_mem_arena = arena
         if not SPIN:

@@ -220,7 +220,7 @@ def read(path: Path) -> Experiment:
         tuple(notes),
     )
     for _, knobs in experiment._points():
-        changed(options, knobs)  # say now what would fail after minutes
+        changed(options, knobs)  # fail now, not after minutes
     return experiment
 
 

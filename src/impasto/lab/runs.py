@@ -165,7 +165,7 @@ def _in_processes(
             finished, _ = wait(waiting, 0.2, FIRST_COMPLETED)
             for future in finished:
                 yield waiting.pop(future), _returned(future)
-            if cancel.cancelled:  # what is being painted is kept
+            if cancel.cancelled:  # the paintings at hand are kept
                 waiting = {run: key for run, key in waiting.items() if not run.cancel()}
 
 
@@ -269,7 +269,7 @@ def _shared(name: str, pooling: str, padding: str, weights: str) -> Remembering:
 
 
 def _write(key: str, trial: Trial, result: _Outcome, folder: Path) -> Done:
-    if result.error:  # not kept: what was missing may be there next time
+    if result.error:  # not kept, because what was missing may be there next time
         return Done(trial, key, [], error=result.error)
     losses = [dict(each) for each in result.losses]
     done = Done(trial, key, losses, result.seconds, result.memory)

@@ -304,7 +304,7 @@ def _storage(url: str) -> optuna.storages.RDBStorage:
         except (ImportError, *_OF_DATABASES) as error:
             if last:
                 raise _unusable(error) from error
-        time.sleep(_AGAIN)  # another machine may be making the tables at this moment
+        time.sleep(_AGAIN)  # another machine may make the tables at this moment
     raise AssertionError
 
 

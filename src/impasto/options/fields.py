@@ -75,7 +75,7 @@ class Checked:
             if low is high is None or value is None or isinstance(value, str):
                 continue
             inside = (low is None or value >= low) and (high is None or value <= high)
-            if not inside:  # nor is what is no number
+            if not inside:  # NaN is not inside, either
                 limits = f"from {low} to {high}" if high is not None else f"{low} or more"
                 raise OptionError(f"{name} is {value}", hint=f"it must be {limits}")
 
@@ -91,7 +91,7 @@ class _Kind:
     def require(self, name: str, value: object) -> None:
         if value is None and self.optional:
             return
-        switch = isinstance(value, bool) and bool not in self.types  # which Python takes for 0 or 1
+        switch = isinstance(value, bool) and bool not in self.types  # Python takes it for 0 or 1
         right = isinstance(value, self.types) and not switch
         if right and isinstance(value, tuple):
             right = all(isinstance(part, str) for part in value)

@@ -44,6 +44,6 @@ def _has_gpu() -> bool:
         return False
     try:
         from impasto.studio.device import torch_device
-    except (ImportError, OSError):  # it is broken, which is no matter here
+    except (ImportError, OSError):  # a broken torch is no problem here
         return False
     return torch_device("auto").type != "cpu"

@@ -223,7 +223,7 @@ def _record(lesson: Lesson, course: Course, steps: int, work: Path) -> TrainingR
     skipped = sorted(whole(path.name) for path in lesson.photographs.skipped)
     return replace(
         TrainingRecord.of(course.options),
-        steps=steps,  # fewer, where it was stopped
+        steps=steps,  # fewer, if it was stopped
         source={},
         start=START,
         photographs=len(lesson.photographs),

@@ -65,7 +65,7 @@ class Limits:
 
     def leave(self, client: str) -> None:
         self._open[client] -= 1
-        if not self._open[client]:  # nobody is remembered
+        if not self._open[client]:  # forget clients without connections
             del self._open[client]
 
     def tidy(self, loop: asyncio.AbstractEventLoop) -> None:

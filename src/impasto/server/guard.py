@@ -47,7 +47,7 @@ REFUSAL = "refusal"
 
 _PROXY = "behind a proxy, give the service a token: --token TOKEN, or IMPASTO_TOKEN"
 _PRIVATE = ("/v1/", "/metrics")
-_NUMBER = re.compile("[0-9]{1,4000}")  # int() takes digits of all scripts, and no more
+_NUMBER = re.compile("[0-9]{1,4000}")  # int() also takes digits of other scripts
 _CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
 
@@ -112,7 +112,7 @@ class Guard:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-        alone = not self._options.token  # which pages of other sites do not have
+        alone = not self._options.token  # pages of other sites do not have it
         if alone and is_loopback(self._options.host) and not is_loopback(name):
             # Another site may have made its name mean this machine (DNS rebinding).
             raise Refusal(
@@ -128,7 +128,7 @@ class Guard:
             )
         if self._options.token and _is_private(scope["path"]):
             credentials = headers.get("authorization", "").partition(" ")
-            wanted = self._options.token.encode()  # as many send it; others send Latin-1
+            wanted = self._options.token.encode()  # many clients send UTF-8, others Latin-1
             sent = credentials[2].encode("latin-1"), credentials[2].encode()
             right = any(hmac.compare_digest(each, wanted) for each in sent)
             if credentials[0].lower() != "bearer" or not right:
@@ -149,7 +149,7 @@ class Guard:
 
         async def receiving() -> Message:
             nonlocal seen, whole
-            if whole:  # only the client's leaving is left to come
+            if whole:  # only the end of the connection can follow
                 return await receive()
             try:
                 async with asyncio.timeout(self._options.idle):

@@ -177,7 +177,7 @@ class Jobs:
             return None
         with suppress(Refusal):
             job = self.get(bytes(data).decode("utf-8", "replace"))
-            self.beat(job)  # first: who claims it and dies is missed then
+            self.beat(job)  # first, so that a worker that claims it and dies is missed
             if job.state == "queued" and self._claims(job):
                 job = replace(job, state="running", started=time.time())
                 self._put(job)
@@ -280,7 +280,7 @@ class Jobs:
 
         That is results that are old or too many, and data that belongs to no job.
         """
-        places = self._waiting.since()  # first: whoever is missing in it has never been there
+        places = self._waiting.since()  # first: a job that is missing here was never there
         kept, jobs = 0, self.all()
         self._sweep({job.id for job in jobs})
         self._count(jobs, places)

@@ -46,7 +46,7 @@ class Painters:
         self.ready = False
         self.trouble: ImpastoError | None = None
         self._options = options
-        self._seconds = 0.3  # that a picture has taken of late
+        self._seconds = 0.3  # recent time for a picture
         self._painters = [Painter(options, threads) for _ in range(count)]
         # The process that became free last is taken first. A returning client finds there what it
         # has loaded.
@@ -90,7 +90,7 @@ class Painters:
         loop = asyncio.get_running_loop()
 
         def free(_: Future[PaintedFile]) -> None:
-            with suppress(RuntimeError):  # the service has been stopped meanwhile
+            with suppress(RuntimeError):  # the service was stopped meanwhile
                 loop.call_soon_threadsafe(self._free.put_nowait, painter)
 
         try:

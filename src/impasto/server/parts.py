@@ -85,7 +85,7 @@ class Folder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(mode=0o700, exist_ok=True)  # others' photographs
+        folder.mkdir(mode=0o700, exist_ok=True)  # it holds others' photographs
 
     def put(self, id: str, name: str, source: BinaryIO) -> int:
         """Store all that is in a file; return its size in bytes.
@@ -111,7 +111,7 @@ class Folder:
         folder = self._folder / id
         for path in folder.glob("*"):
             if path.name not in but:
-                with suppress(OSError):  # gone, or open and on Windows: it is tried again
+                with suppress(OSError):  # gone, or open on Windows; a later call tries again
                     path.unlink()
         with suppress(OSError):  # something is left
             folder.rmdir()

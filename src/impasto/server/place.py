@@ -71,7 +71,7 @@ def _redis(address: str) -> Place:
     try:
         records = RedisStorage("impasto", connection_pool=_pool(address), read_timeout=1)
         marks = RedisStorage("impastomarks", connection_pool=_pool(address))
-    except (ValueError, TypeError):  # it quotes what it did not understand
+    except (ValueError, TypeError):  # its message quotes the address
         raise DeviceError(
             "--redis is an address that cannot be understood",
             hint="redis://USER:PASSWORD@HOST:6379/0; write @, /, # and % of a password as "
@@ -80,7 +80,7 @@ def _redis(address: str) -> Place:
     try:
         records.conn.ping()
         return Place(records, marks, Chunks(records.conn), SortedSet(records.conn))
-    except Exception as error:  # each storage has its own
+    except Exception as error:  # each storage raises its own errors
         raise _unusable("that Redis", _why(error)) from None
 
 
@@ -123,7 +123,7 @@ def _folder(options: ServeOptions) -> Place:
     where = options.state or "the cache"
     try:
         folder = Path(options.state) if options.state else places.cache_folder("jobs")
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # others' photographs
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds others' photographs
         _require_private(folder)
         path = str(folder / _DATABASE)
         records, marks = (

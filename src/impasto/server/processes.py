@@ -57,7 +57,7 @@ def start(process: BaseProcess) -> None:
     if not hasattr(signal, "pthread_sigmask"):
         process.start()
         return
-    resource_tracker.ensure_running()  # which would end the blocking when it is started
+    resource_tracker.ensure_running()  # its start would end the blocking
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()
@@ -108,7 +108,7 @@ class Painter:
     def _run(self, future: Future[PaintedFile], order: Order, until: float) -> None:
         try:
             future.set_result(self._painted(order, until))
-        except BaseException as error:  # told where it is waited for
+        except BaseException as error:  # reported where somebody waits for it
             future.set_exception(error)
 
     def _painted(self, order: Order, until: float) -> PaintedFile:
@@ -120,7 +120,7 @@ class Painter:
             with in_memory("the picture", hint=SMALLER):
                 self._pipe.send((order, until - time.monotonic()))
                 answer: PaintedFile | Exception = self._pipe.recv()
-        except Exception as error:  # what is in the pipe now, nobody knows
+        except Exception as error:  # nobody knows what is in the pipe now
             self._end()
             if isinstance(error, OSError):
                 raise EOFError from error
@@ -198,7 +198,7 @@ def _paint(
             return painted(order, options, threads)
         except ImpastoError as error:
             return error
-        except Exception:  # a fault of ours, to be told where the log is
+        except Exception:  # our own fault, reported where the log is
             return RuntimeError(traceback.format_exc())
         finally:
             faulthandler.cancel_dump_traceback_later()

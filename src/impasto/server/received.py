@@ -70,7 +70,7 @@ async def received(
 async def _form(request: Request) -> AsyncIterator[FormData]:
     try:
         form = await request.form(max_files=_FILES, max_fields=64, max_part_size=4096)
-    except UnicodeError as error:  # of a charset that the client names
+    except UnicodeError as error:  # the client names the charset
         raise OptionError("the form is not UTF-8", hint="send it in UTF-8") from error
     try:
         yield form

@@ -137,7 +137,7 @@ class Worker(threading.Thread):
                     self._do(jobs, job)
                 else:
                     self._stopped.wait(_POLL)
-            except Exception as error:  # the place of the jobs is away: it may come back
+            except Exception as error:  # the place of the jobs is away, and may come back
                 _log.warning("jobs cannot be reached, or done: %s", reason(error))
                 self._stopped.wait(2)
         if jobs:
@@ -151,7 +151,7 @@ class Worker(threading.Thread):
             )
             try:
                 start(process)
-            except (OSError, EOFError, RuntimeError):  # the system has none to give
+            except (OSError, EOFError, RuntimeError):  # the system has no process to give
                 jobs.release(job)
                 raise
             try:
@@ -201,7 +201,7 @@ class Worker(threading.Thread):
 def _place(id: str) -> Iterator[str]:
     """Make a folder for a job, and remove it afterwards. Nobody but us knows its ``id``."""
     folder = Path(tempfile.gettempdir(), f"impasto-{id}")
-    shutil.rmtree(folder, ignore_errors=True)  # of a worker that was killed at it
+    shutil.rmtree(folder, ignore_errors=True)  # a killed worker left it
     folder.mkdir(mode=0o700)
     try:
         yield str(folder)

@@ -242,7 +242,7 @@ def _require_own(header: Header) -> None:
         )
     if header.checksum is None:
         raise ValueError("it has no checksum")
-    with torch.device("meta"):  # what it says may be far larger than what it holds
+    with torch.device("meta"):  # the header may claim far more than the file holds
         state = _described(header).state_dict()
     wanted = {name: Kind(tuple(each.shape), "F16") for name, each in state.items()}
     for name in [*wanted, *header.kinds]:

@@ -200,7 +200,7 @@ def _shared_out(
     lost: dict[str, float] = {}
     while len(done) < len(tasks):
         for each in _stranded(ray, waiting, lost):
-            late[each] = waiting.pop(each)  # whichever answers first
+            late[each] = waiting.pop(each)  # the first answer counts
             left.appendleft(late[each].task)
         room = _AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1))) - len(waiting)
         for task in [left.popleft() for _ in range(min(room, len(left)))]:
@@ -264,7 +264,7 @@ def _result(ray: ModuleType, pending: Pending, task: Task, settings: Settings) -
     try:
         result, data = ray.get(pending)
     except ray.exceptions.RayTaskError:
-        raise  # a fault of ours
+        raise  # our own fault
     except ray.exceptions.RayError:
         what = f"the workers that painted it died, {_RETRIES + 1} times"
         hint = "it may need more memory than they have: use a smaller --size"

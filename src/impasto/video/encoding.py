@@ -43,7 +43,7 @@ _VP9 = {"crf": "24", "b": "0", "cpu-used": "5", "row-mt": "1"}
 _H264 = Coding("libx264", "yuv420p", {"crf": "18", "bf": "0", **_X264})
 _OPAQUE = {
     ".webm": Coding("libvpx-vp9", "yuv420p", _VP9),
-    ".gif": Coding("ffv1", "bgr0", {}),  # its 256 colours are chosen once all frames are there
+    ".gif": Coding("ffv1", "bgr0", {}),  # its 256 colours are chosen when all frames are there
 }
 _CLEAR = {
     # Transparency lies beside the packets, where only this kind of file keeps it. Frames that are

@@ -101,7 +101,7 @@ def _replaced(packet: Packet[VideoStream]) -> Packet[VideoStream]:
     """
     data = bytearray(packet)
     at = 0
-    if data.startswith(b"GIF8"):  # the first one, with the header and the palette
+    if data.startswith(b"GIF8"):  # the first packet, with the header and the palette
         at = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
     at = data.find(_CONTROL, at)
     if at >= 0:

@@ -81,7 +81,7 @@ def _pictures(output: OutputContainer, whole: Whole, suffix: str) -> Stream:
         stream = output.add_stream_from_template(part.streams.video[0])
     stream.codec_context.framerate = whole.film.rate
     describe(stream, whole.film.stream, strip=whole.strip)
-    if whole.clear:  # what the part is decoded as may not say so
+    if whole.clear:  # the part's decoded format may not say so
         stream.pix_fmt = coding(suffix, clear=True).pixels
     return stream
 

@@ -238,7 +238,7 @@ def ahead(items: Iterable[Item], most: int) -> Generator[Item, None, None]:
                 if stop.is_set():
                     return
             put(None)
-        except Exception as error:  # told where the items are used
+        except Exception as error:  # raised where the items are used
             put(error)
 
     thread = threading.Thread(target=make, daemon=True)

@@ -230,7 +230,7 @@ def _require_whole(coded: bytes, between: bytes, frame: _Frame, notes: list[str]
     its look-ahead. Then at most some blocks of its last corner are missing. A progressive picture
     never finishes that early.
     """
-    if frame.kind not in _ARITHMETIC:  # whose coder may leave zeros out at the end
+    if frame.kind not in _ARITHMETIC:  # arithmetic coders may leave zeros out at the end
         if any(any(each.to_come) for each in frame.components.values()):
             raise ValueError("its last scans are missing")
         if frame.restarts_missing > 0:

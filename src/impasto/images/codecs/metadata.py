@@ -17,7 +17,7 @@ from impasto.images.raster import AnyRaster, Metadata, Raster, Text
 _ORIENTATION = 0x0112
 _EXIF_IFD, _USER_COMMENT = 0x8769, 0x9286
 _NESTED = _EXIF_IFD, 0x8825  # and GPS
-_ASCII = b"ASCII\0\0\0"  # how the comment says what it is written in
+_ASCII = b"ASCII\0\0\0"  # the comment's mark for its encoding
 _THUMBNAIL_IFD = 1
 _COLOR_SPACE, _SRGB, _INTEROP = 0xA001, 1, 0xA005
 _MAKER_NOTE, _APPLE, _LIVE_PHOTO = 0x927C, b"Apple iOS\0\0\1MM", 0x0011
@@ -155,7 +155,7 @@ def has_adobe_rgb(image: Image.Image) -> bool:
     try:
         details = image.getexif().get_ifd(_EXIF_IFD)
         interop = image.getexif().get_ifd(_INTEROP)
-    except Exception:  # damaged EXIF data is told elsewhere
+    except Exception:  # damaged EXIF data is reported elsewhere
         return False
     return details.get(_COLOR_SPACE) not in (None, _SRGB) and interop.get(1) == "R03"
 

@@ -38,7 +38,7 @@ def from_pil(image: Image.Image) -> Raster:
     reading = Reading("the Pillow image")
     try:
         with in_memory("the Pillow image", hint="make it smaller first"), noted(reading.notes):
-            image.load()  # a TIFF is turned by this, and says no more that it is to be
+            image.load()  # this turns a TIFF, and removes the tag that asks for it
             picture = to_picture(Loaded(image), reading)
     except PictureError:
         raise

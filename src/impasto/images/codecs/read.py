@@ -187,5 +187,5 @@ _LOADERS = {
 def _is_animated(image: Image.Image) -> bool:
     try:
         return bool(getattr(image, "is_animated", False))
-    except Exception:  # only looking: what is damaged shows itself when it is loaded
+    except Exception:  # damage shows itself when the picture is loaded
         return False

@@ -88,7 +88,7 @@ def to_bytes(values: Array, bits: int, notes: list[str]) -> NDArray[np.uint8]:
     if values.dtype.kind == "f":
         return _floats_to_bytes(values, notes)
     top = (1 << (bits - (values.dtype.kind == "i"))) - 1
-    if bits > 16:  # numbers this wide are often narrower ones in a wide place
+    if bits > 16:  # so wide a place often holds narrower numbers
         most = int(values.max())
         top = next((each for each in (255, 65_535) if most <= each), top)
     result = np.empty(values.shape, np.uint8)

@@ -77,7 +77,7 @@ def load(file: IO[bytes], reading: Reading) -> Loaded:
         return _rows(directory, layout, reading)
     try:
         image = opened("TIFF", BytesIO(data), reading.notes)
-    except SyntaxError as error:  # it knows no such layout
+    except SyntaxError as error:  # Pillow knows no such layout
         what = f"a TIFF with {layout.samples} samples and compression {layout.compression}"
         raise reading.unread(Unread(what, "convert it to PNG")) from error
     image.load()

@@ -53,7 +53,7 @@ def of_one_picture(xmp: bytes, notes: list[str]) -> bytes:
         document = minidom.parseString(xmp)
         _clean(document)
         return b"".join(node.toxml().encode() for node in document.childNodes)
-    except Exception as error:  # whatever a parser says of it
+    except Exception as error:  # whatever the parser reports
         notes.append(f"its XMP data is damaged and left out ({reason(error)})")
         return b""
 

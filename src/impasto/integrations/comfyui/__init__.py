@@ -51,7 +51,7 @@ def python(comfyui: Path) -> Path | None:
     """Find ComfyUI's own Python, in the folder or beside it."""
     inside = ("bin/python", "Scripts/python.exe")
     places = [comfyui / venv / each for venv in (".venv", "venv") for each in inside]
-    places.append(comfyui.parent / "python_embeded" / "python.exe")  # spelt so by its archive
+    places.append(comfyui.parent / "python_embeded" / "python.exe")  # its archive spells it so
     return next((each for each in places if each.is_file()), None)
 
 

@@ -250,7 +250,7 @@ def _named(style: str, other: str) -> Style:
 
 def _each(pairs: Sequence[Pair], style: Style, options: StylizeOptions) -> Iterator[Picture]:
     for photo, mask in pairs:
-        if mask and not mask.shares.any():  # such as that of a frame without what is masked
+        if mask and not mask.shares.any():  # such as a frame's without the masked thing
             yield photo
         else:  # this keeps the last few styles loaded
             yield impasto.stylize(photo, style, mask=mask, **vars(options))

@@ -33,7 +33,7 @@ def install(plug_ins: Path | None = None, *, overwrite: bool = False) -> Path:
     atomic.write(command, about, overwrite=overwrite)
     source = Path(__file__).with_name("plug_in.py").read_bytes()
     atomic.write(program, source, overwrite=overwrite)
-    program.chmod(0o755)  # GIMP starts what may be executed
+    program.chmod(0o755)  # GIMP starts only executable files
     return folder
 
 

@@ -151,7 +151,7 @@ async def events(job: OneJob, jobs: AllJobs) -> AsyncIterator[ServerSentEvent]:
         except Refusal:
             return
         status = await run_in_threadpool(jobs.status, job)
-        if status | {"seconds": 0} != last:  # that time passes is no news
+        if status | {"seconds": 0} != last:  # passing time is no news
             yield ServerSentEvent(data=status, event="job")
             last = status | {"seconds": 0}
         if job.final:

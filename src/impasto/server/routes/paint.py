@@ -150,7 +150,7 @@ def _about(painting: PaintedFile, style: str) -> dict[str, str]:
         "X-Impasto-Device": painting.device,
         "X-Impasto-Style": styles.shown(style),
     }
-    if painting.notes:  # headers hold nothing but ASCII safely
+    if painting.notes:  # only ASCII is safe in headers
         note = "; ".join(painting.notes).encode("ascii", "replace").decode()
         about["X-Impasto-Note"] = " ".join(note.split())
     return about

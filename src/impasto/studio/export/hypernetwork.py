@@ -137,7 +137,7 @@ def template(options: NetworkOptions) -> bytes:
     network = networks.build(options)
     if not isinstance(network, Impasto):
         raise TrainingError("only our own design is made by a hypernetwork")
-    for parameter in network.parameters():  # each is to be known by its values
+    for parameter in network.parameters():  # its values shall identify each
         nn.init.uniform_(parameter, -0.1, 0.1)
     state = {name: each.detach() for name, each in network.state_dict().items()}
     model = onnx.load_from_string(halved(to_onnx(network)))

@@ -173,7 +173,7 @@ def source(entry: PictureRecord, beside: Path) -> Path:
     if not entry["path"]:
         raise PictureError("the recipe was made in memory; it names no file to paint again")
     for path in (Path(entry["path"]), beside.parent / Path(entry["path"]).name):
-        if os.path.isfile(path):  # False as well for what cannot be a file's name
+        if os.path.isfile(path):  # False also for an impossible name of a file
             if images.read(path).sha256 != entry["pixels_sha256"]:
                 raise PictureError(f"{path} is not the picture that the recipe was made with")
             return path

@@ -165,7 +165,7 @@ def covered(
 
 def fill(model: nn.Module, state: Mapping[str, Tensor], needed: Set[str]) -> None:
     """Give a blank ``model`` the ``needed`` weights; drop the others, and their memory."""
-    ready = model.state_dict()  # which knows the format's version, as a plain dict does not
+    ready = model.state_dict()  # it knows the format's version, and a plain dict does not
     ready.update(state)
     model.load_state_dict(ready, assign=True)
     for name in model.state_dict().keys() - needed:

@@ -94,7 +94,7 @@ class Backbone(LossNetwork):
         return dict(self._extractors[wanted](x))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        self._extractors.clear()  # they may hold on to weights that move now
+        self._extractors.clear()  # they may keep weights that move now
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
 

@@ -121,7 +121,7 @@ def load(name: str, *, pooling: str, padding: str, weights: Path | None) -> Vgg:
     architecture = NAMES[name]
     try:
         convolutions = architecture.read(architecture, weights)
-    except (IndexError, RuntimeError) as error:  # of a tensor that is turned, or looked up in
+    except (IndexError, RuntimeError) as error:  # a tensor could not be turned, or looked up in
         if is_of_memory(error):
             raise
         raise OptionError(f"{weights or 'the file'} is not the weights of {name}") from error

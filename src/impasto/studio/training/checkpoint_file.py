@@ -100,7 +100,7 @@ def _said(header: Header) -> _Said:
     try:
         options = _options(_object(metadata["options"], "options"))
         strength = options.get("learn_strength") is True
-        if format < FORMAT and "calm" in options:  # of a distillation, which told it as well
+        if format < FORMAT and "calm" in options:  # an older distillation says so, too
             for name in ("strength", "learn_strength"):
                 options.pop(name, None)
         if format == FORMAT:

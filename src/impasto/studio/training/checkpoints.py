@@ -59,7 +59,7 @@ def find(start: str | Path) -> Path:
     if folder.is_file():
         return Path(os.path.realpath(folder))
     path = _learnable(folder)
-    if path is None:  # of several styles, its name is none of theirs
+    if path is None:  # a folder of several styles has none of their names
         path = _learnable((places.styles_folder() or folder) / start)
     if path is None:
         path = _learnable(catalog.of_one_network(start).folder)

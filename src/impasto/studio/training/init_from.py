@@ -140,7 +140,7 @@ def resumed(
         TrainingError: the stopped one was another training, or has taken more steps. Or another
             process learns there. Or another machine has other photographs, or another start.
     """
-    together.require_same(accelerator, course.training.sources)  # all have read what is dropped now
+    together.require_same(accelerator, course.training.sources)  # all have read it before
 
     def find() -> Latest:
         if restart:

@@ -62,7 +62,7 @@ class Painting:
         object.__setattr__(self, "name", catalog.valid_name(self.name or plain))
         for each in _TEXTS[1:]:
             catalog.valid_text(each, str(getattr(self, each)))
-        changed(TrainOptions(), own(self))  # of a kind and in the range that the training's have
+        changed(TrainOptions(), own(self))  # with the type and range of the training's
 
     def entry(self) -> Entry:
         """Return the entry of the card."""

@@ -71,7 +71,7 @@ def begun(
         return options, _from_nothing(options)
     options, made = options or TrainAnyOptions(), read(origin)
     for name, own in (("hypernetwork", made.options), ("network", made.network)):
-        if getattr(options, name) not in (own, type(own)()):  # of who gives none
+        if getattr(options, name) not in (own, type(own)()):  # defaults: none is given
             raise OptionError(
                 f"the {name} of --start has another shape",
                 hint="leave out the options of its shape, or --start",
