@@ -130,7 +130,7 @@ def steps(name: str) -> str:
 
 
 def any_means(name: str) -> str:
-    """Write a table of the means of what was measured, by who painted."""
+    """Write a table of the means of all measurements, by painter."""
     found: dict[str, dict[str, str]] = {}
     for row in _rows(name, "any"):
         if match := _MEAN.fullmatch(row["name"]):
@@ -141,7 +141,7 @@ def any_means(name: str) -> str:
 
 
 def any_paintings(name: str) -> str:
-    """Write a table of paintings, and the style loss by who painted in their style."""
+    """Write a table of paintings, with the style loss of each painter in their style."""
     found: dict[str, dict[str, str]] = {}
     for row in _rows(name, "any"):
         if match := _ONE.fullmatch(row["name"]):
@@ -154,7 +154,7 @@ def any_paintings(name: str) -> str:
 
 
 def networks() -> str:
-    """Write a table of the networks: parameters, and what a picture in full HD takes."""
+    """Write a table of the networks: parameters, and the arithmetic of a picture in full HD."""
     from impasto.studio.evaluation.complexity import macs
     from impasto.studio.networks import NETWORKS, build, preset
 
@@ -168,20 +168,20 @@ def networks() -> str:
 
 @cache
 def likenesses() -> dict[tuple[str, str], float]:
-    """Of each pair of bundled styles, how alike their networks are."""
+    """Return how alike the networks are of each pair of bundled styles."""
     networks = {name: style.loaded() for name, style in catalog.bundled().items()}
     pairs = combinations(catalog.looks(catalog.bundled()), 2)
     return {pair: likeness([networks[name] for name in pair]) for pair in pairs}
 
 
 def _blendable() -> str:
-    """From the least to the most of the pairs that can be blended."""
+    """Write the least and the most likeness of the pairs that can be blended."""
     found = [each for each in likenesses().values() if each >= RELATED]
     return f"{min(found):.2f} to {max(found):.2f}"
 
 
 def _refused() -> str:
-    """The pairs that cannot."""
+    """Name the pairs that cannot be blended."""
     pairs = [pair for pair, each in likenesses().items() if each < RELATED]
     return "; ".join(f"`{one}` and `{other}`" for one, other in pairs)
 
@@ -196,7 +196,7 @@ def experiment(name: str) -> str:
 
 
 def machine(name: str) -> str:
-    """The processor and its threads."""
+    """Name the processor and its threads."""
     here = _results(name)["machine"]
     cpu = re.sub(r"\(R\)| Processor", "", here["cpu"])
     return f"{' '.join(cpu.split())}, {here['threads']} thread{'s' * (here['threads'] > 1)}"
@@ -230,7 +230,7 @@ def _styles() -> str:
 
 
 def _python() -> str:
-    """The oldest that is supported."""
+    """Name the oldest supported version of Python."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     return str(project["requires-python"]).removeprefix(">=")
 

@@ -37,12 +37,9 @@ _BAND = 64
 _SIDE = 2048
 """Most pixels of a mask's long side that are kept."""
 _SOFT = 1 / 1000
-"""Deviation of the Gaussian that softens a mask's edges, as a part of its long side.
-
-The second number is the least deviation, in the mask's own pixels. It removes the stairs from a
-mask that is enlarged.
-"""
+"""Deviation of the Gaussian that softens a mask's edges, as a part of its long side."""
 _STAIRS = 0.75
+"""Least deviation, in the mask's own pixels, for a mask that is enlarged: it removes the stairs."""
 _OTHER_SHAPE = 0.03
 """How much longer one side may be than the photograph's, in proportion."""
 _BLACK = 2

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from impasto.inference.onnx_proto import Array, Weights
 
 RELATED = 0.55
-"""Networks are relatives from this mean cosine between their convolutions on.
+"""Mean cosine between the convolutions of networks from which they count as related.
 
 Nearly all bundled ones have as much. Tiny ones go further from their start, to 0.4. Two that
-shared only their first random numbers have 0.5: their mean paints blotches. Strangers have 0.
+shared only their first random numbers have 0.5, and their mean paints blotches. Strangers have 0.
 """
 
 

@@ -28,7 +28,7 @@ PIECE = 262_144
 So much of a result waits for each client that reads it.
 """
 _FORMER_PIECE = 8_000_000
-"""The same in the version that did not store it."""
+"""The same for parts of an older version, which did not note it."""
 
 
 class FolderError(Exception):

@@ -38,7 +38,7 @@ _TAKEN = (
 )
 """The files of the runtime: one build for WebAssembly alone, one with WebGPU.
 
-A browser loads one of them. This build with WebGPU is the smallest. It needs promises in
+A browser loads one of them. This build with WebGPU is the smaller of two. It needs promises in
 WebAssembly (JSPI), which the page checks for.
 """
 _TIMEOUT = 60

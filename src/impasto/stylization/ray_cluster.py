@@ -43,7 +43,7 @@ LOCAL = "local"
 _AUTO = "auto"
 """The cluster that this machine is in."""
 _AHEAD = 2
-"""Pictures that are sent ahead for each processor: while one is painted, the next arrives."""
+"""Pictures that are sent for each processor: while one is painted, the next arrives."""
 _RETRIES = 3
 """Times that a picture is sent again when its worker dies; the picture may be what kills them."""
 _ANSWERS = 3.0

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _PAPER_KEPT = "its paper keeps its tone; --paint-paper, in Python paint_paper=True, paints it"
 _FEW = 64
-"""Pixels up to which a painting of a single colour is nothing strange."""
+"""Pixels below which a painting of a single colour is nothing strange."""
 
 _LEAST_SIDE = 64
 """Smallest long side at which a part of a picture is painted; in less, a network sees nothing."""

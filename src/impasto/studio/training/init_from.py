@@ -40,7 +40,7 @@ ANY = "any"
 """Stands for what the hypernetwork makes of the paintings."""
 GOOD = ANY, "starry-night"
 BEST, NOTHING = "best", "none"
-"""Two words: the one of :data:`GOOD` that paints a painting better, and no start."""
+"""Two words: for the one of :data:`GOOD` that paints a painting better, and for no start."""
 WORDS = ANY, BEST, NOTHING
 """Words that may stand in place of a style."""
 
@@ -140,7 +140,7 @@ def resumed(
         TrainingError: the stopped one was another training, or has taken more steps. Or another
             process learns there. Or another machine has other photographs, or another start.
     """
-    together.require_same(accelerator, course.training.sources)  # all have read it before
+    together.require_same(accelerator, course.training.sources)  # all have read the files by now
 
     def find() -> Latest:
         if restart:
