@@ -153,7 +153,7 @@ def _measured(
 
 
 def _of_one(found: _Found) -> Iterator[Row]:
-    """Return the style loss of one painting."""
+    """Give the style loss of one painting."""
     for name, scores in found.scores.items():
         if name not in (AT_ONCE, PHOTOGRAPH):
             ours = found.scores[AT_ONCE]["style"]
@@ -163,7 +163,7 @@ def _of_one(found: _Found) -> Iterator[Row]:
 
 
 def _means(found: Sequence[_Found]) -> Iterator[Row]:
-    """Return the means of all paintings, and the worst."""
+    """Give the means of all paintings, and the worst."""
     for name in found[0].scores | found[-1].scores:
         there = [each.scores[name] for each in found if name in each.scores]
         for measure in there[0]:

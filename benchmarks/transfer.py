@@ -38,7 +38,7 @@ JUDGE, SIDE, EVALUATIONS = "vgg16-hed", 256, 100
 
 
 def transfer(_style: Style, plan: Plan) -> Iterator[Row]:
-    """Return Spearman's rank correlation of the two rankings, for each measure."""
+    """Give Spearman's rank correlation of the two rankings, for each measure."""
     if not (plan.painting and plan.photo and plan.photos and plan.steps):
         return
     photo = images.read(plan.photo).resized(SIDE)

@@ -18,7 +18,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/**/*.md")
-SOURCES = ("src/**/*.py", "src/**/*.js", "benchmarks/**/*.py", "docs/*.py")
+SOURCES = (
+    *("src/**/*.py", "src/**/*.js", "tests/**/*.py"),
+    *("benchmarks/**/*.py", "docs/*.py", "website/*.py", "release/*.py"),
+)
+"""Code, without what is built or installed."""
 LONGEST = 25
 """Words that a sentence may have."""
 

@@ -1,9 +1,9 @@
 """Build what is published, into ``dist/``: ``make release`` runs it.
 
-Wheel and source archive are built twice, each time in an environment of its own, and must be equal
-to the last byte. Beside them lie ``SHA256SUMS``, a bill of materials of the core install
-(CycloneDX), and where they come from (in-toto, SLSA provenance 1.0, not signed here; the
-workflow that publishes signs its own).
+Wheel and source archive are built twice, each time in an environment of its own. Both must be equal
+to the last byte. Beside them lie ``SHA256SUMS`` and a bill of materials of the core install
+(CycloneDX). Another file says where they come from (in-toto, SLSA provenance 1.0). It is not signed
+here; the workflow that publishes signs its own.
 """
 
 from __future__ import annotations

@@ -15,8 +15,10 @@ from impasto.options import painting as painting_options
 
 
 def pytest_configure():
-    """Workers of pytest-xdist share the processors out, for what they start as well: threads of
-    several that wait for one processor take longer than one thread does."""
+    """Share the processors out among the workers of pytest-xdist, and among what they start.
+
+    Threads of several workers on one processor would take longer than one thread does.
+    """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if workers > 1 and hasattr(os, "sched_setaffinity"):
         number = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
@@ -26,15 +28,21 @@ def pytest_configure():
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
-    """One for each processor that may be used; of more than four, most would wait for the one
-    that has the longest file, each with a torch of its own in memory."""
+    """Return one worker for each processor that may be used, four at most.
+
+    Most of more workers would wait for the one with the longest file, each with a torch of its own
+    in memory.
+    """
     return min(devices.threads(), 4)
 
 
 @pytest.fixture(autouse=True, scope="session")
 def ctrl_c():
-    """Commands that tests start can be interrupted, even where a shell has begun the tests in its
-    background: such a shell has SIGINT ignored, and what is ignored is so in every child."""
+    """Let commands that tests start be interrupted, even where a shell runs the tests in its
+    background.
+
+    Such a shell ignores SIGINT, and so does every child of a process that ignores it.
+    """
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -59,14 +67,17 @@ def photo():
 
 @pytest.fixture(autouse=True)
 def marks_of_small_pictures(monkeypatch):
-    """Brush marks have their usual size in pictures as small as the photograph of the tests, which
-    would be painted much larger else: what is not about sizes is tested in a tenth of the time."""
+    """Give brush marks their usual size in pictures as small as the photograph of the tests.
+
+    Such pictures would be painted much larger otherwise. So tests that are not about sizes take a
+    tenth of the time.
+    """
     monkeypatch.setattr(painting_options, "MARKS_SIDE", 160)
 
 
 @pytest.fixture
 def marks_as_they_are(monkeypatch):
-    """Those of everybody else, for tests that are about them."""
+    """The sizes that everybody else has, for tests that are about them."""
     monkeypatch.setattr(painting_options, "MARKS_SIDE", 1024)
 
 

@@ -1,5 +1,7 @@
-"""What every bundled style painted when it was accepted, kept in ``golden/`` as small pictures;
-and of some, in ``golden_crops/``, a part of a large painting by default, as it is up close.
+"""Small pictures that bundled styles painted when they were accepted, in ``golden/``.
+
+``golden_crops/`` has, for some styles, a part of a large painting with the defaults, as one sees it
+up close.
 
 ``python tests/golden.py`` paints them anew. Look at each that changes before it is committed.
 """

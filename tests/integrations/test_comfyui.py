@@ -55,8 +55,10 @@ def comfy():
 
 @pytest.fixture
 def execute(comfy, monkeypatch):
-    """Check a node's inputs, run it and check what it gives, as ComfyUI's executor does; several
-    values of an input, in a list, run it several times."""
+    """Check a node's inputs, run it and check what it gives, as ComfyUI's executor does.
+
+    A list of values for an input runs the node several times.
+    """
 
     def execute(name, **inputs):
         node = comfy.nodes[name]

@@ -75,8 +75,11 @@ def _wait_for(look, process):
 
 
 def _workers(pid):
-    """The processes that paint for a Ray which this process has started; they are no children
-    of its own, but of a daemon in whose command line the session is named by its number."""
+    """Return the processes that paint for a Ray that this process has started.
+
+    They are no children of this process. They are those of a daemon, whose command line has the
+    number of the session.
+    """
     return [
         each
         for daemon in psutil.process_iter(["cmdline"])

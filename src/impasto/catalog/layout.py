@@ -49,7 +49,7 @@ def cards(folder: Path) -> list[Card]:
 
 
 def of_folders(place: Path) -> Iterator[tuple[Path, list[Card]]]:
-    """Return the folders of styles in ``place`` with their cards, by name, without damaged ones."""
+    """Give the folders of styles in ``place`` with their cards, by name, without damaged ones."""
     try:
         folders = sorted(place.iterdir())
     except OSError:  # not there, or closed to us

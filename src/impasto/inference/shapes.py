@@ -191,7 +191,7 @@ class _Kernel(NamedTuple):
         return cls(sides, strides, reach, (pads[0] + pads[2], pads[1] + pads[3]))
 
     def places(self, size: Sequence[int]) -> Iterator[int]:
-        """Return how many places it has, along height and width."""
+        """Give how many places it has, along height and width."""
         for side, pads, reach, stride in zip(
             size, self.pads, self.reach, self.strides, strict=True
         ):

@@ -75,7 +75,7 @@ class Pipeline:
         """When the last of them is shown, if all times were regular."""
 
     def notes(self) -> Iterator[str]:
-        """Return notes on what had to be decided, or was found."""
+        """Give notes on what had to be decided, or was found."""
         kind = self._work.target.suffix.lower()
         if self._work.damaged:
             yield "what was painted before was damaged; it is painted again"

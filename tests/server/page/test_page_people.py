@@ -149,9 +149,11 @@ def test_the_documentation_shows_every_route(browser, server, service):
     ids=["service", "alone"],
 )
 def test_a_visit_is_small(other, most):
-    """The page with one of its painters, all but its documentation and what is loaded when the
-    first painting of one's own is brought, or refined, or when something is to be kept. Alone, a
-    runtime of megabytes comes, too, and what finds faces."""
+    """Measures the page with one of its painters.
+
+    Left out are its documentation, and files for a first painting of one's own, for refining it,
+    and for masks. Alone, the page also loads a runtime of megabytes, and what finds faces.
+    """
     later = other | {"docs.html", "docs.js", "docs.css", "own.js", "any.js", "mask.js", "faces.js"}
     later |= REFINING
     files = [file for file in PAGE.iterdir() if file.name not in later]

@@ -17,8 +17,10 @@ KERNEL = torch.rand(4, 3, 3, 3, generator=torch.Generator().manual_seed(4)) - 0.
 
 
 def result_and_gradients(write, shapes, *given):
-    """What an operation makes of random numbers of these shapes, and its gradients, by onnxruntime
-    and by torch; ``write`` is a pair of both ways to say it."""
+    """Return what an operation makes of random numbers of these shapes, and its gradients.
+
+    onnxruntime and torch both compute it; ``write`` is a pair of both ways to say it.
+    """
     on_tape, in_torch = write
     chance = np.random.default_rng(0)
     values = {

@@ -96,8 +96,10 @@ def test_a_new_style_is_tuned_into_a_trunk_that_stays(both, tmp_path, painting, 
 
 
 def test_a_bundled_style_is_there_to_learn_on_from(painting, photos, tmp_path):
-    """Its network is the one that all bundled styles began with: one step leaves it near, and
-    what is learnt from it can be blended with each of them."""
+    """Its network is the one that all bundled styles began with.
+
+    One step leaves it near. What is learnt from it can be blended with each of them.
+    """
     network = networks.build(NetworkOptions())
     checkpoint_file.read(checkpoints.find("starry-night")).begin(network)
     photo = images.read(assets.demo_photo()).resized(160)
