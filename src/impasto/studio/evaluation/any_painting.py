@@ -25,8 +25,9 @@ from impasto.errors import TrainingError, in_memory
 from impasto.files import paths
 from impasto.images import sampling
 from impasto.images.grain import grained
+from impasto.images.picture import Picture
 from impasto.inference.engine import OnnxEngine
-from impasto.options import EvaluateOptions, StyleOptions, TrainOptions
+from impasto.options import EvaluateOptions, LossOptions, StyleOptions, TrainOptions
 from impasto.options.fields import Json
 from impasto.options.losses import TONE
 from impasto.progress import OnProgress, Progress, silent
@@ -53,6 +54,8 @@ Polish = Callable[[Path, Path, str], Style]
 class Judge:
     """Measures paintings of the same photographs, ``(H, W, 3)`` bytes each.
 
+    The loss is by default that of a training.
+
     Raises:
         DeviceError: there is no such device.
         OptionError: no such second network.
@@ -63,10 +66,11 @@ class Judge:
         photographs: Sequence[Pixels],
         options: EvaluateOptions,
         network: backbone.LossNetwork | None = None,
+        loss: LossOptions | None = None,
     ) -> None:
         device = torch_device(options.device)
         self._photographs = [to_tensor(each)[None].to(device) for each in photographs]
-        self._objective = Objective(TrainOptions().loss, network=network)
+        self._objective = Objective(loss or TrainOptions().loss, network=network)
         self._objective.network.to(device)
         self._second = None
         if options.second:
@@ -192,6 +196,11 @@ def painted(style: Style, photographs: Sequence[Pixels], grain: float) -> list[P
     ]
 
 
+def wanted(path: Path, crop: str) -> Picture:
+    """Return a painting as a training sees it."""
+    return seen(path, TrainOptions.style_size, crop, TrainOptions.style_smoothing)
+
+
 def _measured(
     path: Path,
     photographs: Sequence[Pixels],
@@ -201,7 +210,7 @@ def _measured(
     style: StyleOptions,
 ) -> dict[str, Scores]:
     """Return the scores of one painting, by time."""
-    objective = judge.towards(seen(path, TrainOptions.style_size, style.style_crop).pixels)
+    objective = judge.towards(wanted(path, style.style_crop).pixels)
     scores = {PHOTOGRAPH: judge(objective, photographs)}
 
     def measure(when: str, made: Style) -> None:
