@@ -50,12 +50,12 @@ def test_words_are_answered_with_a_line_to_type(line, folder):
 @pytest.mark.parametrize("line", ["stylize a.jpg", "stylize a.jpg great-wave"])
 def test_without_a_style_there_is_the_list_of_them(line, folder):
     done = run(*shlex.split(line), cwd=folder, text=True)
-    style = line.split()[-1] if "great" in line else "cafe-terrace"
+    style = line.split()[-1] if "great" in line else "apples-and-oranges"
     assert done.returncode == 2
     first, *styles, own, sheet, error = done.stderr.splitlines()
     assert first == "The styles:"
     assert [each.split()[0] for each in styles] == [*catalog.looks(catalog.bundled())]
-    assert "  great-wave         The Great Wave off Kanagawa, Katsushika Hokusai" in styles
+    assert "  great-wave          The Great Wave off Kanagawa, Katsushika Hokusai" in styles
     assert own == "A painting of your own: impasto stylize a.jpg -s painting.jpg"
     assert sheet == "All styles on one sheet: impasto sheet a.jpg"
     add = f"add one with -s (--style): impasto stylize a.jpg -s {style}"
