@@ -9,8 +9,8 @@ NEAR = {
     "Great Wave": "did you mean great-wave or great-wave-tiny or great-wave-bold?",
     "great_wave": "did you mean great-wave or great-wave-tiny or great-wave-bold?",
     "monet": "did you mean parasol or water-lilies?",
-    "Van Gogh": "did you mean cafe-terrace or self-portrait or starry-night or starry-night-bold or "
-    "sunflowers or wheat-field?",
+    "Van Gogh": "did you mean cafe-terrace or self-portrait or starry-night or starry-night-bold "
+    "or sunflowers or wheat-field?",
     "udnei": "did you mean udnie?",
     "all": "impasto sheet PHOTO paints all of them on one sheet",
     "nothing-like-it": "there are: apples-and-oranges, cafe-terrace, ",
