@@ -20,7 +20,7 @@ LOSE = """
     return (await device.lost).reason;
   })
 """
-WRONG = "const NEAR = -1; // of"
+WRONG = "const NEAR = -1;"
 BROKEN = "GPUAdapter.prototype.requestDevice = () => Promise.reject(new Error('lost'));\n"
 
 
@@ -97,7 +97,7 @@ def test_webgpu_paints_what_webassembly_paints_until_it_fails(browser, alone, ph
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
-        ("const NEAR = 0.02; // of", WRONG, " (WebGPU computed something else)"),
+        ("const NEAR = 0.02;", WRONG, " (WebGPU computed something else)"),
         ("const NEAR", f"{BROKEN}const NEAR", " (WebGPU failed)"),
     ],
     ids=["wrong", "broken"],
