@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks import microast
 from benchmarks.content_distance import measured_by
 from benchmarks.measure import fresh, medians, timed
-from benchmarks.rows import FULL_HD, Plan, Row, photograph
+from benchmarks.rows import FULL_HD, Plan, Row, photograph, whole
 from benchmarks.sizes import LITE
 from impasto import catalog, images
 from impasto.catalog.painted import seen
@@ -46,6 +46,7 @@ from impasto.studio.evaluation.any_painting import (
     painted,
     wanted,
 )
+from impasto.studio.perceptual import loading
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
@@ -78,14 +79,16 @@ class _Scale:
 
     def __init__(self, photographs: Sequence[Pixels], plan: Plan) -> None:
         self.photographs = photographs
-        self._judge = Judge(photographs, EvaluateOptions())
-        self._plain = Judge(photographs, EvaluateOptions(), loss=PLAIN_LOSS)
+        loss = TrainOptions().loss
+        network = loading.load(loss.loss_network, padding=loss.padding)
+        self._judge = Judge(photographs, EvaluateOptions(), network)
+        self._plain = Judge(photographs, EvaluateOptions(), network, PLAIN_LOSS)
         self._far = measured_by(Path(plan.squeezenet)) if plan.squeezenet else None
 
-    def __call__(self, path: Path) -> Callable[[Sequence[Pixels]], Scores]:
-        """Return scores by the style of a painting."""
+    def __call__(self, path: Path, painting: Pixels) -> Callable[[Sequence[Pixels]], Scores]:
+        """Return scores by the style of a painting, which is a file and the same as it is seen."""
         objective = self._judge.towards(wanted(path, "whole").pixels)
-        plain = self._plain.towards(seen(path, TrainOptions.style_size, "whole").pixels)
+        plain = self._plain.towards(painting)
 
         def measure(painted: Sequence[Pixels]) -> Scores:
             scores = self._judge(objective, painted)
@@ -104,7 +107,7 @@ def any_painting(_style: Style, plan: Plan) -> Iterator[Row]:
     files = paths.pictures(plan.paintings).paths[: 4 if plan.quick else None]
     count = 2 if plan.quick else _COUNT
     given = sampling.some(Path(plan.photos), count, _SIDE).values()
-    photographs = [_whole(picture.pixels) for picture in given]
+    photographs = [whole(picture.pixels) for picture in given]
     painters = _painters(plan)
     scale, found, cells = _Scale(photographs, plan), [], list[tuple[str, Picture]]()
     for path in files:
@@ -141,7 +144,7 @@ def _measured(
 ) -> tuple[_Found, list[tuple[str, Picture]]]:
     """Return scores by painter, and cells of a sheet: the painting, a photograph, its paintings."""
     painting, photographs = seen(path, TrainOptions.style_size, "whole"), scale.photographs
-    measure = scale(path)
+    measure = scale(path, painting.pixels)
     scores = {PHOTOGRAPH: measure(photographs)}
     height, width = photographs[0].shape[:2]
     small = images.resize_to(painting, (height, width))
@@ -255,9 +258,3 @@ def _memory(painting: Path, weights: Path | None, pixels: Pixels) -> Iterator[Ro
         ("peak memory", "MB", ours.peak_bytes / 1e6, peak),
     ):
         yield Row(f"{what}, {label}", unit, one, other, other / one if other else None)
-
-
-def _whole(pixels: Pixels) -> Pixels:
-    """Crop to a height and width divisible by 8, as the networks want them."""
-    height, width = (side // 8 * 8 for side in pixels.shape[:2])
-    return np.ascontiguousarray(pixels[:height, :width])

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 
 from benchmarks.measure import medians, timed
 from benchmarks.rivals import FastStyleTransfer
-from benchmarks.rows import Plan, Row
+from benchmarks.rows import Plan, Row, whole
 from impasto import catalog, images
 from impasto.images import sampling
 from impasto.images.grain import grained
@@ -46,7 +46,7 @@ def quality(_style: Style, plan: Plan) -> Iterator[Row]:
     if not (plan.rivals and plan.paintings and plan.photos):
         return
     given = sampling.some(Path(plan.photos), COUNT, SIDE).values()
-    pictures = [_whole(picture) for picture in given]
+    pictures = [whole(picture.pixels) for picture in given]
     cells = []
     for file in sorted(Path(plan.rivals).glob("*.safetensors")):
         rival, _, name = file.stem.partition("-")
@@ -75,11 +75,6 @@ def quality(_style: Style, plan: Plan) -> Iterator[Row]:
         images.compose([(text, Picture(each)) for text, each in cells], columns=3).save(
             SHEET, overwrite=True
         )
-
-
-def _whole(picture: Picture) -> NDArray[np.uint8]:
-    """Crop to a height and width divisible by 8, as the networks want them."""
-    return np.ascontiguousarray(picture.pixels[: picture.height // 8 * 8, : picture.width // 8 * 8])
 
 
 def _objective(style: Style, painting: Path) -> Objective:

@@ -69,6 +69,12 @@ def said(size: images.Size) -> str:
     return f"{size[1]}x{size[0]}"
 
 
+def whole(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Crop to a height and width divisible by 8, as the networks want them."""
+    height, width = (side // 8 * 8 for side in pixels.shape[:2])
+    return np.ascontiguousarray(pixels[:height, :width])
+
+
 def photograph(height: int, width: int) -> NDArray[np.uint8]:
     """Return the demo photograph enlarged, with some noise: a codec should not find it too easy."""
     large = images.read(demo_photo()).pil().resize((width, height), images.BICUBIC)

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from benchmarks.rows import Plan, Row
+from benchmarks.rows import Plan, Row, whole
 from impasto import assets, catalog
 from impasto.images import sampling
 from impasto.images.grain import grained
@@ -17,8 +15,6 @@ from impasto.inference.engine import OnnxEngine
 from impasto.options import StylizeOptions
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from impasto.catalog import Style
 
 _COUNT, _SIDE = 12, 512
@@ -30,7 +26,7 @@ _WHERE = {"flat": "in flat places", "dark": "in the dark", "whole": "everywhere"
 def specks(_style: Style, _plan: Plan) -> Iterator[Row]:
     """Measure levels of 255, beside what the same measure finds in the photographs, by chance."""
     pictures = sampling.some(assets.PHOTOGRAPHS, _COUNT, _SIDE).values()
-    photographs = [_whole(picture.pixels) for picture in pictures]
+    photographs = [whole(picture.pixels) for picture in pictures]
     chance = asdict(measured(photographs, photographs))
     for name, style in catalog.bundled().items():
         engine = OnnxEngine(style.model(), device="cpu")
@@ -41,9 +37,3 @@ def specks(_style: Style, _plan: Plan) -> Iterator[Row]:
             bar = _BAR if key == "flat" else None
             what = f"{name}, marks on its own grid {where}"
             yield Row(what, "levels", found[key], chance[key], bar=bar)
-
-
-def _whole(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Crop to whole cells."""
-    height, width = (side // 8 * 8 for side in pixels.shape[:2])
-    return np.ascontiguousarray(pixels[:height, :width])

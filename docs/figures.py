@@ -20,7 +20,7 @@ from typing import Any
 from impasto import catalog
 from impasto.catalog import hypernetwork
 from impasto.catalog.hypernetwork import Learnt
-from impasto.inference.interpolation import RELATED, likeness
+from impasto.inference import interpolation
 from impasto.options.painting import MARKS_SIDE
 
 ROOT = Path(__file__).parents[1]
@@ -171,20 +171,20 @@ def networks() -> str:
 @cache
 def likenesses() -> dict[tuple[str, str], float]:
     """Return how alike the networks are of each pair of bundled styles."""
-    networks = {name: style.loaded() for name, style in catalog.bundled().items()}
-    pairs = combinations(catalog.looks(catalog.bundled()), 2)
-    return {pair: likeness([networks[name] for name in pair]) for pair in pairs}
+    looks = catalog.looks(catalog.bundled())
+    alike = interpolation.likenesses([style.loaded() for style in looks.values()])
+    return dict(zip(combinations(looks, 2), alike, strict=True))
 
 
 def _blendable() -> str:
     """Write the least and the most likeness of the pairs that can be blended."""
-    found = [each for each in likenesses().values() if each >= RELATED]
+    found = [each for each in likenesses().values() if each >= interpolation.RELATED]
     return f"{min(found):.2f} to {max(found):.2f}"
 
 
 def _refused() -> str:
     """Name the pairs that cannot be blended."""
-    pairs = [pair for pair, each in likenesses().items() if each < RELATED]
+    pairs = [pair for pair, each in likenesses().items() if each < interpolation.RELATED]
     return "; ".join(f"`{one}` and `{other}`" for one, other in pairs)
 
 
@@ -318,7 +318,7 @@ FIGURES: dict[str, Callable[[], str]] = {
     "marks-side": lambda: str(MARKS_SIDE),
     "large-memory": lambda: _cell(LARGE_MEMORY.measured, "ours"),
     "networks": networks,
-    "likeness": lambda: f"{RELATED:g}",
+    "likeness": lambda: f"{interpolation.RELATED:g}",
     "blendable": _blendable,
     "refused": _refused,
     "xeon": partial(machine, XEON),

@@ -37,21 +37,13 @@ from impasto.studio.networks import build
 from impasto.studio.networks.blocks import doubled
 from impasto.studio.tensors import to_tensor
 from impasto.studio.training import start_any
+from impasto.studio.training.pairs import smoothed
 
 LAST = "out.conv.weight"
 SIDE = 224
 SKIPPED = 7
 """Of so many pixels one counts: neighbours tell little more."""
 TAPS = 9
-
-
-def gaussian(x: Tensor, deviation: float) -> Tensor:
-    """Lay a Gaussian over a picture ``(1, C, H, W)``."""
-    reach = round(4 * deviation)
-    taps = torch.exp(-(torch.arange(-reach, reach + 1.0) ** 2) / (2 * deviation**2))
-    taps = (taps / taps.sum()).repeat(x.shape[1], 1, 1, 1)
-    x = F.conv2d(F.pad(x, (0, 0, reach, reach), mode="replicate"), taps.mT, groups=x.shape[1])
-    return F.conv2d(F.pad(x, (reach, reach, 0, 0), mode="replicate"), taps, groups=x.shape[1])
 
 
 @dataclass
@@ -68,7 +60,7 @@ class Fit:
         ``features``, ``(1, C, H, W)``, go into the last convolution, ``weight``, ``(3, C, 3, 3)``.
         """
         wide = F.pad(doubled(features), (1, 1, 1, 1), mode="replicate")
-        wanted = gaussian(F.conv2d(wide, weight), self.deviation)
+        wanted = smoothed(F.conv2d(wide, weight), self.deviation)
         shifted = F.unfold(wide, 3).view(weight.shape[1], TAPS, -1)[..., ::SKIPPED]
         seen = torch.einsum("ocb,can->oabn", weight.flatten(2), shifted).flatten(1, 2).double()
         self.squares += torch.einsum("oan,obn->ab", seen, seen)

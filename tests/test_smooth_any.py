@@ -45,7 +45,7 @@ def test_other_kernels_paint_about_as_after_a_gaussian(smooth_any, features):
     taps = fit.solved()
     assert torch.allclose(taps.sum(0), torch.ones(9), atol=1e-4)  # flat places stay
     weight = kernels(9)
-    wanted = smooth_any.gaussian(painted(features[1:], weight), 1.0)
+    wanted = smooth_any.smoothed(painted(features[1:], weight), 1.0)
     changed = painted(features[1:], (weight.flatten(2) @ taps.T).view_as(weight))
     before, after = (
         (each - wanted).square().mean() for each in (painted(features[1:], weight), changed)

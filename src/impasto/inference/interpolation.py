@@ -34,7 +34,7 @@ def between(networks: Sequence[Network], shares: Sequence[float]) -> Network:
     if any(other != plan for other, _ in others):
         raise ValueError("their networks are not of one kind")
     weights = [first, *(theirs for _, theirs in others)]
-    if _likeness(weights) < RELATED:
+    if any(each < RELATED for each in _cosines(weights)):
         raise ValueError("their networks were not learnt from one start")
     rows = zip(*(each.values() for each in weights), strict=True)
     means = {name: _mean(row, shares) for name, row in zip(first, rows, strict=True)}
@@ -70,11 +70,16 @@ def likeness(networks: Sequence[Network]) -> float:
 
     The networks must be of one kind.
     """
-    return _likeness([_plan(network)[1] for network in networks])
+    return min(likenesses(networks))
 
 
-def _likeness(networks: Sequence[Weights]) -> float:
-    """Compare each convolution with its counterpart."""
+def likenesses(networks: Sequence[Network]) -> list[float]:
+    """Give the same of each two, in the order of :func:`itertools.combinations`."""
+    return _cosines([_plan(network)[1] for network in networks])
+
+
+def _cosines(networks: Sequence[Weights]) -> list[float]:
+    """Compare each convolution with its counterpart, of each two networks."""
     import numpy as np
 
     def unit(values: Array) -> Array:
@@ -82,10 +87,10 @@ def _likeness(networks: Sequence[Weights]) -> float:
         return flat / (np.linalg.norm(flat) or 1)
 
     kernels = [[unit(each) for each in weights.values() if each.ndim > 1] for weights in networks]
-    return min(
+    return [
         sum(float(kernel @ another) for kernel, another in zip(one, other, strict=True)) / len(one)
         for one, other in combinations(kernels, 2)
-    )
+    ]
 
 
 def _mean(values: Sequence[Array], shares: Sequence[float]) -> Array:
