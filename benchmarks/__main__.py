@@ -21,7 +21,17 @@ from impasto import catalog
 from impasto.catalog import Style
 from impasto.errors import ImpastoError
 
-_GIVEN = "photo", "painting", "rivals", "paintings", "photos", "squeezenet", "keep", "steps"
+_GIVEN = (
+    "photo",
+    "painting",
+    "rivals",
+    "paintings",
+    "photos",
+    "squeezenet",
+    "keep",
+    "count",
+    "steps",
+)
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -48,10 +58,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--paintings", help="folder of the paintings they learnt, STYLE.jpg")
     parser.add_argument(
         "--photos",
-        help="photographs: that no network learnt from (quality), to learn from (tricks)",
+        help="photographs: that no network learnt from (quality, iterations), "
+        "to learn from (tricks)",
     )
     parser.add_argument("--squeezenet", help="SqueezeNet 1.1 as safetensors, for LPIPS (any)")
-    parser.add_argument("--keep", help="new folder for the styles that are polished (any)")
+    parser.add_argument(
+        "--keep", help="folder for the styles that are polished (any), for counts (iterations)"
+    )
+    parser.add_argument("--count", type=int, help="photographs (iterations); 8 by default")
     parser.add_argument("--steps", type=int, default=0, help="steps of each training of tricks")
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--quick", action="store_true", help="a rough look; nothing is written")

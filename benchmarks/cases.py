@@ -15,6 +15,7 @@ from benchmarks.any_painting import any_painting
 from benchmarks.browser import browser
 from benchmarks.cluster import cluster
 from benchmarks.computing import literature, roofline
+from benchmarks.iterations import iterations
 from benchmarks.lab import lab
 from benchmarks.large import film, large, twin
 from benchmarks.lite import lite
@@ -172,6 +173,7 @@ CASES: dict[str, Callable[[Style, Plan], Iterator[Row]]] = {
     "browser": browser,
     "quality": quality,
     "specks": specks,
+    "iterations": iterations,
     "any": any_painting,
     "lab": lab,
     "recipes": recipes,

@@ -37,6 +37,7 @@ class Plan:
     photos: str | None = None
     squeezenet: str | None = None
     keep: str | None = None
+    count: int | None = None
     steps: int = 0
 
 

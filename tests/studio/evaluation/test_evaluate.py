@@ -8,7 +8,6 @@ import shutil
 import numpy as np
 import onnx
 import pytest
-import torch
 from safetensors.torch import save_file
 
 from impasto import catalog, images
@@ -18,6 +17,7 @@ from impasto.images.metrics import specks
 from impasto.inference.engine import OnnxEngine
 from impasto.options import PLAIN_LOSS, EvaluateOptions, LossOptions, TrainOptions
 from impasto.studio.evaluation import evaluate
+from impasto.studio.evaluation.contest import lbfgs
 from impasto.studio.perceptual import loading
 from impasto.studio.perceptual.objective import Objective, StylePicture
 from impasto.studio.tensors import to_tensor
@@ -132,24 +132,11 @@ def test_marks_on_the_grid_are_those_of_the_paintings_together(evaluated, painte
     assert found.record()["specks"]["photograph"] == dataclasses.asdict(specks(ground, ground))
 
 
-def test_lbfgs_is_kept_at_marks_and_its_lowest_objective_never_rises(objective, photos):
-    photo = to_tensor(images.read(photos / "03.jpg").resized(64).pixels)[None]
-    course, pictures = evaluate.lbfgs(objective, photo, photo, 52)
-    assert len(course) == 53
-    assert course == sorted(course, reverse=True)
-    assert course[-1] < 0.5 * course[0]
-    assert list(pictures) == [50, 52]
-    content = objective.content(photo)
-    assert float(objective(photo, content).total) == pytest.approx(course[0])
-    for number, picture in pictures.items():
-        assert float(objective(picture, content).total) == pytest.approx(course[number], rel=1e-4)
-
-
 def test_equivalent_iterations_are_the_first_that_are_as_good(evaluated, objective, photos):
     objective.options = evaluated[0].loss
     for each in evaluated[0].photos:
         photo = to_tensor(images.read(photos / each.photo).resized(64).pixels)[None]
-        course, _ = evaluate.lbfgs(objective, photo, photo, 6)
+        course, _ = lbfgs(objective, photo, photo, 6)
         reached = each.scores["network"]["total"]
         as_good = [number for number, total in enumerate(course) if total <= reached]
         assert each.iterations == (as_good[0] if as_good else None)
@@ -299,12 +286,6 @@ def test_what_cannot_be_measured_is_said(painted_style, painting, photos, tmp_pa
     (tmp_path / "junk.jpg").write_bytes(b"junk")
     with pytest.raises(TrainingError, match="no photograph in"):
         evaluate.evaluate(painted_style, painting, tmp_path, options=QUICK, network=network)
-
-
-def test_a_loss_that_is_no_number_ends_it(objective):
-    nothing = torch.full((1, 3, 64, 64), float("nan"))
-    with pytest.raises(TrainingError, match="at iteration 0"):
-        evaluate.lbfgs(objective, nothing, nothing, 3)
 
 
 def test_the_command_prints_a_table_or_json(painted_style, painting, photos):

@@ -27,20 +27,14 @@ from impasto.errors import TrainingError, in_memory
 from impasto.images import sampling
 from impasto.images.metrics import Specks, mean_difference, specks
 from impasto.images.picture import Picture
-from impasto.inference.engine import OnnxEngine
 from impasto.options import EvaluateOptions, LossOptions
 from impasto.options.fields import Json
 from impasto.progress import OnProgress, Progress, silent
-from impasto.studio.device import torch_device
-from impasto.studio.optimization.solvers import Lbfgs
+from impasto.studio.evaluation.contest import Contest, as_good, lbfgs
 from impasto.studio.perceptual import backbone, loading
 from impasto.studio.perceptual.losses import content_loss
-from impasto.studio.perceptual.objective import Features, Objective, StylePicture
-from impasto.studio.tensors import to_tensor
-from impasto.stylization.stylizer import paint
+from impasto.studio.perceptual.objective import Features, Objective
 
-MARKS = (50, 100, 200, 500)
-"""Iterations of L-BFGS after which its picture is measured; the last one is, too."""
 QUARTILES = (0.25, 0.5, 0.75)
 NETWORK, PHOTOGRAPH, PASTED = "network", "photograph", "style pasted"
 
@@ -143,16 +137,12 @@ def evaluate(
     """
     options, trained = options or EvaluateOptions(), catalog.find(style)
     loss, size, crop = learnt_with(trained)
-    device = torch_device(options.device)
     picture = seen(painting, size, crop)
-    objective = Objective(loss, network=network)
-    objective.network.to(device)
-    style_picture = StylePicture(to_tensor(picture.pixels)[None].to(device))
-    objective = objective.towards([style_picture])
+    contest = Contest(trained, picture, options, network)
     second = None
     if options.second:
-        second = loading.load(options.second, weights=options.second_weights).to(device)
-    measure = _Measure(trained, picture, objective, second, options)
+        second = loading.load(options.second, weights=options.second_weights).to(contest.device)
+    measure = _Measure(contest, picture, second, options)
     pictures, done = sampling.some(Path(folder), options.count, options.size), []
     for number, (path, photo) in enumerate(pictures.items()):
         move = _moved(on_progress, number, len(pictures), options.iterations)
@@ -160,58 +150,18 @@ def evaluate(
     return Evaluation(trained.name, loss, size, options, done, measure.specks())
 
 
-def lbfgs(
-    objective: Objective,
-    photo: Tensor,
-    start: Tensor,
-    iterations: int,
-    on_progress: OnProgress = silent,
-) -> tuple[list[float], dict[int, Tensor]]:
-    """Paint ``photo`` on ``start``, both ``(1, 3, H, W)``, 0..1, at one scale.
-
-    Returns:
-        The lowest objective after 0, 1, ... ``iterations``; and the pictures that had it
-        at :data:`MARKS` and at the end.
-
-    Raises:
-        TrainingError: the loss stopped being a number.
-    """
-    content, solver = objective.content(photo), Lbfgs()
-    x, best, lowest = start, start, math.inf
-    course: list[float] = []
-    pictures: dict[int, Tensor] = {}
-    for number in range(iterations + 1):
-        point = x.detach().requires_grad_(True)
-        total = objective(point, content).total
-        (gradient,) = torch.autograd.grad(total, point)
-        value = total.item()
-        if not math.isfinite(value):
-            raise TrainingError(f"the objective stopped being a number at iteration {number}")
-        if value < lowest:
-            best, lowest = x, value
-        course.append(lowest)
-        if number in MARKS or number == iterations:
-            pictures[number] = best
-        if number:
-            on_progress(Progress(number, iterations, {"objective": lowest}))
-        x = solver.propose(x, value, gradient)
-    return course, pictures
-
-
 class _Measure:
-    """Measures photographs with one objective."""
+    """Measures photographs with the objective of a contest."""
 
     def __init__(
         self,
-        style: Style,
+        contest: Contest,
         painting: Picture,
-        objective: Objective,
         second: backbone.LossNetwork | None,
         options: EvaluateOptions,
     ) -> None:
-        self._style, self._painting, self._options = style, painting, options
-        self._objective, self._second = objective, second
-        self._engine = OnnxEngine(style.loaded(), device="cpu")
+        self._contest, self._painting, self._options = contest, painting, options
+        self._second = second
         self._rng = np.random.default_rng(options.seed)
         self._done: list[tuple[np.ndarray, np.ndarray]] = []
         """Photographs and their paintings, so far."""
@@ -226,30 +176,22 @@ class _Measure:
 
     def __call__(self, name: str, photo: Picture, on_progress: OnProgress) -> Evaluated:
         pasted = images.resize_to(self._painting, (photo.height, photo.width))
-        painted = self._paint(photo.pixels)
+        painted = self._contest.paint(photo.pixels)
         self._done.append((photo.pixels, painted))
-        x = self._tensor(photo.pixels)
-        start = self._start(x)
-        objective = self._objective.balanced(start, self._objective.content(x))
+        x = self._contest.tensor(photo.pixels)
+        objective, start = self._contest.begun(x, self._rng)
         course, pictures = lbfgs(objective, x, start, self._options.iterations, on_progress)
         shown = {
-            NETWORK: self._tensor(painted),
+            NETWORK: self._contest.tensor(painted),
             PHOTOGRAPH: x,
-            PASTED: self._tensor(pasted.pixels),
+            PASTED: self._contest.tensor(pasted.pixels),
             **{f"L-BFGS {n}": y for n, y in pictures.items()},
         }
         scores = {kind: self._scores(objective, y, x) for kind, y in shown.items()}
         own = scores[PHOTOGRAPH]["total"]
         scores = {kind: {"relative": s["total"] / own, **s} for kind, s in scores.items()}
-        reached = scores[NETWORK]["total"]
-        equal = next((number for number, best in enumerate(course) if best <= reached), None)
+        equal = as_good(course, scores[NETWORK]["total"])
         return Evaluated(name, scores, equal, self._flicker(photo.pixels, painted))
-
-    def _start(self, photo: Tensor) -> Tensor:
-        if self._options.init == "content":
-            return photo
-        noise = self._rng.standard_normal(photo.shape, np.float32) / 255
-        return torch.from_numpy(0.5 + noise).to(photo.device)
 
     def _scores(self, objective: Objective, picture: Tensor, photo: Tensor) -> Scores:
         with torch.no_grad():
@@ -266,14 +208,7 @@ class _Measure:
         noise = self._rng.normal(0, self._options.flicker_noise, pixels.shape)
         noisy = (pixels + noise).round().clip(0, 255).astype(np.uint8)
         apart = mean_difference(noisy, pixels) or math.nextafter(0, 1)
-        return mean_difference(self._paint(noisy), painted) / apart
-
-    def _paint(self, pixels: np.ndarray) -> np.ndarray:
-        photo, weights = np.ascontiguousarray(pixels), self._style.weights
-        return paint(self._engine, photo, weights, grain=self._options.grain)
-
-    def _tensor(self, pixels: np.ndarray) -> Tensor:
-        return to_tensor(pixels)[None].to(self._objective.network.mean.device)
+        return mean_difference(self._contest.paint(noisy), painted) / apart
 
 
 def distance(features: Features, target: Features) -> float:
