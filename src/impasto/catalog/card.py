@@ -128,6 +128,8 @@ class TrainingRecord(Part):
     """Lattice weight of a distillation; a training has it among its losses."""
     learning_rate: float | None = None
     tune: str | None = None
+    apart: bool | None = None
+    """Whether other styles learnt beside it, each in a network of its own."""
     learn_strength: bool | None = field(default=None, metadata={"was": "strength"})
     held_out: int | None = None
     precompute: int | None = None

@@ -105,8 +105,8 @@ def train(
 ) -> None:
     """Learn styles from paintings (needs impasto[train]).
 
-    Several paintings share one network, and can be blended. After Ctrl-C, or a kill, the same
-    command goes on where it was.
+    Several paintings share one network, and can be blended; with --apart each has its own. After
+    Ctrl-C, or a kill, the same command goes on where it was.
     """
     with needs("train"):
         from impasto.studio.training.init_from import BEST
@@ -130,7 +130,8 @@ def train(
             restart=restart, on_progress=move, cancel=cancel,
         )  # fmt: skip
     if first:  # it alone has written it
-        _say_learnt(folder, terminal)
+        for each in [folder / one.name for one in chosen.paintings] if options.apart else [folder]:
+            _say_learnt(each, terminal)
     end_if_cancelled(cancel)
 
 

@@ -122,6 +122,9 @@ class TrainOptions(LearningOptions):
         "What is learnt: all, or only the norms of new styles in the network of --start.",
         choices=("all", "norms"),
     )
+    apart: bool = knob(
+        False, "Give each painting a network of its own; all learn at once, each as if alone."
+    )
     learn_strength: bool = knob(
         False, "Learn the strength of the style as an input.", was="strength"
     )
@@ -135,6 +138,15 @@ class TrainOptions(LearningOptions):
         "What is made small.",
     )
     network: NetworkOptions = knob(NetworkOptions(), "Shape of the network.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        alone = self.tune == "all" and not self.learn_strength and self.network.norm == "instance"
+        if self.apart and not alone:
+            raise OptionError(
+                "networks that learn at once learn all their weights, with instance norm",
+                hint="leave out --apart, or --tune norms, --learn-strength and --norm",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,14 +23,13 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
 
 from impasto.errors import OptionError, TrainingError
 from impasto.files.sealed import BrokenError, Header, Kind
 from impasto.options import HypernetworkOptions, NetworkOptions
 from impasto.options.fields import restored
 from impasto.studio import networks, sealed
-from impasto.studio.networks import TransformNetwork
+from impasto.studio.networks.grouped import Weights
 from impasto.studio.statistics import gram_matrix
 from impasto.untrusted import parse_json
 
@@ -48,8 +47,6 @@ _SMALL = 1e-6
 _LEAST_SCALE = 0.05
 
 Features = Mapping[str, Tensor]
-Weights = dict[str, Tensor]
-"""Weights of ``S`` networks, ``(S, *shape)``, by the names of their parameters."""
 
 
 class Encoder(nn.Module):
@@ -177,24 +174,6 @@ class Hypernetwork(nn.Module):
         """Return ``(S, embedding)`` of ``S`` paintings; a blend of styles is a mean of these."""
         embedding: Tensor = self.encoder(self.encoder.statistics(features), boldness)
         return embedding
-
-
-def painted(network: TransformNetwork, weights: Weights, photographs: Tensor) -> Tensor:
-    """Paint ``(P, 3, H, W)`` photographs with ``S`` networks of one shape: ``(S, P, 3, H, W)``.
-
-    All run at once: their convolutions become grouped ones.
-    """
-
-    def paint(weights: Weights) -> Tensor:
-        result: Tensor = functional_call(network, weights, (photographs,))
-        return result
-
-    return vmap(paint)(weights)
-
-
-def one(weights: Weights, number: int = 0) -> Weights:
-    """Return the weights of one network of several."""
-    return {name: each[number] for name, each in weights.items()}
 
 
 def encoded(hypernetwork: Hypernetwork) -> bytes:

@@ -17,7 +17,8 @@ from impasto.options import NetworkOptions
 from impasto.studio import networks
 from impasto.studio.export import hypernetwork as export
 from impasto.studio.export.onnx import reference
-from impasto.studio.hypernetwork import LAYERS, one
+from impasto.studio.hypernetwork import LAYERS
+from impasto.studio.networks.grouped import one
 from impasto.studio.perceptual import loading
 from impasto.studio.training import checkpoint_file, checkpoints
 

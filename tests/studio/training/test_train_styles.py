@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 
 import impasto
@@ -26,16 +25,6 @@ TINY = TrainOptions(
     steps=4, batch=1, crop=64, style_size=64, save_every=2, held_out=0, learning_rate=0.01,
     network=NetworkOptions(width=4, blocks=2),
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def dots(tmp_path_factory):
-    """A second painting: green dots on white."""
-    y, x = np.mgrid[:96, :96]
-    dot = (((x % 16) - 8) ** 2 + ((y % 16) - 8) ** 2 < 30)[..., None]
-    path = tmp_path_factory.mktemp("painting") / "Green Dots.png"
-    Image.fromarray(np.where(dot, (30, 150, 60), (250, 250, 240)).astype(np.uint8)).save(path)
-    return path
 
 
 @pytest.fixture(scope="module")

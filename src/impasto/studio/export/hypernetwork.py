@@ -30,8 +30,9 @@ from impasto.studio import networks
 from impasto.studio.export import folding
 from impasto.studio.export.fp16 import halved
 from impasto.studio.export.onnx import OPSET, quiet, to_onnx
-from impasto.studio.hypernetwork import LAYERS, Hypernetwork, Weights, key, one, scales
+from impasto.studio.hypernetwork import LAYERS, Hypernetwork, key, scales
 from impasto.studio.networks import Impasto
+from impasto.studio.networks.grouped import Weights, one
 from impasto.studio.perceptual.backbone import LossNetwork
 
 _FEWEST = 1024

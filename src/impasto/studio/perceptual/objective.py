@@ -32,6 +32,8 @@ from impasto.studio.statistics import Statistic
 Features = Mapping[str, Tensor]
 _Target = tuple[float, Tensor | None, dict[str, Statistic]]
 """Weight, region and statistics of a wanted style."""
+Wanted = tuple[dict[str, Statistic], dict[str, Tensor], Tensor]
+"""Statistics and balance by layer, and the style weight, of one style."""
 _NOTHING = 1e-6
 LIGHT = "light"
 """Key of a photograph's light and shade among its features."""
@@ -106,6 +108,7 @@ class Objective:
         self.network.require(self.layers)
         self._measure, self._distance = STATISTICS[options.style_statistic]
         self._tv = TOTAL_VARIATIONS[options.tv]
+        self._style_weight: float | Tensor = options.style_weight
         self._balance: Mapping[str, Tensor] = {}
         self._targets = self._measured(styles)
 
@@ -141,6 +144,23 @@ class Objective:
             for name, loss in parts.items()
             if " " in name
         }
+        return other
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is of this style: the objectives of others may differ in nothing else.
+
+        It has one style without a mask.
+        """
+        ((_, _, statistics),) = self._targets
+        weight = torch.as_tensor(self._style_weight, device=self.network.mean.device)
+        return statistics, dict(self._balance), weight
+
+    def towards_wanted(self, wanted: Wanted) -> Self:
+        """Return an objective for what another one, :attr:`wanted`, is towards."""
+        other = copy.copy(self)
+        statistics, other._balance, other._style_weight = wanted
+        other._targets = [(1.0, None, statistics)]
         return other
 
     def _measured(self, styles: Sequence[StylePicture]) -> list[_Target]:
@@ -184,8 +204,17 @@ class Objective:
         ``strength`` below 1 wants a style between the photograph's own and the painting's: the mean
         of their statistics.
         """
+        return self.compared(self.features(painted), painted, content, strength)
+
+    def features(self, pictures: Tensor) -> dict[str, Tensor]:
+        """Return what :meth:`compared` needs of ``(N, 3, H, W)`` pictures, 0..1."""
+        return self._features(pictures, self.layers)
+
+    def compared(
+        self, features: Features, painted: Tensor, content: Features, strength: float = 1.0
+    ) -> Losses:
+        """Compute losses of ``painted`` as :meth:`__call__` does, from its :meth:`features`."""
         options = self.options
-        features = self._features(painted, self.layers)
         layered: dict[str, tuple[float, Tensor]] = {}
         for layer, weight in self.content_layers.items():
             loss = content_loss(features[layer], content[layer], options.loss_scale)
@@ -199,7 +228,7 @@ class Objective:
             for kind in ("content", "style")
         }
         parts["tv"] = self._tv(painted)
-        weights = [options.content_weight, options.style_weight, options.tv_weight]
+        weights = [options.content_weight, self._style_weight, options.tv_weight]
         if options.tone_weight:
             parts[TONE] = tone_loss(light(painted), content[LIGHT])
             weights.append(options.tone_weight)

@@ -14,8 +14,9 @@ from torch import Tensor
 from impasto.options import TrainAnyOptions
 from impasto.options.losses import LATTICE, TONE
 from impasto.progress import OnProgress, Progress
-from impasto.studio.hypernetwork import LAYERS, Hypernetwork, Weights, painted
+from impasto.studio.hypernetwork import LAYERS, Hypernetwork
 from impasto.studio.networks import TransformNetwork
+from impasto.studio.networks.grouped import Weights, painted
 from impasto.studio.perceptual.objective import Losses
 from impasto.studio.tensors import grained
 from impasto.studio.training.averaged import Averaged

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from impasto.studio.hypernetwork import Features, Hypernetwork, Weights
+from impasto.studio.hypernetwork import Features, Hypernetwork
+from impasto.studio.networks.grouped import Weights
 
 _LONGEST = 0.999
 """Part of the average that stays in a step; so it covers about the last thousand steps."""

@@ -21,6 +21,7 @@ from impasto.options import DistillOptions, HypernetworkOptions, TrainAnyOptions
 from impasto.options.fields import Checked, Json, changed, current_record, restored
 from impasto.studio import networks, sealed
 from impasto.studio.hypernetwork import Hypernetwork
+from impasto.studio.networks.grouped import Grouped
 from impasto.studio.training import muon
 from impasto.studio.training.averaged import Averaged
 from impasto.studio.training.checkpoint import Checkpoint, DamagedError, Training
@@ -214,6 +215,9 @@ def _described(said: _Said) -> nn.Module:
     """
     training = said.training
     if "hypernetwork" not in training.options:
+        if training.options.get("apart") is True:
+            alone = networks.build(training.network).state_dict()
+            return Grouped(training.network, [alone] * len(training.styles))
         return networks.build(training.network, len(training.styles), strength=said.strength)
     own = restored(HypernetworkOptions, training.options["hypernetwork"])
     return Averaged(Hypernetwork(own, training.network))

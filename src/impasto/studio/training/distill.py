@@ -115,7 +115,7 @@ def distill(
     network = _begun(options, origin).to(accelerator.device)
     lesson = StyleLesson(options, dataset, teacher, accelerator.device)
     entry = Entry(target.name, whole(title) or f"{teacher.card.title}, small", teacher.card.artwork)
-    sources = init_from.sources(start, origin, dataset, accelerator.num_processes)
+    sources = init_from.sources(init_from.began(start, origin), dataset, accelerator.num_processes)
     sources |= {"style": teacher.card.model.sha256}
     training = Training(asdict(options), [entry], sources)
     course = Course(lesson, training, target, options.steps, options.save_every)

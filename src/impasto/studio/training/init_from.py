@@ -110,14 +110,15 @@ def name(start: str | Path | None) -> str | None:
     return whole(path.parents[1].name if own else path.stem)
 
 
-def sources(
-    start: str | Path | None, origin: Path | None, dataset: Photos, processes: int
-) -> dict[str, str]:
-    """Return the sources of a training as texts, which differ for another start or other
-    photographs."""
-    began = "none" if origin is None else f"{name(start)} ({paths.sha256(origin)[:12]})"
+def began(start: str | Path | None, origin: Path | None) -> str:
+    """Return the start of a network as a text, which differs for another start."""
     if start == ANY:
-        began = f"{ANY} ({hypernetwork.bundled().card.model.sha256[:12]})"
+        return f"{ANY} ({hypernetwork.bundled().card.model.sha256[:12]})"
+    return "none" if origin is None else f"{name(start)} ({paths.sha256(origin)[:12]})"
+
+
+def sources(began: str, dataset: Photos, processes: int) -> dict[str, str]:
+    """Return the sources of a training as texts, which differ for other photographs."""
     return {"start": began, "photographs": dataset.digest(), "processes": str(processes)}
 
 
@@ -128,12 +129,12 @@ def resumed(
     *,
     restart: bool,
     on_progress: OnProgress,
-    owned: bool = False,
+    owned: Sequence[Path] = (),
 ) -> Checkpoint | None:
     """Return where a stopped training, or one that shall take more steps, goes on.
 
     None means that it begins; with ``restart``, anew. ``on_progress`` hears of damaged checkpoints.
-    In a folder that is ``owned``, nothing may be replaced.
+    In the folders that are ``owned``, nothing may be replaced.
 
     Raises:
         OutputError: there is a style in the folder that nobody has asked to replace.
@@ -146,8 +147,8 @@ def resumed(
         if restart:
             empty(course.work, origin)
         latest = checkpoints.latest(course.work, course.training)
-        if owned and not (latest.checkpoint or restart):
-            _require_no_style(course.folder)
+        if not (latest.checkpoint or restart):
+            _require_no_style(owned)
         return latest
 
     latest = together.of_first(accelerator, find)
@@ -166,11 +167,12 @@ def _going_on(step: int) -> str:
     return f"learning goes on from step {step}" if step else "learning begins anew"
 
 
-def _require_no_style(folder: Path) -> None:
-    if (folder / catalog.CARD).exists():
-        raise OutputError(
-            f"{folder} is a style already", hint="--restart replaces it, -o names another"
-        )
+def _require_no_style(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        if (folder / catalog.CARD).exists():
+            raise OutputError(
+                f"{folder} is a style already", hint="--restart replaces it, -o names another"
+            )
 
 
 def empty(work: Path, origin: Path | None) -> None:

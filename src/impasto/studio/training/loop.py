@@ -46,7 +46,7 @@ from impasto.studio.training.schedule import schedule
 
 _GRADIENT = "gradient"
 _CLIP = 1.0
-"""Largest norm of a gradient: one odd batch must not undo an hour."""
+"""Largest norm of a network's gradient: one odd batch must not undo an hour."""
 
 Batch = TypeVar("Batch")
 Network = TypeVar("Network", bound=nn.Module, contravariant=True)  # noqa: PLC0105
@@ -85,6 +85,8 @@ class Course(Generic[Batch, Network]):
     save_every: int
     learns_norms_only: bool = False
     """Whether the rest of the network stays as it is, also running means of batch norms."""
+    networks: int = 1
+    """How many networks learn, with the mean of their losses; each has a part of the gradient."""
 
     @property
     def work(self) -> Path:
@@ -227,7 +229,8 @@ def _step(
     _require_finite(record, number, course)
     stepper.zero_grad()
     accelerator.backward(losses.total)
-    gradient = float(accelerator.clip_grad_norm_(network.parameters(), _CLIP))
+    most = _CLIP / course.networks**0.5
+    gradient = float(accelerator.clip_grad_norm_(network.parameters(), most))
     _require_finite({_GRADIENT: gradient}, number, course)
     for group in stepper.param_groups:
         group["lr"] = group["peak"] * schedule(number - 1, course.steps)

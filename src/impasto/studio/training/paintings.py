@@ -85,15 +85,15 @@ class Painting:
 Paintings = str | Path | Painting | Sequence[str | Path | Painting]
 
 
-def wanted_of(paintings: Paintings, name: str) -> list[Painting]:
-    """Return the paintings; the style of a single one is called ``name``.
+def wanted_of(paintings: Paintings, name: str | None = None) -> list[Painting]:
+    """Return the paintings; the style of a single one is called ``name``, if that is given.
 
     Raises:
         OptionError: there are none, or two with one name.
     """
     several = [paintings] if isinstance(paintings, (str, Path, Painting)) else list(paintings)
     wanted = [each if isinstance(each, Painting) else Painting(Path(each)) for each in several]
-    if len(wanted) == 1:
+    if name and len(wanted) == 1:
         return [replace(wanted[0], name=name)]
     names = [each.name for each in wanted]
     if not names or len(set(names)) < len(names):
