@@ -47,12 +47,15 @@ from impasto.studio.evaluation.any_painting import (
     wanted,
 )
 from impasto.studio.perceptual import loading
+from impasto.studio.perceptual.objective import Objective, StylePicture
+from impasto.studio.tensors import to_tensor
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
 
 _COUNT, _SIDE = 8, 256
-_POLISHED = "10s", "60s"
+_POLISHED, _POLISHED_TOO = "60s", ("10s", "180s")
+"""Times of the polish; the second ones with ``--full`` only, for they take long in all."""
 _MICROAST, _BUNDLED = "MicroAST", "the bundled style"
 _LPIPS, _GRAM, _MINUTE = "LPIPS", "gram", "after 60s"
 _BARS = {
@@ -82,17 +85,16 @@ class _Scale:
         loss = TrainOptions().loss
         network = loading.load(loss.loss_network, padding=loss.padding)
         self._judge = Judge(photographs, EvaluateOptions(), network)
-        self._plain = Judge(photographs, EvaluateOptions(), network, PLAIN_LOSS)
+        self._plain = Objective(PLAIN_LOSS, network=network)
         self._far = measured_by(Path(plan.squeezenet)) if plan.squeezenet else None
 
     def __call__(self, path: Path, painting: Pixels) -> Callable[[Sequence[Pixels]], Scores]:
         """Return scores by the style of a painting, which is a file and the same as it is seen."""
         objective = self._judge.towards(wanted(path, "whole").pixels)
-        plain = self._plain.towards(painting)
+        plain = self._plain.towards([StylePicture(to_tensor(painting)[None])])
 
         def measure(painted: Sequence[Pixels]) -> Scores:
-            scores = self._judge(objective, painted)
-            scores[_GRAM] = self._plain(plain, painted)["style"]
+            scores = self._judge(objective, painted, {_GRAM: plain})
             if self._far:
                 scores[_LPIPS] = self._far(painted, self.photographs)
             return scores
@@ -124,7 +126,7 @@ def any_painting(_style: Style, plan: Plan) -> Iterator[Row]:
 
 def _painters(plan: Plan) -> dict[str, Paint]:
     painters: dict[str, Paint] = {AT_ONCE: _at_once}
-    for amount in (*(_POLISHED[:1] if plan.quick else _POLISHED), *(["180s"] if plan.full else [])):
+    for amount in (_POLISHED, *(_POLISHED_TOO if plan.full else ())):
         painters[f"after {amount}"] = partial(_polished, amount, plan.keep)
     if weights := _weights(plan):
         painters[_MICROAST] = partial(_microast, weights)

@@ -47,6 +47,7 @@ Scores = dict[str, float]
 ``total`` is the objective. ``style`` and ``content`` are relative. ``tone`` is the correlation of
 light and shade. ``second`` is the content distance in the second network, if there is one.
 """
+Objectives = Mapping[str, Objective]
 Polish = Callable[[Path, Path, str], Style]
 """A function that polishes a style, from a painting, a folder to work in, and a duration."""
 
@@ -81,29 +82,40 @@ class Judge:
         return self._objective.towards([StylePicture(self._tensor(painting))])
 
     @torch.no_grad()
-    def __call__(self, objective: Objective, paintings: Sequence[Pixels]) -> Scores:
-        """Return means over the photographs, for their paintings."""
+    def __call__(
+        self, objective: Objective, paintings: Sequence[Pixels], also: Objectives | None = None
+    ) -> Scores:
+        """Return means over the photographs, for their paintings.
+
+        Each of ``also`` adds a style loss under its name, of the same features. So it compares the
+        same layers.
+        """
         several = zip(paintings, self._photographs, self._contents, self._seconds, strict=True)
         each = [
-            self._one(objective, self._tensor(painting), photograph, content, second)
-            for painting, photograph, content, second in several
+            self._one({"": objective, **(also or {})}, self._tensor(painting), *known)
+            for painting, *known in several
         ]
         return {name: float(np.mean([one[name] for one in each])) for name in each[0]}
 
     def _one(
         self,
-        objective: Objective,
+        objectives: Objectives,
         painted: Tensor,
         photograph: Tensor,
         content: Features,
         second: Features,
     ) -> Scores:
-        losses = objective(painted, content).numbers()
+        features = objectives[""].features(painted)
+        found = {
+            name: each.compared(features, painted, content).numbers()
+            for name, each in objectives.items()
+        }
+        losses = found.pop("")
         scores = {name: losses[name] for name in ("total", "style", "content")}
         scores[TONE] = 1 - float(tone_loss(light(painted), light(photograph)))
         if self._second:
             scores["second"] = distance(self._second(painted, second), second)
-        return scores
+        return scores | {name: each["style"] for name, each in found.items()}
 
     @cached_property
     def _contents(self) -> list[Features]:
