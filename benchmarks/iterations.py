@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 
 from benchmarks.rows import Plan, Row
 from impasto import catalog, images
-from impasto.catalog import TrainingRecord
 from impasto.catalog.painted import seen
 from impasto.errors import PictureError
 from impasto.files import atomic, paths
@@ -97,8 +96,7 @@ def _part(painting: Picture, style: Style) -> Picture | None:
 
     The file may be smooth already. None means that it is another painting.
     """
-    _, size, crop = catalog.learnt_with(style)
-    own = (style.card.training or TrainingRecord()).style_smoothing or 0
+    _, size, crop, own = catalog.learnt_with(style)
     for smoothing in (own, 0):
         with suppress(PictureError):  # such as a part that is too narrow
             part = seen(painting, size, crop, smoothing)
@@ -112,7 +110,7 @@ class _Counts:
 
     def __init__(self, style: Style, painting: Picture, keep: str | None) -> None:
         self._style, self._painting, self._keep = style, painting, keep
-        self._loss, _, _ = catalog.learnt_with(style)
+        self._loss = catalog.learnt_with(style).loss
         self._contest: Contest | None = None
 
     def __call__(self, photo: Picture) -> int:

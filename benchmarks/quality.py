@@ -78,8 +78,8 @@ def quality(_style: Style, plan: Plan) -> Iterator[Row]:
 
 
 def _objective(style: Style, painting: Path) -> Objective:
-    loss, size, crop = catalog.learnt_with(style)
-    picture = Painting(painting, style.name).picture(size, crop)
+    loss, size, crop, smoothing = catalog.learnt_with(style)
+    picture = Painting(painting, style.name).picture(size, crop, smoothing)
     return Objective(loss, [StylePicture(to_tensor(picture.pixels)[None])])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from impasto.catalog import layout, placing, verify, writing
 from impasto.catalog.card import Artwork, Card, TrainingRecord
@@ -124,8 +125,21 @@ def of_cards(folder: Path, cards: Sequence[Card]) -> tuple[Style, ...]:
     )
 
 
-def learnt_with(style: Style) -> tuple[LossOptions, int, str]:
-    """Return the loss, and the long side and the part of the painting, from the style's card.
+class LearntWith(NamedTuple):
+    """What a style's training made small, and how it saw the painting."""
+
+    loss: LossOptions
+    size: int
+    """Long side of the painting, in pixels."""
+    crop: str
+    smoothing: float
+    """Deviation of the Gaussian over it, in pixels."""
+
+
+def learnt_with(style: Style) -> LearntWith:
+    """Return what the style's card says of these.
+
+    A card that does not tell of a Gaussian is older than it.
 
     Raises:
         OptionError: the loss is one of a newer version.
@@ -141,4 +155,5 @@ def learnt_with(style: Style) -> tuple[LossOptions, int, str]:
     if card.style_weight is not None:  # one style of several may have its own
         loss = replace(loss, style_weight=card.style_weight)
     size = card.style_size or training.style_size or defaults.style_size
-    return loss, size, card.style_crop or training.style_crop or defaults.style_crop
+    crop = card.style_crop or training.style_crop or defaults.style_crop
+    return LearntWith(loss, size, crop, training.style_smoothing or 0)

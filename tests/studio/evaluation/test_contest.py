@@ -109,7 +109,7 @@ def test_too_few_iterations_are_said(learnt, painting, photo, network):
 
 
 def test_a_contest_has_the_loss_of_the_card(style, painting, photo, network):
-    loss, _, _ = catalog.learnt_with(style)
+    loss = catalog.learnt_with(style).loss
     measure = Contest(style, seen(painting, 96, "whole"), OPTIONS, network)
     x = measure.tensor(photo.pixels)
     objective, start = measure.begun(x, np.random.default_rng(0))

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from impasto import catalog, images
 from impasto.catalog import learnt_with, verify
+from impasto.catalog.painted import seen
 from impasto.errors import OptionError, TrainingError
 from impasto.images.metrics import specks
 from impasto.inference.engine import OnnxEngine
@@ -40,7 +41,7 @@ def painted_style(tmp_path_factory, style):
     folder.mkdir()
     card = json.loads((style.folder / catalog.CARD).read_text("utf-8"))
     loss = {**dataclasses.asdict(LOSS), "style_weight": 3.0}
-    card |= {"name": "wave", "training": {"style_size": 96, "loss": loss}}
+    card |= {"name": "wave", "training": {"style_size": 96, "style_smoothing": 1.0, "loss": loss}}
     (folder / catalog.CARD).write_text(json.dumps(card), "utf-8")
     shutil.copy(style.folder / style.card.model.file, folder / "style.onnx")
     return folder
@@ -58,8 +59,9 @@ def evaluated(painted_style, painting, photos, network):
 
 @pytest.fixture
 def objective(network, painting):
-    pixels = images.read(painting).resized(96).pixels
-    return Objective(LOSS, [StylePicture(to_tensor(pixels)[None])], network)
+    pixels = seen(painting, 96, "whole", 1.0).pixels
+    loss = dataclasses.replace(LOSS, style_weight=3.0)
+    return Objective(loss, [StylePicture(to_tensor(pixels)[None])], network)
 
 
 def test_the_loss_is_the_one_that_the_style_was_learnt_with(evaluated):
@@ -68,17 +70,18 @@ def test_the_loss_is_the_one_that_the_style_was_learnt_with(evaluated):
     assert found.style_size == 96
     bundled = learnt_with(catalog.find("starry-night"))
     loss = dataclasses.replace(PLAIN_LOSS, style_weight=30)
-    assert bundled == (loss, 448, "0.01,0.01,0.97,0.97")
+    assert bundled == (loss, 448, "0.01,0.01,0.97,0.97", 0)
+    assert learnt_with(catalog.find("harvesters")).smoothing == 1.0
 
 
 def test_a_style_of_several_has_its_own_weight_and_size(painted_style):
     style = catalog.find(painted_style)
     card = dataclasses.replace(style.card, style_size=80, style_crop="left", style_weight=2.5)
     own = dataclasses.replace(style, card=card)
-    loss, size, crop = learnt_with(own)
+    loss, size, crop, _ = learnt_with(own)
     assert (loss.style_weight, size, crop) == (2.5, 80, "left")
     none = dataclasses.replace(style, card=dataclasses.replace(style.card, training=None))
-    assert learnt_with(none) == (PLAIN_LOSS, TrainOptions().style_size, "whole")
+    assert learnt_with(none) == (PLAIN_LOSS, TrainOptions().style_size, "whole", 0)
 
 
 def test_the_shipped_file_is_what_is_measured(evaluated, painted_style, painting, photos, network):
@@ -133,7 +136,6 @@ def test_marks_on_the_grid_are_those_of_the_paintings_together(evaluated, painte
 
 
 def test_equivalent_iterations_are_the_first_that_are_as_good(evaluated, objective, photos):
-    objective.options = evaluated[0].loss
     for each in evaluated[0].photos:
         photo = to_tensor(images.read(photos / each.photo).resized(64).pixels)[None]
         course, _ = lbfgs(objective, photo, photo, 6)

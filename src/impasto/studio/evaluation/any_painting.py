@@ -91,9 +91,10 @@ class Judge:
         same layers.
         """
         several = zip(paintings, self._photographs, self._contents, self._seconds, strict=True)
+        objectives = {"": objective, **(also or {})}
         each = [
-            self._one({"": objective, **(also or {})}, self._tensor(painting), *known)
-            for painting, *known in several
+            self._one(objectives, self._tensor(painting), photograph, content, second)
+            for painting, photograph, content, second in several
         ]
         return {name: float(np.mean([one[name] for one in each])) for name in each[0]}
 

@@ -54,7 +54,7 @@ class Contest:
     ) -> None:
         self._weights, self._options = style.weights, options
         self.device = torch_device(options.device)
-        loss, _, _ = learnt_with(style)
+        loss = learnt_with(style).loss
         objective = Objective(loss, network=network)
         objective.network.to(self.device)
         self._objective = objective.towards([StylePicture(self.tensor(painting.pixels))])

@@ -136,8 +136,8 @@ def evaluate(
         TrainingError: no photograph can be read, or a loss is not a number.
     """
     options, trained = options or EvaluateOptions(), catalog.find(style)
-    loss, size, crop = learnt_with(trained)
-    picture = seen(painting, size, crop)
+    loss, size, crop, smoothing = learnt_with(trained)
+    picture = seen(painting, size, crop, smoothing)
     contest = Contest(trained, picture, options, network)
     second = None
     if options.second:

@@ -169,10 +169,12 @@ def _record(
 
     ``impasto evaluate`` measures it with the loss of the other style.
     """
-    loss, size, crop = learnt_with(lesson.style)
+    loss, size, crop, smoothing = learnt_with(lesson.style)
     own = record(learnt, work, start, lesson.dataset)
     losses = {**(own.losses or {}), "levels": round(levels, 2)}
-    return replace(own, loss=loss, style_size=size, style_crop=crop, losses=losses)
+    return replace(
+        own, loss=loss, style_size=size, style_crop=crop, style_smoothing=smoothing, losses=losses
+    )
 
 
 @dataclass(frozen=True)
