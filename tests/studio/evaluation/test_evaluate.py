@@ -92,13 +92,13 @@ def test_the_shipped_file_is_what_is_measured(evaluated, painted_style, painting
     engine = OnnxEngine(
         verify.load(painted_style / "style.onnx", _sha(painted_style)), device="cpu"
     )
-    pixels = images.read(painting).resized(96).pixels
-    objective = Objective(found.loss, [StylePicture(to_tensor(pixels)[None])], network)
+    wanted = seen(painting, 96, "whole", 1.0)
+    objective = Objective(found.loss, [StylePicture(to_tensor(wanted.pixels)[None])], network)
     content = objective.content(to_tensor(photo)[None])
     expected = {
         "network": engine.paint(photo),
         "photograph": photo,
-        "style pasted": images.resize_to(images.read(painting).resized(96), photo.shape[:2]).pixels,
+        "style pasted": images.resize_to(wanted, photo.shape[:2]).pixels,
     }
     for kind, picture in expected.items():
         losses = objective(to_tensor(picture)[None], content).numbers()
