@@ -14,6 +14,7 @@ from impasto.files.sealed import metadata
 from impasto.options import HypernetworkOptions, NetworkOptions
 from impasto.studio import hypernetwork, networks, sealed
 from impasto.studio.hypernetwork import LAYERS, Hypernetwork
+from impasto.studio.networks import grouped
 from impasto.studio.statistics import gram_matrix
 
 SMALL = HypernetworkOptions(components=2, hidden=8, embedding=4, directions=3)
@@ -75,7 +76,7 @@ def test_weights_are_a_start_and_a_combination_of_directions(made):
 
 def test_they_are_all_weights_of_a_network(made):
     state = networks.build(NETWORK).state_dict()
-    weights = hypernetwork.one(made.decoder(torch.randn(1, SMALL.embedding)))
+    weights = grouped.one(made.decoder(torch.randn(1, SMALL.embedding)))
     assert {name: each.shape for name, each in weights.items()} == {
         name: each.shape for name, each in state.items()
     }
@@ -86,18 +87,8 @@ def test_they_begin_at_the_network_that_is_given():
     made = Hypernetwork(SMALL, NETWORK, start)
     torch.nn.init.zeros_(made.decoder.coefficients.weight)
     torch.nn.init.zeros_(made.decoder.offsets.weight)
-    weights = hypernetwork.one(made.decoder(torch.randn(1, SMALL.embedding)))
+    weights = grouped.one(made.decoder(torch.randn(1, SMALL.embedding)))
     assert all(torch.equal(weights[name], start[name]) for name in start)
-
-
-def test_networks_at_once_paint_as_each_alone(made):
-    weights = made.decoder(torch.randn(3, SMALL.embedding))
-    photographs, network = torch.rand(2, 3, 16, 24), networks.build(NETWORK)
-    together = hypernetwork.painted(network, weights, photographs)
-    assert together.shape == (3, 2, 3, 16, 24)
-    for number in range(3):
-        network.load_state_dict(hypernetwork.one(weights, number))
-        assert torch.allclose(together[number], network(photographs), atol=1e-4)
 
 
 def test_a_file_holds_it(made, features, tmp_path):
