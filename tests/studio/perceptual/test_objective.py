@@ -43,6 +43,22 @@ def test_the_total_is_the_weighted_sum_of_what_the_network_sees(network, picture
     assert losses["total"] == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_processor_that_multiplies_bfloat16_learns_with_it(network, pictures, monkeypatch):
+    told = {"amx_bf16": True}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: told, raising=False)
+    painted, photo, style = pictures
+
+    def losses(learning):
+        objective = Objective(LossOptions(), [StylePicture(style)], network, learning=learning)
+        return objective(painted, objective.content(photo)).numbers()
+
+    exact, learnt = losses(learning=False), losses(learning=True)
+    assert exact != learnt
+    assert learnt == pytest.approx(exact, rel=0.03)
+    told.clear()
+    assert losses(learning=True) == exact
+
+
 @pytest.mark.parametrize("kind", ["cpu", "cuda"])
 def test_half_the_bits_are_enough_for_the_network(kind, network, pictures, monkeypatch):
     """Not fast on a CPU, but the same numbers as on a GPU: losses, and where they lead down."""

@@ -88,7 +88,8 @@ def _objectives(
         loss = options.loss
         if painting.style_weight is not None:
             loss = replace(loss, style_weight=painting.style_weight)
-        objective = Objective(loss, network=objectives[0].network if objectives else None)
+        network = objectives[0].network if objectives else None
+        objective = Objective(loss, network=network, learning=True)
         objective.network.to(device)
         style = StylePicture(to_tensor(picture.pixels)[None].to(device))
         objectives.append(objective.towards([style]))
