@@ -225,6 +225,19 @@ def test_a_recipe_is_trained_and_flags_win(folder, photos, user_styles):
     assert (folder / "photo.strokes-25-photo-75.jpg").exists()
 
 
+def test_paintings_apart_become_styles_of_their_own(folder, photos):
+    done = run(
+        "train", "strokes.png", "photo.jpg", photos, "-o", "prints", "--apart", "--steps", "1",
+        "--crop", "64", "--style-size", "64", "--width", "4", "--blocks", "1", cwd=folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for name in ("strokes", "photo"):
+        assert f"Try: impasto stylize photo.jpg -s prints/{name}" in done.stderr
+    painted = run("stylize", "photo.jpg", "-s", "prints/strokes", cwd=folder)
+    assert painted.returncode == 0, painted.stderr
+    assert (folder / "photo.strokes.jpg").exists()
+
+
 def test_a_tiny_twin_is_learnt_and_painted_with(folder, photos, user_styles):
     small = "--steps", "2", "--batch", "1", "--crop", "64", "--held-out", "1"
     done = run("distill", "udnie", photos, "-o", "my-twin", *small, "--title", "Twin", cwd=folder)
