@@ -41,13 +41,7 @@ def train_apart(
     Raises:
         As :func:`impasto.studio.training.train.train`.
     """
-    names = [each.name for each in wanted]
-    if WORK in names:
-        raise OptionError(
-            f"a style of several cannot be called {WORK}: that folder keeps the training itself",
-            hint="rename the painting's file",
-        )
-    catalog.require_free(names, folder)
+    places = _places(wanted, folder)
     subject = Subject.of(wanted, photos, folder, options, on_progress)
     dataset, accelerator = subject.dataset, subject.accelerator
     starts = _starts(subject, start)
@@ -62,7 +56,6 @@ def train_apart(
     course = Course(
         lesson, training, folder, options.steps, options.save_every, networks=len(wanted)
     )
-    places = [folder / name for name in names]
     resumed = init_from.resumed(
         course, origin, accelerator, restart=restart, on_progress=on_progress, owned=places
     )
@@ -70,16 +63,32 @@ def train_apart(
         grouped, course, resumed, accelerator, on_progress=on_progress, cancel=cancel
     )
     if accelerator.is_main_process:
-        validations: Sequence[float | None] = lesson.validations(grouped) or [None] * len(wanted)
-        for index, (place, began_at) in enumerate(zip(places, starts, strict=True)):
+        validations = lesson.validations(grouped)
+        for index, place in enumerate(places):
             about = replace(
-                record(learnt, course.work, began_at, dataset),
+                record(learnt, course.work, starts[index], dataset),
                 losses=None,  # these are means over all styles
-                validation=validations[index],
+                validation=validations[index] if validations else None,
             )
             publish(_of(learnt, index), place, about)
     loop.end(accelerator)
     return folder
+
+
+def _places(wanted: Sequence[Painting], folder: Path) -> list[Path]:
+    """Return the folder of each style.
+
+    Raises:
+        OptionError: one has the name of another folder, or of a bundled style that would hide it.
+    """
+    names = [each.name for each in wanted]
+    if WORK in names:
+        raise OptionError(
+            f"a style of several cannot be called {WORK}: that folder keeps the training itself",
+            hint="rename the painting's file",
+        )
+    catalog.require_free(names, folder)
+    return [folder / name for name in names]
 
 
 def _starts(subject: Subject, start: str | Path | None) -> list[str | Path | None]:
