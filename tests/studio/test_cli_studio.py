@@ -232,7 +232,7 @@ def test_paintings_apart_become_styles_of_their_own(folder, photos):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     for name in ("strokes", "photo"):
-        assert f"Try: impasto stylize photo.jpg -s prints/{name}" in done.stderr
+        assert f"Try: impasto stylize photo.jpg -s prints/{name}\n" in done.stderr
     painted = run("stylize", "photo.jpg", "-s", "prints/strokes", cwd=folder)
     assert painted.returncode == 0, painted.stderr
     assert (folder / "photo.strokes.jpg").exists()

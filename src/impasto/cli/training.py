@@ -185,12 +185,15 @@ def train_any(
 
 def _say_learnt(folder: Path, terminal: Terminal) -> None:
     """Say where the style is, and how to paint with it."""
-    style = catalog.read(folder)[-1]
+    *others, style = catalog.read(folder)
     terminal.say(f"{folder}")
     if style.card.training and (times := style.card.training.seconds_per_step):
         terminal.say(f"a step took {times.computed} s, with kept features {times.kept} s")
     mine = catalog.styles().get(style.name)
-    named = style.name if mine and mine.folder == folder else folder / style.name
+    inside = bool(others) or len(folder.parts) == 1  # a plain name would be one of the catalogue
+    named = folder / style.name if inside else folder
+    if mine and mine.folder == folder:
+        named = Path(style.name)
     terminal.say(f"Try: impasto stylize photo.jpg -s {named}")
 
 
