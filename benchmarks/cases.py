@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from benchmarks.any_painting import any_painting
+from benchmarks.apart import apart
 from benchmarks.browser import browser
 from benchmarks.cluster import cluster
 from benchmarks.computing import literature, roofline
@@ -177,6 +178,7 @@ CASES: dict[str, Callable[[Style, Plan], Iterator[Row]]] = {
     "any": any_painting,
     "lab": lab,
     "recipes": recipes,
+    "apart": apart,
     "tricks": tricks,
     "transfer": transfer,
 }
