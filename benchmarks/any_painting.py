@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks import microast
+from benchmarks import learnt_from, microast
 from benchmarks.content_distance import measured_by
 from benchmarks.measure import fresh, medians, timed
 from benchmarks.rows import FULL_HD, Plan, Row, photograph, whole
@@ -197,13 +197,13 @@ def _polished(
 
 
 def _bundled(path: Path, photographs: Sequence[Pixels]) -> list[Pixels] | None:
-    """Paint in the style that was trained for hours on the same painting, if there is one."""
-    words = set(path.stem.split("-"))
-    names = [name for name in catalog.bundled() if set(name.split("-")) <= words]
-    if not names:
+    """Paint in the bundled style that was learnt from the same painting, if there is one."""
+    picture, bundled = images.read(path), catalog.looks(catalog.bundled())
+    styles = [bundled[name] for name in bundled if learnt_from.part(picture, bundled[name])]
+    if not styles:
         return None
-    style = catalog.bundled()[max(names, key=len)]
-    return painted(style, photographs, StylizeOptions.grain)
+    plain = min(styles, key=lambda style: len(style.name))  # of several, not the bold one
+    return painted(plain, photographs, StylizeOptions.grain)
 
 
 def _microast(weights: Path, path: Path, photographs: Sequence[Pixels]) -> list[Pixels]:

@@ -15,16 +15,14 @@ import json
 import statistics
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks import learnt_from
 from benchmarks.rows import Plan, Row
 from impasto import catalog, images
-from impasto.catalog.painted import seen
-from impasto.errors import PictureError
 from impasto.files import atomic, paths
 from impasto.images import sampling
 from impasto.options import EvaluateOptions
@@ -84,25 +82,11 @@ def _learnt_from(styles: Mapping[str, Style], folder: Path) -> dict[str, Picture
     for path in paths.pictures(folder).paths:
         picture = images.read(path)
         for name, original in originals.items():
-            if name not in found and (part := _part(picture, original)):
+            if name not in found and (part := learnt_from.part(picture, original)):
                 found[name] = part
     if missing := [name for name in styles if name not in found]:
         print(f"{folder} has no painting of {', '.join(missing)}", file=sys.stderr)
     return {name: found[name] for name in styles if name in found}
-
-
-def _part(painting: Picture, style: Style) -> Picture | None:
-    """Return the part that the style was learnt from, as its network saw it, by the card's hash.
-
-    The file may be smooth already. None means that it is another painting.
-    """
-    _, size, crop, own = catalog.learnt_with(style)
-    for smoothing in (own, 0):
-        with suppress(PictureError):  # such as a part that is too narrow
-            part = seen(painting, size, crop, smoothing)
-            if part.sha256 == style.card.painting_sha256:
-                return part
-    return None
 
 
 class _Counts:
