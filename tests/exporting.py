@@ -86,7 +86,10 @@ class Exporter:
 def _kept(path, graph):
     """The graph of the file, if it was made with the code as it is."""
     model = onnx.load(path) if path.exists() else None
-    return model if model is not None and model.doc_string == code(graph) else None
+    if model is None or model.doc_string != code(graph):
+        return None
+    model.producer_version = torch.__version__  # of another build, such as one for CUDA
+    return model
 
 
 def _keep(path, model, graph):
