@@ -125,7 +125,7 @@ def test_a_file_that_is_smooth_already_is_found(benchmark, bundled, painting, tm
     smooth = bundled[2]
     path = seen(painting, 80, CROP, 1.0).save(tmp_path / "smooth.png")
     found = replace(smooth, card=replace(smooth.card, style_crop="whole"))
-    part = benchmark._part(images.read(path), found)
+    part = benchmark.learnt_from.part(images.read(path), found)
     assert part.sha256 == smooth.card.painting_sha256
 
 
