@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,8 +82,9 @@ class _Course:
 
 def _learnt(plan: Plan, options: TrainOptions, start: str) -> _Course:
     painting, photos, course = Path(str(plan.painting)), str(plan.photos), _Course()
+    plain = Objective(PLAIN_LOSS)
     objectives = {
-        judge: Objective(PLAIN_LOSS).towards([_wanted(painting, options.style_size, smoothing)])
+        judge: plain.towards([_wanted(painting, options.style_size, smoothing)])
         for judge, smoothing in _JUDGES.items()
     }
     with tempfile.TemporaryDirectory() as name:
@@ -94,9 +95,8 @@ def _learnt(plan: Plan, options: TrainOptions, start: str) -> _Course:
             if progress.step and progress.step % _EVERY == 0 and not progress.note:
                 course.steps.append(progress.step)
                 course.seconds.append(_seconds(folder / kept_steps.WORK))
-                for judge, objective in objectives.items():
-                    found = _loss(folder / kept_steps.WORK, objective, held)
-                    course.losses[judge].append(found)
+                for judge, loss in _losses(folder / kept_steps.WORK, objectives, held).items():
+                    course.losses[judge].append(loss)
 
         train(painting, photos, folder, options=options, start=start, on_progress=look)
     return course
@@ -113,11 +113,15 @@ def _seconds(work: Path) -> float:
     return sum(json.loads(line)["seconds"] for line in lines)
 
 
-def _loss(work: Path, objective: Objective, held: Tensor) -> float:
-    network = checkpoint_file.read(kept_steps.paths(work)[-1]).built()
+def _losses(work: Path, objectives: Mapping[str, Objective], held: Tensor) -> dict[str, float]:
+    """Return the mean losses of the paintings, which the loss network sees once for all judges."""
+    network, sums = checkpoint_file.read(kept_steps.paths(work)[-1]).built(), dict[str, float]()
+    first = next(iter(objectives.values()))
     with evaluating(network):
-        each = [
-            float(objective(network(photo, torch.ones(1)), objective.content(photo)).total)
-            for photo in held[:, None]
-        ]
-    return sum(each) / len(each)
+        for photo in held[:, None]:
+            painted, content = network(photo, torch.ones(1)), first.content(photo)
+            features = first.features(painted)
+            for judge, each in objectives.items():
+                loss = float(each.compared(features, painted, content).total)
+                sums[judge] = sums.get(judge, 0.0) + loss / len(held)
+    return sums

@@ -190,10 +190,12 @@ def _say_learnt(folder: Path, terminal: Terminal) -> None:
     if style.card.training and (times := style.card.training.seconds_per_step):
         terminal.say(f"a step took {times.computed} s, with kept features {times.kept} s")
     mine = catalog.styles().get(style.name)
-    inside = bool(others) or len(folder.parts) == 1  # a plain name would be one of the catalogue
-    named = folder / style.name if inside else folder
     if mine and mine.folder == folder:
-        named = Path(style.name)
+        named = style.name
+    elif others or len(folder.parts) == 1:  # a plain name would be one of the catalogue
+        named = str(folder / style.name)
+    else:
+        named = str(folder)
     terminal.say(f"Try: impasto stylize photo.jpg -s {named}")
 
 

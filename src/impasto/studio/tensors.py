@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -22,6 +24,11 @@ def grained(photographs: Tensor, deviation: float, seed: int, first: int) -> Ten
     levels = np.stack([grain(each, height, width, deviation) for each in chances])[:, None]
     change = torch.from_numpy(levels).to(photographs.device) / 255
     return (photographs + change).clamp(0, 1)
+
+
+def grid(rows: Iterable[Tensor]) -> Tensor:
+    """Lay pictures out as one, ``(3, H, W)``: each row is ``(N, 3, height, width)``."""
+    return torch.cat([torch.cat(list(row), 2) for row in rows], 1)
 
 
 def to_tensor(pixels: np.ndarray) -> Tensor:

@@ -47,7 +47,6 @@ Scores = dict[str, float]
 ``total`` is the objective. ``style`` and ``content`` are relative. ``tone`` is the correlation of
 light and shade. ``second`` is the content distance in the second network, if there is one.
 """
-Objectives = Mapping[str, Objective]
 Polish = Callable[[Path, Path, str], Style]
 """A function that polishes a style, from a painting, a folder to work in, and a duration."""
 
@@ -83,7 +82,10 @@ class Judge:
 
     @torch.no_grad()
     def __call__(
-        self, objective: Objective, paintings: Sequence[Pixels], also: Objectives | None = None
+        self,
+        objective: Objective,
+        paintings: Sequence[Pixels],
+        also: Mapping[str, Objective] | None = None,
     ) -> Scores:
         """Return means over the photographs, for their paintings.
 
@@ -91,32 +93,30 @@ class Judge:
         same layers.
         """
         several = zip(paintings, self._photographs, self._contents, self._seconds, strict=True)
-        objectives = {"": objective, **(also or {})}
         each = [
-            self._one(objectives, self._tensor(painting), photograph, content, second)
+            self._one(objective, also or {}, self._tensor(painting), photograph, content, second)
             for painting, photograph, content, second in several
         ]
         return {name: float(np.mean([one[name] for one in each])) for name in each[0]}
 
     def _one(
         self,
-        objectives: Objectives,
+        objective: Objective,
+        also: Mapping[str, Objective],
         painted: Tensor,
         photograph: Tensor,
         content: Features,
         second: Features,
     ) -> Scores:
-        features = objectives[""].features(painted)
-        found = {
-            name: each.compared(features, painted, content).numbers()
-            for name, each in objectives.items()
-        }
-        losses = found.pop("")
+        features = objective.features(painted)
+        losses = objective.compared(features, painted, content).numbers()
         scores = {name: losses[name] for name in ("total", "style", "content")}
         scores[TONE] = 1 - float(tone_loss(light(painted), light(photograph)))
         if self._second:
             scores["second"] = distance(self._second(painted, second), second)
-        return scores | {name: each["style"] for name, each in found.items()}
+        for name, other in also.items():
+            scores[name] = float(other.compared(features, painted, content).parts["style"])
+        return scores
 
     @cached_property
     def _contents(self) -> list[Features]:

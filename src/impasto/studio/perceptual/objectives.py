@@ -7,7 +7,6 @@ The loss network sees all paintings in one forward pass. The losses are those of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -15,8 +14,6 @@ from torch.func import vmap
 from torch.utils._pytree import tree_map
 
 from impasto.studio.perceptual.objective import Features, Losses, Objective, Wanted
-
-Values = TypeVar("Values")
 
 
 class Objectives:

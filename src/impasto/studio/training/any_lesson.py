@@ -18,7 +18,7 @@ from impasto.studio.hypernetwork import LAYERS, Hypernetwork
 from impasto.studio.networks import TransformNetwork
 from impasto.studio.networks.grouped import Weights, painted
 from impasto.studio.perceptual.objective import Losses
-from impasto.studio.tensors import grained
+from impasto.studio.tensors import grained, grid
 from impasto.studio.training.averaged import Averaged
 from impasto.studio.training.calibration import calibrate
 from impasto.studio.training.loop import evaluating
@@ -174,7 +174,7 @@ class AnyLesson:
                 made = self._painted(network, seen, unseen.ground[:_SAMPLES])[0]
                 small = F.interpolate(painting[None], (side, side), mode="area")
                 rows.append(torch.cat([small, made]))
-        return torch.cat([torch.cat(list(row), 2) for row in rows], 1)
+        return grid(rows)
 
     def _painted(
         self, network: Averaged, seen: Mapping[str, Tensor], ground: Tensor | None = None

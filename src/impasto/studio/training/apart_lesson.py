@@ -15,6 +15,7 @@ from torch import Tensor
 from impasto.studio.networks.grouped import Grouped
 from impasto.studio.perceptual.objective import Losses
 from impasto.studio.perceptual.objectives import Objectives
+from impasto.studio.tensors import grid
 from impasto.studio.training.loop import Paint, evaluating
 from impasto.studio.training.muon import Group
 from impasto.studio.training.photograph_lesson import SAMPLES, Numbered, PhotographLesson
@@ -68,5 +69,4 @@ class ApartLesson(PhotographLesson):
         photographs, ground = self._shown(done)
         with evaluating(network):
             painted = torch.cat([network(each[None]) for each in ground], 1)[:SAMPLES]
-        rows = [photographs, *painted]
-        return torch.cat([torch.cat(list(row), 2) for row in rows], 1)
+        return grid([photographs, *painted])

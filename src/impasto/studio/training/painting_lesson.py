@@ -13,6 +13,7 @@ from impasto.options import TrainOptions
 from impasto.studio import networks
 from impasto.studio.networks import TransformNetwork
 from impasto.studio.perceptual.objective import Losses
+from impasto.studio.tensors import grid
 from impasto.studio.training.loop import Paint, evaluating
 from impasto.studio.training.muon import Group
 from impasto.studio.training.photograph_lesson import SAMPLES, Numbered, PhotographLesson
@@ -89,7 +90,7 @@ class PaintingLesson(PhotographLesson):
             for index in range(min(len(self.objectives), SAMPLES)):
                 mix = self._mix(index)
                 rows.append(torch.cat([network(each[None], mix) for each in ground]))
-        return torch.cat([torch.cat(list(row), 2) for row in rows], 1)
+        return grid(rows)
 
     def _mix(self, index: int, strength: float = 1.0) -> Tensor:
         """Return style weights for the new style ``index``."""

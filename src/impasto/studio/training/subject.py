@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
 import torch
 from accelerate import Accelerator
+from torch import Tensor
 
 from impasto.files.kept_steps import WORK
 from impasto.images.picture import Picture
 from impasto.options import TrainOptions
 from impasto.progress import OnProgress
-from impasto.studio.perceptual.objective import Objective, StylePicture
+from impasto.studio.perceptual.objective import Features, Objective, StylePicture
 from impasto.studio.tensors import to_tensor
 from impasto.studio.training import init_from, loop
 from impasto.studio.training.dataset import Photos
@@ -65,18 +67,24 @@ class Subject:
         objectives = _objectives(wanted, pictures, options, accelerator.device)
         return cls(options, wanted, pictures, objectives, dataset, accelerator)
 
+    @cached_property
+    def _tried(self) -> tuple[Tensor, Features]:
+        """Return a few photographs that compare starts, and the content to recognise in them."""
+        batches = [self.dataset.batch(number) for number in range(_TRIED)]
+        photographs = torch.cat(batches).to(self.accelerator.device)
+        return photographs, self.objectives[0].content(photographs)
+
     def best(self, index: int) -> str:
         """Return the good start with the lower loss for a painting, on a few photographs."""
         device, objective = self.accelerator.device, self.objectives[index]
-        photographs = torch.cat([self.dataset.batch(number) for number in range(_TRIED)]).to(device)
-        losses = {}
+        (photographs, content), losses = self._tried, {}
         for start in init_from.GOOD:
             origin = init_from.find(start, Path(), restart=False)
             trunk = init_from.trunk(start, origin, [self.wanted[index]], self.options.style_crop)
             network = init_from.begun(self.options, 1, trunk).to(device)
             with evaluating(network):
                 painted = network(photographs, torch.ones(1, device=device))
-                losses[start] = float(objective(painted, objective.content(photographs)).total)
+                losses[start] = float(objective(painted, content).total)
         return min(losses, key=losses.__getitem__)
 
 

@@ -49,9 +49,9 @@ def train_apart(
     networks = [init_from.begun(options, 1, trunk).state_dict() for trunk in trunks]
     grouped = Grouped(options.network, networks).to(accelerator.device)
     lesson = ApartLesson(options, dataset, subject.objectives, accelerator.device).balanced(grouped)
-    began = [init_from.began(each, origin) for each in starts]
-    told = began[0] if len(set(began)) == 1 else ", ".join(began)
-    sources = init_from.sources(told, dataset, accelerator.num_processes)
+    began = {each: init_from.began(each, origin) for each in dict.fromkeys(starts)}
+    told = [began[each] for each in (starts if len(began) > 1 else began)]
+    sources = init_from.sources(", ".join(told), dataset, accelerator.num_processes)
     training = Training(asdict(options), entries(wanted, subject.pictures, []), sources)
     course = Course(
         lesson, training, folder, options.steps, options.save_every, networks=len(wanted)
@@ -64,12 +64,10 @@ def train_apart(
     )
     if accelerator.is_main_process:
         validations = lesson.validations(grouped)
-        for index, place in enumerate(places):
-            about = replace(
-                record(learnt, course.work, starts[index], dataset),
-                losses=None,  # these are means over all styles
-                validation=validations[index] if validations else None,
-            )
+        shared = replace(record(learnt, course.work, None, dataset), losses=None)  # means over all
+        for index, (place, begun_with) in enumerate(zip(places, starts, strict=True)):
+            own = validations[index] if validations else None
+            about = replace(shared, start=init_from.name(begun_with), validation=own)
             publish(_of(learnt, index), place, about)
     loop.end(accelerator)
     return folder
