@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import torch
 
@@ -20,7 +21,7 @@ from impasto.options import LossOptions, OptimizeOptions
 from impasto.progress import CancelToken
 from impasto.studio.optimization import pyramid
 from impasto.studio.optimization.optimize import Step, optimize
-from impasto.studio.perceptual import loading
+from impasto.studio.perceptual import loading, winograd
 from impasto.studio.perceptual.objective import Objective, StylePicture
 
 if TYPE_CHECKING:
@@ -59,12 +60,14 @@ def optimizing(_style: Style, plan: Plan) -> Iterator[Row]:
             "ours": partial(_evaluate, objective, x, target),
             "pastiche": theirs.draw,
             "network": partial(_bare, objective, x),
+            "direct": partial(_evaluate_directly, objective, x, target),
         }
         times = medians({name: timed(run) for name, run in runs.items()}, plan.repeats)
         what = f"loss and gradient at {SIDE} px, {threads} threads"
-        ours, rival, bare = times["ours"], times["pastiche"], times["network"]
+        ours, rival, bare, direct = (times[run] for run in runs)
         yield Row(f"{what}, against pastiche", "s", ours, rival, ours / rival, 1.0)
         yield Row(f"{what}, against the bare network", "s", ours, bare, ours / bare, 1.3)
+        yield Row(f"{what}, against direct convolutions", "s", ours, direct, ours / direct, 0.8)
         if plan.full:
             for optimizer in ("lbfgs", "adam"):
                 yield _race(partial(artist, optimizer=optimizer), photo, painting, size, optimizer)
@@ -113,6 +116,12 @@ def _common(photo: Path, painting: Path, size: images.Size) -> tuple[Objective, 
 def _evaluate(objective: Objective, x: Tensor, target: Any) -> None:
     point = x.detach().requires_grad_(True)
     torch.autograd.grad(objective(point, target).total, point)
+
+
+def _evaluate_directly(objective: Objective, x: Tensor, target: Any) -> None:
+    """Evaluate as if there were no faster convolutions than torch's own."""
+    with patch.object(winograd, "serves", lambda *_: False):
+        _evaluate(objective, x, target)
 
 
 def _bare(objective: Objective, x: Tensor) -> None:

@@ -162,6 +162,9 @@ class TrainAnyOptions(LearningOptions):
     batch: int = knob(
         2, "Photographs per step, each painted by all of these networks.", low=1, high=256
     )
+    uses: int = knob(
+        4, "Steps that a painting serves in: what is seen of it is measured once.", low=1, high=64
+    )
     first_crop: int = knob(
         128,
         "Side of the training crops for the first half; they grow to --crop in the second.",

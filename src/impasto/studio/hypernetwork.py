@@ -166,8 +166,9 @@ class Hypernetwork(nn.Module):
         self.encoder = Encoder(options)
         self.decoder = Decoder(options, start or networks.build(network).state_dict())
 
-    def forward(self, features: Features, boldness: Tensor) -> Weights:
-        weights: Weights = self.decoder(self.embedding(features, boldness))
+    def forward(self, statistics: Tensor, boldness: Tensor) -> Weights:
+        """Map :meth:`Encoder.statistics` of ``S`` paintings to the weights of ``S`` networks."""
+        weights: Weights = self.decoder(self.encoder(statistics, boldness))
         return weights
 
     def embedding(self, features: Features, boldness: Tensor) -> Tensor:

@@ -16,7 +16,8 @@ def made():
 
 
 def call(network):
-    return network(FEATURES, torch.ones(1))["stem.bias"]
+    seen = network.learning.encoder.statistics(FEATURES)
+    return network(seen, torch.ones(1))["stem.bias"]
 
 
 def test_it_learns_as_the_hypernetwork_and_is_its_average_otherwise():

@@ -26,7 +26,7 @@ def pictures():
 def test_they_are_those_of_the_objective_for_each_style(network, pictures, statistic):
     painted, photographs, paintings = pictures
     measure = PairLosses(network, statistic, "relative")
-    parts = measure(painted, photographs, measure.features(paintings, LAYERS))
+    parts = measure(painted, photographs, measure.wanted(measure.features(paintings, LAYERS)))
     options = LossOptions(
         content_layers=(CONTENT,), style_layers=tuple(LAYERS), style_statistic=statistic,
         tone_weight=1.0, lattice_weight=1.0,
@@ -60,7 +60,7 @@ def test_gradients_reach_what_was_painted(network, pictures):
     painted, photographs, paintings = pictures
     measure = PairLosses(network, "gram-covariance", "balanced")
     given = painted.clone().requires_grad_()
-    parts = measure(given, photographs, measure.features(paintings, LAYERS))
+    parts = measure(given, photographs, measure.wanted(measure.features(paintings, LAYERS)))
     (gradient,) = torch.autograd.grad(parts.style[0] + parts.content[0], given)
     assert gradient[0].abs().max() > 0
     assert gradient[1].abs().max() == 0

@@ -8,7 +8,7 @@ import torch
 
 from impasto.options import TrainAnyOptions
 from impasto.studio.training.bank import SIDE, Bank
-from impasto.studio.training.pairs import Pictures, Source, crops, recolored, smoothed
+from impasto.studio.training.pairs import BLOCK, Pictures, Source, crops, recolored, smoothed
 
 OPTIONS = TrainAnyOptions(styles=3, batch=2, crop=64, first_crop=32, style_size=48, grain=0)
 CPU = torch.device("cpu")
@@ -35,10 +35,20 @@ def test_all_follows_from_the_number(source):
     assert not torch.equal(source(3).boldness, source(4).boldness)
 
 
+def test_paintings_serve_again_a_block_of_steps_later(source):
+    drawn = [source.drawn(number) for number in range(2 * 4 * BLOCK)]
+    assert drawn[: 4 * BLOCK] == 4 * list(range(BLOCK))
+    assert drawn[4 * BLOCK :] == 4 * list(range(BLOCK, 2 * BLOCK))
+    once = replace(source, options=replace(OPTIONS, uses=1))
+    assert [once.drawn(number) for number in range(99)] == list(range(99))
+    assert torch.equal(source.styles(5), source.styles(5))
+    assert not torch.equal(source.styles(5), source.styles(6))
+
+
 def test_shapes_and_ranges(source):
     pairs = source(0)
     assert pairs.photographs.shape == pairs.ground.shape == (2, 3, 32, 32)
-    assert pairs.paintings.shape[:2] == (3, 3)
+    assert source.styles(0).shape == (3, 3, 32, 32)
     drawn = torch.cat([source(number).boldness for number in range(60)])
     assert 1 / 3.2 <= drawn.min() < 0.4
     assert 2.5 < drawn.max() <= 3.2
@@ -64,7 +74,7 @@ def test_some_paintings_are_photographs(source):
         seen = {
             round(float(painting.mean()) * 255)
             for number in range(12)
-            for painting in found(number).paintings
+            for painting in found.styles(number)
         }
         assert seen == levels
 
@@ -75,12 +85,9 @@ def test_grain_lies_on_what_is_painted_and_not_on_what_is_compared(source):
     assert 4 < float((pairs.ground - pairs.photographs).std()) * 255 < 8
 
 
-def test_what_is_wanted_is_a_painting_without_fine_marks(source):
-    pairs = source(0)
-    assert pairs.wanted.shape == pairs.paintings.shape
-    rough = replace(source, options=replace(OPTIONS, style_smoothing=0.0))(0)
-    assert rough.wanted is rough.paintings
+def test_what_is_wanted_is_a_painting_without_fine_marks():
     noise = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    assert smoothed(noise, 0) is noise
     calm = smoothed(noise, 1.0)
     assert calm.mean() == pytest.approx(float(noise.mean()), abs=2e-3)
     assert calm.std() == pytest.approx(float(noise.std()) * 0.282, rel=0.05)  # 1 / (2 sqrt(pi))

@@ -10,7 +10,7 @@ import torch
 from impasto.errors import OptionError
 from impasto.images.raster import Size
 from impasto.inference import devices
-from impasto.studio.perceptual import backbone
+from impasto.studio.perceptual import backbone, winograd
 from impasto.studio.perceptual.backbone import LossNetwork
 
 _FLOAT = 4
@@ -64,11 +64,14 @@ def require_room_for_style(
 
 def style_forecast(network: LossNetwork, layers: Collection[str], size: Size) -> int:
     """Forecast the bytes of the features of a style picture, which need no gradients."""
-    volumes = _volumes(network, layers, size)
+    shapes = _shapes(network, layers, size)
+    volumes = {layer: math.prod(shape) for layer, shape in shapes.items()}
     largest = max(volumes, key=volumes.__getitem__)
-    kept = sum(volume for layer, volume in volumes.items() if layer in layers and layer != largest)
+    kept = sum(volume for layer, volume in volumes.items() if layer in layers)
     # The largest exists twice: as a convolution's input and as its output.
-    return round(_FLOAT * _SLACK * (kept + 2 * volumes[largest]))
+    first = kept + (1 if largest in layers else 2) * volumes[largest]
+    last = kept + winograd.scratch(max(channels for channels, _, _ in shapes.values()))
+    return round(_FLOAT * _SLACK * max(first, last))
 
 
 def available(device: torch.device) -> int | None:
@@ -117,7 +120,14 @@ def fit(
 
 def _volumes(network: LossNetwork, layers: Collection[str], size: Size) -> dict[str, int]:
     """Count the numbers in each layer down to the deepest of ``layers``."""
+    return {layer: math.prod(s) for layer, s in _shapes(network, layers, size).items()}
+
+
+def _shapes(
+    network: LossNetwork, layers: Collection[str], size: Size
+) -> dict[str, tuple[int, int, int]]:
+    """Return the shape of each layer, ``(C, H, W)``, down to the deepest of ``layers``."""
     deepest = max(network.layers.index(layer) for layer in layers)
     # A layer before its ReLU is not kept: the ReLU's own output is enough for both.
     used = [layer for layer in network.layers[: deepest + 1] if not layer.endswith(".pre")]
-    return {layer: math.prod(s) for layer, s in backbone.shapes(network, size, used).items()}
+    return backbone.shapes(network, size, used)

@@ -21,6 +21,7 @@ from torch.utils.checkpoint import checkpoint
 from impasto.distribution import need
 from impasto.errors import OptionError, is_of_memory
 from impasto.studio.perceptual import weights as store
+from impasto.studio.perceptual import winograd
 from impasto.studio.perceptual.backbone import LossNetwork
 
 Convolutions = Mapping[str, tuple[Tensor, Tensor]]
@@ -94,7 +95,7 @@ class Vgg(LossNetwork):
         seen = []
         for layer in block:
             if layer.endswith(".pre"):
-                x = self.convolutions[layer.removesuffix(".pre")](x)
+                x = self._convolved(x, layer.removesuffix(".pre"))
             elif layer.startswith("pool"):
                 x = self._pool(x, int(layer[-1]) - 1)
             else:
@@ -102,6 +103,14 @@ class Vgg(LossNetwork):
             if layer in wanted:
                 seen.append(x)
         return [x, *seen]
+
+    def _convolved(self, x: Tensor, layer: str) -> Tensor:
+        convolution = self.convolutions[layer]
+        assert isinstance(convolution, nn.Conv2d)
+        if winograd.serves(x, convolution):
+            return winograd.convolve(x, convolution)
+        result: Tensor = convolution(x)
+        return result
 
     def _pool(self, x: Tensor, block: int) -> Tensor:
         if self._factors is None:

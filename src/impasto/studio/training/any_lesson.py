@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from impasto.options import TrainAnyOptions
 from impasto.options.losses import LATTICE, TONE
 from impasto.progress import OnProgress, Progress
-from impasto.studio.hypernetwork import LAYERS, Hypernetwork
+from impasto.studio.hypernetwork import LAYERS, Encoder, Features, Hypernetwork
 from impasto.studio.networks import TransformNetwork
 from impasto.studio.networks.grouped import Weights, painted
 from impasto.studio.perceptual.objective import Losses
@@ -23,8 +23,8 @@ from impasto.studio.training.averaged import Averaged
 from impasto.studio.training.calibration import calibrate
 from impasto.studio.training.loop import evaluating
 from impasto.studio.training.muon import Group
-from impasto.studio.training.pair_losses import PairLosses, Parts
-from impasto.studio.training.pairs import Pairs, Pictures, Source, recolored
+from impasto.studio.training.pair_losses import PairLosses, Parts, Wanted
+from impasto.studio.training.pairs import BLOCK, Pairs, Pictures, Source, recolored, smoothed
 
 _CALIBRATED, _AT_ONCE = 512, 16
 """Paintings that calibrate a hypernetwork, and how many it sees at once."""
@@ -54,6 +54,26 @@ class Held:
 
 
 @dataclass(frozen=True)
+class _Styles:
+    """What a step needs to know of ``S`` paintings."""
+
+    statistics: Tensor
+    """What the hypernetwork sees of them."""
+    wanted: Wanted
+    """What the networks' paintings should have in common with them."""
+
+
+@dataclass(frozen=True)
+class _Unseen:
+    """Photographs and paintings that are in no step."""
+
+    photographs: Tensor
+    ground: Tensor
+    """The same photographs with grain."""
+    paintings: Tensor
+
+
+@dataclass(frozen=True)
 class AnyLesson:
     """Teaches a hypernetwork with paintings and photographs."""
 
@@ -63,20 +83,25 @@ class AnyLesson:
     """Paintings that are in no step; neither are these photographs."""
     photographs: Pictures
     measure: PairLosses
+    encoder: Encoder
+    """That of the hypernetwork: its statistics are never learnt."""
     blank: TransformNetwork
     """One of the networks, without weights of its own."""
     tell: OnProgress
 
     @cached_property
-    def _unseen(self) -> Pairs:
-        """Return paintings and photographs that are in no step."""
+    def _kept(self) -> dict[int, _Styles]:
+        """What is known of paintings that serve again, by the step that drew them."""
+        return {}
+
+    @cached_property
+    def _unseen(self) -> _Unseen:
         options, device = self.options, self.source.device
         crop, side = self.source.sides(self.source.batches)
         photographs = self.photographs.middles(crop, device)
         paintings = self.paintings.middles(side, device)
         ground = grained(photographs, options.grain, options.seed, 0)
-        bold = torch.ones(len(paintings), device=device)
-        return Pairs(photographs, ground, paintings, paintings, bold)
+        return _Unseen(photographs, ground, paintings)
 
     def calibrate(self, hypernetwork: Hypernetwork) -> None:
         """Give a new hypernetwork its first knowledge of paintings."""
@@ -85,7 +110,6 @@ class AnyLesson:
         order = rng.permutation(len(pictures.numbers))[:_CALIBRATED]
         some = Pictures(pictures.bank, [pictures.numbers[place] for place in order])
         squares = some.middles(options.style_size, self.source.device)
-        hypernetwork.encoder.to(self.source.device)
         colours = recolored(squares, rng, options.recolored)
         few = [colours[first : first + _AT_ONCE] for first in range(0, len(colours), _AT_ONCE)]
         calibrate(hypernetwork.encoder, self.measure.features, few)
@@ -116,16 +140,28 @@ class AnyLesson:
         return self.source(number)
 
     def losses(self, learning: Callable[..., Weights], pairs: Pairs) -> Losses:
-        with torch.no_grad():
-            seen = wanted = self.measure.features(pairs.paintings, LAYERS)
-            if pairs.wanted is not pairs.paintings:
-                wanted = self.measure.features(pairs.wanted, LAYERS)
+        styles = self._styles(pairs.drawn)
         with torch.random.fork_rng():
             torch.manual_seed(pairs.chance)
-            weights = learning(seen, pairs.boldness)
+            weights = learning(styles.statistics, pairs.boldness)
         made = painted(self.blank, weights, pairs.ground)
-        parts = self.measure(made, pairs.photographs, wanted)
+        parts = self.measure(made, pairs.photographs, styles.wanted)
         return Losses(self._total(parts, pairs.boldness), _means(parts))
+
+    def _styles(self, drawn: int) -> _Styles:
+        """Return what is known of the paintings that step ``drawn`` draws."""
+        if drawn not in self._kept:
+            for old in [each for each in self._kept if each // BLOCK != drawn // BLOCK]:
+                del self._kept[old]
+            paintings = self.source.styles(drawn)
+            rough = smoothed(paintings, self.options.style_smoothing)
+            with torch.no_grad():
+                seen = wanted = self.measure.features(paintings, LAYERS)
+                if rough is not paintings:
+                    wanted = self.measure.features(rough, LAYERS)
+                known = _Styles(self.encoder.statistics(seen), self.measure.wanted(wanted))
+            self._kept[drawn] = known
+        return self._kept[drawn]
 
     def _total(self, parts: Parts, boldness: Tensor) -> Tensor:
         """Return the total; bold styles, whose losses are larger, count no more than others."""
@@ -155,7 +191,8 @@ class AnyLesson:
         with evaluating(network):
             for painting in unseen.paintings:
                 seen = self.measure.features(painting[None], LAYERS)
-                parts = plain(self._painted(network, seen), unseen.photographs, seen)
+                made = self._painted(network, seen, unseen.ground)
+                parts = plain(made, unseen.photographs, plain.wanted(seen))
                 values = parts.style, parts.content, 1 - parts.tone
                 sums += torch.cat(values).cpu() / len(unseen.paintings)
         return Held(*sums.tolist())
@@ -164,7 +201,9 @@ class AnyLesson:
         """Return photographs above, paintings at the left, and their combinations."""
         unseen = self._unseen
         if not (len(unseen.paintings) and len(unseen.photographs)):
-            unseen = self.source(done)
+            pairs = self.source(done)
+            paintings = self.source.styles(pairs.drawn)
+            unseen = _Unseen(pairs.photographs, pairs.ground, paintings)
         photographs = unseen.photographs[:_SAMPLES]
         side = photographs.shape[-1]
         rows = [torch.cat([torch.ones_like(photographs[:1]), photographs])]
@@ -176,13 +215,11 @@ class AnyLesson:
                 rows.append(torch.cat([small, made]))
         return grid(rows)
 
-    def _painted(
-        self, network: Averaged, seen: Mapping[str, Tensor], ground: Tensor | None = None
-    ) -> Tensor:
+    def _painted(self, network: Averaged, seen: Features, ground: Tensor) -> Tensor:
         """Paint with networks made at a boldness of 1: ``(S, P, 3, H, W)``, 0..1."""
-        bold = torch.ones(len(next(iter(seen.values()))), device=self.source.device)
-        ground = self._unseen.ground if ground is None else ground
-        return painted(self.blank, network(seen, bold), ground).clamp(0, 1)
+        statistics = self.encoder.statistics(seen)
+        bold = torch.ones(len(statistics), device=self.source.device)
+        return painted(self.blank, network(statistics, bold), ground).clamp(0, 1)
 
 
 def _means(parts: Parts) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from impasto.studio.hypernetwork import Features, Hypernetwork
+from impasto.studio.hypernetwork import Hypernetwork
 from impasto.studio.networks.grouped import Weights
 
 _LONGEST = 0.999
@@ -32,10 +32,10 @@ class Averaged(nn.Module):
         self.average = AveragedModel(learning, multi_avg_fn=_follow)
         self.average.requires_grad_(False)
 
-    def forward(self, features: Features, boldness: Tensor) -> Weights:
+    def forward(self, statistics: Tensor, boldness: Tensor) -> Weights:
         if self.training:
             self.average.update_parameters(self.learning)
-        weights: Weights = self.current(features, boldness)
+        weights: Weights = self.current(statistics, boldness)
         return weights
 
     @property

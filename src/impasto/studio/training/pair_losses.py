@@ -6,7 +6,7 @@ loss network sees all paintings in one forward pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +28,9 @@ from impasto.studio.statistics import Statistic
 
 CONTENT = "conv3_2"
 """Layer at which photographs are compared; styles use the layers that the hypernetwork sees."""
+
+Wanted = Mapping[str, Statistic]
+"""Statistics of ``S`` paintings at each layer."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +63,19 @@ class PairLosses:
             features = self.network(pictures, layers)
         return {layer: value.float() for layer, value in features.items()}
 
-    def __call__(self, painted: Tensor, photographs: Tensor, seen: Features) -> Parts:
-        """Compute losses of ``painted``, ``(S, P, 3, H, W)``; ``seen`` has features of the ``S``
-        paintings."""
+    def wanted(self, seen: Features) -> Wanted:
+        """Measure what is wanted of ``S`` paintings with these features."""
+        measure, _ = STATISTICS[self.statistic]
+        return {layer: measure(seen[layer], None) for layer in LAYERS}
+
+    def __call__(self, painted: Tensor, photographs: Tensor, wanted: Wanted) -> Parts:
+        """Compute losses of ``painted``, ``(S, P, 3, H, W)``, towards ``S`` paintings."""
         several = painted.shape[:2]
         with torch.no_grad():
             content = self.features(photographs, [CONTENT])[CONTENT]
         found = self.features(painted.flatten(0, 1), [*LAYERS, CONTENT])
         found = {layer: _split(each, several) for layer, each in found.items()}
-        styles = [self._style(found[layer], seen[layer]) for layer in LAYERS]
+        styles = [self._style(found[layer], wanted[layer]) for layer in LAYERS]
         shades = _split(light(painted.flatten(0, 1)), several)
         return Parts(
             vmap(content_loss, (0, None))(found[CONTENT], content),
@@ -78,10 +85,9 @@ class PairLosses:
             vmap(lattice_loss)(painted),
         )
 
-    def _style(self, features: Tensor, painting: Tensor) -> Tensor:
-        """Compute the style loss at one layer: ``(S, P, C, H, W)`` towards ``(S, C, H, W)``."""
+    def _style(self, features: Tensor, wanted: Statistic) -> Tensor:
+        """Compute the style loss of ``(S, P, C, H, W)`` at one layer."""
         measure, distance = STATISTICS[self.statistic]
-        wanted = measure(painting, None)
 
         def apart(features: Tensor, wanted: Statistic) -> Tensor:
             target = tuple(each[None] for each in wanted)

@@ -1,8 +1,9 @@
 """What a step of a hypernetwork's training sees: paintings, and photographs to paint like them.
 
 The seed and the step's number decide everything. So a training that goes on sees what it would have
-seen. Crops are small for the first half of a training. There is most to learn then, and a step on
-them takes a fifth of the time. In the second half they grow.
+seen. Paintings serve in several steps, with other photographs each time. Crops are small for the
+first half of a training. There is most to learn then, and a step on them takes a fifth of the time.
+In the second half they grow.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from impasto.studio.training.bank import SIDE, Bank
 
 _ENLARGED = 0.6, 1.6
 """Range of enlargement of photographs' crops."""
+BLOCK = 32
+"""Steps after which paintings are drawn again, or serve again."""
 _LEAST = 0.5
 """Smallest part of a painting's side that a crop shows."""
 _MIXED = 0.4
@@ -37,10 +40,8 @@ class Pairs:
     """``(P, 3, crop, crop)``, 0..1."""
     ground: Tensor
     """The same photographs with grain."""
-    paintings: Tensor
-    """The paintings as the network sees them, ``(S, 3, side, side)``, 0..1."""
-    wanted: Tensor
-    """The same paintings, without marks that are finer than a network can draw."""
+    drawn: int
+    """The paintings, by the number of the step that drew them: :meth:`Source.styles`."""
     boldness: Tensor
     """The boldness of each style, ``(S,)``."""
     chance: int = 0
@@ -83,17 +84,37 @@ class Source:
 
     def __call__(self, number: int) -> Pairs:
         options, rng = self.options, np.random.default_rng([self.options.seed, number, 3])
-        crop, side = self.sides(number)
-        photographs = self._photographs(rng, options.batch, crop)
-        paintings = self._paintings(rng, side)
+        photographs = self._photographs(rng, options.batch, self.sides(number)[0])
         return Pairs(
             photographs,
             grained(photographs, options.grain, options.seed, number * options.batch),
-            paintings,
-            smoothed(paintings, options.style_smoothing),
+            self.drawn(number),
             self._tensor(options.boldness ** rng.uniform(-1, 1, options.styles)),
             int(rng.integers(1 << 62)),
         )
+
+    def drawn(self, number: int) -> int:
+        """Return the step that draws the paintings of step ``number``.
+
+        A block of steps draws, and as many steps see the same paintings again. So those of two
+        steps one after the other are never the same.
+        """
+        return number // (BLOCK * self.options.uses) * BLOCK + number % BLOCK
+
+    def styles(self, drawn: int) -> Tensor:
+        """Return paintings, some of them recoloured, with some photographs among them.
+
+        They are as the hypernetwork sees them, ``(S, 3, side, side)``, 0..1.
+        """
+        options, rng = self.options, np.random.default_rng([self.options.seed, drawn, 5])
+        side = self.sides(drawn // BLOCK * BLOCK * options.uses)[1]
+        squares = []
+        for _ in range(options.styles):
+            instead = rng.random() < options.photo_styles
+            pictures = self.photographs if instead else self.paintings
+            wanted = [round(SIDE * rng.uniform(_LEAST, 1))]
+            squares.append(self._crops(rng, pictures, wanted, side))
+        return recolored(torch.cat(squares), rng, options.recolored)
 
     def sides(self, number: int) -> tuple[int, int]:
         """Return the sides of photographs and of paintings, in pixels.
@@ -112,16 +133,6 @@ class Source:
         low, high = np.log(_ENLARGED)
         sides = [min(SIDE, round(crop / np.exp(rng.uniform(low, high)))) for _ in range(count)]
         return self._crops(rng, self.photographs, sides, crop)
-
-    def _paintings(self, rng: np.random.Generator, side: int) -> Tensor:
-        """Return paintings, some of them recoloured, with some photographs among them."""
-        drawn = []
-        for _ in range(self.options.styles):
-            instead = rng.random() < self.options.photo_styles
-            pictures = self.photographs if instead else self.paintings
-            wanted = [round(SIDE * rng.uniform(_LEAST, 1))]
-            drawn.append(self._crops(rng, pictures, wanted, side))
-        return recolored(torch.cat(drawn), rng, self.options.recolored)
 
     def _crops(
         self, rng: np.random.Generator, pictures: Pictures, sides: Sequence[int], out: int

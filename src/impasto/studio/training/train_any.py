@@ -11,8 +11,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import torch
-
 from impasto.catalog.hypernetwork import Learnt
 from impasto.catalog.layout import CARD
 from impasto.errors import OutputError, TrainingError, in_memory
@@ -24,6 +22,7 @@ from impasto.progress import CancelToken, OnProgress, silent
 from impasto.studio import hypernetwork as hypernetworks
 from impasto.studio import networks
 from impasto.studio.export.publish import write_hypernetwork
+from impasto.studio.hypernetwork import Encoder
 from impasto.studio.perceptual import loading
 from impasto.studio.training import bank, init_from, loop, start_any
 from impasto.studio.training.any_lesson import AnyLesson, Held
@@ -93,14 +92,15 @@ def train_any(
     with accelerator.main_process_first():
         banks = [bank.of(each, folder / WORK, on_progress) for each in files]
     processes = accelerator.num_processes
-    lesson = _lesson(options, banks, accelerator.device, processes, on_progress)
+    begun.to(accelerator.device)
+    lesson = _lesson(options, banks, begun.encoder, processes, on_progress)
     sources = {"start": began, "pictures": digest(*files), "processes": str(processes)}
     training = Training(asdict(options), [], sources)
     course = Course(lesson, training, folder, options.steps, options.save_every)
     resumed = init_from.resumed(course, origin, accelerator, restart=False, on_progress=on_progress)
     if not (origin or resumed):
         lesson.calibrate(begun)
-    network = Averaged(begun).to(accelerator.device)
+    network = Averaged(begun)
     learnt = loop.learn(
         network, course, resumed, accelerator, on_progress=on_progress, cancel=cancel
     )
@@ -136,7 +136,7 @@ def _found(
 def _lesson(
     options: TrainAnyOptions,
     banks: list[bank.Bank],
-    device: torch.device,
+    encoder: Encoder,
     processes: int,
     on_progress: OnProgress,
 ) -> AnyLesson:
@@ -147,13 +147,14 @@ def _lesson(
     """
     paintings, unseen_paintings = _parted(banks[0], options.held_out_paintings)
     photographs, unseen_photographs = _parted(banks[1], options.held_out)
+    device = encoder.mean.device
     blank = networks.build(options.network).to(device).eval().requires_grad_(False)
     batches = options.steps * processes
     source = Source(options, paintings, photographs, device, batches, blank.stride)
     seeing = loading.load("vgg19", padding="replicate").to(device)
     losses = PairLosses(seeing, options.style_statistic, "balanced")
     return AnyLesson(
-        options, source, unseen_paintings, unseen_photographs, losses, blank, on_progress
+        options, source, unseen_paintings, unseen_photographs, losses, encoder, blank, on_progress
     )
 
 
