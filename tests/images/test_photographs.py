@@ -1,11 +1,14 @@
 """Photographs to learn with: the same ones each time, and none that cannot be read."""
 
+import math
 import shutil
 
 import numpy as np
 import pytest
 
+from impasto import images
 from impasto.errors import TrainingError
+from impasto.images import photographs
 from impasto.images.photographs import Photographs, digest, framed, parted
 
 
@@ -38,6 +41,21 @@ def test_what_is_held_out_is_in_no_crop(files):
     assert not photographs.skipped
     assert photographs.middles() == []
     assert [path.name for path in photographs.skipped] == [files[-1].name]
+
+
+def test_photographs_are_decoded_once_as_far_as_there_is_room(files, monkeypatch):
+    sizes = [3 * math.prod(images.read(path).pil().size) for path in files]
+    opened = []
+    read = photographs.images.read
+    monkeypatch.setattr(photographs.images, "read", lambda path: opened.append(path) or read(path))
+    plain = [made(files).crop(number) for number in range(40)]
+    assert len(opened) == 40
+    opened.clear()
+    for room, most in ((sum(sizes), 11), (2 * max(sizes), 38)):
+        kept = made(files, room=room)
+        assert all(np.array_equal(kept.crop(n), each) for n, each in enumerate(plain))
+        assert len(set(opened)) <= len(opened) <= most
+        opened.clear()
 
 
 def test_what_cannot_be_read_is_left_out_and_listed(files):

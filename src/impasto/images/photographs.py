@@ -20,6 +20,7 @@ from impasto.errors import PictureError, TrainingError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
     Pixels = NDArray[np.uint8]
 
@@ -53,14 +54,24 @@ class Photographs:
 
     Only :meth:`middles` gives the ``held_out`` photographs, a tenth of all at most. A photograph
     that cannot be read is left out from then on, and listed in :attr:`skipped`. ``paper`` is the
-    part of the crops that :func:`framed` changes.
+    part of the crops that :func:`framed` changes. Photographs are decoded once for as long as
+    ``room`` bytes hold them; the others are decoded for each crop.
     """
 
     def __init__(
-        self, paths: Sequence[Path], *, crop: int, seed: int, held_out: int, paper: float = 0
+        self,
+        paths: Sequence[Path],
+        *,
+        crop: int,
+        seed: int,
+        held_out: int,
+        paper: float = 0,
+        room: int = 0,
     ) -> None:
         self._paths, self._apart = parted(paths, held_out)
         self.side, self._seed, self._paper = crop, seed, paper
+        self._room = room
+        self._decoded: dict[Path, Image] = {}
         self.skipped: dict[Path, str] = {}
 
     def __len__(self) -> int:
@@ -106,11 +117,22 @@ class Photographs:
 
     def _square(self, path: Path, most: float, place: tuple[float, float]) -> Pixels:
         """Cut a square of up to ``most`` pixels, from left and top (0) to right and bottom (1)."""
-        image = images.read(path).pil().convert("RGB")
+        image = self._opened(path)
         side = min(most, *image.size)
         left, top = (part * (length - side) for part, length in zip(place, image.size, strict=True))
         box = (left, top, left + side, top + side)
         return np.asarray(image.resize((self.side, self.side), images.BICUBIC, box=box))
+
+    def _opened(self, path: Path) -> Image:
+        """Return a photograph, decoded now or before."""
+        if path in self._decoded:
+            return self._decoded[path]
+        image = images.read(path).pil().convert("RGB")
+        taken = 3 * math.prod(image.size)
+        if taken <= self._room:
+            self._room -= taken
+            self._decoded[path] = image
+        return image
 
     def _skip(self, path: Path, error: PictureError) -> None:
         self.skipped[path] = str(error)

@@ -20,6 +20,7 @@ from impasto.errors import TrainingError
 from impasto.files import paths
 from impasto.images.photographs import Photographs
 from impasto.images.sampling import require_folder
+from impasto.inference import devices
 from impasto.options import DistillOptions, TrainOptions
 from impasto.progress import OnProgress, Progress
 from impasto.studio.tensors import to_tensor
@@ -30,7 +31,8 @@ class Photos(Photographs):
 
     ``batch(number)`` gives ``(N, 3, crop, crop)`` sRGB, 0..1: random crops, zoomed and mirrored.
     ``held_out`` photographs, a tenth at most, are in no batch; :meth:`validation` gives their
-    middles. Files in the folder ``without`` do not count.
+    middles. Files in the folder ``without`` do not count. Photographs are decoded once, as far as
+    ``room`` bytes hold them.
 
     Raises:
         TrainingError: it is no folder, there is no photograph in it, or more than half turn out
@@ -47,10 +49,13 @@ class Photos(Photographs):
         held_out: int = 0,
         without: Path | None = None,
         paper: float = 0,
+        room: int = 0,
     ) -> None:
         require_folder(folder)
         survey = pictures(folder, without)
-        super().__init__(survey.paths, crop=crop, seed=seed, held_out=held_out, paper=paper)
+        super().__init__(
+            survey.paths, crop=crop, seed=seed, held_out=held_out, paper=paper, room=room
+        )
         self._left_out, self._batch = survey.left_out, batch
         if len(self) < batch:
             raise TrainingError(
@@ -61,6 +66,7 @@ class Photos(Photographs):
     @classmethod
     def of(cls, folder: str | Path, options: TrainOptions | DistillOptions, without: Path) -> Self:
         """Open the photographs of a training with these options."""
+        learns = options if isinstance(options, TrainOptions) else None
         return cls(
             Path(folder),
             batch=options.batch,
@@ -68,7 +74,8 @@ class Photos(Photographs):
             seed=options.seed,
             held_out=options.held_out,
             without=without,
-            paper=options.paper if isinstance(options, TrainOptions) else 0,
+            paper=learns.paper if learns else 0,
+            room=0 if learns and learns.precompute else _room(),  # precomputed crops come once
         )
 
     def tell(self, on_progress: OnProgress, steps: int) -> None:
@@ -83,6 +90,12 @@ class Photos(Photographs):
     def batch(self, number: int) -> Tensor:
         first = number * self._batch
         return torch.stack([to_tensor(self.crop(first + n)) for n in range(self._batch)])
+
+
+def _room() -> int:
+    """Return the bytes for decoded photographs: this process's share of a quarter of the memory."""
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun and accelerate set it
+    return (devices.memory() or 0) // 4 // processes
 
 
 def pictures(folder: Path, without: Path | None = None) -> paths.Survey:
