@@ -50,8 +50,9 @@ class LossOptions(Checked):
     )
     loss_scale: str = knob(
         "relative",
-        "How losses are scaled: relative (to the target), or as gatys, johnson or mean do.",
-        choices=("relative", "gatys", "johnson", "mean"),
+        "How losses are scaled: relative (to the target), balanced (to both), or as gatys, johnson "
+        "or mean do.",
+        choices=("relative", "balanced", "gatys", "johnson", "mean"),
         was="scale",
     )
     balance: str = knob(

@@ -191,6 +191,8 @@ def test_layers_have_names_and_weights():
 def test_scales_of_gram_matrices_are_refused_for_other_statistics(network):
     with pytest.raises(OptionError, match="gatys works with Gram matrices only"):
         Objective(LossOptions(style_statistic="moments", loss_scale="gatys"), (), network)
+    with pytest.raises(OptionError, match="balanced works with Gram matrices and covariances"):
+        Objective(LossOptions(style_statistic="moments", loss_scale="balanced"), (), network)
     with pytest.raises(OptionError, match="no layer conv9_9"):
         Objective(LossOptions(style_layers=("conv9_9",)), (), network)
 

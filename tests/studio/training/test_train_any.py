@@ -41,7 +41,7 @@ def unwritten(monkeypatch):
 
 def _quick(patch):
     kept = []
-    patch.setattr(module.loading, "load", load)
+    patch.setattr(loading, "load", load)
     patch.setattr(module, "write_hypernetwork", lambda *given: kept.append(given))
     patch.setattr(loss_curves, "png", lambda *_, **__: b"")
     return kept

@@ -19,7 +19,7 @@ Gram matrices and covariances have a fifth, for a network that learns many paint
 ``balanced``
     The squared distance over the mean of both squared sizes (Cheng et al. 2021, arXiv 2104.10064).
     The size of the picture has no gradient. So no painting counts more than others only because its
-    features are small.
+    features are small. Content is ``relative``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from impasto.studio.statistics import (
 )
 
 _SMALL = 1e-8
-_SIZED = "relative", "balanced"
+SIZED = "relative", "balanced"
 """Scales whose distances are a part of a size."""
 _CELL = 8
 """Side, in pixels, of a cell of the coarsest grid that a network paints through."""
@@ -54,11 +54,11 @@ _DARK = 1e-3
 def content_loss(features: Tensor, target: Tensor, scale: str = "relative") -> Tensor:
     """Return the squared distance of feature maps, mean over the N pictures.
 
-    Gatys et al. 2016, equation 1, takes half the sum over all features. ``relative`` divides the
-    sum by ``|T|^2``, ``johnson`` and ``mean`` by ``C H W``.
+    Gatys et al. 2016, equation 1, takes half the sum over all features. ``relative`` and
+    ``balanced`` divide the sum by ``|T|^2``, ``johnson`` and ``mean`` by ``C H W``.
     """
     distance = _sum((features - target).square())
-    if scale == "relative":
+    if scale in SIZED:
         distance = distance / _sum(target.square()).clamp_min(_SMALL)
     elif scale == "gatys":
         distance = distance / 2
@@ -75,7 +75,7 @@ def gram_loss(gram: Tensor, target: Tensor, scale: str = "relative") -> Tensor:
     """
     channels = gram.shape[-1]
     distance = _sum((gram - target).square())
-    if scale in _SIZED:
+    if scale in SIZED:
         distance = distance / _size(gram, target, scale)
     else:
         distance = distance / {"gatys": 4, "johnson": 1, "mean": channels**2}[scale] / channels**2
@@ -123,7 +123,7 @@ def covariance_loss(measured: Statistic, target: Statistic, scale: str = "relati
     """
     (mean, spread), (target_mean, target_spread) = measured, target
     distances = _sum((mean - target_mean).square()), _sum((spread - target_spread).square())
-    if scale in _SIZED:
+    if scale in SIZED:
         sizes = _size(mean, target_mean, scale), _size(spread, target_spread, scale)
         parts = [d / s for d, s in zip(distances, sizes, strict=True)]
     else:

@@ -20,6 +20,7 @@ from impasto.options.losses import LATTICE, TONE
 from impasto.studio.device import in_bfloat16, multiplies_bfloat16
 from impasto.studio.perceptual import backbone, loading
 from impasto.studio.perceptual.losses import (
+    SIZED,
     STATISTICS,
     TOTAL_VARIATIONS,
     content_loss,
@@ -93,11 +94,7 @@ class Objective:
         learning: bool = False,
     ) -> None:
         self._in_bfloat16 = multiplies_bfloat16 if learning else in_bfloat16
-        if options.style_statistic != "gram" and options.loss_scale in ("gatys", "johnson"):
-            raise OptionError(
-                f"the loss scale {options.loss_scale} works with Gram matrices only",
-                hint="use --loss-scale relative or mean",
-            )
+        _require_scale(options)
         self.options = options
         self.network = network or loading.load(
             options.loss_network,
@@ -107,7 +104,7 @@ class Objective:
         )
         self.content_layers = weighted(options.content_layers or self.network.content_layers)
         self.style_layers = weighted(options.style_layers or self.network.style_layers)
-        if options.loss_scale == "relative":
+        if options.loss_scale in SIZED:
             self.content_layers = _shares(self.content_layers)
             self.style_layers = _shares(self.style_layers)
         self.network.require(self.layers)
@@ -160,6 +157,16 @@ class Objective:
         ((_, _, statistics),) = self._targets
         weight = torch.as_tensor(self._style_weight, device=self.network.mean.device)
         return statistics, dict(self._balance), weight
+
+    def wanted_of(self, seen: Features) -> Wanted:
+        """Return :attr:`wanted` of ``S`` paintings with these :meth:`features`, stacked."""
+        statistics = {
+            layer: tuple(each[:, None] for each in self._measure(seen[layer], None))
+            for layer in self.style_layers
+        }
+        count = len(seen[next(iter(statistics))])
+        weight = torch.full((count,), float(self._style_weight), device=self.network.mean.device)
+        return statistics, {}, weight
 
     def towards_wanted(self, wanted: Wanted) -> Self:
         """Return an objective for what another one, :attr:`wanted`, is towards."""
@@ -259,6 +266,25 @@ class Objective:
 
     def _balanced(self, name: str, loss: Tensor) -> Tensor:
         return loss / self._balance[name] if name in self._balance else loss
+
+
+def _require_scale(options: LossOptions) -> None:
+    """Check that the scale of the losses goes with the statistic.
+
+    Raises:
+        OptionError: it does not.
+    """
+    scale, statistic = options.loss_scale, options.style_statistic
+    if statistic != "gram" and scale in ("gatys", "johnson"):
+        raise OptionError(
+            f"the loss scale {scale} works with Gram matrices only",
+            hint="use --loss-scale relative or mean",
+        )
+    if statistic in ("moments", "wasserstein") and scale == "balanced":
+        raise OptionError(
+            "the loss scale balanced works with Gram matrices and covariances only",
+            hint="use --loss-scale relative or mean",
+        )
 
 
 def weighted(layers: Sequence[str]) -> dict[str, float]:

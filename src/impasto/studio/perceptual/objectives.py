@@ -7,6 +7,7 @@ The loss network sees all paintings in one forward pass. The losses are those of
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -20,12 +21,17 @@ class Objectives:
     """Losses of ``S`` networks' paintings, each against a style of its own.
 
     Args:
-        each: the objectives; they differ in their styles, style weights and balances only.
+        first: one of the objectives; they differ in what is wanted only.
+        wanted: what is :attr:`~Objective.wanted`, stacked over the styles.
     """
 
-    def __init__(self, each: Sequence[Objective]) -> None:
-        self.first = each[0]
-        self._wanted: Wanted = tree_map(lambda *all: torch.stack(all), *[o.wanted for o in each])
+    def __init__(self, first: Objective, wanted: Wanted) -> None:
+        self.first, self._wanted = first, wanted
+
+    @classmethod
+    def of(cls, each: Sequence[Objective]) -> Self:
+        """Put objectives together that differ in styles, style weights and balances only."""
+        return cls(each[0], tree_map(lambda *all: torch.stack(all), *[one.wanted for one in each]))
 
     def __call__(self, painted: Tensor, content: Features) -> Losses:
         """Compute losses of ``painted``, ``(S, P, 3, H, W)``, 0..1, of the same ``P`` photographs.

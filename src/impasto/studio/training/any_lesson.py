@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,19 +11,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.options import TrainAnyOptions
+from impasto.options import LossOptions, TrainAnyOptions
 from impasto.options.losses import LATTICE, TONE
 from impasto.progress import OnProgress, Progress
-from impasto.studio.hypernetwork import LAYERS, Encoder, Features, Hypernetwork
+from impasto.studio.hypernetwork import Encoder, Features, Hypernetwork
 from impasto.studio.networks import TransformNetwork
 from impasto.studio.networks.grouped import Weights, painted
-from impasto.studio.perceptual.objective import Losses
+from impasto.studio.perceptual.objective import Losses, Objective, Wanted
+from impasto.studio.perceptual.objectives import Objectives
 from impasto.studio.tensors import grained, grid
 from impasto.studio.training.averaged import Averaged
 from impasto.studio.training.calibration import calibrate
 from impasto.studio.training.loop import evaluating
 from impasto.studio.training.muon import Group
-from impasto.studio.training.pair_losses import PairLosses, Parts, Wanted
 from impasto.studio.training.pairs import BLOCK, Pairs, Pictures, Source, recolored, smoothed
 
 _CALIBRATED, _AT_ONCE = 512, 16
@@ -82,12 +82,18 @@ class AnyLesson:
     paintings: Pictures
     """Paintings that are in no step; neither are these photographs."""
     photographs: Pictures
-    measure: PairLosses
+    objective: Objective
     encoder: Encoder
     """That of the hypernetwork: its statistics are never learnt."""
     blank: TransformNetwork
     """One of the networks, without weights of its own."""
     tell: OnProgress
+
+    @property
+    def _plain(self) -> LossOptions:
+        """Losses that compare trainings, whatever they learn with."""
+        options = self.objective.options
+        return replace(options, style_statistic="gram", loss_scale="relative", tone_weight=1)
 
     @cached_property
     def _kept(self) -> dict[int, _Styles]:
@@ -112,7 +118,7 @@ class AnyLesson:
         squares = some.middles(options.style_size, self.source.device)
         colours = recolored(squares, rng, options.recolored)
         few = [colours[first : first + _AT_ONCE] for first in range(0, len(colours), _AT_ONCE)]
-        calibrate(hypernetwork.encoder, self.measure.features, few)
+        calibrate(hypernetwork.encoder, self.objective.network, few)
 
     def groups(self, network: Averaged) -> list[Group]:
         """Group the weights: Muon learns convolutions and directions, AdamW the rest, each with its
@@ -145,8 +151,10 @@ class AnyLesson:
             torch.manual_seed(pairs.chance)
             weights = learning(styles.statistics, pairs.boldness)
         made = painted(self.blank, weights, pairs.ground)
-        parts = self.measure(made, pairs.photographs, styles.wanted)
-        return Losses(self._total(parts, pairs.boldness), _means(parts))
+        content = self.objective.content(pairs.photographs)
+        _, parts = Objectives(self.objective, styles.wanted).apart(made, content)
+        shown = {name: each.mean() for name, each in parts.items() if " " not in name}
+        return Losses(self._total(parts, pairs.boldness), shown)
 
     def _styles(self, drawn: int) -> _Styles:
         """Return what is known of the paintings that step ``drawn`` draws."""
@@ -156,21 +164,24 @@ class AnyLesson:
             paintings = self.source.styles(drawn)
             rough = smoothed(paintings, self.options.style_smoothing)
             with torch.no_grad():
-                seen = wanted = self.measure.features(paintings, LAYERS)
+                seen = wanted = self.objective.features(paintings)
                 if rough is not paintings:
-                    wanted = self.measure.features(rough, LAYERS)
-                known = _Styles(self.encoder.statistics(seen), self.measure.wanted(wanted))
+                    wanted = self.objective.features(rough)
+                known = _Styles(self.encoder.statistics(seen), self.objective.wanted_of(wanted))
             self._kept[drawn] = known
         return self._kept[drawn]
 
-    def _total(self, parts: Parts, boldness: Tensor) -> Tensor:
+    def _total(self, parts: Mapping[str, Tensor], boldness: Tensor) -> Tensor:
         """Return the total; bold styles, whose losses are larger, count no more than others."""
         options = self.options
-        style = options.style_weight * boldness * parts.style
-        both = (parts.content + style) * (2 / (1 + boldness)).sqrt()
-        weights = options.tone_weight, options.tv_weight, options.lattice_weight
-        others = zip(weights, (parts.tone, parts.tv, parts.lattice), strict=True)
-        return (both + sum(weight * loss for weight, loss in others)).mean()
+        style = options.style_weight * boldness * parts["style"]
+        total = (parts["content"] + style) * (2 / (1 + boldness)).sqrt()
+        weights = {
+            "tv": options.tv_weight, TONE: options.tone_weight, LATTICE: options.lattice_weight
+        }  # fmt: skip
+        for name, weight in weights.items():
+            total = total + weight * parts[name] if weight else total
+        return total.mean()
 
     def validation(self, network: Averaged) -> float | None:
         """Return the sum of the losses of unseen pairs, and report each."""
@@ -187,13 +198,14 @@ class AnyLesson:
         unseen, sums = self._unseen, torch.zeros(3)
         if not (len(unseen.paintings) and len(unseen.photographs)):
             return None
-        plain = replace(self.measure, statistic="gram", scale="relative")
+        plain = Objective(self._plain, network=self.objective.network, learning=True)
+        content = plain.content(unseen.photographs)
         with evaluating(network):
             for painting in unseen.paintings:
-                seen = self.measure.features(painting[None], LAYERS)
+                seen = plain.features(painting[None])
                 made = self._painted(network, seen, unseen.ground)
-                parts = plain(made, unseen.photographs, plain.wanted(seen))
-                values = parts.style, parts.content, 1 - parts.tone
+                parts = Objectives(plain, plain.wanted_of(seen)).apart(made, content)[1]
+                values = parts["style"], parts["content"], 1 - parts[TONE]
                 sums += torch.cat(values).cpu() / len(unseen.paintings)
         return Held(*sums.tolist())
 
@@ -209,7 +221,7 @@ class AnyLesson:
         rows = [torch.cat([torch.ones_like(photographs[:1]), photographs])]
         with evaluating(network):
             for painting in unseen.paintings[:_SAMPLES]:
-                seen = self.measure.features(painting[None], LAYERS)
+                seen = self.objective.features(painting[None])
                 made = self._painted(network, seen, unseen.ground[:_SAMPLES])[0]
                 small = F.interpolate(painting[None], (side, side), mode="area")
                 rows.append(torch.cat([small, made]))
@@ -220,13 +232,3 @@ class AnyLesson:
         statistics = self.encoder.statistics(seen)
         bold = torch.ones(len(statistics), device=self.source.device)
         return painted(self.blank, network(statistics, bold), ground).clamp(0, 1)
-
-
-def _means(parts: Parts) -> dict[str, Tensor]:
-    return {
-        "content": parts.content.mean(),
-        "style": parts.style.mean(),
-        "tv": parts.tv.mean(),
-        TONE: parts.tone.mean(),
-        LATTICE: parts.lattice.mean(),
-    }

@@ -27,7 +27,7 @@ class ApartLesson(PhotographLesson):
 
     @cached_property
     def together(self) -> Objectives:
-        return Objectives(self.objectives)
+        return Objectives.of(self.objectives)
 
     def balanced(self, network: Grouped) -> ApartLesson:
         """Divide losses by their values at the start, if the options ask for it."""

@@ -17,13 +17,13 @@ from impasto.errors import OutputError, TrainingError, in_memory
 from impasto.files import atomic, kept_steps
 from impasto.files.kept_steps import WORK
 from impasto.images.photographs import digest, parted
-from impasto.options import TrainAnyOptions
+from impasto.options import LossOptions, TrainAnyOptions
 from impasto.progress import CancelToken, OnProgress, silent
 from impasto.studio import hypernetwork as hypernetworks
 from impasto.studio import networks
 from impasto.studio.export.publish import write_hypernetwork
-from impasto.studio.hypernetwork import Encoder
-from impasto.studio.perceptual import loading
+from impasto.studio.hypernetwork import LAYERS, Encoder
+from impasto.studio.perceptual.objective import Objective
 from impasto.studio.training import bank, init_from, loop, start_any
 from impasto.studio.training.any_lesson import AnyLesson, Held
 from impasto.studio.training.averaged import Averaged
@@ -31,8 +31,10 @@ from impasto.studio.training.checkpoint import Checkpoint, Training
 from impasto.studio.training.dataset import pictures, tell
 from impasto.studio.training.log import Log
 from impasto.studio.training.loop import Course
-from impasto.studio.training.pair_losses import PairLosses
 from impasto.studio.training.pairs import Pictures, Source
+
+_CONTENT = "conv3_2"
+"""Layer at which photographs are compared."""
 
 
 @dataclass(frozen=True)
@@ -151,10 +153,26 @@ def _lesson(
     blank = networks.build(options.network).to(device).eval().requires_grad_(False)
     batches = options.steps * processes
     source = Source(options, paintings, photographs, device, batches, blank.stride)
-    seeing = loading.load("vgg19", padding="replicate").to(device)
-    losses = PairLosses(seeing, options.style_statistic, "balanced")
+    losses = Objective(_losses(options), learning=True)
+    losses.network.to(device)
     return AnyLesson(
         options, source, unseen_paintings, unseen_photographs, losses, encoder, blank, on_progress
+    )
+
+
+def _losses(options: TrainAnyOptions) -> LossOptions:
+    """Return what makes a painting good; the hypernetwork sees paintings at the same layers."""
+    return LossOptions(
+        loss_network="vgg19",
+        padding="replicate",
+        content_layers=(_CONTENT,),
+        style_layers=tuple(LAYERS),
+        style_statistic=options.style_statistic,
+        loss_scale="balanced",
+        style_weight=options.style_weight,
+        tv_weight=options.tv_weight,
+        tone_weight=options.tone_weight,
+        lattice_weight=options.lattice_weight,
     )
 
 

@@ -8,7 +8,7 @@ from impasto.studio.hypernetwork import LAYERS
 from impasto.studio.perceptual import loading
 from impasto.studio.perceptual.losses import gram_loss, gram_matrix
 from impasto.studio.perceptual.objective import Objective, StylePicture
-from impasto.studio.training.pair_losses import CONTENT, PairLosses
+from impasto.studio.perceptual.objectives import Objectives
 
 
 @pytest.fixture(scope="module")
@@ -22,21 +22,28 @@ def pictures():
     return torch.rand(2, 2, 3, 32, 32), torch.rand(2, 3, 32, 32), torch.rand(2, 3, 48, 48)
 
 
-@pytest.mark.parametrize("statistic", ["gram", "covariance", "gram-covariance"])
-def test_they_are_those_of_the_objective_for_each_style(network, pictures, statistic):
-    painted, photographs, paintings = pictures
-    measure = PairLosses(network, statistic, "relative")
-    parts = measure(painted, photographs, measure.wanted(measure.features(paintings, LAYERS)))
-    options = LossOptions(
-        content_layers=(CONTENT,), style_layers=tuple(LAYERS), style_statistic=statistic,
-        tone_weight=1.0, lattice_weight=1.0,
+def options(statistic, scale):
+    return LossOptions(
+        content_layers=("conv3_2",), style_layers=tuple(LAYERS), style_statistic=statistic,
+        loss_scale=scale, tone_weight=1.0, lattice_weight=1.0,
     )  # fmt: skip
-    for number in range(2):
-        style = StylePicture(paintings[number][None])
-        objective = Objective(options, [style], network)
-        alone = objective(painted[number], objective.content(photographs)).parts
-        for name in ("content", "style", "tv", "tone", "lattice"):
-            assert torch.allclose(getattr(parts, name)[number], alone[name], rtol=1e-4), name
+
+
+@pytest.mark.parametrize("scale", ["relative", "balanced"])
+@pytest.mark.parametrize("statistic", ["gram", "covariance", "gram-covariance"])
+def test_they_are_those_of_the_objective_for_each_style(network, pictures, statistic, scale):
+    painted, photographs, paintings = pictures
+    first = Objective(options(statistic, scale), network=network)
+    content = first.content(photographs)
+    towards = [first.towards([StylePicture(each[None])]) for each in paintings]
+    wanted = first.wanted_of(first.features(paintings))
+    for several in (Objectives.of(towards), Objectives(first, wanted)):
+        totals, parts = several.apart(painted, content)
+        for number, objective in enumerate(towards):
+            alone = objective(painted[number], content)
+            assert torch.allclose(totals[number], alone.total, rtol=1e-4)
+            for name, each in alone.parts.items():
+                assert torch.allclose(parts[name][number], each, rtol=1e-4), name
 
 
 def test_a_balanced_loss_is_over_the_mean_of_both_sizes():
@@ -58,9 +65,10 @@ def test_what_it_is_divided_by_has_no_gradient():
 
 def test_gradients_reach_what_was_painted(network, pictures):
     painted, photographs, paintings = pictures
-    measure = PairLosses(network, "gram-covariance", "balanced")
+    first = Objective(options("gram-covariance", "balanced"), network=network)
+    several = Objectives(first, first.wanted_of(first.features(paintings)))
     given = painted.clone().requires_grad_()
-    parts = measure(given, photographs, measure.wanted(measure.features(paintings, LAYERS)))
-    (gradient,) = torch.autograd.grad(parts.style[0] + parts.content[0], given)
+    totals, _ = several.apart(given, first.content(photographs))
+    (gradient,) = torch.autograd.grad(totals[0], given)
     assert gradient[0].abs().max() > 0
     assert gradient[1].abs().max() == 0
