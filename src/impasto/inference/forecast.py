@@ -25,10 +25,11 @@ _SUMS_PER_PIXEL = 15_000_000
 
 The largest network that impasto can train takes 11 million, bundled ones 20,000.
 """
-_MORE_THAN_WEIGHTS = 12
+_MORE_THAN_WEIGHTS = 16
 """Most bytes that are made of the weights alone, as a multiple of the weights' bytes.
 
-Some weights have 8 bits, and become floats.
+Some weights have 8 bits, and become floats. Kernels are mapped to four times their size, for the
+way there and for the way back.
 """
 _SMALL = 2**20
 _LOOKING = {"Conv", "ConvTranspose", "Resize", "MaxPool", "AveragePool"}
@@ -115,7 +116,7 @@ class _Forecaster:
             inputs = [self.tensors.get(name) for name in node.inputs]
             for name, tensor in zip(node.outputs, made(node, inputs), strict=True):
                 self.tensors[name] = tensor
-                self._count(tensor)
+                self._count(node, tensor)
                 self._sums += _sums(node, tensor, inputs)
                 self._require_little(node, tensor)
             for name in {*node.inputs, *node.outputs}:
@@ -135,10 +136,10 @@ class _Forecaster:
         ):
             raise ValueError("it gives what it does not say")
 
-    def _count(self, tensor: Tensor) -> None:
+    def _count(self, node: Node, tensor: Tensor) -> None:
         """Count a tensor. One that is the same for all photographs is made once and kept."""
         if tensor.fixed:
-            self._kept += tensor.bytes
+            self._kept += tensor.bytes if node.op != "Reshape" else 0
             return
         self._live += tensor.bytes
         self._largest = max(self._largest, tensor.bytes)
@@ -165,5 +166,5 @@ def _sums(node: Node, tensor: Tensor, inputs: Inputs) -> int:
     if node.op == "ConvTranspose":
         return math.prod(given(inputs, 0).shape) * math.prod(given(inputs, 1).shape[1:])
     if node.op in ("MatMul", "Gemm"):
-        return numbers * max(given(inputs, 0).shape[-2:])
+        return numbers * given(inputs, 0).shape[-2 if node.attributes.get("transA") else -1]
     return numbers

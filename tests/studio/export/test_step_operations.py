@@ -14,6 +14,7 @@ from impasto.studio.perceptual import losses
 SHAPE = 1, 3, 20, 36
 TARGET = torch.rand(1, 3, 20, 36, generator=torch.Generator().manual_seed(3))
 KERNEL = torch.rand(4, 3, 3, 3, generator=torch.Generator().manual_seed(4)) - 0.5
+WIDE = (torch.rand(144, 128, 3, 3, generator=torch.Generator().manual_seed(5)) - 0.5) / 10
 
 
 def result_and_gradients(write, shapes, *given):
@@ -97,6 +98,15 @@ CASES = {
         [SHAPE],
         KERNEL.numpy(),
         np.ones(4, np.float32),
+    ),
+    "frozen with many channels": (
+        (
+            lambda t, x, w, b: ops.frozen_convolution(t, x, w, b, 1),
+            lambda x, w, b: F.conv2d(x, torch.as_tensor(w), torch.as_tensor(b), padding=1),
+        ),
+        [(1, 128, 9, 14)],
+        WIDE.numpy(),
+        np.ones(144, np.float32),
     ),
     "norm": (
         (

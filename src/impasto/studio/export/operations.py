@@ -12,6 +12,7 @@ import numpy as np
 
 from impasto.inference.onnx_proto import SINGLE
 from impasto.studio.export.tape import Tape
+from impasto.studio.perceptual import winograd
 
 _PLACES = 2, 3
 """Axes of height and width."""
@@ -50,7 +51,7 @@ def convolution(t: Tape, x: str, weight: str, bias: str = "", *, stride: int = 1
 
     ``weight``, ``(O, C, K, K)``, is an input of the tape.
     """
-    outputs, inputs, side, _ = _shape(t, weight)
+    outputs, inputs, side, _ = t.shape(weight)
     given = (x, weight, bias) if bias else (x, weight)
     y = t("Conv", *given, strides=(stride, stride))
 
@@ -76,9 +77,43 @@ def convolution(t: Tape, x: str, weight: str, bias: str = "", *, stride: int = 1
 
 
 def frozen_convolution(t: Tape, x: str, weight: str, bias: str, padding: int) -> str:
-    """Write a 3x3 convolution with fixed weights, with a border of zeros or without."""
+    """Write a 3x3 convolution with fixed weights, with a border of zeros or without.
+
+    With a border and many channels it takes Winograd's way, which is faster on processors.
+    """
+    outputs, inputs, _, _ = t.shape(weight)
+    if padding and min(outputs, inputs) >= winograd.FEWEST:
+        y = _winograd(t, x, weight, outputs, inputs)
+        y = t("Add", y, t("Reshape", bias, t.wholes(-1, 1, 1)))
+        return t.record(y, (x, lambda g: _winograd(t, g, turned(t, weight), inputs, outputs)))
     y = t("Conv", x, weight, bias, pads=(padding,) * 4)
     return t.record(y, (x, lambda g: t("Conv", g, turned(t, weight), pads=(2 - padding,) * 4)))
+
+
+def _winograd(t: Tape, x: str, weight: str, outputs: int, inputs: int) -> str:
+    """Write a 3x3 convolution with a border of zeros, without its bias.
+
+    See :mod:`impasto.studio.perceptual.winograd`. A map of squares, there or back, is itself a
+    convolution, of each channel alone and with large steps.
+    """
+    side, step = winograd.SQUARE, winograd.STEP
+    places, steps = side**2, (step, step)
+    taken, kernel, given = (
+        np.kron(matrix, matrix) for matrix in (winograd.TAKEN, winograd.KERNEL, winograd.GIVEN)
+    )
+    taps = t.constant(taken.reshape(places, 1, side, side))
+    alone = t("Transpose", x, perm=(1, 0, 2, 3))
+    squares = t("Conv", alone, taps, strides=steps, pads=(1, 1, step, step))
+    mapped = t("Transpose", t("Reshape", squares, t.wholes(inputs, places, -1)), perm=(1, 0, 2))
+    columns = t("Transpose", t("Reshape", weight, t.wholes(-1, 9)), perm=(1, 0))
+    kernels = t("MatMul", t.constant(kernel), columns)
+    kernels = t("Reshape", kernels, t.wholes(places, outputs, inputs))
+    products = t("Transpose", t("MatMul", kernels, mapped), perm=(1, 0, 2))
+    sides = t("Concat", t.wholes(outputs, places), t("Shape", squares, start=2), axis=0)
+    back = t.constant(given.T.reshape(places, 1, step, step))
+    whole = t("ConvTranspose", t("Reshape", products, sides), back, strides=steps)
+    whole = t("Transpose", whole, perm=(1, 0, 2, 3))
+    return t("Slice", whole, t.wholes(0, 0), t("Shape", x, start=2), t.wholes(*_PLACES))
 
 
 def turned(t: Tape, weight: str, side: int = 3) -> str:
@@ -254,11 +289,6 @@ def tone(t: Tape, x: str, target: str) -> str:
 
 def _same(g: str) -> str:
     return g
-
-
-def _shape(t: Tape, name: str) -> list[int]:
-    """Return the shape of an input whose sides are all known."""
-    return [side or 0 for side in t.inputs[name].shape]
 
 
 def _taps(side: int) -> list[tuple[int, ...]]:

@@ -65,6 +65,12 @@ class Tape:
         """Add whole numbers, as operators take sizes and axes."""
         return self.constant(values, "<i8")
 
+    def shape(self, name: str) -> list[int]:
+        """Return the shape of a constant, or of an input whose sides are all known."""
+        if name in self._constants:
+            return list(self._constants[name].shape)
+        return [side or 0 for side in self.inputs[name].shape]
+
     def __call__(self, op: str, *inputs: str, **attributes: Attribute) -> str:
         """Write a node, and return its result.
 

@@ -20,9 +20,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor
 
-_SQUARE, _STEP = 6, 4
+SQUARE, STEP = 6, 4
 """Sides of the squares that are taken, and of the results that each gives, in pixels."""
-_FEWEST = 128
+FEWEST = 128
 """Channels from which on this is faster: the two maps cost the same for any number of results."""
 _LEAST = 64
 """Squares from which on this is faster: kernels are mapped each time, to hold no copies of them."""
@@ -30,7 +30,7 @@ _AT_ONCE = 256
 """Squares that are worked on at a time: few enough for a processor's caches."""
 _MACHINES = "x86_64", "AMD64"
 
-_TAKEN = (
+TAKEN = (
     (4, 0, -5, 0, 1, 0),
     (0, -4, -4, 1, 1, 0),
     (0, 4, -4, -1, 1, 0),
@@ -38,7 +38,7 @@ _TAKEN = (
     (0, 2, -1, -2, 1, 0),
     (0, 4, 0, -5, 0, 1),
 )
-_KERNEL = (
+KERNEL = (
     (1 / 4, 0, 0),
     (-1 / 6, -1 / 6, -1 / 6),
     (-1 / 6, 1 / 6, -1 / 6),
@@ -46,7 +46,7 @@ _KERNEL = (
     (1 / 24, -1 / 12, 1 / 6),
     (0, 0, 1),
 )
-_GIVEN = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
+GIVEN = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
 """The source's matrices for one direction: B^T, G and A^T."""
 
 
@@ -57,8 +57,8 @@ def serves(x: Tensor, convolution: nn.Conv2d) -> bool:
     """
     real = x.device.type == "cpu" and x.dtype == torch.float32 and not isinstance(x, FakeTensor)
     plain = not (torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling())
-    many = min(convolution.in_channels, convolution.out_channels) >= _FEWEST
-    large = len(x) * (x.shape[2] // _STEP) * (x.shape[3] // _STEP) >= _LEAST
+    many = min(convolution.in_channels, convolution.out_channels) >= FEWEST
+    large = len(x) * (x.shape[2] // STEP) * (x.shape[3] // STEP) >= _LEAST
     fixed = not convolution.weight.requires_grad
     return real and plain and many and large and fixed and platform.machine() in _MACHINES
 
@@ -76,9 +76,9 @@ def convolve(x: Tensor, convolution: nn.Conv2d) -> Tensor:
 
 def scratch(channels: int) -> int:
     """Return the most numbers that are held on the way from so many channels to as many."""
-    kernels = (_SQUARE**2 + 9) * channels**2
-    squares = 2 * _AT_ONCE * _SQUARE**2 * channels
-    return kernels + squares if channels >= _FEWEST else 0
+    kernels = (SQUARE**2 + 9) * channels**2
+    squares = 2 * _AT_ONCE * SQUARE**2 * channels
+    return kernels + squares if channels >= FEWEST else 0
 
 
 class _Convolution(torch.autograd.Function):
@@ -98,28 +98,26 @@ class _Convolution(torch.autograd.Function):
 def _mapped(weight: Tensor) -> Tensor:
     """Map kernels ``(O, C, 3, 3)`` to ``(36, O, C)``."""
     columns = weight.permute(2, 3, 0, 1).reshape(9, -1)
-    return (_both(_KERNEL, weight) @ columns).view(-1, *weight.shape[:2])
+    return (_both(KERNEL, weight) @ columns).view(-1, *weight.shape[:2])
 
 
 def _convolved(x: Tensor, kernels: Tensor, margin: int) -> Tensor:
     """Convolve ``(N, C, H, W)`` with mapped kernels, ``(36, C, O)``."""
     height, width = (side + 2 * margin - 2 for side in x.shape[2:])
-    rows, columns = (-(-side // _STEP) for side in (height, width))
-    below, right = (many * _STEP - side for many, side in ((rows, height), (columns, width)))
+    rows, columns = (-(-side // STEP) for side in (height, width))
+    below, right = (many * STEP - side for many, side in ((rows, height), (columns, width)))
     edges = (0, 0, margin, margin + right, margin, margin + below)
     x = F.pad(x.permute(0, 2, 3, 1), edges).contiguous()
     count, channels = kernels.shape[1:][::-1]
-    made = x.new_empty(len(x), rows, _STEP, columns, _STEP, count)
-    taken, given = _both(_TAKEN, x), _both(_GIVEN, x)
+    made = x.new_empty(len(x), rows, STEP, columns, STEP, count)
+    taken, given = _both(TAKEN, x), _both(GIVEN, x)
     for pictures, part in _parts(len(x), rows, max(1, _AT_ONCE // columns)):
-        mapped = taken @ _squares(
-            x[pictures, part.start * _STEP :], part.stop - part.start, columns
-        )
-        mapped = torch.bmm(mapped.view(_SQUARE**2, -1, channels), kernels)
+        mapped = taken @ _squares(x[pictures, part.start * STEP :], part.stop - part.start, columns)
+        mapped = torch.bmm(mapped.view(SQUARE**2, -1, channels), kernels)
         mapped = given @ mapped.flatten(1)
         results = made[pictures, part]
         several, few = results.shape[:2]
-        squares = mapped.view(_STEP, _STEP, several, few, columns, count)
+        squares = mapped.view(STEP, STEP, several, few, columns, count)
         results.copy_(squares.permute(2, 3, 0, 4, 1, 5))
     whole = made.flatten(1, 2).flatten(2, 3)[:, :height, :width].contiguous()
     return whole.permute(0, 3, 1, 2)
@@ -128,9 +126,9 @@ def _convolved(x: Tensor, kernels: Tensor, margin: int) -> Tensor:
 def _squares(x: Tensor, rows: int, columns: int) -> Tensor:
     """Return overlapping squares of ``(N, H, W, C)``: ``(36, N rows columns C)``."""
     picture, row, column, channel = x.stride()
-    sides = _SQUARE, _SQUARE, len(x), rows, columns, x.shape[3]
-    strides = row, column, picture, _STEP * row, _STEP * column, channel
-    return x.as_strided(sides, strides).reshape(_SQUARE**2, -1)
+    sides = SQUARE, SQUARE, len(x), rows, columns, x.shape[3]
+    strides = row, column, picture, STEP * row, STEP * column, channel
+    return x.as_strided(sides, strides).reshape(SQUARE**2, -1)
 
 
 def _parts(pictures: int, rows: int, most: int) -> Iterator[tuple[slice, slice]]:
