@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from test_state import COURSE, SHAPES
 
-from impasto import assets
+from impasto import assets, images
 from impasto.errors import MissingExtraError, TrainingError
 from impasto.files import kept_steps, paths
 from impasto.files.kept_steps import WORK
@@ -33,7 +33,7 @@ class Falling:
         total = sum(float(np.square(each).sum()) for each in weights.values())
         losses = dict.fromkeys(("content", "style", "tv", "tone"), total / 4) | {"total": total}
         gradients = {name: 2 * each for name, each in weights.items()}
-        if self.calls == 5:  # two were of what is kept after the second step
+        if self.calls == 4:  # one was a look after the second step
             losses |= {name: value for name, value in self.bad.items() if name in losses}
             if "gradient" in self.bad:
                 gradients["stem.bias"] = gradients["stem.bias"] * np.float32(self.bad["gradient"])
@@ -57,7 +57,7 @@ def learnt(photographs, folder, stepper=None, cancel=None, steps=4, told=None):
 
 def test_losses_fall_and_what_is_needed_is_kept(photographs, tmp_path):
     told = []
-    now, stopped = learnt(photographs, tmp_path, told=told)
+    now, seen, stopped = vars(learnt(photographs, tmp_path, told=told)).values()
     assert (now.step, stopped) == (4, False)
     assert [progress.step for progress, _ in told] == [1, 2, 3, 4]
     totals = [progress.losses["total"] for progress, _ in told]
@@ -73,18 +73,23 @@ def test_losses_fall_and_what_is_needed_is_kept(photographs, tmp_path):
     ]
     assert [line["step"] for line in lines] == [1, 2, 3, 4]
     assert ["validation" in line for line in lines] == [False, True, False, True]
+    assert seen.validation == lines[-1]["validation"]
+    sample = images.read(tmp_path / WORK / "sample-0000004.png").pixels
+    assert np.array_equal(sample, seen.sample)
 
 
 def test_stopped_it_goes_on_where_it_was(photographs, tmp_path):
     cancel = CancelToken()
     cancel.cancel()
-    now, stopped = learnt(photographs, tmp_path / "a", cancel=cancel)
-    assert (now.step, stopped) == (1, True)
+    half = learnt(photographs, tmp_path / "a", cancel=cancel)
+    assert (half.state.step, half.stopped) == (1, True)
     told = []
-    now, stopped = learnt(photographs, tmp_path / "a", told=told)
-    assert (now.step, stopped, told[0][0].step) == (4, False, 2)
-    whole, _ = learnt(photographs, tmp_path / "b")
-    assert all(np.array_equal(whole.weights[name], each) for name, each in now.weights.items())
+    ended = learnt(photographs, tmp_path / "a", told=told)
+    assert (ended.state.step, ended.stopped, told[0][0].step) == (4, False, 2)
+    whole = learnt(photographs, tmp_path / "b").state.weights
+    assert all(np.array_equal(whole[name], each) for name, each in ended.state.weights.items())
+    again = learnt(photographs, tmp_path / "a")
+    assert (again.state.step, again.seen, again.stopped) == (4, None, False)
 
 
 def test_a_state_that_is_damaged_is_said(photographs, tmp_path):
@@ -114,6 +119,6 @@ def test_without_matplotlib_there_are_no_curves(photographs, tmp_path, monkeypat
         raise MissingExtraError("matplotlib", "train")
 
     monkeypatch.setattr(learning.loss_curves, "png", missing)
-    assert learnt(photographs, tmp_path)[0].step == 4
+    assert learnt(photographs, tmp_path).state.step == 4
     assert not (tmp_path / WORK / "losses.png").exists()
     assert (tmp_path / WORK / "sample-0000004.png").exists()

@@ -11,6 +11,7 @@ from impasto.errors import OptionError, OutputError
 from impasto.files import paths
 from impasto.options import PolishOptions, StyleOptions
 from impasto.polishing import polish, polisher, save
+from impasto.polishing.learning import Look
 from impasto.progress import CancelToken
 from impasto.studio.training import checkpoint_file, checkpoints
 from running import run
@@ -96,7 +97,8 @@ def test_stopped_it_keeps_the_best_so_far_and_goes_on(once, painting, tmp_path):
 
 def test_what_got_worse_is_not_kept(painting, tmp_path, monkeypatch):
     losses = iter((1.0, 2.0))
-    monkeypatch.setattr(polisher.Lesson, "validation", lambda *_: next(losses, 2.0))
+    grey = np.full((512, 256, 3), 128, np.uint8)
+    monkeypatch.setattr(polisher.Lesson, "look", lambda *_: Look(grey, next(losses)))
     cancel = CancelToken()
     cancel.cancel()
     done = polished(painting, tmp_path, cancel=cancel)
@@ -124,8 +126,9 @@ def test_a_time_is_a_number_of_steps(tmp_path, monkeypatch):
     monkeypatch.setattr(polisher.time, "monotonic", lambda: next(clock))
     lesson = SimpleNamespace(step=lambda weights, number: None)
     options = PolishOptions(polish="20s")
-    assert polisher._steps(options, lesson, {}, tmp_path) == (20 - 2.5) / 0.5
-    assert polisher._steps(PolishOptions(polish="1s"), lesson, {}, tmp_path) == 8
+    # It began 3 seconds before the clock's first look; a step, 3 looks and the end take time, too.
+    assert polisher._steps(options, lesson, {}, tmp_path, -3.0) == (20 - 3.5 - 2) / 0.5 - 3
+    assert polisher._steps(PolishOptions(polish="1s"), lesson, {}, tmp_path, 0.0) == 8
 
 
 @pytest.mark.parametrize(

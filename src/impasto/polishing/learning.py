@@ -38,6 +38,28 @@ if TYPE_CHECKING:
 
 _GRADIENT = "gradient"
 
+
+@dataclass(frozen=True)
+class Look:
+    """What a network is worth at a time."""
+
+    sample: Pixels
+    """A photograph above its painting."""
+    validation: float | None
+    """The mean objective of photographs that are in no step; None without such."""
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """The end of a polish."""
+
+    state: State
+    seen: Look | None
+    """A look at that state; None where no step was left to take."""
+    stopped: bool
+    """Whether it was stopped before all steps were taken."""
+
+
 Tell = Callable[[Progress, Weights], None]
 """Called after each step with the weights as they are then."""
 
@@ -58,15 +80,13 @@ class Lesson:
     def held_out(self) -> list[Pixels]:
         return self.photographs.middles()
 
-    def validation(self, weights: Weights) -> float | None:
-        """Return the mean objective of photographs that are in no step; None without such."""
-        steps = [self._compared(weights, each, n) for n, each in enumerate(self.held_out)]
-        return float(np.mean([losses["total"] for losses, *_ in steps])) if steps else None
-
-    def sample(self, weights: Weights, done: int) -> Pixels:
-        """Return a photograph above its painting."""
-        shown = self.held_out[0] if self.held_out else self.photographs.crop(done)
-        return np.concatenate([shown, self._compared(weights, shown, done)[2]])
+    def look(self, weights: Weights, done: int) -> Look:
+        """Look at what was learnt in ``done`` steps."""
+        photographs = self.held_out or [self.photographs.crop(done)]
+        steps = [self._compared(weights, each, n) for n, each in enumerate(photographs)]
+        sample = np.concatenate([photographs[0], steps[0][2]])
+        mean = float(np.mean([losses["total"] for losses, *_ in steps]))
+        return Look(sample, mean if self.held_out else None)
 
     def _compared(self, weights: Weights, photograph: Pixels, number: int) -> Step:
         chance = np.random.default_rng([self.options.seed, number, 2])
@@ -77,11 +97,8 @@ class Lesson:
 
 def learn(
     lesson: Lesson, course: Course, begun: Weights, folder: Path, tell: Tell, cancel: CancelToken
-) -> tuple[State, bool]:
+) -> Learnt:
     """Take all steps, from ``begun`` or from where a stopped polish in ``folder`` was.
-
-    Returns:
-        The state after the last step, and whether the polish was stopped before the end.
 
     Raises:
         TrainingError: a loss is not a number; what was learnt before stays on disk. Or another
@@ -92,6 +109,7 @@ def learn(
         now = _resumed(course, begun, work, tell)
         weights, moments = dict(now.weights), now.moments
         log = Log(work / "losses.jsonl", now.step, here=True)
+        seen, stop = None, False
         for done in range(now.step + 1, course.steps + 1):
             began = time.monotonic()
             losses, gradients, _ = lesson.step(weights, done - 1)
@@ -102,15 +120,18 @@ def learn(
             record = {**losses, "seconds": time.monotonic() - began, "from_disk": False}
             stop = cancel.cancelled
             save = stop or done % course.save_every == 0 or done == course.steps
-            record |= _validated(lesson, weights) if save else {}
+            seen = lesson.look(weights, done) if save else None
+            record |= _validated(seen)
             log.append(done, record)
-            if save:
-                _keep(lesson, course, now, folder, log)
+            if seen:
+                _keep(course, now, work, seen)
             shown = {name: losses[name] for name in (*KINDS, TONE)}
             tell(Progress(done, course.steps, shown), now.weights)
             if stop:
-                return now, True
-        return now, False
+                break
+        if seen:
+            _draw(log, folder)
+        return Learnt(now, seen, stop)
 
 
 def _resumed(course: Course, begun: Weights, work: Path, tell: Tell) -> State:
@@ -140,19 +161,21 @@ def _limited(losses: Mapping[str, float], gradients: Weights, number: int) -> We
     return muon.clipped(gradients, norm)
 
 
-def _validated(lesson: Lesson, weights: Weights) -> dict[str, float]:
-    validation = lesson.validation(weights)
-    known = validation is not None and math.isfinite(validation)
-    return {"validation": validation} if known and validation is not None else {}
+def _validated(seen: Look | None) -> dict[str, float]:
+    value = seen.validation if seen else None
+    return {} if value is None or not math.isfinite(value) else {"validation": value}
 
 
-def _keep(lesson: Lesson, course: Course, now: State, folder: Path, log: Log) -> None:
-    """Write the state and a sample to look at; with matplotlib also curves of the losses."""
-    work = folder / WORK
+def _keep(course: Course, now: State, work: Path, seen: Look) -> None:
+    """Write the state and a sample to look at."""
     state.save(work, now, course)
-    sample = from_array(lesson.sample(now.weights, now.step)).encode("PNG")
+    sample = from_array(seen.sample).encode("PNG")
     atomic.write(work / f"sample-{now.step:07}.png", sample, overwrite=True)
+
+
+def _draw(log: Log, folder: Path) -> None:
+    """Draw curves of the losses, where matplotlib is installed."""
     means: Mapping[int, Mapping[str, float]] = log.curves()
     with suppress(MissingExtraError):
         curves = loss_curves.png(list(means.values()), folder.name, steps=list(means))
-        atomic.write(work / "losses.png", curves, overwrite=True)
+        atomic.write(folder / WORK / "losses.png", curves, overwrite=True)

@@ -39,8 +39,10 @@ START = "any"
 """The start that the card of a polished style names."""
 FEWEST = 8
 """Fewest steps, however short the time is."""
-_SAVES = 4
-"""How many states are saved while it runs, each with a sample to look at."""
+_SAVES = 3
+"""How many states are saved while it runs, each with a look at what was learnt."""
+_LAST = 2.0
+"""Seconds for the loss curves and the style's files."""
 _NAMED = 1000
 """Most left-out files whose names the card has."""
 LOSS = replace(TrainOptions().loss, style_statistic="gram-covariance", tone_weight=2.0)
@@ -108,6 +110,7 @@ def polish(
         TrainingError: a loss that is not a number, another stopped training in ``folder``, or a
             process that learns there.
     """
+    began = time.monotonic()
     made = catalog.find(painting, style)
     if made.network is None or made.card.blend:
         raise OptionError(f"{made.name} is not one painting", hint="polish a painting's file")
@@ -115,14 +118,16 @@ def polish(
     lesson, begun = _lesson(painting, made, photographs), _begun(made)
     if restart:
         state.empty(work)
-    course = _course(made, lesson, _steps(options, lesson, begun, work))
-    tell, before = _telling(made, on_progress, on_step), lesson.validation(begun)
-    learnt, stopped = learn(lesson, course, begun, folder, tell, cancel or CancelToken())
-    after = lesson.validation(learnt.weights)
-    if not learnt.step or (before is not None and after is not None and after > before):
+    before = lesson.look(begun, 0).validation
+    course = _course(made, lesson, _steps(options, lesson, begun, work, began))
+    tell = _telling(made, on_progress, on_step)
+    learnt = learn(lesson, course, begun, folder, tell, cancel or CancelToken())
+    last, stopped = learnt.state, learnt.stopped
+    after = (learnt.seen or lesson.look(last.weights, last.step)).validation
+    if not last.step or (before is not None and after is not None and after > before):
         return Polished(made, 0, State(0, begun).encoded(course), before, before, stopped)
-    polished = _style(made, learnt.weights, _record(lesson, course, learnt.step, work))
-    return Polished(polished, learnt.step, learnt.encoded(course), before, after, stopped)
+    polished = _style(made, last.weights, _record(lesson, course, last.step, work))
+    return Polished(polished, last.step, last.encoded(course), before, after, stopped)
 
 
 def require_place(folder: Path, *, overwrite: bool) -> None:
@@ -193,23 +198,25 @@ def _lesson(painting: PictureSource, made: Style, photographs: Photographs) -> L
     return Lesson(options, photographs, engine.stepper(picture.pixels, loss))
 
 
-def _steps(options: PolishOptions, lesson: Lesson, begun: Weights, work: Path) -> int:
-    """Return how many steps there are; a polish that goes on keeps its number."""
+def _steps(options: PolishOptions, lesson: Lesson, begun: Weights, work: Path, began: float) -> int:
+    """Return how many steps there are; a polish that goes on keeps its number.
+
+    A time is that of the whole polish, which ``began`` then. A look takes as long as a step.
+    """
     if planned := state.planned(work):
         return planned
     steps, seconds = options.amount()
     if steps:
         return steps
-    began = time.monotonic()
-    for number in range(2):  # the first one is slower than all others
-        started = time.monotonic()
-        lesson.step(begun, number)
-        each = time.monotonic() - started
-    return max(FEWEST, int((seconds - (time.monotonic() - began)) / each))
+    started = time.monotonic()
+    lesson.step(begun, 0)
+    now = time.monotonic()
+    left = seconds - (now - began) - _LAST
+    return max(FEWEST, int(left / (now - started)) - _SAVES)
 
 
 def _course(made: Style, lesson: Lesson, steps: int) -> Course:
-    options = replace(lesson.options, steps=steps, save_every=max(FEWEST, steps // _SAVES))
+    options = replace(lesson.options, steps=steps, save_every=max(FEWEST, -(-steps // _SAVES)))
     prediction = made.card.prediction
     began = f"{prediction.hypernetwork} ({prediction.sha256[:12]})" if prediction else "none"
     sources = {"start": began, "photographs": lesson.photographs.digest(), "processes": "1"}
