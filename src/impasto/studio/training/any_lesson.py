@@ -168,6 +168,8 @@ class AnyLesson:
                 if rough is not paintings:
                     wanted = self.objective.features(rough)
                 known = _Styles(self.encoder.statistics(seen), self.objective.wanted_of(wanted))
+            if self.options.uses == 1:
+                return known
             self._kept[drawn] = known
         return self._kept[drawn]
 
