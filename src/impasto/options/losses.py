@@ -50,8 +50,7 @@ class LossOptions(Checked):
     )
     loss_scale: str = knob(
         "relative",
-        "How losses are scaled: relative (to the target), balanced (to both), or as gatys, johnson "
-        "or mean do.",
+        "How losses are scaled: relative, balanced, or as gatys, johnson or mean do.",
         choices=("relative", "balanced", "gatys", "johnson", "mean"),
         was="scale",
     )

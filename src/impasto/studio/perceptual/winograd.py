@@ -5,7 +5,7 @@ kernels of 3 x 3 are mapped to 36 numbers each. There a convolution is a product
 each of the 36. Products are mapped back to 4 x 4 results. Sums of both maps round differently:
 results differ from a direct convolution's by about 1e-5 of the largest.
 
-torch's own convolutions do this on GPUs. On x86 processors it has direct ones only, which are
+cuDNN has the algorithm for GPUs. On x86 processors torch has direct convolutions only, which are
 slower where there are many channels (:func:`serves`).
 """
 
