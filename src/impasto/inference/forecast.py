@@ -25,7 +25,7 @@ _SUMS_PER_PIXEL = 15_000_000
 
 The largest network that impasto can train takes 11 million, bundled ones 20,000.
 """
-_MORE_THAN_WEIGHTS = 16
+_MORE_THAN_WEIGHTS = 12
 """Most bytes that are made of the weights alone, as a multiple of the weights' bytes.
 
 Some weights have 8 bits, and become floats. Kernels are mapped to four times their size, for the
@@ -137,7 +137,8 @@ class _Forecaster:
             raise ValueError("it gives what it does not say")
 
     def _count(self, node: Node, tensor: Tensor) -> None:
-        """Count a tensor. One that is the same for all photographs is made once and kept."""
+        """Count a tensor. One that is the same for all photographs is made once and kept; in
+        another shape it takes no more."""
         if tensor.fixed:
             self._kept += tensor.bytes if node.op != "Reshape" else 0
             return

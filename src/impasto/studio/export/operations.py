@@ -83,19 +83,22 @@ def frozen_convolution(t: Tape, x: str, weight: str, bias: str, padding: int) ->
     """
     outputs, inputs, _, _ = t.shape(weight)
     if padding and min(outputs, inputs) >= winograd.FEWEST:
-        y = _winograd(t, x, weight, outputs, inputs)
-        y = t("Add", y, t("Reshape", bias, t.wholes(-1, 1, 1)))
-        return t.record(y, (x, lambda g: _winograd(t, g, turned(t, weight), inputs, outputs)))
+        y = t("Add", _winograd(t, x, weight), t("Reshape", bias, t.wholes(-1, 1, 1)))
+        return t.record(y, (x, lambda g: _winograd(t, g, weight, back=True)))
     y = t("Conv", x, weight, bias, pads=(padding,) * 4)
     return t.record(y, (x, lambda g: t("Conv", g, turned(t, weight), pads=(2 - padding,) * 4)))
 
 
-def _winograd(t: Tape, x: str, weight: str, outputs: int, inputs: int) -> str:
-    """Write a 3x3 convolution with a border of zeros, without its bias.
+def _winograd(t: Tape, x: str, weight: str, *, back: bool = False) -> str:
+    """Write a 3x3 convolution with a border of zeros, without its bias; or its way ``back``.
 
     See :mod:`impasto.studio.perceptual.winograd`. A map of squares, there or back, is itself a
-    convolution, of each channel alone and with large steps.
+    convolution, of each channel alone and with large steps. Kernels of the way back are turned, so
+    their nine numbers are in reverse order.
     """
+    outputs, inputs, _, _ = t.shape(weight)
+    if back:
+        outputs, inputs = inputs, outputs
     side, step = winograd.SQUARE, winograd.STEP
     places, steps = side**2, (step, step)
     taken, kernel, given = (
@@ -105,13 +108,14 @@ def _winograd(t: Tape, x: str, weight: str, outputs: int, inputs: int) -> str:
     alone = t("Transpose", x, perm=(1, 0, 2, 3))
     squares = t("Conv", alone, taps, strides=steps, pads=(1, 1, step, step))
     mapped = t("Transpose", t("Reshape", squares, t.wholes(inputs, places, -1)), perm=(1, 0, 2))
-    columns = t("Transpose", t("Reshape", weight, t.wholes(-1, 9)), perm=(1, 0))
-    kernels = t("MatMul", t.constant(kernel), columns)
+    columns = t("Transpose", weight, perm=(2, 3, 1, 0) if back else (2, 3, 0, 1))
+    columns = t("Reshape", columns, t.wholes(9, -1))
+    kernels = t("MatMul", t.constant(kernel[:, ::-1] if back else kernel), columns)
     kernels = t("Reshape", kernels, t.wholes(places, outputs, inputs))
     products = t("Transpose", t("MatMul", kernels, mapped), perm=(1, 0, 2))
     sides = t("Concat", t.wholes(outputs, places), t("Shape", squares, start=2), axis=0)
-    back = t.constant(given.T.reshape(places, 1, step, step))
-    whole = t("ConvTranspose", t("Reshape", products, sides), back, strides=steps)
+    results = t.constant(given.T.reshape(places, 1, step, step))
+    whole = t("ConvTranspose", t("Reshape", products, sides), results, strides=steps)
     whole = t("Transpose", whole, perm=(1, 0, 2, 3))
     return t("Slice", whole, t.wholes(0, 0), t("Shape", x, start=2), t.wholes(*_PLACES))
 

@@ -161,12 +161,11 @@ class Objective:
     def wanted_of(self, seen: Features) -> Wanted:
         """Return :attr:`wanted` of ``S`` paintings with these :meth:`features`, stacked."""
         statistics = {
-            layer: tuple(each[:, None] for each in self._measure(seen[layer], None))
-            for layer in self.style_layers
+            layer: tuple(each[:, None] for each in found)
+            for layer, found in self._statistics(seen).items()
         }
-        count = len(seen[next(iter(statistics))])
-        weight = torch.full((count,), float(self._style_weight), device=self.network.mean.device)
-        return statistics, {}, weight
+        first = next(iter(seen.values()))
+        return statistics, {}, first.new_full((len(first),), float(self._style_weight))
 
     def towards_wanted(self, wanted: Wanted) -> Self:
         """Return an objective for what another one, :attr:`wanted`, is towards."""
@@ -177,7 +176,8 @@ class Objective:
 
     def _measured(self, styles: Sequence[StylePicture]) -> list[_Target]:
         with torch.no_grad():
-            measured = [self._statistics(style.pixels) for style in styles]
+            layers = list(self.style_layers)
+            measured = [self._statistics(self._features(each.pixels, layers)) for each in styles]
         blended = [(s.weight, m) for s, m in zip(styles, measured, strict=True) if s.mask is None]
         targets: list[_Target] = [(1.0, None, _blend(blended))] if blended else []
         for style, statistics in zip(styles, measured, strict=True):
@@ -185,8 +185,7 @@ class Objective:
                 targets.append((style.weight, style.mask, statistics))
         return targets
 
-    def _statistics(self, pixels: Tensor) -> dict[str, Statistic]:
-        features = self._features(pixels, list(self.style_layers))
+    def _statistics(self, features: Features) -> dict[str, Statistic]:
         return {layer: self._measure(features[layer], None) for layer in self.style_layers}
 
     def content(self, photographs: Tensor, *, style: bool = False) -> Features:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import torch
@@ -98,7 +99,7 @@ class _Convolution(torch.autograd.Function):
 def _mapped(weight: Tensor) -> Tensor:
     """Map kernels ``(O, C, 3, 3)`` to ``(36, O, C)``."""
     columns = weight.permute(2, 3, 0, 1).reshape(9, -1)
-    return (_both(KERNEL, weight) @ columns).view(-1, *weight.shape[:2])
+    return (_both(KERNEL) @ columns).view(-1, *weight.shape[:2])
 
 
 def _convolved(x: Tensor, kernels: Tensor, margin: int) -> Tensor:
@@ -110,7 +111,7 @@ def _convolved(x: Tensor, kernels: Tensor, margin: int) -> Tensor:
     x = F.pad(x.permute(0, 2, 3, 1), edges).contiguous()
     count, channels = kernels.shape[1:][::-1]
     made = x.new_empty(len(x), rows, STEP, columns, STEP, count)
-    taken, given = _both(TAKEN, x), _both(GIVEN, x)
+    taken, given = _both(TAKEN), _both(GIVEN)
     for pictures, part in _parts(len(x), rows, max(1, _AT_ONCE // columns)):
         mapped = taken @ _squares(x[pictures, part.start * STEP :], part.stop - part.start, columns)
         mapped = torch.bmm(mapped.view(SQUARE**2, -1, channels), kernels)
@@ -139,7 +140,8 @@ def _parts(pictures: int, rows: int, most: int) -> Iterator[tuple[slice, slice]]
             yield slice(first, min(first + several, pictures)), slice(top, min(top + most, rows))
 
 
-def _both(matrix: tuple[tuple[float, ...], ...], like: Tensor) -> Tensor:
+@cache
+def _both(matrix: tuple[tuple[float, ...], ...]) -> Tensor:
     """Return the matrix that maps a square, row after row, in both directions."""
     one = torch.tensor(matrix, dtype=torch.float64)
-    return torch.kron(one, one).to(like)
+    return torch.kron(one, one).float()
