@@ -9,7 +9,7 @@ import pytest
 from impasto import images
 from impasto.errors import TrainingError
 from impasto.images import photographs
-from impasto.images.photographs import Photographs, digest, framed, parted
+from impasto.images.photographs import Bars, PhotographBytes, digest, parted
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def files(photos, tmp_path):
 
 
 def made(files, **more):
-    return Photographs(files, **{"crop": 32, "seed": 0, "held_out": 1, **more})
+    return PhotographBytes(files, **{"crop": 32, "seed": 0, "held_out": 1, **more})
 
 
 def test_a_crop_follows_from_the_seed_and_its_number(files):
@@ -110,7 +110,10 @@ def test_some_crops_are_framed_and_the_others_stay_as_they_were(files):
 @pytest.mark.parametrize("seed", range(8))
 def test_bars_lie_on_opposite_sides(seed):
     photograph = np.full((60, 60, 3), 128, np.uint8)
-    kept = (framed(photograph, np.random.default_rng(seed)) == 128).all(-1)
+    bars = Bars.drawn(np.random.default_rng(seed))
+    for area in bars.areas(60):
+        photograph[area] = bars.level
+    kept = (photograph == 128).all(-1)
     rows, columns = kept.any(1), kept.any(0)
     assert np.array_equal(kept, np.outer(rows, columns))
     assert rows.all() != columns.all()

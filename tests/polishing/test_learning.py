@@ -11,7 +11,7 @@ from impasto import assets, images
 from impasto.errors import MissingExtraError, TrainingError
 from impasto.files import kept_steps, paths
 from impasto.files.kept_steps import WORK
-from impasto.images.photographs import Photographs
+from impasto.images.photographs import PhotographBytes
 from impasto.options import TrainOptions
 from impasto.polishing import learning
 from impasto.polishing.learning import Lesson, learn
@@ -43,7 +43,7 @@ class Falling:
 @pytest.fixture(scope="module")
 def photographs():
     files = paths.pictures(assets.PHOTOGRAPHS).paths[:11]
-    return Photographs(files, crop=64, seed=0, held_out=1)
+    return PhotographBytes(files, crop=64, seed=0, held_out=1)
 
 
 def learnt(photographs, folder, stepper=None, cancel=None, steps=4, told=None):

@@ -7,7 +7,7 @@ import numpy as np
 from impasto import assets, images
 from impasto.catalog import TrainingRecord
 from impasto.files import paths
-from impasto.images.photographs import Photographs
+from impasto.images.photographs import PhotographBytes
 from impasto.polishing import polisher
 from impasto.polishing.recipe import recipe
 
@@ -17,7 +17,7 @@ _FILES = paths.pictures(assets.PHOTOGRAPHS).paths
 def test_the_crops_are_those_that_the_core_learns_from():
     told, side = recipe(len(_FILES), {}), 64
     assert len(told["crops"]) == 512
-    photographs = Photographs(_FILES, crop=side, seed=polisher.OPTIONS.seed, held_out=0)
+    photographs = PhotographBytes(_FILES, crop=side, seed=polisher.OPTIONS.seed, held_out=0)
     for number in (0, 1, 511):
         photograph, zoom, left, top, mirrored = told["crops"][number]
         image = images.read(_FILES[photograph]).pil().convert("RGB")

@@ -26,7 +26,7 @@ def grain(
 
     They come from the 256 quantiles of the distribution, which takes a fifth of the time.
     """
-    return _levels(deviation).take(chance.integers(0, 256, (height, width), np.uint8))
+    return levels(deviation).take(chance.integers(0, 256, (height, width), np.uint8))
 
 
 def grained(photo: Pixels, deviation: float, rows: slice = slice(None)) -> Pixels:
@@ -61,7 +61,8 @@ def _rows(start: int, height: int, width: int, deviation: float) -> NDArray[np.i
 
 
 @lru_cache(maxsize=8)
-def _levels(deviation: float) -> NDArray[np.int16]:
+def levels(deviation: float) -> NDArray[np.int16]:
+    """Return the 256 quantiles of the normal distribution with this deviation, whole levels."""
     normal = NormalDist(0, deviation)
     levels = np.array([normal.inv_cdf((n + 0.5) / 256) for n in range(256)])
     return levels.round().astype(np.int16)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
 
 Picture = TypeVar("Picture")
+Decoded = TypeVar("Decoded")
 _ZOOM = (0.6, 2.0)
 """Range of enlargement of the crops.
 
@@ -49,13 +51,54 @@ class Drawn(NamedTuple):
     mirrored: bool
 
 
-class Photographs:
-    """Files, as squares of ``crop`` pixels a side: ``(crop, crop, 3)`` bytes, sRGB.
+class Square(NamedTuple):
+    """A square part of a photograph, in its pixels and parts of them."""
 
-    Only :meth:`middles` gives the ``held_out`` photographs, a tenth of all at most. A photograph
-    that cannot be read is left out from then on, and listed in :attr:`skipped`. ``paper`` is the
-    part of the crops that :func:`framed` changes. Photographs are decoded once for as long as
-    ``room`` bytes hold them; the others are decoded for each crop.
+    left: float
+    top: float
+    side: float
+
+    @classmethod
+    def of(cls, size: Sequence[int], most: float, left: float, top: float) -> Self:
+        """Place a square of up to ``most`` pixels a side, from left and top (0) to right and bottom
+        (1); ``size`` is width and height."""
+        side = min(most, *size)
+        return cls(left * (size[0] - side), top * (size[1] - side), side)
+
+
+class Bars(NamedTuple):
+    """Black bars, as films have them, or white margins, as scans do, on two opposite sides."""
+
+    level: int
+    """0 or 255."""
+    across: bool
+    """Whether they are above and below."""
+    share: float
+    """The part of the height or width that both take."""
+    first: float
+    """The part of that which is above, or at the left."""
+
+    @classmethod
+    def drawn(cls, chance: np.random.Generator) -> Self:
+        share, first = chance.uniform(*_BARS), chance.random()
+        level, across = chance.choice([0, 255]), chance.random() < 0.5
+        return cls(int(level), bool(across), float(share), float(first))
+
+    def areas(self, side: int) -> list[tuple[slice, slice]]:
+        """Return the rows and columns of both, in a square of ``side`` pixels."""
+        both = round(self.share * side)
+        first = round(self.first * both)
+        lengths, whole = (slice(first), slice(side - (both - first), side)), slice(side)
+        return [(each, whole) if self.across else (whole, each) for each in lengths]
+
+
+class Photographs(ABC, Generic[Decoded]):
+    """Photographs of files, decoded, each with the crop to take of it.
+
+    ``held_out`` of them, a tenth at most, are in no crop. A photograph that cannot be read is left
+    out from then on, and listed in :attr:`skipped`. ``paper`` is the part of the crops that get
+    :class:`Bars`. Photographs are decoded once for as long as ``room`` bytes hold them; the others
+    are decoded for each crop. Subclasses say what a decoded photograph is, and cut the crops.
     """
 
     def __init__(
@@ -71,8 +114,12 @@ class Photographs:
         self._paths, self._apart = parted(paths, held_out)
         self.side, self._seed, self._paper = crop, seed, paper
         self._room = room
-        self._decoded: dict[Path, Image] = {}
+        self._kept: dict[Path, Decoded] = {}
         self.skipped: dict[Path, str] = {}
+
+    @abstractmethod
+    def _decoded(self, image: Image) -> Decoded:
+        """Return what a decoded photograph is kept as; it takes as many bytes."""
 
     def __len__(self) -> int:
         """Return how many photographs there are to learn from."""
@@ -82,57 +129,49 @@ class Photographs:
         """Hash the names and sizes of all; the folder does not count."""
         return digest(self._paths, self._apart)
 
-    def middles(self) -> list[Pixels]:
-        """Return the middles of the photographs that are kept apart."""
-        found = []
+    def apart(self) -> Iterator[Decoded]:
+        """Give the photographs that are in no crop."""
         for path in self._apart:
             try:
-                found.append(self._square(path, math.inf, (0.5, 0.5)))
+                yield self._decoded(decoded(path))
             except PictureError as error:
                 self.skipped[path] = str(error)
-        return found
 
-    def crop(self, number: int) -> Pixels:
-        """Return a random part of a random photograph, zoomed and mirrored, and sometimes framed.
+    def drawn(self, number: int) -> tuple[Decoded, Drawn]:
+        """Return the photograph of the crop of this number, and what is drawn of it.
 
         Raises:
             TrainingError: more than half of them cannot be read.
         """
-        crop = self._part(number)
-        chance = np.random.default_rng([self._seed, number, _OF_PAPER])
-        return framed(crop, chance) if self._paper and chance.random() < self._paper else crop
-
-    def _part(self, number: int) -> Pixels:
         for drawn in crops(self._seed, number, len(self._paths)):
             # Draw this also where the photograph is left out. That may have become known only now.
             path = self._paths[drawn.number]
             if path in self.skipped:
                 continue
             try:
-                square = self._square(path, self.side / drawn.zoom, (drawn.left, drawn.top))
-                return np.ascontiguousarray(square[:, :: -1 if drawn.mirrored else 1])
+                return self._opened(path), drawn
             except PictureError as error:
                 self._skip(path, error)
         raise AssertionError("there is always one more")
 
-    def _square(self, path: Path, most: float, place: tuple[float, float]) -> Pixels:
-        """Cut a square of up to ``most`` pixels, from left and top (0) to right and bottom (1)."""
-        image = self._opened(path)
-        side = min(most, *image.size)
-        left, top = (part * (length - side) for part, length in zip(place, image.size, strict=True))
-        box = (left, top, left + side, top + side)
-        return np.asarray(image.resize((self.side, self.side), images.BICUBIC, box=box))
+    def bars(self, number: int) -> list[tuple[int, tuple[slice, slice]]]:
+        """Return the level, rows and columns of each bar over the crop of this number, if any."""
+        chance = np.random.default_rng([self._seed, number, _OF_PAPER])
+        if not self._paper or chance.random() >= self._paper:
+            return []
+        bars = Bars.drawn(chance)
+        return [(bars.level, area) for area in bars.areas(self.side)]
 
-    def _opened(self, path: Path) -> Image:
+    def _opened(self, path: Path) -> Decoded:
         """Return a photograph, decoded now or before."""
-        if path in self._decoded:
-            return self._decoded[path]
-        image = images.read(path).pil().convert("RGB")
-        taken = 3 * math.prod(image.size)
+        if path in self._kept:
+            return self._kept[path]
+        image = decoded(path)
+        taken, photograph = 3 * math.prod(image.size), self._decoded(image)
         if taken <= self._room:
             self._room -= taken
-            self._decoded[path] = image
-        return image
+            self._kept[path] = photograph
+        return photograph
 
     def _skip(self, path: Path, error: PictureError) -> None:
         self.skipped[path] = str(error)
@@ -143,19 +182,42 @@ class Photographs:
             ) from error
 
 
-def framed(photograph: Pixels, chance: np.random.Generator) -> Pixels:
-    """Frame a square photograph with black bars, as films have them, or white margins, as scans do.
+class PhotographBytes(Photographs["Image"]):
+    """Crops as bytes, sRGB: ``(crop, crop, 3)``."""
 
-    They are on two opposite sides, and take a tenth to six tenths of the height or width.
+    def _decoded(self, image: Image) -> Image:
+        return image
+
+    def middles(self) -> list[Pixels]:
+        """Return the middles of the photographs that are kept apart."""
+        return [self._cut(each, Square.of(each.size, math.inf, 0.5, 0.5)) for each in self.apart()]
+
+    def crop(self, number: int) -> Pixels:
+        """Return a random part of a random photograph, zoomed, mirrored, sometimes with bars.
+
+        Raises:
+            TrainingError: more than half of them cannot be read.
+        """
+        image, drawn = self.drawn(number)
+        place = Square.of(image.size, self.side / drawn.zoom, drawn.left, drawn.top)
+        square = self._cut(image, place)[:, :: -1 if drawn.mirrored else 1].copy()
+        for level, area in self.bars(number):
+            square[area] = level
+        return square
+
+    def _cut(self, image: Image, place: Square) -> Pixels:
+        left, top, side = place
+        box = (left, top, left + side, top + side)
+        return np.asarray(image.resize((self.side, self.side), images.BICUBIC, box=box))
+
+
+def decoded(path: Path) -> Image:
+    """Read a photograph, sRGB in 8 bits.
+
+    Raises:
+        PictureError: it cannot be read.
     """
-    share, part = chance.uniform(*_BARS), chance.random()
-    level, across = chance.choice([0, 255]), chance.random() < 0.5
-    bars = round(share * len(photograph))
-    first = round(part * bars)
-    result = photograph.copy()
-    sides = result if across else result.transpose(1, 0, 2)
-    sides[:first], sides[len(sides) - (bars - first) :] = level, level
-    return result
+    return images.read(path).pil().convert("RGB")
 
 
 def crops(seed: int, number: int, photographs: int) -> Iterator[Drawn]:

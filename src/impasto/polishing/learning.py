@@ -20,7 +20,7 @@ from impasto.files import atomic, kept_steps
 from impasto.files.kept_steps import WORK
 from impasto.images import from_array
 from impasto.images.grain import grain
-from impasto.images.photographs import Photographs
+from impasto.images.photographs import PhotographBytes
 from impasto.options import TrainOptions
 from impasto.options.losses import KINDS, TONE
 from impasto.polishing import muon, state
@@ -69,7 +69,7 @@ class Lesson:
     """The photographs to learn from, and what computes the steps."""
 
     options: TrainOptions
-    photographs: Photographs
+    photographs: PhotographBytes
     stepper: Stepper
 
     def step(self, weights: Weights, number: int) -> Step:

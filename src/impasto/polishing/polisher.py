@@ -22,7 +22,7 @@ from impasto.distribution import VERSION
 from impasto.errors import OptionError, OutputError, TrainingError, in_memory
 from impasto.files import kept_steps, paths
 from impasto.files.kept_steps import WORK
-from impasto.images.photographs import Photographs
+from impasto.images.photographs import PhotographBytes
 from impasto.options import PolishOptions, StyleOptions, TrainOptions
 from impasto.polishing import engine, state
 from impasto.polishing.folded import with_exported
@@ -165,10 +165,10 @@ def _telling(made: Style, on_progress: OnProgress, on_step: OnStep | None) -> Te
     return tell
 
 
-def _photographs(options: PolishOptions, more: Sequence[Path]) -> Photographs:
+def _photographs(options: PolishOptions, more: Sequence[Path]) -> PhotographBytes:
     own = paths.pictures(options.photos).paths if options.photos else []
     files = [*paths.pictures(assets.PHOTOGRAPHS).paths, *own, *more]
-    return Photographs(files, crop=OPTIONS.crop, seed=OPTIONS.seed, held_out=OPTIONS.held_out)
+    return PhotographBytes(files, crop=OPTIONS.crop, seed=OPTIONS.seed, held_out=OPTIONS.held_out)
 
 
 def _begun(made: Style) -> Weights:
@@ -187,7 +187,7 @@ def _begun(made: Style) -> Weights:
     return parameters(painted.weights(made))
 
 
-def _lesson(painting: PictureSource, made: Style, photographs: Photographs) -> Lesson:
+def _lesson(painting: PictureSource, made: Style, photographs: PhotographBytes) -> Lesson:
     prediction = made.card.prediction
     boldness = prediction.boldness if prediction else 1.0
     loss = replace(LOSS, style_weight=LOSS.style_weight * boldness)

@@ -6,24 +6,39 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.images.grain import grain
+from impasto.images.grain import levels
 
 
 def grained(photographs: Tensor, deviation: float, seed: int, first: int) -> Tensor:
     """Add grain of this deviation, in levels, to ``(N, 3, H, W)``, 0..1.
 
     It is as :func:`impasto.images.grain.grained` adds to a photograph. Each photograph has its own,
-    which follows from ``seed`` and its number, from ``first`` on.
+    which follows from ``seed``, its number, from ``first`` on, and the kind of device.
     """
     if not deviation:
         return photographs
-    count, _, height, width = photographs.shape
-    chances = [np.random.default_rng([seed, first + number, 2]) for number in range(count)]
-    levels = np.stack([grain(each, height, width, deviation) for each in chances])[:, None]
-    change = torch.from_numpy(levels).to(photographs.device) / 255
-    return (photographs + change).clamp(0, 1)
+    device, (height, width) = photographs.device, photographs.shape[2:]
+    possible = torch.from_numpy(levels(deviation)).to(device) / 255
+    drawn = []
+    for number in range(first, first + len(photographs)):
+        own = np.random.SeedSequence([seed, number, 2]).generate_state(1, np.uint64)
+        chance = torch.Generator(device).manual_seed(int(own[0] >> 1))
+        drawn.append(torch.randint(256, (1, height, width), generator=chance, device=device))
+    return (photographs + possible[torch.stack(drawn)]).clamp(0, 1)
+
+
+def cut(picture: Tensor, place: tuple[int, int, int], side: int, *, mirrored: bool) -> Tensor:
+    """Cut a square out of ``(3, H, W)`` bytes: ``(3, side, side)``, 0..1.
+
+    ``place`` is its left, its top and its side in pixels.
+    """
+    left, top, length = place
+    square = picture[None, :, top : top + length, left : left + length].float() / 255
+    square = F.interpolate(square, (side, side), mode="bicubic", antialias=True)[0].clamp(0, 1)
+    return square.flip(2) if mirrored else square
 
 
 def grid(rows: Iterable[Tensor]) -> Tensor:

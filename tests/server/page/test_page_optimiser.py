@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from impasto import assets, images
-from impasto.images.photographs import Photographs
+from impasto.images.photographs import PhotographBytes, Square
 from impasto.polishing import muon
 from impasto.polishing.folded import with_exported
 from impasto.polishing.recipe import recipe
@@ -87,8 +87,9 @@ def test_photographs_are_cut_as_the_core_cuts_them(node, tmp_path, zoom, place):
     side = 24
     image = images.read(assets.demo_photo()).resized(60)
     path = image.save(tmp_path / "photo.png")
-    photographs = Photographs([path], crop=side, seed=0, held_out=0)
-    wanted = photographs._square(path, side / zoom, place[:2])
+    photographs = PhotographBytes([path], crop=side, seed=0, held_out=0)
+    size = image.width, image.height
+    wanted = photographs._cut(image.pil(), Square.of(size, side / zoom, *place[:2]))
     found = node(
         "import { cut } from './crops.js';",
         "return [...cut(given.picture, given.side, given.place).data];",

@@ -9,6 +9,7 @@ import torch
 from impasto.errors import OptionError, TrainingError
 from impasto.files import paths
 from impasto.images.grain import grained as over_a_photograph
+from impasto.images.photographs import PhotographBytes
 from impasto.studio.tensors import grained, to_pixels, to_tensor
 from impasto.studio.training.dataset import Photos
 
@@ -27,6 +28,20 @@ def test_a_batch_follows_from_seed_and_step_alone(photos):
 
 def test_photographs_smaller_than_the_crop_are_enlarged(photos):
     assert Photos(photos, batch=1, crop=256, seed=0).batch(0).shape == (1, 3, 256, 256)
+
+
+@pytest.mark.parametrize("room", [0, 1 << 30], ids=["decoded each time", "kept"])
+def test_a_batch_shows_what_the_core_cuts(photos, room):
+    """The same crops and bars as those of a polish; only the enlargement's arithmetic differs."""
+    options = {"crop": 64, "seed": 3, "paper": 0.3, "held_out": 1, "room": room}
+    source = Photos(photos, batch=1, **options)
+    files = paths.pictures(photos).paths
+    plain = PhotographBytes(files, **options)
+    for number in range(24):
+        seen, wanted = source.batch(number)[0], to_tensor(plain.crop(number))
+        assert float((seen - wanted).abs().mean()) < 5 / 255
+        assert float((seen.mean((1, 2)) - wanted.mean((1, 2))).abs().max()) < 2 / 255
+    assert float((source.validation()[0] - to_tensor(plain.middles()[0])).abs().mean()) < 2 / 255
 
 
 def test_bad_files_are_left_out_and_listed(photos, tmp_path):

@@ -96,7 +96,7 @@ def test_what_is_wanted_is_a_painting_without_fine_marks():
 
 def test_a_crop_is_that_part_mirrored_if_wanted():
     bank = torch.arange(256, dtype=torch.uint8).repeat(256, 1)[None, None].repeat(2, 3, 1, 1)
-    made = crops(bank, [(0, 100, 32, False), (8, 100, 32, True)], 32)
+    made = crops(bank, [(100, 0, 32, False), (100, 8, 32, True)], 32)
     expected = torch.arange(100, 132) / 255
     assert torch.allclose(made[0, 0, 5], expected, atol=1e-5)
     assert torch.allclose(made[1, 0, 5], expected.flip(0), atol=1e-5)

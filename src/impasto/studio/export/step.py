@@ -21,7 +21,7 @@ from impasto.catalog.layout import CARD
 from impasto.catalog.step import StepCard
 from impasto.files import atomic
 from impasto.inference.onnx_proto import OPSET, SINGLE, UINT8, Network
-from impasto.options import NetworkOptions
+from impasto.options import PLAIN_LOSS, NetworkOptions
 from impasto.studio import networks
 from impasto.studio.export import operations as ops
 from impasto.studio.export.tape import Outputs, Tape
@@ -31,7 +31,7 @@ GRADIENT = "gradient."
 """The beginning of the names of outputs that are gradients of weights."""
 STYLE_LAYERS = {"conv1_1": 64, "conv2_1": 128, "conv3_1": 256, "conv4_1": 512}
 """Layers that describe style, with their channels."""
-CONTENT_LAYER = "conv3_2"
+(CONTENT_LAYER,) = PLAIN_LOSS.content_layers
 KINDS = "content", "style", "tv", "tone"
 """Losses, in the order of their weights."""
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from impasto import images
 from impasto.errors import PictureError, TrainingError
 from impasto.files import atomic
-from impasto.images.photographs import digest
+from impasto.images.photographs import decoded, digest
 from impasto.progress import OnProgress, Progress
 
 SIDE = 384
@@ -92,7 +92,7 @@ def _made(folder: Path) -> Path:
 def _square(path: Path) -> bytes | PictureError:
     """Return the middle of a picture, or why there is none."""
     try:
-        image = images.read(path).pil().convert("RGB")
+        image = decoded(path)
     except PictureError as error:
         return error
     side = min(image.size)

@@ -24,13 +24,13 @@ from impasto.studio.perceptual.objective import LIGHT, Features, Objective
 from impasto.studio.training.dataset import Photos
 
 _PHOTOGRAPHS = "photographs"
-_FORMAT = 2
+_FORMAT = 3
 """Part of every key; raise it when crops of the same photographs change, or their storage."""
 
 
 @dataclass(frozen=True)
 class Crops:
-    """Photographs of a step, ``(N, 3, crop, crop)``, 0..1, on the CPU.
+    """Photographs of a step, ``(N, 3, crop, crop)``, 0..1.
 
     Or what was ``kept`` of them: photographs as bytes, and content features by layer.
     """

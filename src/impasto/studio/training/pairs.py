@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.options import TrainAnyOptions
-from impasto.studio.tensors import grained
+from impasto.studio.tensors import cut, grained
 from impasto.studio.training.bank import SIDE, Bank
 
 _ENLARGED = 0.6, 1.6
@@ -146,21 +146,20 @@ class Source:
 
 
 def _corner(rng: np.random.Generator, side: int) -> tuple[int, int]:
-    top, left = rng.integers(SIDE - side + 1, size=2).tolist()
-    return top, left
+    left, top = rng.integers(SIDE - side + 1, size=2).tolist()
+    return left, top
 
 
 def crops(pictures: Tensor, places: Sequence[tuple[int, int, int, bool]], out: int) -> Tensor:
     """Cut squares out of ``(N, 3, H, W)`` bytes: ``(N, 3, out, out)``, 0..1.
 
-    Each place is top, left, side, and whether the square is mirrored.
+    Each place is left, top, side, and whether the square is mirrored.
     """
-    made = []
-    for picture, (top, left, side, mirrored) in zip(pictures, places, strict=True):
-        square = picture[None, :, top : top + side, left : left + side].float() / 255
-        square = F.interpolate(square, (out, out), mode="bicubic", antialias=True)
-        made.append(square.flip(3) if mirrored else square)
-    return torch.cat(made).clamp(0, 1)
+    squares = [
+        cut(picture, (left, top, side), out, mirrored=mirrored)
+        for picture, (left, top, side, mirrored) in zip(pictures, places, strict=True)
+    ]
+    return torch.stack(squares)
 
 
 def smoothed(pictures: Tensor, deviation: float) -> Tensor:

@@ -55,8 +55,6 @@ class Subject:
             DeviceError: there is no such device.
             TrainingError: there are no photographs.
         """
-        dataset = Photos.of(photos, options, without=folder)
-        dataset.tell(on_progress, options.steps)
         pictures = [
             each.picture(options.style_size, options.style_crop, options.style_smoothing)
             for each in wanted
@@ -64,6 +62,8 @@ class Subject:
         accelerator = loop.accelerator(
             options.device, folder / WORK, tensorboard=options.tensorboard
         )
+        dataset = Photos.of(photos, options, folder, accelerator.device)
+        dataset.tell(on_progress, options.steps)
         objectives = _objectives(wanted, pictures, options, accelerator.device)
         return cls(options, wanted, pictures, objectives, dataset, accelerator)
 

@@ -17,7 +17,7 @@ from impasto.errors import OutputError, TrainingError, in_memory
 from impasto.files import atomic, kept_steps
 from impasto.files.kept_steps import WORK
 from impasto.images.photographs import digest, parted
-from impasto.options import LossOptions, TrainAnyOptions
+from impasto.options import PLAIN_LOSS, LossOptions, TrainAnyOptions
 from impasto.progress import CancelToken, OnProgress, silent
 from impasto.studio import hypernetwork as hypernetworks
 from impasto.studio import networks
@@ -32,9 +32,6 @@ from impasto.studio.training.dataset import pictures, tell
 from impasto.studio.training.log import Log
 from impasto.studio.training.loop import Course
 from impasto.studio.training.pairs import Pictures, Source
-
-_CONTENT = "conv3_2"
-"""Layer at which photographs are compared."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +162,7 @@ def _losses(options: TrainAnyOptions) -> LossOptions:
     return LossOptions(
         loss_network="vgg19",
         padding="replicate",
-        content_layers=(_CONTENT,),
+        content_layers=PLAIN_LOSS.content_layers,
         style_layers=tuple(LAYERS),
         style_statistic=options.style_statistic,
         loss_scale="balanced",
