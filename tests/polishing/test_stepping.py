@@ -11,6 +11,7 @@ from impasto.images.grain import grain
 from impasto.options import StyleOptions
 from impasto.polishing import polisher
 from impasto.polishing.stepping import GraphStepper
+from impasto.studio.perceptual import objective
 from impasto.studio.training.stepper import TorchStepper
 
 
@@ -24,10 +25,24 @@ def weights(painting):
     return parameters(painted.weights(catalog.find(painting, StyleOptions(style_size=64))))
 
 
-def test_torch_computes_the_same(picture, weights):
-    photograph = np.random.default_rng(0).integers(0, 256, (9, 8, 3), np.uint8)
-    photograph = photograph.repeat(8, 0).repeat(8, 1)
-    levels = grain(np.random.default_rng(1), 72, 64, 6)
+def in_bfloat16(monkeypatch, here):
+    """Let torch's loss network run in bfloat16, whatever the processor has units for."""
+    monkeypatch.setattr(objective, "multiplies_bfloat16", lambda _: here)
+
+
+@pytest.fixture(scope="module")
+def photograph():
+    squares = np.random.default_rng(0).integers(0, 256, (9, 8, 3), np.uint8)
+    return squares.repeat(8, 0).repeat(8, 1)
+
+
+@pytest.fixture(scope="module")
+def levels():
+    return grain(np.random.default_rng(1), 72, 64, 6)
+
+
+def test_torch_computes_the_same(monkeypatch, picture, weights, photograph, levels):
+    in_bfloat16(monkeypatch, False)
     loss = polisher.LOSS
     with torch.inference_mode():  # as ComfyUI calls it: it needs gradients nevertheless
         wanted, slopes, painting = TorchStepper(picture, loss, "cpu")(weights, photograph, levels)
@@ -39,6 +54,19 @@ def test_torch_computes_the_same(picture, weights):
     assert all(np.abs(gradients[name] - slopes[name]).max() < 2e-3 * size for name in gradients)
     assert found.shape == painting.shape == photograph.shape
     assert np.abs(found.astype(int) - painting).max() <= 1
+
+
+def test_bfloat16_changes_little(monkeypatch, picture, weights, photograph, levels):
+    found = {}
+    for here in (False, True):
+        in_bfloat16(monkeypatch, here)
+        stepper = TorchStepper(picture, polisher.LOSS, "cpu")
+        losses, gradients, _ = stepper(weights, photograph, levels)
+        found[here] = losses, np.concatenate([each.ravel() for each in gradients.values()])
+    (wanted, slope), (losses, other) = found[False], found[True]
+    assert losses["total"] == pytest.approx(wanted["total"], 5e-3)
+    assert not np.array_equal(slope, other)
+    assert slope @ other > 0.995 * np.linalg.norm(slope) * np.linalg.norm(other)
 
 
 def test_the_card_says_what_computed(picture):

@@ -30,3 +30,10 @@ def test_moments_and_covariance_equal_numpys(features):
     mean, matrix = covariance(features[:1])
     assert np.allclose(mean, flat.mean(1))
     assert np.allclose(matrix, np.cov(flat, bias=True))
+
+
+def test_the_gradient_of_a_gram_matrix_is_exact(features):
+    """Also of several styles' at once, and where the gradient is not symmetric."""
+    given = features.clone().requires_grad_()
+    assert torch.autograd.gradcheck(gram_matrix, given)
+    assert torch.autograd.gradcheck(torch.func.vmap(gram_matrix), given[None])

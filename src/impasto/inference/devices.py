@@ -121,6 +121,15 @@ def _cgroup_quota(root: Path) -> float | None:
     return granted if granted > 0 else None
 
 
+def multiplies_bfloat16() -> bool:
+    """Say whether the processor has units for bfloat16, as far as Linux tells."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return any(unit in flags for unit in ("avx512_bf16", "amx_bf16"))
+
+
 def memory() -> int | None:
     """Return the bytes that this process may still take, or None where nothing tells.
 

@@ -5,6 +5,9 @@ Features are ``(N, C, H, W)``. A mask ``(N or 1, 1, H, W)``, 0..1, weighs their 
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from torch import Tensor
 
 Statistic = tuple[Tensor, ...]
@@ -22,7 +25,8 @@ def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:
     # Channels-last features flatten without a copy.
     flat = features.permute(0, 2, 3, 1).flatten(1, 2)
     if mask is None:
-        return flat.transpose(1, 2) @ flat / flat.shape[1]
+        product: Tensor = _Square.apply(flat)  # type: ignore[no-untyped-call]
+        return product / flat.shape[1]
     return flat.transpose(1, 2) @ (flat * _weights(mask))
 
 
@@ -43,6 +47,25 @@ def gram_and_covariance(features: Tensor, mask: Tensor | None = None) -> Statist
     """Return Gram matrix, mean and covariance of the features over the places."""
     mean, gram = _mean(features, mask), gram_matrix(features, mask)
     return gram, mean, gram - mean[:, :, None] * mean[:, None, :]
+
+
+class _Square(torch.autograd.Function):
+    """The product ``x^T x``. Both of its factors are ``x``, so one product gives the gradient."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return x.mT @ x
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:  # noqa: ARG004
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return x @ (gradient + gradient.mT)
 
 
 def _mean(values: Tensor, mask: Tensor | None) -> Tensor:

@@ -1,4 +1,4 @@
-"""The steps of a polish in torch, where it has a GPU.
+"""The steps of a polish in torch, where that is faster: on a GPU, or on bfloat16's units.
 
 :mod:`impasto.polishing.stepping` says what a step is; the graph there computes the same.
 """
@@ -39,7 +39,7 @@ class TorchStepper:
     def __init__(self, painting: Pixels, loss: LossOptions, device: str = "auto") -> None:
         self.versions: Mapping[str, str] = {"torch": str(torch.__version__)}
         self._device = torch_device(device)
-        objective = Objective(loss)
+        objective = Objective(loss, learning=True)
         objective.network.to(self._device)
         self._objective = objective.towards([StylePicture(self._tensor(painting))])
         self._network = networks.build(NetworkOptions()).to(self._device)
