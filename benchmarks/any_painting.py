@@ -29,7 +29,7 @@ from benchmarks.rows import FULL_HD, Plan, Row, photograph, whole
 from benchmarks.sizes import LITE
 from impasto import catalog, images
 from impasto.catalog.painted import seen
-from impasto.files import paths
+from impasto.files import lookup
 from impasto.images import sampling
 from impasto.images.picture import Picture
 from impasto.inference import devices
@@ -106,7 +106,7 @@ def any_painting(_style: Style, plan: Plan) -> Iterator[Row]:
     """Measure style losses of each painting, the means of all measures, then time and memory."""
     if not (plan.paintings and plan.photos):
         return
-    files = paths.pictures(plan.paintings).paths[: 4 if plan.quick else None]
+    files = lookup.pictures(plan.paintings).paths[: 4 if plan.quick else None]
     count = 2 if plan.quick else _COUNT
     given = sampling.some(Path(plan.photos), count, _SIDE).values()
     photographs = [whole(picture.pixels) for picture in given]

@@ -18,7 +18,7 @@ import torch
 from benchmarks.measure import medians, timed
 from benchmarks.rows import Plan, Row
 from impasto import assets
-from impasto.files import paths
+from impasto.files import lookup
 from impasto.options import TrainOptions
 from impasto.studio import networks
 from impasto.studio.networks.grouped import Grouped
@@ -92,6 +92,6 @@ class _Training:
 
 def _subject(count: int, work: Path) -> Subject:
     """Take any pictures for paintings: what they show changes no time."""
-    files = paths.pictures(assets.PHOTOGRAPHS).paths
+    files = lookup.pictures(assets.PHOTOGRAPHS).paths
     wanted = [Painting(files[each % len(files)], name=f"style-{each}") for each in range(count)]
     return Subject.of(wanted, assets.PHOTOGRAPHS, work, _OPTIONS, lambda _: None)

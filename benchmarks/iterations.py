@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from benchmarks import learnt_from
 from benchmarks.rows import Plan, Row
 from impasto import catalog, images
-from impasto.files import atomic, paths
+from impasto.files import atomic, lookup
 from impasto.images import sampling
 from impasto.options import EvaluateOptions
 from impasto.studio.evaluation.contest import Contest
@@ -79,7 +79,7 @@ def _learnt_from(styles: Mapping[str, Style], folder: Path) -> dict[str, Picture
     """
     originals = {name: catalog.bundled()[name.removesuffix(catalog.TINY)] for name in styles}
     found: dict[str, Picture] = {}
-    for path in paths.pictures(folder).paths:
+    for path in lookup.pictures(folder).paths:
         picture = images.read(path)
         for name, original in originals.items():
             if name not in found and (part := learnt_from.part(picture, original)):

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from impasto import catalog
 from impasto.catalog import hypernetwork as at_hand
 from impasto.catalog import painted
-from impasto.files import paths
+from impasto.files import lookup
 from impasto.images import sampling
 from impasto.images.grain import grained
 from impasto.options import StyleOptions, StylizeOptions
@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("--deviation", type=float, default=1.0, help="of the Gaussian, in pixels")
     parser.add_argument("--count", type=int, default=32, help="paintings and photographs")
     wanted = parser.parse_args()
-    chosen = np.random.default_rng(0).permutation(paths.pictures(wanted.paintings).paths)
+    chosen = np.random.default_rng(0).permutation(lookup.pictures(wanted.paintings).paths)
     given = sampling.some(wanted.photos, wanted.count, SIDE).values()
     photographs = [ground(picture.pixels) for picture in given]
     fit = fitted(wanted.start, list(chosen[: wanted.count]), photographs, wanted.deviation)

@@ -57,7 +57,7 @@ def test_importing_it_imports_nothing_heavy():
     assert not heavy & set(done.stdout.split())
 
 
-@pytest.mark.parametrize("module", ["impasto.inference.devices", "impasto.files.paths"])
+@pytest.mark.parametrize("module", ["impasto.inference.devices", "impasto.files.naming"])
 def test_naming_a_file_or_a_device_needs_no_pixels(module):
     done = python(f"import {module}, sys; print(*sys.modules)")
     assert module in done.stdout.split()

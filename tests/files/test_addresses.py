@@ -4,7 +4,7 @@ import pytest
 
 from impasto import images
 from impasto.errors import OptionError
-from impasto.files import addresses, paths
+from impasto.files import addresses, lookup, naming
 
 FETCH = "impasto takes only files - download it first, and give the file"
 ADDRESSES = {
@@ -18,7 +18,7 @@ ADDRESSES = {
 
 @pytest.mark.parametrize("name", ADDRESSES)
 def test_an_address_is_named_as_one(name):
-    for refuse in (addresses.require_file, images.read, lambda name: paths.find([name])):
+    for refuse in (addresses.require_file, images.read, lambda name: lookup.find([name])):
         with pytest.raises(OptionError) as refused:
             refuse(name)
         assert ADDRESSES[name] in str(refused.value)
@@ -39,4 +39,4 @@ def test_what_is_there_is_a_file_whatever_its_name(tmp_path, photo, monkeypatch)
 def test_results_are_files(out, tmp_path, photo):
     photo.save(tmp_path / "a.png")
     with pytest.raises(OptionError, match="results are written to files of this computer"):
-        paths.plan(paths.find([tmp_path / "a.png"]), ["udnie"], out)
+        naming.plan(lookup.find([tmp_path / "a.png"]), ["udnie"], out)

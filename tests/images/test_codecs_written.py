@@ -12,7 +12,7 @@ import hostile
 from hostile import BLUE, GREEN, LOSSLESS, RED, WHITE, colours, corners, encoded, near, noise
 from impasto import images
 from impasto.errors import OptionError, OutputError
-from impasto.files import paths
+from impasto.files import kinds
 from impasto.images.picture import Picture
 from impasto.options import ReadOptions, WriteOptions
 
@@ -84,13 +84,13 @@ def test_sizes_that_a_format_cannot_hold_are_refused():
 
 
 def test_formats_and_suffixes():
-    assert paths.format_of("a/b.JPG") == paths.format_of("x.jpeg") == "JPEG"
-    assert paths.valid_format("webp") == "WEBP"
+    assert kinds.format_of("a/b.JPG") == kinds.format_of("x.jpeg") == "JPEG"
+    assert kinds.valid_format("webp") == "WEBP"
     for bad in ("a.gif", "a.heic", "a", "a.jpg.txt"):
         with pytest.raises(OptionError, match=r"\.jpg"):
-            paths.format_of(bad)
+            kinds.format_of(bad)
     with pytest.raises(OptionError, match="jpeg, png"):
-        paths.valid_format("exe")
+        kinds.valid_format("exe")
 
 
 def test_a_picture_is_an_array_for_numpy():

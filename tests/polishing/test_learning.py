@@ -9,7 +9,7 @@ from test_state import COURSE, SHAPES
 
 from impasto import assets, images
 from impasto.errors import MissingExtraError, TrainingError
-from impasto.files import kept_steps, paths
+from impasto.files import kept_steps, lookup
 from impasto.files.kept_steps import WORK
 from impasto.images.photographs import PhotographBytes
 from impasto.options import TrainOptions
@@ -42,7 +42,7 @@ class Falling:
 
 @pytest.fixture(scope="module")
 def photographs():
-    files = paths.pictures(assets.PHOTOGRAPHS).paths[:11]
+    files = lookup.pictures(assets.PHOTOGRAPHS).paths[:11]
     return PhotographBytes(files, crop=64, seed=0, held_out=1)
 
 

@@ -6,12 +6,12 @@ import numpy as np
 
 from impasto import assets, images
 from impasto.catalog import TrainingRecord
-from impasto.files import paths
+from impasto.files import lookup
 from impasto.images.photographs import PhotographBytes
 from impasto.polishing import polisher
 from impasto.polishing.recipe import recipe
 
-_FILES = paths.pictures(assets.PHOTOGRAPHS).paths
+_FILES = lookup.pictures(assets.PHOTOGRAPHS).paths
 
 
 def test_the_crops_are_those_that_the_core_learns_from():

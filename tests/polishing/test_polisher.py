@@ -8,7 +8,7 @@ import pytest
 import impasto
 from impasto import assets, catalog, images
 from impasto.errors import OptionError, OutputError
-from impasto.files import paths
+from impasto.files import lookup
 from impasto.options import PolishOptions, StyleOptions
 from impasto.polishing import polish, polisher, save
 from impasto.polishing.learning import Look
@@ -33,7 +33,7 @@ def once(painting, tmp_path_factory):
 
 
 def test_the_photographs_come_with_impasto():
-    files = paths.pictures(assets.PHOTOGRAPHS).paths
+    files = lookup.pictures(assets.PHOTOGRAPHS).paths
     assert len(files) == 15
     assert all(min(images.read(path).pixels.shape[:2]) >= 448 for path in files)
     assert sum(path.stat().st_size for path in files) < 1_000_000

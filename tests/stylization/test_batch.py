@@ -7,7 +7,7 @@ import pytest
 
 from impasto import catalog, images
 from impasto.errors import DeviceError, MissingExtraError, PictureLimitError, StyleError
-from impasto.files import paths
+from impasto.files import lookup, naming
 from impasto.inference import runtimes
 from impasto.options import StylizeOptions
 from impasto.progress import CancelToken, silent
@@ -26,8 +26,8 @@ def folder(tmp_path, photo):
 
 
 def planned(folder, style, out="out"):
-    found = paths.find(sorted(folder.glob("*.png")))
-    return paths.plan(found, [style.name], f"{folder / out}/")
+    found = lookup.find(sorted(folder.glob("*.png")))
+    return naming.plan(found, [style.name], f"{folder / out}/")
 
 
 def test_results_come_in_order_and_a_broken_file_stops_nothing(folder, style):
@@ -91,7 +91,7 @@ def test_cancelled_it_writes_what_it_has_begun(folder, style):
 def test_films_without_pyav_end_it_before_any_picture_is_painted(folder, style, monkeypatch):
     (folder / "film.mp4").write_bytes(b"a film")
     monkeypatch.setitem(sys.modules, "av", None)
-    tasks = paths.plan(paths.find([folder]), [style.name], f"{folder}/out/")
+    tasks = naming.plan(lookup.find([folder]), [style.name], f"{folder}/out/")
     with pytest.raises(MissingExtraError, match=r"PyAV"):
         next(batch.run(tasks, {style.name: style}, Settings()))
     assert not (folder / "out").exists()
@@ -166,8 +166,8 @@ def damaged(style, folder):
 def test_a_style_is_loaded_once_and_when_a_picture_needs_it(folder, style, loads):
     other = catalog.bundled()["udnie-tiny"]
     styles = {each.name: each for each in (style, other)}
-    tasks = paths.plan(
-        paths.find([folder / "0.png", folder / "1.png"]), [*styles], f"{folder}/out/"
+    tasks = naming.plan(
+        lookup.find([folder / "0.png", folder / "1.png"]), [*styles], f"{folder}/out/"
     )
     list(batch.run(tasks[:1], styles, Settings()))
     assert loads == [(style.name, "pictures")]
@@ -192,7 +192,7 @@ def test_where_all_is_there_no_style_is_even_looked_at(folder, style, loads):
 def test_films_alone_load_no_style_for_pictures(folder, style, loads):
     pytest.importorskip("av")
     (folder / "film.mp4").write_bytes(b"a film")
-    tasks = paths.plan(paths.find([folder / "film.mp4"]), [style.name], f"{folder}/out/")
+    tasks = naming.plan(lookup.find([folder / "film.mp4"]), [style.name], f"{folder}/out/")
     (result,) = batch.run(tasks, {style.name: style}, Settings())
     assert "film.mp4 cannot be painted" in str(result.error)
     assert loads == [(style.name, "film")]
@@ -203,7 +203,10 @@ def test_a_style_that_is_damaged_ends_it_before_any_picture_is_painted(folder, s
     pytest.importorskip("av")
     (folder / "film.mp4").write_bytes(b"a film")
     broken = damaged(style, folder / "broken")
-    tasks = [*planned(folder, style), paths.Task(folder / name, "broken", folder / f"out/x{name}")]
+    tasks = [
+        *planned(folder, style),
+        naming.Task(folder / name, "broken", folder / f"out/x{name}"),
+    ]
     with pytest.raises(StyleError, match="is damaged"):
         next(batch.run(tasks, {style.name: style, "broken": broken}, Settings()))
     with pytest.raises(DeviceError, match="this installation has no cuda"):
@@ -224,7 +227,7 @@ def test_a_style_that_only_the_runtime_refuses_is_an_error_of_its_jobs_or_of_all
     monkeypatch.setattr(layers, "Stylizer", Refusing)
     odd = changed(style, folder / "odd", style.model())
     styles = {style.name: style, "odd": odd}
-    tasks = paths.plan(paths.find([folder / "0.png"]), [*styles], f"{folder}/out/")
+    tasks = naming.plan(lookup.find([folder / "0.png"]), [*styles], f"{folder}/out/")
     with pytest.raises(StyleError, match="onnxruntime refuses the network"):
         next(batch.run(tasks[::-1], styles, Settings()))
     assert not (folder / "out").exists()

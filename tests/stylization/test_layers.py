@@ -10,7 +10,7 @@ from PIL import Image
 import impasto
 from impasto import catalog, images
 from impasto.errors import OptionError, PictureError
-from impasto.files import paths
+from impasto.files import lookup, naming
 from impasto.images import masks
 from impasto.images.picture import Picture
 from impasto.options import StylizeOptions
@@ -83,7 +83,7 @@ def test_what_cannot_be_is_said(photo, styles):
 def test_a_folder_is_painted_with_a_mask_and_what_does_not_fit_stops_nothing(folder, styles, photo):
     images.read(folder / "a.jpg").with_pixels(photo.pixels[:, :107].copy()).save(folder / "c.png")
     look = Layers((styles[0],), (masks.read(LEFT),))
-    tasks = paths.plan(paths.find([folder]), [look.name], f"{folder}/out/")
+    tasks = naming.plan(lookup.find([folder]), [look.name], f"{folder}/out/")
     results = {
         each.task.input.name: each for each in batch.run(tasks, {look.name: look}, Settings())
     }

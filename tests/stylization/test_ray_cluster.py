@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from impasto import assets, catalog, errors, images
-from impasto.files import paths
-from impasto.files.paths import Task
+from impasto.files import naming
+from impasto.files.naming import Task
 from impasto.progress import CancelToken, silent
 from impasto.stylization import batch, ray_cluster
 from impasto.stylization.carried import packed
@@ -96,7 +96,7 @@ def test_what_ray_says_after_the_last_result_is_no_result_either(tmp_path, capsy
     photo = tmp_path / "photo.png"
     images.read(assets.demo_photo()).resized(64).save(photo)
     settings = batch.Settings()
-    task = paths.Task(photo, "great-wave", tmp_path / "painted.png")
+    task = naming.Task(photo, "great-wave", tmp_path / "painted.png")
     results = ray_cluster.run([task], {"great-wave": catalog.find("great-wave")}, settings)
     assert [result.error for result in results] == [None]
     assert not ray.is_initialized()
@@ -114,7 +114,7 @@ def test_what_rays_threads_write_is_no_result(capsys):
 
 
 def test_a_worker_without_the_device_says_so_of_each_task(tmp_path, style):
-    task = paths.Task(assets.demo_photo(), style.name, tmp_path / "x.jpg")
+    task = naming.Task(assets.demo_photo(), style.name, tmp_path / "x.jpg")
     content = images.content(task.input)
     settings = batch.Settings(device="cuda")
     told, data = ray_cluster._work(task, content, packed(style), settings)
@@ -133,7 +133,7 @@ def test_a_picture_that_kills_its_workers_is_an_error_of_its_own(tmp_path):
     ray = SimpleNamespace(
         get=get, exceptions=SimpleNamespace(RayError=KilledError, RayTaskError=ValueError)
     )
-    task = paths.Task(assets.demo_photo(), "great-wave", tmp_path / "x.jpg")
+    task = naming.Task(assets.demo_photo(), "great-wave", tmp_path / "x.jpg")
     told = ray_cluster._result(ray, object(), task, batch.Settings())
     assert "the workers that painted it died, 4 times" in str(told.error)
 
@@ -145,7 +145,7 @@ def test_what_was_sent_before_a_machine_was_lost_is_sent_again_after_a_while(mon
     ray = SimpleNamespace(
         nodes=lambda: [{"NodeID": name, "Alive": each} for name, each in alive.items()]
     )
-    task, lost = paths.Task(assets.demo_photo(), "great-wave", assets.demo_photo()), {}
+    task, lost = naming.Task(assets.demo_photo(), "great-wave", assets.demo_photo()), {}
     waiting = {"early": ray_cluster._Sent(task, 90.0)}
     assert ray_cluster._stranded(ray, waiting, lost) == []  # all are there
     alive["second"] = False
@@ -159,7 +159,7 @@ def test_what_was_sent_before_a_machine_was_lost_is_sent_again_after_a_while(mon
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "[::1]:port"])
 def test_a_cluster_that_does_not_answer_is_said_at_once(address, tmp_path, style):
-    task = paths.Task(assets.demo_photo(), style.name, tmp_path / "x.jpg")
+    task = naming.Task(assets.demo_photo(), style.name, tmp_path / "x.jpg")
     with pytest.raises(errors.DeviceError, match=f"no Ray cluster answers at {re.escape(address)}"):
         next(ray_cluster.run([task], {style.name: style}, batch.Settings(), address=address))
 
@@ -167,7 +167,7 @@ def test_a_cluster_that_does_not_answer_is_said_at_once(address, tmp_path, style
 def test_a_film_travels_whole(tmp_path, style):
     filming, settings = pytest.importorskip("filming"), batch.Settings()
     filmed = filming.make(tmp_path / "clip.mp4", frames=3, size=(64, 48))
-    task = paths.Task(filmed, style.name, tmp_path / "painted.mp4", free=True)
+    task = naming.Task(filmed, style.name, tmp_path / "painted.mp4", free=True)
     result, data = ray_cluster._work(task, filmed.read_bytes(), packed(style), settings)
     assert (result.error, result.task) == (None, task)
     expected = batch.film(task, style, settings, silent, CancelToken())
@@ -182,7 +182,7 @@ def test_a_film_travels_whole(tmp_path, style):
 def test_a_film_that_was_begun_here_goes_on_here(tmp_path, style, monkeypatch):
     filming = pytest.importorskip("filming")
     filmed = filming.make(tmp_path / "clip.mp4", frames=3, size=(64, 48))
-    task, painted = paths.Task(filmed, style.name, tmp_path / "painted.mp4"), []
+    task, painted = naming.Task(filmed, style.name, tmp_path / "painted.mp4"), []
     monkeypatch.setattr(workplace, "unfinished", lambda target: target == task.output)
     monkeypatch.setattr(batch, "film", lambda *given: painted.append(given[:2]) or Result(task))
     results = ray_cluster.run([task], {style.name: style}, batch.Settings(), address="127.0.0.1:1")

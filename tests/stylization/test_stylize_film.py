@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from filming import frames_of, make, pixels_of, sound_of
-from impasto.files import paths
+from impasto.files import lookup, naming
 from impasto.stylization import batch
 from impasto.stylization.batch import Settings
 from running import run
@@ -73,7 +73,7 @@ def test_a_film_whose_sound_nothing_holds_has_it_encoded_anew(tmp_path):
 
 def test_what_is_no_film_keeps_its_place(tmp_path):
     (tmp_path / "a.avi").write_bytes(b"no film")
-    (task,) = paths.plan(paths.find([tmp_path / "a.avi"]), [STYLE])
+    (task,) = naming.plan(lookup.find([tmp_path / "a.avi"]), [STYLE])
     assert task.free
     assert batch.fitting(task, ()) == task
 
@@ -91,7 +91,7 @@ def test_a_title_is_kept_or_stripped_as_asked(tmp_path):
 
 
 def test_places_are_those_of_inputs_and_outputs(tmp_path):
-    tasks = paths.plan(paths.find([tmp_path / "a.avi", tmp_path / "b.mov"]), [STYLE])
+    tasks = naming.plan(lookup.find([tmp_path / "a.avi", tmp_path / "b.mov"]), [STYLE])
     names = {path.rpartition("/")[2] for path in batch.places(tasks)}
     assert names == {"a.avi", "b.mov", f"a.{STYLE}.mp4", f"b.{STYLE}.mov"}
     assert batch.run(tasks, {}, Settings()) is not None

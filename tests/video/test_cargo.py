@@ -7,7 +7,7 @@ import pytest
 
 from filming import AMR, MS, as_it_is, make, sound_of
 from impasto.errors import OptionError
-from impasto.files.paths import FILMS
+from impasto.files.kinds import FILMS
 from impasto.options import ReadOptions
 from impasto.progress import CancelToken
 from impasto.stylization.film import stylize_film

@@ -20,7 +20,7 @@ from impasto.errors import (
     PictureError,
     PictureLimitError,
 )
-from impasto.files.paths import Task
+from impasto.files.naming import Task
 from impasto.options import ReadOptions, StylizeOptions
 from impasto.progress import CancelToken, silent
 from impasto.stylization import batch

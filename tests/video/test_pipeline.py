@@ -23,7 +23,7 @@ from filming import (
 from impasto.errors import (
     OutputError,
 )
-from impasto.files.paths import Task
+from impasto.files.naming import Task
 from impasto.stylization import batch
 from impasto.stylization.batch import Settings
 from impasto.stylization.film import stylize_film

@@ -17,7 +17,7 @@ from impasto.catalog.layout import CARD
 from impasto.catalog.meant import TINY
 from impasto.catalog.style import Style, of_cards, read
 from impasto.errors import OptionError, StyleError
-from impasto.files import addresses, paths, places
+from impasto.files import addresses, kinds, places
 from impasto.options import StyleOptions
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _there(name: str, path: Path, options: StyleOptions | None) -> Style:
     if beside:
         return _one(path.parent, path.name, only=False)
     addresses.require_file(name)
-    if path.suffix.lower() in (*paths.SUFFIXES, ".gif"):
+    if path.suffix.lower() in (*kinds.PICTURES, ".gif"):
         raise OptionError(f"there is no painting {name}", hint="check its name and its folder")
     raise unknown(name)
 

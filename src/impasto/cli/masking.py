@@ -13,7 +13,7 @@ from impasto.errors import OptionError
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
-    from impasto.files.paths import Found
+    from impasto.files.lookup import Found
     from impasto.images.masks import Mask
     from impasto.options import ReadOptions
     from impasto.stylization.layers import Styles

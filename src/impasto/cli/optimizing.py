@@ -121,9 +121,9 @@ class _Outputs:
 
     def require(self, inputs: Sequence[str | Path]) -> None:
         """Check, before the work, what would fail after it."""
-        from impasto.files import atomic, paths
+        from impasto.files import atomic, kinds
 
-        paths.format_of(self.out)
+        kinds.format_of(self.out)
         files = [path for path in (self.out, self.log, self.plot) if path]
         atomic.require_places(files, inputs, overwrite=self.overwrite)
         if self.plot:

@@ -42,7 +42,7 @@ _FRAME = 4_000_000
 
 if TYPE_CHECKING:
     from impasto.catalog import Style
-    from impasto.files.paths import Task
+    from impasto.files.naming import Task
     from impasto.images.raster import File
     from impasto.stylization.layers import Styles as Look
     from impasto.stylization.results import Settings
@@ -84,7 +84,7 @@ def stylize(
     not stop the others. --mask sky.png paints only what is white in that picture. Films (needs
     impasto[video]) keep sound and timing; one that was stopped goes on with the same command.
     """
-    from impasto.files import paths
+    from impasto.files import lookup, naming
     from impasto.stylization import results
 
     terminal = Terminal(quiet=quiet, verbose=verbose, as_json=as_json)
@@ -108,9 +108,9 @@ def stylize(
             )
         _pipe(inputs, list(chosen.values()), out, format, settings, terminal)
         return
-    found = paths.survey(inputs)
+    found = lookup.survey(inputs)
     files = without_masks(found.files, mask or ())
-    tasks = paths.plan(files, list(chosen), out, format=format, known=catalog.styles())
+    tasks = naming.plan(files, list(chosen), out, format=format, known=catalog.styles())
     lone = len(files) == 1 and files[0].named
     _run(tasks, chosen, settings, terminal, ray=ray, lone=lone, left_out=found.left_out)
 
@@ -123,15 +123,15 @@ def _styles(
     inputs: Sequence[str],
 ) -> Iterator[Style]:
     """Find each style; polish paintings if that is wanted, with the pictures to be painted."""
-    from impasto.files import paths
+    from impasto.files import kinds, lookup
 
     for name in names:
         style = catalog.find(name, options)
         if not polish.polish or style.network is None:
             yield style
             continue
-        files = [each.path for each in paths.survey(inputs).files] if "-" not in inputs else []
-        more = [path for path in files if path.suffix.lower() in paths.SUFFIXES]
+        files = [each.path for each in lookup.survey(inputs).files] if "-" not in inputs else []
+        more = [path for path in files if path.suffix.lower() in kinds.PICTURES]
         with TemporaryDirectory() as folder:
             result = polished(name, Path(folder), options, polish, terminal, more=more)
         yield result.style
@@ -207,13 +207,13 @@ def _pipe(
 ) -> None:
     """Paint one picture from standard input, to standard output, or both."""
     from impasto import images
-    from impasto.files import atomic, paths
+    from impasto.files import atomic, kinds
     from impasto.stylization.layers import painter
 
     if len(inputs) > 1 or len(styles) > 1:
         raise OptionError("- takes one picture and one style")
     target = None if out in (None, "-") else Path(str(out))
-    wanted = None if format is None else paths.valid_format(format)
+    wanted = None if format is None else kinds.valid_format(format)
     if (inputs[0] == "-" and sys.stdin is None) or (target is None and sys.stdout is None):
         raise OptionError("- is standard input or output, and that is closed")
     if target is None and sys.stdout.isatty():
@@ -227,7 +227,7 @@ def _pipe(
     for note in painting.notes:
         terminal.say(f"  {inputs[0]}: {note}")
     own = photo.format if photo.format and photo.format != "GIF" else "PNG"
-    kind = paths.format_of(target) if target else wanted or own
+    kind = kinds.format_of(target) if target else wanted or own
     data = images.encode(painting, kind, settings.write)
     if target:
         atomic.write(target, data, overwrite=settings.overwrite)
@@ -284,14 +284,14 @@ def demo(
     The photograph lies beside its paintings.
     """
     from impasto import assets
-    from impasto.files import atomic, paths
+    from impasto.files import atomic, lookup, naming
     from impasto.stylization import contact_sheet, results
 
     terminal = Terminal()
     chosen = catalog.looks(catalog.bundled())
     photo, side_by_side = assets.demo_photo(), out / "sheet.jpg"
     atomic.require_places([side_by_side], [photo], overwrite=overwrite)
-    tasks = paths.plan(paths.find([photo]), list(chosen), f"{out}/")
+    tasks = naming.plan(lookup.find([photo]), list(chosen), f"{out}/")
     settings = results.Settings(overwrite=overwrite)
     _run(tasks, chosen, settings, terminal)
     painted = contact_sheet.sheet(photo, [*chosen.values()])

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from impasto.errors import ImpastoError
-from impasto.files import paths
+from impasto.files import lookup
 from impasto.options.fields import flattened
 from impasto.progress import silent
 
@@ -67,11 +67,11 @@ class Terminal:
         """Print files that were not painted: a JSON object each, or a line for each kind."""
         if self.as_json:
             for path in files:
-                kind, remedy = paths.why_left_out(path)
+                kind, remedy = lookup.why_left_out(path)
                 about = {"input": str(path), "status": "left out", "kind": kind, "hint": remedy}
                 print(json.dumps(about), flush=True)
             return
-        for line in paths.left_out_in_words(files):
+        for line in lookup.left_out_in_words(files):
             self.say(line)
 
     def print_json(self, value: Json) -> None:

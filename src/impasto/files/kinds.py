@@ -6,8 +6,12 @@ result, there is only the name.
 
 from __future__ import annotations
 
-from pathlib import PurePath
+import os
+from pathlib import Path, PurePath
 from typing import NamedTuple
+
+from impasto.errors import OptionError
+from impasto.files import addresses
 
 PICTURES = {
     ".jpg": "JPEG",
@@ -41,6 +45,9 @@ OTHER_FILMS = {
     *(".mpg", ".mpeg", ".m2v", ".vob", ".ts", ".mts", ".m2ts"),
 }
 """Kinds of films that are read only."""
+
+MOVING = {*FILMS, *OTHER_FILMS}
+NO_PICTURES = MOVING - {".gif"}
 
 
 class Unread(NamedTuple):
@@ -111,3 +118,37 @@ def unread(path: PurePath) -> Unread | None:
 def is_picture(path: PurePath) -> bool:
     """Say whether a file's name is that of a picture, also of a kind that is not read."""
     return suffix(path) in {*PICTURES, *UNREAD, ".gif"}
+
+
+def format_of(path: str | os.PathLike[str]) -> str:
+    """Return the format that a file's suffix stands for.
+
+    Raises:
+        OptionError: a format that is not written.
+    """
+    addresses.require_file(os.fspath(path), addresses.ON_DISK)
+    suffix = Path(path).suffix.lower()
+    if suffix not in PICTURES:
+        raise OptionError(
+            f"{path} has no suffix of a picture that can be written",
+            hint=f"use one of {', '.join(USUAL)}",
+        )
+    return PICTURES[suffix]
+
+
+def valid_format(format: str) -> str:
+    """Return the usual name of ``format``: JPEG, PNG, WEBP, AVIF, TIFF or BMP.
+
+    Raises:
+        OptionError: a format that is not written.
+    """
+    known = PICTURES.get(f".{spelt(format)}")
+    if not known:
+        names = ", ".join(dict.fromkeys(name.lower() for name in PICTURES.values()))
+        raise OptionError(f"{format!r} is not a format that is written", hint=f"use {names}")
+    return known
+
+
+def spelt(format: str) -> str:
+    """Return the format as the user spells it, without blanks and without the dot of a suffix."""
+    return format.strip().lower().removeprefix(".")

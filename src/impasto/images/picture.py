@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, overload
 
-from impasto.files import atomic, paths
+from impasto.files import atomic, kinds
 from impasto.images.codecs import arrays, encode, pillow, sheet
 from impasto.images.codecs import read as reading
 from impasto.images.raster import Raster
@@ -83,7 +83,7 @@ class Picture(Raster):
         """
         if isinstance(target, str | os.PathLike):
             path = Path(target)
-            data = encode.encode(self, format or paths.format_of(path), options)
+            data = encode.encode(self, format or kinds.format_of(path), options)
             return atomic.write(path, data, overwrite=overwrite)
         encode.into(target, self, format, options)
         return None

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from impasto.errors import PictureError, TrainingError
-from impasto.files import paths
+from impasto.files import lookup
 from impasto.images.picture import Picture, read
 
 
@@ -23,7 +23,7 @@ def some(folder: Path, count: int, size: int) -> dict[Path, Picture]:
         TrainingError: none of them can be read.
     """
     require_folder(folder)
-    inside = paths.pictures(folder).paths
+    inside = lookup.pictures(folder).paths
     photographs: dict[Path, Picture] = {}
     for index in np.random.default_rng(0).permutation(len(inside)):
         if len(photographs) == count:

@@ -20,7 +20,7 @@ from impasto.catalog.hypernetwork import Weights, filled, parameters
 from impasto.catalog.layout import CARD
 from impasto.distribution import VERSION
 from impasto.errors import OptionError, OutputError, TrainingError, in_memory
-from impasto.files import kept_steps, paths
+from impasto.files import kept_steps, lookup
 from impasto.files.kept_steps import WORK
 from impasto.images.photographs import PhotographBytes
 from impasto.options import PolishOptions, StyleOptions, TrainOptions
@@ -166,8 +166,8 @@ def _telling(made: Style, on_progress: OnProgress, on_step: OnStep | None) -> Te
 
 
 def _photographs(options: PolishOptions, more: Sequence[Path]) -> PhotographBytes:
-    own = paths.pictures(options.photos).paths if options.photos else []
-    files = [*paths.pictures(assets.PHOTOGRAPHS).paths, *own, *more]
+    own = lookup.pictures(options.photos).paths if options.photos else []
+    files = [*lookup.pictures(assets.PHOTOGRAPHS).paths, *own, *more]
     return PhotographBytes(files, crop=OPTIONS.crop, seed=OPTIONS.seed, held_out=OPTIONS.held_out)
 
 

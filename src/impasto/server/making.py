@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from impasto import images
 from impasto.errors import PictureLimitError
-from impasto.files import paths
+from impasto.files import naming
 from impasto.options import (
     OptimizeOptions,
     PolishOptions,
@@ -132,7 +132,7 @@ def _film(
 
     target = folder / f"painted.{job.format or 'mp4'}"
     name = styles.shown(job.style)
-    task = paths.Task(folder / SENT, name, target, free=not job.format)
+    task = naming.Task(folder / SENT, name, target, free=not job.format)
     task = fitting(task) if task.free else task
     want = wanted(job)
     style = styles.made(job.style, sent, want.style, read_options(options))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from impasto import images
 from impasto.errors import PictureLimitError, in_memory
-from impasto.files import paths
+from impasto.files import kinds
 from impasto.images import masks
 from impasto.images.picture import Picture
 from impasto.options import ReadOptions, ServeOptions, StyleOptions, StylizeOptions, WriteOptions
@@ -150,7 +150,7 @@ def read_mask(data: bytes | None, options: ServeOptions) -> Mask | None:
 
 def own_format(photo: Picture) -> str:
     """Return the photograph's own format, if pictures are written in it."""
-    return photo.format if photo.format and photo.format in paths.SUFFIXES.values() else "PNG"
+    return photo.format if photo.format and photo.format in kinds.PICTURES.values() else "PNG"
 
 
 @lru_cache(maxsize=8)

@@ -7,7 +7,7 @@ import json
 from impasto import assets
 from impasto.catalog import step
 from impasto.distribution import VERSION
-from impasto.files import paths
+from impasto.files import lookup
 from impasto.options.fields import Json
 
 _PLACE = "refine"
@@ -21,7 +21,7 @@ def files(runtime: str) -> tuple[dict[str, Json], list[tuple[str, bytes]]]:
     """
     from impasto.polishing.recipe import recipe  # which takes long to import
 
-    photographs = paths.pictures(assets.PHOTOGRAPHS).paths
+    photographs = lookup.pictures(assets.PHOTOGRAPHS).paths
     written = [(f"{_PLACE}/photographs/{path.name}", path.read_bytes()) for path in photographs]
     names: list[Json] = [name for name, _ in written]
     graphs = step.parts()._asdict()

@@ -17,7 +17,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from impasto.errors import ImpastoError, OptionError, PictureError, in_memory, reason
-from impasto.files import atomic, paths
+from impasto.files import atomic
+from impasto.files.kinds import valid_format
 from impasto.images.codecs.formats import recognise
 from impasto.options import ServeOptions
 from impasto.server import making, styles
@@ -105,7 +106,7 @@ def format_of(kind: Kind, format: str | None) -> str:
     if not format:
         return ""
     if kind != "film":
-        return paths.valid_format(format)
+        return valid_format(format)
     wanted = format.strip().lower()
     if wanted not in FILM_TYPES:
         hint = f"use {', '.join(FILM_TYPES)}"

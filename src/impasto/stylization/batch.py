@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from impasto import images
 from impasto.errors import ImpastoError, PictureLimitError, in_memory
-from impasto.files import atomic, paths
+from impasto.files import atomic, kinds, lookup
 from impasto.inference import runtimes
 from impasto.options import ReadOptions
 from impasto.progress import CancelToken, OnProgress, silent
@@ -25,7 +25,7 @@ from impasto.stylization.results import Result, Settings, is_there
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from impasto.files.paths import Task
+    from impasto.files.naming import Task
     from impasto.images.picture import Picture
     from impasto.stylization.layers import Painter, Styles
     from impasto.video.film import Film
@@ -218,7 +218,7 @@ def _encoded(
     started = time.perf_counter()
     try:
         with in_memory(str(about.task.input), hint=_SMALLER):
-            data = images.encode(painting, paths.format_of(about.task.output), settings.write)
+            data = images.encode(painting, kinds.format_of(about.task.output), settings.write)
     except ImpastoError as error:
         return replace(about, error=error), None
     return replace(
@@ -296,7 +296,7 @@ def film(
                 on_progress=on_progress,
                 cancel=cancel,
             )
-        digest = paths.sha256(task.output)
+        digest = lookup.sha256(task.output)
     except ImpastoError as error:
         return Result(task, seconds=time.perf_counter() - started, error=error)
     return Result(

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from impasto.errors import ImpastoError
-from impasto.files.paths import Task
+from impasto.files.naming import Task
 from impasto.options import ReadOptions, StylizeOptions
 from impasto.progress import CancelToken, OnProgress, silent
 from impasto.stylization.layers import Painter

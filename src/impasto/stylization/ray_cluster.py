@@ -35,7 +35,7 @@ from impasto.video import workplace
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from impasto.files.paths import Task
+    from impasto.files.naming import Task
     from impasto.stylization.layers import Painter, Styles
 
 LOCAL = "local"

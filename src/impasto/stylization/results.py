@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from impasto.errors import ImpastoError
-from impasto.files.paths import Task
+from impasto.files.naming import Task
 from impasto.options import ReadOptions, StylizeOptions, WriteOptions
 
 

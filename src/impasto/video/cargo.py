@@ -14,7 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from impasto.errors import OptionError
-from impasto.files.paths import FILMS
+from impasto.files.kinds import FILMS
 from impasto.video import sound
 from impasto.video.opening import library
 from impasto.video.reading import Source, is_cover

@@ -63,7 +63,7 @@ def paint(
     on_progress: OnProgress = silent,
     cancel: CancelToken | None = None,
 ) -> Film:
-    """Paint a film into a file; the suffix says its kind, one of :data:`impasto.files.paths.FILMS`.
+    """Paint a film into a file; the suffix says its kind, one of :data:`impasto.files.kinds.FILMS`.
 
     ``strip`` leaves out titles, places and dates. When ``cancel`` stops it, it leaves a film of
     what is there. The next call goes on.

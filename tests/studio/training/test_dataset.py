@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from impasto.errors import OptionError, TrainingError
-from impasto.files import paths
+from impasto.files import lookup
 from impasto.images.grain import grained as over_a_photograph
 from impasto.images.photographs import PhotographBytes
 from impasto.studio.tensors import grained, to_pixels, to_tensor
@@ -35,7 +35,7 @@ def test_a_batch_shows_what_the_core_cuts(photos, room):
     """The same crops and bars as those of a polish; only the enlargement's arithmetic differs."""
     options = {"crop": 64, "seed": 3, "paper": 0.3, "held_out": 1, "room": room}
     source = Photos(photos, batch=1, **options)
-    files = paths.pictures(photos).paths
+    files = lookup.pictures(photos).paths
     plain = PhotographBytes(files, **options)
     for number in range(24):
         seen, wanted = source.batch(number)[0], to_tensor(plain.crop(number))
@@ -90,7 +90,7 @@ def test_films_and_what_the_training_writes_are_no_photographs(photos, tmp_path)
     films.mkdir()
     shutil.move(folder / "holiday.mp4", films)
     with pytest.raises(OptionError, match="no pictures"):
-        paths.pictures(films)
+        lookup.pictures(films)
 
 
 def test_photographs_come_in_a_folder(photos):

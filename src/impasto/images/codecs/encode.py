@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING
 from PIL import Image
 
 from impasto.errors import OptionError, OutputError, reason
-from impasto.files.paths import format_of, valid_format
+from impasto.files.kinds import format_of, valid_format
 from impasto.images.codecs import carried
 from impasto.images.codecs.color import srgb_profile
 from impasto.images.codecs.pillow import noted, to_pil

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from impasto.files.paths import valid_format
+from impasto.files.kinds import valid_format
 from impasto.options import StyleOptions, StylizeOptions
 from impasto.options.fields import changed
 from impasto.server import schema, styles, work

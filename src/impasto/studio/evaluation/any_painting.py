@@ -22,7 +22,7 @@ from impasto import catalog
 from impasto.catalog import Style
 from impasto.catalog.painted import seen
 from impasto.errors import TrainingError, in_memory
-from impasto.files import paths
+from impasto.files import lookup
 from impasto.images import sampling
 from impasto.images.grain import grained
 from impasto.images.picture import Picture
@@ -188,7 +188,7 @@ def evaluate_any(
         TrainingError: no photograph can be read.
     """
     options = options or EvaluateOptions()
-    files = paths.pictures(paintings).paths
+    files = lookup.pictures(paintings).paths
     photographs = sampling.some(Path(folder), options.count, options.size)
     pixels = [each.pixels for each in photographs.values()]
     judge, measured = Judge(pixels, options, network), {}

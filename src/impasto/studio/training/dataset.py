@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import TrainingError
-from impasto.files import paths
+from impasto.files import lookup
 from impasto.images.photographs import Photographs, Square
 from impasto.images.sampling import require_folder
 from impasto.inference import devices
@@ -140,9 +140,9 @@ def _room(device: torch.device) -> int:
     return (devices.memory() or 0) // 4 // processes
 
 
-def pictures(folder: Path, without: Path | None = None) -> paths.Survey:
+def pictures(folder: Path, without: Path | None = None) -> lookup.Survey:
     """Find the pictures in a folder, except those in the folder ``without``."""
-    survey = paths.pictures(folder)
+    survey = lookup.pictures(folder)
     if without is None:
         return survey
     apart_from = _real(without)
@@ -152,7 +152,7 @@ def pictures(folder: Path, without: Path | None = None) -> paths.Survey:
 
 def tell(left_out: Sequence[Path], on_progress: OnProgress, steps: int) -> None:
     """Report what was left out of a folder, and why."""
-    for line in paths.left_out_in_words(left_out):
+    for line in lookup.left_out_in_words(left_out):
         on_progress(Progress(0, steps, note=line))
 
 

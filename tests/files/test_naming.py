@@ -1,4 +1,3 @@
-import errno
 import os
 from pathlib import Path
 
@@ -7,103 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impasto.errors import OptionError
-from impasto.files import atomic, paths
-from impasto.files.paths import Found, Task
-
-
-@pytest.fixture
-def tree(tmp_path):
-    for name in ("b.jpg", "a.PNG", "notes.txt", ".hidden.jpg", "sub/c.webp", ".git/d.jpg"):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(b"x")
-    (tmp_path / "sub" / "loop").symlink_to(tmp_path)
-    return tmp_path
-
-
-def names(found):
-    return [item.path.name for item in found]
-
-
-def test_a_folder_means_the_pictures_in_it_and_below(tree):
-    found = paths.find([tree])
-    assert names(found) == ["a.PNG", "b.jpg", "c.webp"]
-    assert {item.root for item in found} == {tree}
-
-
-def test_a_glob_that_the_shell_left_alone(tree):
-    assert names(paths.find([f"{tree}/*.jpg"])) == ["b.jpg"]
-    assert names(paths.find([f"{tree}/**/*.webp"])) == ["c.webp"]
-    with pytest.raises(OptionError, match="no file matches"):
-        paths.find([f"{tree}/*.gif"])
-
-
-def test_a_glob_with_links_shows_each_file_once_and_links_to_files(tmp_path):
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "b.png").touch()
-    (tmp_path / "in" / "a.png").touch()
-    (tmp_path / "in" / "c.png").symlink_to("b.png")
-    (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
-    found = paths.find([tmp_path / "in" / "**"])
-    assert [item.path.name for item in found] == ["a.png", "b.png", "c.png"]
-    found = paths.find([tmp_path / "in" / "**" / "*.png"])
-    assert [item.path.name for item in found] == ["a.png", "b.png", "c.png"]
-
-
-def test_a_name_with_brackets_is_not_a_glob(tmp_path):
-    path = tmp_path / "photo[1].jpg"
-    path.write_bytes(b"x")
-    assert paths.find([path]) == [Found(path)]
-
-
-def test_what_does_not_exist_is_left_to_the_reader_and_twice_is_once(tree):
-    missing = tree / "none.jpg"
-    assert names(paths.find([missing, tree / "b.jpg", tree / "b.jpg"])) == ["none.jpg", "b.jpg"]
-
-
-def test_what_a_folder_holds_beside_pictures_is_told(tree):
-    for name in ("1.HEIC", "2.heic", "sub/3.heif", "4.hif", "DSC_9.NEF", "a.jp2"):
-        (tree / name).write_bytes(b"x")
-    found = paths.survey([tree, f"{tree}/*.jpg", tree / "sub"])
-    assert names(found.files) == ["a.PNG", "b.jpg", "c.webp"]
-    assert sorted(path.name for path in found.left_out) == [
-        "1.HEIC", "2.heic", "3.heif", "4.hif", "DSC_9.NEF", "a.jp2", "loop", "notes.txt",
-    ]  # fmt: skip
-    assert sorted(paths.left_out_in_words(found.left_out)) == [
-        "left out 1 file (JPEG 2000): a.jp2 - convert it to PNG",
-        "left out 1 file (a camera's raw file): DSC_9.NEF - develop it to JPEG or TIFF",
-        "left out 1 file (a link to a folder): loop - name that folder, too",
-        "left out 1 file (no picture by its name): notes.txt",
-        "left out 4 files (HEIC): 1.HEIC, 2.heic, 4.hif and 1 more - export it as JPEG",
-    ]
-
-
-def test_what_a_glob_matches_is_not_left_out(tree):
-    (tree / "1.heic").write_bytes(b"x")
-    found = paths.survey([f"{tree}/**"])
-    assert "1.heic" in names(found.files)
-    assert "1.heic" not in [path.name for path in found.left_out]
+from impasto.files import atomic, lookup, naming
+from impasto.files.lookup import Found
+from impasto.files.naming import Task
 
 
 @pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".jif", ".JFI", ".apng", ".dib"])
 def test_rare_suffixes_of_formats_are_painted_and_kept(suffix, tmp_path):
     (tmp_path / f"a{suffix}").write_bytes(b"x")
-    assert outputs(paths.find([tmp_path]), ["s"]) == [tmp_path / f"a.s{suffix}"]
-
-
-def test_a_folder_of_what_is_not_read_says_so(tmp_path):
-    (tmp_path / "IMG_3.HEIC").write_bytes(b"x")
-    with pytest.raises(OptionError, match=r"no pictures in .*\(HEIC\): IMG_3\.HEIC - export"):
-        paths.find([tmp_path])
-
-
-def test_a_folder_without_pictures_is_said(tmp_path):
-    with pytest.raises(OptionError, match="no pictures in"):
-        paths.find([tmp_path])
+    assert outputs(lookup.find([tmp_path]), ["s"]) == [tmp_path / f"a.s{suffix}"]
 
 
 def outputs(*arguments, **options):
-    return [task.output for task in paths.plan(*arguments, **options)]
+    return [task.output for task in naming.plan(*arguments, **options)]
 
 
 def test_results_lie_beside_the_photo_with_the_styles_name(tmp_path):
@@ -116,7 +31,7 @@ def test_results_lie_beside_the_photo_with_the_styles_name(tmp_path):
 
 
 def test_a_folders_tree_is_mirrored(tree):
-    found = paths.find([tree])
+    found = lookup.find([tree])
     out = tree / "out"
     assert outputs(found, ["s"], str(out)) == [
         out / "a.s.PNG", out / "b.s.jpg", out / "sub" / "c.s.webp",
@@ -128,7 +43,7 @@ def test_a_folder_is_painted_again_and_its_results_are_no_inputs(tree):
 
     def painted(inputs, out=None, style="a", **options):
         known = ("a", "b")
-        plan = paths.plan(paths.find(inputs), [style], out and str(out), known=known, **options)
+        plan = naming.plan(lookup.find(inputs), [style], out and str(out), known=known, **options)
         for task in plan:
             task.output.parent.mkdir(exist_ok=True, parents=True)
             task.output.write_bytes(b"x")
@@ -174,10 +89,10 @@ def test_what_would_destroy_something_is_refused_before_any_work(tmp_path):
     link.symlink_to(photo)
     for out in (photo, link, tmp_path / "." / "photo.jpg"):
         with pytest.raises(OptionError, match="is an input"):
-            paths.plan([Found(photo)], ["s"], str(out))
+            naming.plan([Found(photo)], ["s"], str(out))
     twins = [Found(tmp_path / "x" / "p.jpg"), Found(tmp_path / "y" / "p.jpg")]
     with pytest.raises(OptionError, match=r"x/p\.jpg and .*y/p\.jpg would both become"):
-        paths.plan(twins, ["s"], f"{tmp_path}/out")
+        naming.plan(twins, ["s"], f"{tmp_path}/out")
 
 
 def test_files_that_would_share_a_result_keep_their_suffixes(tmp_path):
@@ -185,7 +100,7 @@ def test_files_that_would_share_a_result_keep_their_suffixes(tmp_path):
         (tmp_path / name).touch()
 
     def painted():
-        plan = paths.plan(paths.find([tmp_path]), ["s"], format="png")
+        plan = naming.plan(lookup.find([tmp_path]), ["s"], format="png")
         for task in plan:
             task.output.touch()
         return {task.input.name: (task.output.name, bool(task.note)) for task in plan}
@@ -219,7 +134,7 @@ def test_blends_are_results_too_and_a_format_is_of_pictures(tmp_path):
     for name in ("a.jpg", blend, "a.udnie-66-67-great-wave-33-33.jpg", "a.b-70.jpg", "clip.mov"):
         (tmp_path / name).touch()
     known = {"great-wave", "udnie"}
-    plan = paths.plan(paths.find([tmp_path]), ["mondrian"], known=known, format="webp")
+    plan = naming.plan(lookup.find([tmp_path]), ["mondrian"], known=known, format="webp")
     painted = {task.input.name: task.output.name for task in plan}
     assert painted == {
         "a.jpg": "a.mondrian.webp",
@@ -240,7 +155,7 @@ def test_names_of_255_bytes_and_of_no_encoding(tmp_path):
     for stem in ("x" * 251, "é" * 125, os.fsdecode(b"\xff\xfe odd")):
         photo = tmp_path / f"{stem}.jpg"
         photo.write_bytes(b"x")
-        (task,) = paths.plan(paths.find([photo]), ["great-wave"])
+        (task,) = naming.plan(lookup.find([photo]), ["great-wave"])
         kept = task.output.name.removesuffix(".great-wave.jpg")
         assert stem.startswith(kept)  # whole letters
         assert len(kept) > 110 or kept == stem
@@ -251,38 +166,25 @@ def test_names_of_255_bytes_and_of_no_encoding(tmp_path):
 
 
 def test_a_job_says_what_becomes_what(tmp_path):
-    (task,) = paths.plan([Found(tmp_path / "p.jpg")], ["s"])
+    (task,) = naming.plan([Found(tmp_path / "p.jpg")], ["s"])
     assert task == Task(tmp_path / "p.jpg", "s", tmp_path / "p.s.jpg")
 
 
-def test_a_folder_that_cannot_be_looked_into_is_an_input_that_fails(tree, monkeypatch):
-    real = os.scandir
-
-    def scandir(path):
-        if Path(path).name == "sub":
-            raise PermissionError(errno.EACCES, "Permission denied", str(path))
-        return real(path)
-
-    monkeypatch.setattr(os, "scandir", scandir)
-    assert names(paths.find([tree])) == ["a.PNG", "b.jpg", "sub"]
-    assert names(paths.find([tree / "sub"])) == ["sub"]
-
-
 def test_a_name_too_long_for_the_disk_is_only_a_file_that_is_not_there(tmp_path):
-    (found,) = paths.find([tmp_path / f"{'x' * 300}.jpg"])
-    (task,) = paths.plan([found], ["great-wave"])
+    (found,) = lookup.find([tmp_path / f"{'x' * 300}.jpg"])
+    (task,) = naming.plan([found], ["great-wave"])
     assert len(task.output.name) <= 255
     with pytest.raises(OptionError, match=r"too long.*-o"):
-        paths.plan([found], ["s" * 260])
-    assert paths.plan([found], ["s" * 260], str(tmp_path / "short.jpg"))[0].output.stem == "short"
+        naming.plan([found], ["s" * 260])
+    assert naming.plan([found], ["s" * 260], str(tmp_path / "short.jpg"))[0].output.stem == "short"
 
 
 def test_an_empty_name_is_not_the_folder_one_is_in(tree, monkeypatch):
     monkeypatch.chdir(tree)
     with pytest.raises(OptionError, match="empty name"):
-        paths.find([""])
+        lookup.find([""])
     with pytest.raises(OptionError, match="empty name"):
-        paths.plan(paths.find(["b.jpg"]), ["great-wave"], "")
+        naming.plan(lookup.find(["b.jpg"]), ["great-wave"], "")
 
 
 @pytest.mark.parametrize(
@@ -298,6 +200,6 @@ def test_a_format_of_films_is_for_films_and_one_of_pictures_for_pictures(
     name, format, suffix, tmp_path
 ):
     found = [Found(tmp_path / name), Found(tmp_path / "film.mp4")]
-    task, _ = paths.plan(found, ["s"], format=format)
+    task, _ = naming.plan(found, ["s"], format=format)
     assert task.output == tmp_path / f"a.s{suffix}"
     assert task.free == (name in ("a.avi", "a.mov", "a.mp4") and format in (None, "png"))
