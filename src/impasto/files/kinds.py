@@ -47,6 +47,8 @@ OTHER_FILMS = {
 """Kinds of films that are read only."""
 
 MOVING = {*FILMS, *OTHER_FILMS}
+"""Suffixes of all films; a GIF is a picture, too."""
+
 NO_PICTURES = MOVING - {".gif"}
 
 
@@ -127,13 +129,13 @@ def format_of(path: str | os.PathLike[str]) -> str:
         OptionError: a format that is not written.
     """
     addresses.require_file(os.fspath(path), addresses.ON_DISK)
-    suffix = Path(path).suffix.lower()
-    if suffix not in PICTURES:
+    ending = suffix(Path(path))
+    if ending not in PICTURES:
         raise OptionError(
             f"{path} has no suffix of a picture that can be written",
             hint=f"use one of {', '.join(USUAL)}",
         )
-    return PICTURES[suffix]
+    return PICTURES[ending]
 
 
 def valid_format(format: str) -> str:
