@@ -8,6 +8,7 @@ import torch
 
 import spoiled
 from impasto import assets
+from impasto.catalog import hypernetwork
 from impasto.errors import OptionError, TrainingError
 from impasto.options import TrainAnyOptions
 from impasto.studio import hypernetwork as hypernetworks
@@ -38,6 +39,14 @@ def test_any_is_the_one_that_came_with_impasto(tmp_path):
     assert made.training
     assert options == start_any.options_of(origin)
     assert start_any.named(origin) != start_any.named(None)
+
+
+def test_what_the_start_has_learnt_is_on_the_card_beside_it(tmp_path):
+    before = start_any.learnt(assets.ANY / "any.onnx")
+    assert before == hypernetwork.bundled().card.training
+    assert before.pairs
+    assert start_any.learnt(tmp_path / "any.safetensors") == start_any.learnt(None)
+    assert start_any.learnt(None).pairs is None
 
 
 @pytest.mark.parametrize("start", ["nowhere", "starry-night", "."])

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 import learning_any
 from impasto import images
+from impasto.catalog.hypernetwork import Learnt
 from impasto.errors import Cancelled, OptionError, OutputError, TrainingError
 from impasto.options import HypernetworkOptions
 from impasto.progress import CancelToken
@@ -181,15 +182,17 @@ def test_few_pictures_leave_nothing_to_measure(photos, tmp_path, unwritten):
     assert unwritten[0][2].paintings == 2
 
 
-def test_it_learns_on_from_a_start(learnt, paintings, photos, tmp_path):
+def test_it_learns_on_from_a_start(learnt, paintings, photos, tmp_path, unwritten, monkeypatch):
     """The file holds the average, which is not what the training began with."""
     start, once = learnt[0].folder / "any.safetensors", replace(TINY, steps=1)
+    monkeypatch.setattr(module.start_any, "learnt", lambda _: Learnt(steps=4, pairs=8))
     train_any(paintings, photos, tmp_path, options=once, start=start)
     ours, first = steps(tmp_path)[0]["total"], steps(learnt[0].folder)[0]["total"]
     assert ours != pytest.approx(first, rel=1e-4)
     began = hypernetworks.read(start)
     expected = began.encoder.mean
     assert torch.equal(weights(tmp_path)[1]["network.learning.encoder.mean"], expected)
+    assert (unwritten[0][2].steps, unwritten[0][2].pairs) == (5, 10)
 
 
 def test_a_start_in_its_own_folder_is_kept_when_it_begins_anew(again, paintings, photos):

@@ -45,6 +45,17 @@ def named(origin: Path | None) -> str:
     return "none" if origin is None else f"hypernetwork {lookup.sha256(origin)[:16]}"
 
 
+def learnt(origin: Path | None) -> at_hand.Learnt:
+    """Return what the start has learnt, as far as a card beside it says.
+
+    Raises:
+        StyleError: the card is damaged, or is none of a hypernetwork.
+    """
+    if origin is None or not (origin.parent / CARD).is_file():
+        return at_hand.Learnt()
+    return at_hand.read(origin.parent).card.training or at_hand.Learnt()
+
+
 def options_of(origin: Path | None) -> TrainAnyOptions:
     """Return the default options of a training that begins there.
 

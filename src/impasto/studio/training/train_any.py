@@ -83,7 +83,7 @@ def train_any(
     _require_free(folder, restart=restart)
     origin = start_any.find(start, folder / WORK, restart)
     options, begun = start_any.begun(options, origin)
-    began = start_any.named(origin)  # before it may be moved
+    began, before = start_any.named(origin), start_any.learnt(origin)  # before it may be moved
     accelerator = loop.accelerator(options.device, folder / WORK)
     if restart and accelerator.is_main_process:
         init_from.empty(folder / WORK, origin)
@@ -105,7 +105,7 @@ def train_any(
     )
     held = replace(lesson, tell=silent).held(network)
     if accelerator.is_main_process:
-        _publish(network, learnt, lesson, course.work)
+        _publish(network, learnt, before, lesson, course.work)
     loop.end(accelerator)
     return Taught(folder, learnt.step, held)
 
@@ -181,15 +181,17 @@ def _parted(pictures: bank.Bank, held_out: int) -> tuple[Pictures, Pictures]:
     return Pictures(pictures, learnt), Pictures(pictures, apart)
 
 
-def _publish(network: Averaged, learnt: Checkpoint, lesson: AnyLesson, work: Path) -> None:
-    """Write the folder; its card comes last."""
+def _publish(
+    network: Averaged, learnt: Checkpoint, before: Learnt, lesson: AnyLesson, work: Path
+) -> None:
+    """Write the folder; its card comes last. It counts what the start had learnt ``before``."""
     made = network.cpu().eval().current
     summary = Log(work / "losses.jsonl", learnt.step, here=False).summary()
     source, options = lesson.source, lesson.options
     about = Learnt(
-        steps=learnt.step,
-        pairs=learnt.step * options.styles * options.batch,
-        seconds=summary.seconds,
+        steps=(before.steps or 0) + learnt.step,
+        pairs=(before.pairs or 0) + learnt.step * options.styles * options.batch,
+        seconds=(before.seconds or 0) + summary.seconds,
         paintings=len(source.paintings.numbers),
         photographs=len(source.photographs.numbers),
     )
