@@ -31,6 +31,7 @@ XEON = "intel-r-xeon-r-processor-2-threads"
 XEON_2_5 = "intel-r-xeon-r-processor-2-50ghz-2-threads"
 XEON_ONE = "intel-r-xeon-r-processor-1-threads"
 EPYC = "amd-epyc-2-threads"
+EPYC_BFLOAT16 = "amd-epyc-with-bfloat16-2-threads"
 XEON_2_5_ONE = "intel-r-xeon-r-processor-2-50ghz-1-threads"
 
 _MARK = re.compile(r"(<!-- figure: ([a-z0-9-]+) -->)((?:(?!<!--).)*)(<!-- end -->)", re.DOTALL)
@@ -330,8 +331,9 @@ FIGURES: dict[str, Callable[[], str]] = {
     "step-costs": partial(steps, EPYC),
     "any-pairs": lambda: f"{_any().pairs:,}",
     "any-minutes": lambda: str((_any().seconds or 0) // 60),
-    "any-means": partial(any_means, EPYC),
-    "any-paintings": partial(any_paintings, EPYC),
+    "epyc-bfloat16": partial(machine, EPYC_BFLOAT16),
+    "any-means": partial(any_means, EPYC_BFLOAT16),
+    "any-paintings": partial(any_paintings, EPYC_BFLOAT16),
     "xeon-2-5": partial(machine, XEON_2_5),
     "beside": partial(table, BESIDE, **BESIDES),
     "alone": partial(table, ALONE, ours="impasto"),
