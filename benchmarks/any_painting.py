@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     from impasto.catalog import Style
 
 _COUNT, _SIDE = 8, 256
-_POLISHED, _POLISHED_TOO = "60s", ("10s", "180s")
-"""Times of the polish; the second ones with ``--full`` only, for they take long in all."""
+_POLISHED, _ALL_POLISHED = ("60s",), ("10s", "60s", "180s")
+"""Times of the polish; all with ``--full`` only, for they take long."""
 _MICROAST, _BUNDLED = "MicroAST", "the bundled style"
 _LPIPS, _GRAM, _MINUTE = "LPIPS", "gram", "after 60s"
 _BARS = {
@@ -126,7 +126,7 @@ def any_painting(_style: Style, plan: Plan) -> Iterator[Row]:
 
 def _painters(plan: Plan) -> dict[str, Paint]:
     painters: dict[str, Paint] = {AT_ONCE: _at_once}
-    for amount in (_POLISHED, *(_POLISHED_TOO if plan.full else ())):
+    for amount in _ALL_POLISHED if plan.full else _POLISHED:
         painters[f"after {amount}"] = partial(_polished, amount, plan.keep)
     if weights := _weights(plan):
         painters[_MICROAST] = partial(_microast, weights)
