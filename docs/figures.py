@@ -178,15 +178,9 @@ def likenesses() -> dict[tuple[str, str], float]:
 
 
 def _blendable() -> str:
-    """Write the least and the most likeness of the pairs that can be blended."""
-    found = [each for each in likenesses().values() if each >= interpolation.RELATED]
+    """Write the least and the most likeness of pairs of bundled styles."""
+    found = likenesses().values()
     return f"{min(found):.2f} to {max(found):.2f}"
-
-
-def _refused() -> str:
-    """Name the pairs that cannot be blended."""
-    pairs = [pair for pair, each in likenesses().items() if each < interpolation.RELATED]
-    return "; ".join(f"`{one}` and `{other}`" for one, other in pairs)
 
 
 def experiment(name: str) -> str:
@@ -325,7 +319,6 @@ FIGURES: dict[str, Callable[[], str]] = {
     "networks": networks,
     "likeness": lambda: f"{interpolation.RELATED:g}",
     "blendable": _blendable,
-    "refused": _refused,
     "xeon": partial(machine, XEON),
     "epyc": partial(machine, EPYC),
     "step-costs": partial(steps, EPYC),

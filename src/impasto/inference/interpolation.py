@@ -12,10 +12,10 @@ from impasto.inference.onnx_proto import Network
 if TYPE_CHECKING:
     from impasto.inference.onnx_proto import Array, Weights
 
-RELATED = 0.55
+RELATED = 0.53
 """Mean cosine between the convolutions of networks from which they count as related.
 
-Nearly all bundled ones have as much. Tiny ones go further from their start, to 0.4. Two that
+All bundled ones have as much. Tiny ones go further from their start, to 0.4. Two that
 shared only their first random numbers have 0.5, and their mean paints blotches. Strangers have 0.
 """
 
