@@ -124,10 +124,11 @@ def test_photographs_of_ones_own_are_learnt_with(photos):
 def test_a_time_is_a_number_of_steps(tmp_path, monkeypatch):
     clock = iter(np.arange(0, 100, 0.5))  # each look at the clock is half a second later
     monkeypatch.setattr(polisher.time, "monotonic", lambda: next(clock))
-    lesson = SimpleNamespace(step=lambda weights, number: None)
+    lesson = SimpleNamespace(step=lambda weights, number: ({}, {}, None))
     options = PolishOptions(polish="20s")
-    # It began 3 seconds before the clock's first look; a step, 3 looks and the end take time, too.
-    assert polisher._steps(options, lesson, {}, tmp_path, -3.0) == (20 - 3.5 - 2) / 0.5 - 3
+    # It began 3 seconds before the clock's first look. Three steps take half a second; looks and
+    # the end take time, too.
+    assert polisher._steps(options, lesson, {}, tmp_path, -3.0) == (20 - 3.5 - 2) / 0.5 * 3 - 3
     assert polisher._steps(PolishOptions(polish="1s"), lesson, {}, tmp_path, 0.0) == 8
 
 

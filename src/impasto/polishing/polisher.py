@@ -24,7 +24,7 @@ from impasto.files import kept_steps, lookup
 from impasto.files.kept_steps import WORK
 from impasto.images.photographs import PhotographBytes
 from impasto.options import PolishOptions, StyleOptions, TrainOptions
-from impasto.polishing import engine, state
+from impasto.polishing import engine, muon, state
 from impasto.polishing.folded import with_exported
 from impasto.polishing.learning import Lesson, Tell, learn
 from impasto.polishing.state import Course, State
@@ -41,6 +41,8 @@ FEWEST = 8
 """Fewest steps, however short the time is."""
 _SAVES = 3
 """How many states are saved while it runs, each with a look at what was learnt."""
+_TIMED = 3
+"""Steps that are timed, the optimiser's part with them. Its threads make the next step slower."""
 _LAST = 2.0
 """Seconds for the loss curves and the style's files."""
 _NAMED = 1000
@@ -208,11 +210,14 @@ def _steps(options: PolishOptions, lesson: Lesson, begun: Weights, work: Path, b
     steps, seconds = options.amount()
     if steps:
         return steps
-    started = time.monotonic()
-    lesson.step(begun, 0)
+    weights, started = dict(begun), time.monotonic()
+    moments: muon.State = {}
+    for number in range(_TIMED):
+        _, gradients, _ = lesson.step(weights, number)
+        muon.step(weights, gradients, moments, 0)
     now = time.monotonic()
     left = seconds - (now - began) - _LAST
-    return max(FEWEST, int(left / (now - started)) - _SAVES)
+    return max(FEWEST, int(left * _TIMED / (now - started)) - _SAVES)
 
 
 def _course(made: Style, lesson: Lesson, steps: int) -> Course:
