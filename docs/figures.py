@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from itertools import chain, combinations
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -169,17 +169,10 @@ def networks() -> str:
     return _table(("parameters", "GMAC at 1920x1080"), rows)
 
 
-@cache
-def likenesses() -> dict[tuple[str, str], float]:
-    """Return how alike the networks are of each pair of bundled styles."""
-    looks = catalog.looks(catalog.bundled())
-    alike = interpolation.likenesses([style.loaded() for style in looks.values()])
-    return dict(zip(combinations(looks, 2), alike, strict=True))
-
-
 def _blendable() -> str:
     """Write the least and the most likeness of pairs of bundled styles."""
-    found = likenesses().values()
+    looks = catalog.looks(catalog.bundled()).values()
+    found = interpolation.likenesses([style.loaded() for style in looks])
     return f"{min(found):.2f} to {max(found):.2f}"
 
 

@@ -50,6 +50,7 @@ MOVING = {*FILMS, *OTHER_FILMS}
 """Suffixes of all films; a GIF is a picture, too."""
 
 NO_PICTURES = MOVING - {".gif"}
+"""Suffixes of what is a film only."""
 
 
 class Unread(NamedTuple):

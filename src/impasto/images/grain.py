@@ -64,5 +64,5 @@ def _rows(start: int, height: int, width: int, deviation: float) -> NDArray[np.i
 def levels(deviation: float) -> NDArray[np.int16]:
     """Return the 256 quantiles of the normal distribution with this deviation, whole levels."""
     normal = NormalDist(0, deviation)
-    levels = np.array([normal.inv_cdf((n + 0.5) / 256) for n in range(256)])
-    return levels.round().astype(np.int16)
+    quantiles = np.array([normal.inv_cdf((n + 0.5) / 256) for n in range(256)])
+    return quantiles.round().astype(np.int16)

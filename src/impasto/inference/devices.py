@@ -25,6 +25,8 @@ RUNTIMES = {
 Most are providers of onnxruntime. OpenVINO is another way to use the processor.
 """
 
+BFLOAT16 = "avx512_bf16", "amx_bf16"
+"""A processor's units for bfloat16, as Linux and torch call them."""
 _MMAP_THRESHOLD, _ARENA_MAX = -3, -8
 """Numbers of settings in <malloc.h>."""
 _THREADS = 64
@@ -127,7 +129,7 @@ def multiplies_bfloat16() -> bool:
         flags = Path("/proc/cpuinfo").read_text()
     except OSError:
         return False
-    return any(unit in flags for unit in ("avx512_bf16", "amx_bf16"))
+    return any(unit in flags for unit in BFLOAT16)
 
 
 def memory() -> int | None:

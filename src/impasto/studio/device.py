@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from impasto.errors import DeviceError
+from impasto.inference.devices import BFLOAT16
 
 _MIXED = {"cuda"}
 """Kinds of devices that compute in bfloat16; processors without units for it are slower that way.
@@ -30,7 +31,7 @@ def multiplies_bfloat16(kind: str) -> bool:
     told: dict[str, object] = {}
     if kind == "cpu":
         told = getattr(torch.cpu, "get_capabilities", dict)()
-    return kind in _MIXED or any(told.get(unit) for unit in ("avx512_bf16", "amx_bf16"))
+    return kind in _MIXED or any(told.get(unit) for unit in BFLOAT16)
 
 
 def in_bfloat16(kind: str) -> bool:
