@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import ThreadpoolController
 
 from impasto.polishing import muon
 from impasto.studio.training import muon as tensors
@@ -30,6 +31,24 @@ def test_it_does_what_the_trainers_does():
         assert np.abs(weights[name] - twin.detach().numpy()).max() < 1e-5
         kept = {key: tuple(each.shape) for key, each in state[name].items()}
         assert kept == muon.state_shapes(SHAPES[name]) == tensors.state_shapes(SHAPES[name])
+
+
+def threads():
+    """Threads of each BLAS of the process."""
+    found = ThreadpoolController().info()
+    return {each["filepath"]: each["num_threads"] for each in found if each["user_api"] == "blas"}
+
+
+def test_it_takes_one_thread_for_as_long_as_it_computes(monkeypatch):
+    if not threads():
+        pytest.skip("NumPy's BLAS here is one whose threads cannot be counted")
+    inside, plain = [], muon.orthogonal
+    monkeypatch.setattr(muon, "orthogonal", lambda x: inside.append(threads()) or plain(x))
+    with ThreadpoolController().limit(limits=2, user_api="blas"):
+        before = threads()
+        muon.step({"a": np.ones((4, 2, 1, 1), np.float32)}, {"a": np.ones((4, 2, 1, 1))}, {}, 0.1)
+        assert threads() == before
+    assert [set(each.values()) for each in inside] == [{1}]
 
 
 @pytest.mark.parametrize("size", [0.1, 30])

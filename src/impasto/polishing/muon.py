@@ -2,15 +2,21 @@
 
 :mod:`impasto.studio.training.muon` does the same on tensors, and explains it. Two hundred thousand
 numbers need no tensor library.
+
+They need no second thread either. NumPy's BLAS lets its threads wait in a busy loop, where they
+slow the library that computes the gradients.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +37,8 @@ CLIP = 1.0
 """Largest norm of a gradient: one odd photograph must not undo a minute."""
 TINY_CLIP, TINY_NORM = 1e-6, 1e-7
 """Added to two divisors: the norm of all gradients, and of one matrix."""
+_LIMITED = threading.Lock()
+"""Held while the BLAS has one thread: this number is the whole process's."""
 
 
 def clipped(gradients: Mapping[str, Array], norm: float) -> dict[str, Array]:
@@ -49,11 +57,12 @@ def step(
     weights: dict[str, Array], gradients: Mapping[str, Array], state: State, rate: float
 ) -> None:
     """Change ``weights``, and what is remembered of them, by one step."""
-    for name, gradient in gradients.items():
-        change = _adam if _is_adams(gradient.shape) else _muon
-        weights[name] = weights[name] - np.float32(rate) * change(
-            gradient, state.setdefault(name, {})
-        )
+    with _LIMITED, _libraries().limit(limits=1, user_api="blas"):
+        for name, gradient in gradients.items():
+            change = _adam if _is_adams(gradient.shape) else _muon
+            weights[name] = weights[name] - np.float32(rate) * change(
+                gradient, state.setdefault(name, {})
+            )
 
 
 def state_shapes(shape: Sequence[int]) -> dict[str, tuple[int, ...]]:
@@ -62,6 +71,12 @@ def state_shapes(shape: Sequence[int]) -> dict[str, tuple[int, ...]]:
     if _is_adams(shape):
         return {"step": (), "mean": whole, "square": whole}
     return {"momentum": whole}
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """Find the libraries of the process that have threads; the first call takes milliseconds."""
+    return ThreadpoolController()
 
 
 def _is_adams(shape: Sequence[int]) -> bool:
