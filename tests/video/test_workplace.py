@@ -25,7 +25,7 @@ from impasto.errors import (
     PictureLimitError,
     StyleError,
 )
-from impasto.files.lookup import sha256
+from impasto.files.checksums import sha256
 from impasto.progress import CancelToken
 from impasto.video import pipeline, workplace
 from impasto.video.encoding import Encoder

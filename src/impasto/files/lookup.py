@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -170,9 +169,3 @@ def _walk(folder: Path, left_out: list[Path]) -> Iterator[Path]:
                 left_out.append(path)
     for error in closed:  # reading it will say why
         yield Path(error.filename)
-
-
-def sha256(path: Path) -> str:
-    """Hash the content of the file, read piece by piece."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

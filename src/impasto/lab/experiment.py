@@ -38,7 +38,7 @@ from pathlib import Path
 
 from impasto import images
 from impasto.errors import OptionError
-from impasto.files import lookup
+from impasto.files import checksums
 from impasto.options import OptimizeOptions, tables
 from impasto.options.fields import Json, changed, former
 from impasto.options.losses import KINDS
@@ -317,4 +317,4 @@ def _content(path: Path) -> str:
 
 @functools.lru_cache
 def _content_of(path: Path, _changed: int) -> str:
-    return lookup.sha256(path)
+    return checksums.sha256(path)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from impasto import images
 from impasto.errors import ImpastoError, PictureLimitError, in_memory
-from impasto.files import atomic, kinds, lookup
+from impasto.files import atomic, checksums, kinds
 from impasto.inference import runtimes
 from impasto.options import ReadOptions
 from impasto.progress import CancelToken, OnProgress, silent
@@ -296,7 +296,7 @@ def film(
                 on_progress=on_progress,
                 cancel=cancel,
             )
-        digest = lookup.sha256(task.output)
+        digest = checksums.sha256(task.output)
     except ImpastoError as error:
         return Result(task, seconds=time.perf_counter() - started, error=error)
     return Result(

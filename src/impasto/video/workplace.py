@@ -22,7 +22,7 @@ import numpy as np
 
 from impasto import untrusted
 from impasto.errors import OutputError
-from impasto.files import atomic, locks, lookup, naming
+from impasto.files import atomic, checksums, locks, naming
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -63,7 +63,7 @@ class _File:
     def of(cls, path: Path) -> _File:
         with path.open("rb") as file:
             os.fsync(file.fileno())
-        return cls(path.suffix, path.stat().st_size, lookup.sha256(path))
+        return cls(path.suffix, path.stat().st_size, checksums.sha256(path))
 
     @classmethod
     def told(cls, about: Any) -> _File:
@@ -82,7 +82,7 @@ class _File:
         with suppress(OSError):
             about = path.lstat()
             same = stat.S_ISREG(about.st_mode) and about.st_size == self.bytes
-            return same and lookup.sha256(path) == self.sha256
+            return same and checksums.sha256(path) == self.sha256
         return False
 
 

@@ -28,7 +28,7 @@ from torch import Tensor
 from impasto import untrusted
 from impasto.distribution import need
 from impasto.errors import OptionError, reason
-from impasto.files import lookup, places
+from impasto.files import checksums, places
 
 _log = logging.getLogger(__name__)
 _TIMEOUT = 30
@@ -53,7 +53,7 @@ def fetch(url: str) -> Path:
     if promised is None:
         raise OptionError(f"{url} cannot be verified: no SHA-256 in its name")
     path = places.cache_folder("weights") / name
-    damaged = path.is_file() and not lookup.sha256(path).startswith(promised[1])
+    damaged = path.is_file() and not checksums.sha256(path).startswith(promised[1])
     if path.is_file() and not damaged:
         return path
     _log.info("downloading %s", url)
@@ -193,6 +193,6 @@ def _download(url: str, path: Path, promised: str) -> None:
         size, length = part.stat().st_size, answer.headers.get("Content-Length")
         if length is not None and size < int(length):
             raise ValueError(f"the connection broke off after {size} of {length} bytes")
-        if not (digest := lookup.sha256(part)).startswith(promised):
+        if not (digest := checksums.sha256(part)).startswith(promised):
             raise ValueError(f"its SHA-256 begins with {digest[: len(promised)]}, not {promised}")
         os.replace(part, path)

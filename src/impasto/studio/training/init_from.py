@@ -14,7 +14,7 @@ import torch
 from impasto import catalog
 from impasto.catalog import Entry, TrainingRecord, hypernetwork, painted
 from impasto.errors import OptionError, OutputError, TrainingError
-from impasto.files import kept_steps, lookup
+from impasto.files import checksums, kept_steps
 from impasto.files.kept_steps import WORK
 from impasto.options import NetworkOptions, StyleOptions, TrainOptions
 from impasto.progress import OnProgress, Progress
@@ -114,7 +114,7 @@ def began(start: str | Path | None, origin: Path | None) -> str:
     """Return the start of a network as a text, which differs for another start."""
     if start == ANY:
         return f"{ANY} ({hypernetwork.bundled().card.model.sha256[:12]})"
-    return "none" if origin is None else f"{name(start)} ({lookup.sha256(origin)[:12]})"
+    return "none" if origin is None else f"{name(start)} ({checksums.sha256(origin)[:12]})"
 
 
 def sources(began: str, dataset: Photos, processes: int) -> dict[str, str]:

@@ -12,7 +12,7 @@ from impasto import assets
 from impasto.catalog import hypernetwork as at_hand
 from impasto.catalog.layout import CARD
 from impasto.errors import OptionError
-from impasto.files import lookup
+from impasto.files import checksums
 from impasto.files.sealed import metadata
 from impasto.options import HypernetworkOptions, NetworkOptions, TrainAnyOptions
 from impasto.options.fields import restored as restored_options
@@ -42,7 +42,7 @@ def find(start: str | Path | None, work: Path, restart: bool) -> Path | None:
 
 def named(origin: Path | None) -> str:
     """Return the start as a text, which differs for another start."""
-    return "none" if origin is None else f"hypernetwork {lookup.sha256(origin)[:16]}"
+    return "none" if origin is None else f"hypernetwork {checksums.sha256(origin)[:16]}"
 
 
 def learnt(origin: Path | None) -> at_hand.Learnt:
