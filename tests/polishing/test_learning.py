@@ -78,20 +78,6 @@ def test_losses_fall_and_what_is_needed_is_kept(photographs, tmp_path):
     assert np.array_equal(sample, seen.sample)
 
 
-def test_the_first_steps_see_crops_of_half_the_side(photographs, tmp_path):
-    sides = []
-
-    class Seeing(Falling):
-        def __call__(self, weights, photograph, grain):
-            sides.append(photograph.shape[:2])
-            return super().__call__(weights, photograph, grain)
-
-    learnt(photographs, tmp_path, Seeing(), steps=8)
-    steps = [side for number, side in enumerate(sides, 1) if number % 3]  # others are looks
-    assert steps == [(32, 32)] * 6 + [(64, 64)] * 2
-    assert set(sides[2::3]) == {(64, 64)}
-
-
 def test_stopped_it_goes_on_where_it_was(photographs, tmp_path):
     cancel = CancelToken()
     cancel.cancel()

@@ -122,20 +122,14 @@ def test_photographs_of_ones_own_are_learnt_with(photos):
 
 
 def test_a_time_is_a_number_of_steps(tmp_path, monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(polisher.time, "monotonic", lambda: now[0])
-
-    def step(weights, number, side):
-        now[0] += 1.0 if side == polisher.OPTIONS.crop else 0.25
-        return {}, {}, None
-
-    lesson = SimpleNamespace(step=step)
+    clock = iter(np.arange(0, 100, 0.5))  # each look at the clock is half a second later
+    monkeypatch.setattr(polisher.time, "monotonic", lambda: next(clock))
+    lesson = SimpleNamespace(step=lambda weights, number: ({}, {}, None))
     options = PolishOptions(polish="20s")
-    # It began 3 seconds ago. Three steps of each side are timed; looks and the end take time, too.
-    left = 20 - 3 - 3 * (0.25 + 1.0) - 2 - 3 * 1.0
-    mean = 0.75 * 0.25 + 0.25 * 1.0
-    assert polisher._steps(options, lesson, {}, tmp_path, -3.0) == left // mean == 18
-    assert polisher._steps(PolishOptions(polish="1s"), lesson, {}, tmp_path, now[0]) == 8
+    # It began 3 seconds before the clock's first look. Three steps take half a second; looks and
+    # the end take time, too.
+    assert polisher._steps(options, lesson, {}, tmp_path, -3.0) == (20 - 3.5 - 2) / 0.5 * 3 - 3
+    assert polisher._steps(PolishOptions(polish="1s"), lesson, {}, tmp_path, 0.0) == 8
 
 
 @pytest.mark.parametrize(

@@ -154,16 +154,13 @@ class Photographs(ABC, Generic[Decoded]):
                 self._skip(path, error)
         raise AssertionError("there is always one more")
 
-    def bars(self, number: int, side: int) -> list[tuple[int, tuple[slice, slice]]]:
-        """Return the level, rows and columns of each bar over the crop of this number, if any.
-
-        The crop has ``side`` pixels a side.
-        """
+    def bars(self, number: int) -> list[tuple[int, tuple[slice, slice]]]:
+        """Return the level, rows and columns of each bar over the crop of this number, if any."""
         chance = np.random.default_rng([self._seed, number, _OF_PAPER])
         if not self._paper or chance.random() >= self._paper:
             return []
         bars = Bars.drawn(chance)
-        return [(bars.level, area) for area in bars.areas(side)]
+        return [(bars.level, area) for area in bars.areas(self.side)]
 
     def _opened(self, path: Path) -> Decoded:
         """Return a photograph, decoded now or before."""
@@ -193,30 +190,25 @@ class PhotographBytes(Photographs["Image"]):
 
     def middles(self) -> list[Pixels]:
         """Return the middles of the photographs that are kept apart."""
-        places = ((each, Square.of(each.size, math.inf, 0.5, 0.5)) for each in self.apart())
-        return [self._cut(each, place, self.side) for each, place in places]
+        return [self._cut(each, Square.of(each.size, math.inf, 0.5, 0.5)) for each in self.apart()]
 
-    def crop(self, number: int, side: int | None = None) -> Pixels:
+    def crop(self, number: int) -> Pixels:
         """Return a random part of a random photograph, zoomed, mirrored, sometimes with bars.
-
-        It has ``side`` pixels a side; by default as many as all crops.
 
         Raises:
             TrainingError: more than half of them cannot be read.
         """
         image, drawn = self.drawn(number)
-        side = side or self.side
-        place = Square.of(image.size, side / drawn.zoom, drawn.left, drawn.top)
-        square = self._cut(image, place, side)[:, :: -1 if drawn.mirrored else 1].copy()
-        for level, area in self.bars(number, side):
+        place = Square.of(image.size, self.side / drawn.zoom, drawn.left, drawn.top)
+        square = self._cut(image, place)[:, :: -1 if drawn.mirrored else 1].copy()
+        for level, area in self.bars(number):
             square[area] = level
         return square
 
-    @staticmethod
-    def _cut(image: Image, place: Square, side: int) -> Pixels:
-        left, top, part = place
-        box = (left, top, left + part, top + part)
-        return np.asarray(image.resize((side, side), images.BICUBIC, box=box))
+    def _cut(self, image: Image, place: Square) -> Pixels:
+        left, top, side = place
+        box = (left, top, left + side, top + side)
+        return np.asarray(image.resize((self.side, self.side), images.BICUBIC, box=box))
 
 
 def decoded(path: Path) -> Image:

@@ -36,11 +36,6 @@ if TYPE_CHECKING:
 
     Pixels: TypeAlias = NDArray[np.uint8]
 
-SMALL = 0.75
-"""Part of the steps, the first ones, whose crops have half the side.
-
-They take less than a third of the time, so there are more of them. The last steps see whole marks.
-"""
 _GRADIENT = "gradient"
 
 
@@ -77,9 +72,9 @@ class Lesson:
     photographs: PhotographBytes
     stepper: Stepper
 
-    def step(self, weights: Weights, number: int, side: int | None = None) -> Step:
-        """Compute the step of this number, from 0 on, on a crop of ``side`` pixels."""
-        return self._compared(weights, self.photographs.crop(number, side), number)
+    def step(self, weights: Weights, number: int) -> Step:
+        """Compute the step of this number, from 0 on."""
+        return self._compared(weights, self.photographs.crop(number), number)
 
     @cached_property
     def held_out(self) -> list[Pixels]:
@@ -117,8 +112,7 @@ def learn(
         seen, stop = None, False
         for done in range(now.step + 1, course.steps + 1):
             began = time.monotonic()
-            side = _side(done - 1, course.steps, lesson.options.crop)
-            losses, gradients, _ = lesson.step(weights, done - 1, side)
+            losses, gradients, _ = lesson.step(weights, done - 1)
             gradients = _limited(losses, gradients, done)
             rate = lesson.options.learning_rate * schedule(done - 1, course.steps)
             muon.step(weights, gradients, moments, rate)
@@ -138,10 +132,6 @@ def learn(
         if seen:
             _draw(log, folder)
         return Learnt(now, seen, stop)
-
-
-def _side(number: int, steps: int, crop: int) -> int:
-    return crop // 2 if number < SMALL * steps else crop
 
 
 def _resumed(course: Course, begun: Weights, work: Path, tell: Tell) -> State:

@@ -26,7 +26,7 @@ from impasto.images.photographs import PhotographBytes
 from impasto.options import PolishOptions, StyleOptions, TrainOptions
 from impasto.polishing import engine, muon, state
 from impasto.polishing.folded import with_exported
-from impasto.polishing.learning import SMALL, Lesson, Tell, learn
+from impasto.polishing.learning import Lesson, Tell, learn
 from impasto.polishing.state import Course, State
 from impasto.progress import CancelToken, OnProgress, Progress, silent
 from impasto.studio.training.log import Log
@@ -203,27 +203,21 @@ def _lesson(painting: PictureSource, made: Style, photographs: PhotographBytes) 
 def _steps(options: PolishOptions, lesson: Lesson, begun: Weights, work: Path, began: float) -> int:
     """Return how many steps there are; a polish that goes on keeps its number.
 
-    A time is that of the whole polish, which ``began`` then. A look takes as long as a step on a
-    crop of the full side.
+    A time is that of the whole polish, which ``began`` then. A look takes as long as a step.
     """
     if planned := state.planned(work):
         return planned
     steps, seconds = options.amount()
     if steps:
         return steps
-    small, full = (_seconds(lesson, begun, side) for side in (OPTIONS.crop // 2, OPTIONS.crop))
-    left = seconds - (time.monotonic() - began) - _LAST - _SAVES * full
-    return max(FEWEST, int(left / (SMALL * small + (1 - SMALL) * full)))
-
-
-def _seconds(lesson: Lesson, begun: Weights, side: int) -> float:
-    """Return the seconds of a step, without learning."""
     weights, started = dict(begun), time.monotonic()
     moments: muon.State = {}
     for number in range(_TIMED):
-        _, gradients, _ = lesson.step(weights, number, side)
+        _, gradients, _ = lesson.step(weights, number)
         muon.step(weights, gradients, moments, 0)
-    return (time.monotonic() - started) / _TIMED
+    now = time.monotonic()
+    left = seconds - (now - began) - _LAST
+    return max(FEWEST, int(left * _TIMED / (now - started)) - _SAVES)
 
 
 def _course(made: Style, lesson: Lesson, steps: int) -> Course:

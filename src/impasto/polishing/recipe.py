@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from impasto.catalog import TrainingRecord
 from impasto.images.photographs import crops
-from impasto.polishing import folded, learning, muon, polisher
+from impasto.polishing import folded, muon, polisher
 from impasto.studio.training import schedule
 
 if TYPE_CHECKING:
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 _CROPS = 512
 """Crops in the recipe; a longer polish repeats them."""
+_ENOUGH = 40
+"""Steps from which crops of the full side are best.
+
+In less time, four times as many steps on crops of half the side teach more. In the time of 11
+steps, they lowered the loss of two paintings by 29 and 35 per cent.
+"""
 
 
 def recipe(photographs: int, versions: Mapping[str, str]) -> dict[str, Json]:
@@ -32,7 +38,7 @@ def recipe(photographs: int, versions: Mapping[str, str]) -> dict[str, Json]:
     options, loss = polisher.OPTIONS, polisher.OPTIONS.loss
     return {
         "fewest": polisher.FEWEST,
-        "small": learning.SMALL,
+        "enough": _ENOUGH,
         "rate": options.learning_rate,
         "warm_up": schedule.WARM_UP,
         "optimiser": _optimiser(),

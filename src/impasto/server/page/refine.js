@@ -35,7 +35,7 @@ export async function refined(begun, shown, { signal, tell, ask, stopper }) {
     }
     const { embedding } = begun;
     const network = await learner.ask('network');
-    const training = record(recipe, { losses, validation, boldness, seconds: (performance.now() - start) / 1000 });
+    const training = record(recipe, { losses, crop: course.side, validation, boldness, seconds: (performance.now() - start) / 1000 });
     return { network, embedding, boldness, training };
   } finally {
     learner.end();
@@ -48,12 +48,14 @@ async function told(place) {
   return answer.json();
 }
 
-/** Plans how many steps there are, and how long each takes in the mean. */
-async function planned(learner, { crop, small, fewest }, seconds) {
-  const [half, whole] = [await learner.ask('measure', { side: crop / 2 }), await learner.ask('measure', { side: crop })];
-  const each = small * half + (1 - small) * whole;
-  const steps = Math.max(fewest, Math.floor(seconds / each));
-  return { each, steps, side: (number) => (number < small * steps ? crop / 2 : crop) };
+/** Plans how many steps there are, the side of their crops, and how long each takes. */
+async function planned(learner, { crop, enough, fewest }, seconds) {
+  const measured = async (side) => {
+    const each = await learner.ask('measure', { side });
+    return { side, each, steps: Math.max(fewest, Math.floor(seconds / each)) };
+  };
+  const whole = await measured(crop);
+  return whole.steps < enough ? measured(crop / 2) : whole;
 }
 
 /** Takes the steps, and shows now and then what came of them. Returns the losses of each. */
@@ -62,7 +64,7 @@ async function learn(learner, { steps, side }, shown, { tell, stopper }) {
   const losses = [];
   let [stopped, showing, last] = [false, null, start];
   while (losses.length < steps && !stopped) {
-    losses.push(await learner.ask('step', { number: losses.length, steps, side: side(losses.length) }));
+    losses.push(await learner.ask('step', { number: losses.length, steps, side }));
     if (losses.length === 1) stopper(() => { stopped = true; });
     const now = performance.now();
     tell({ state: 'running', kind: 'polish', step: losses.length, total: steps, seconds: (now - start) / 1000 });
@@ -85,13 +87,14 @@ function estimate(by, { each, steps }) {
 }
 
 /** Returns what the card says of it. */
-function record({ training }, { losses, validation, boldness, seconds }) {
+function record({ training }, { losses, crop, validation, boldness, seconds }) {
   const last = losses.slice(-Math.max(1, Math.floor(losses.length / 10)));
   const mean = (kind) => last.reduce((sum, each) => sum + each[kind], 0) / last.length;
   const round = (value) => Number(value.toFixed(4));
   return {
     ...training,
     steps: losses.length,
+    crop,
     loss: { ...training.loss, style_weight: training.loss.style_weight * boldness },
     losses: Object.fromEntries(KINDS.map((kind) => [kind, round(mean(kind))])),
     seconds: Math.round(seconds),

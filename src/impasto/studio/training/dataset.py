@@ -117,7 +117,7 @@ class Photos(Photographs[Tensor]):
         photograph, drawn = self.drawn(number)
         most = self.side / drawn.zoom
         crop = self._cut(photograph, most, drawn.left, drawn.top, mirrored=drawn.mirrored)
-        for level, (rows, columns) in self.bars(number, self.side):
+        for level, (rows, columns) in self.bars(number):
             crop[:, rows, columns] = level / 255
         return crop
 
