@@ -42,7 +42,7 @@ FEWEST = 8
 _SAVES = 3
 """How many states are saved while it runs, each with a look at what was learnt."""
 _TIMED = 3
-"""Steps that are timed, the optimiser's part with them. Its threads make the next step slower."""
+"""Steps that are timed, the optimiser's part with them."""
 _LAST = 2.0
 """Seconds for the loss curves and the style's files."""
 _NAMED = 1000
