@@ -392,6 +392,7 @@ def test_names_that_it_may_not_have(name):
 
 def test_the_older_name_of_an_option_is_read_and_stays_where_nothing_changes(style):
     told = style.card.record()
+    del told["training"]["learn_strength"]
     told["training"] = {**told["training"], "strength": True}
     card = Card.of(told)
     assert card.training.learn_strength is True
