@@ -66,7 +66,7 @@ def test_bands_of_rows_have_no_seams(rng, monkeypatch):
 @pytest.fixture(scope="module")
 def networks():
     """Of a style, and of its tiny twin."""
-    names = "great-wave", "great-wave-tiny"
+    names = "udnie", "udnie-tiny"
     return [Guided(OnnxEngine(catalog.bundled()[name].model(), device="cpu")) for name in names]
 
 
@@ -91,7 +91,7 @@ def test_seen_small_it_is_the_coarse_painting(networks, large):
     alone, _ = networks[0].paint(large)
     seen, wanted, other = (images.resize_pixels(p, (53, 80)) for p in (painting, coarse, alone))
     assert apart(seen, wanted) < 8
-    assert apart(other, wanted) > 18
+    assert apart(other, wanted) > 25
     assert {name.startswith("fine ") for name in found} == {True}
 
 

@@ -48,14 +48,15 @@ def test_keep_colors_keeps_the_photographs_colours(paint, photo):
     assert np.abs(kept.pixels.astype(int) - photo.pixels).mean() > 10
 
 
-def test_white_paper_stays_light_unless_it_is_to_be_painted(paint, photo):
+def test_white_paper_stays_light_unless_it_is_to_be_painted(photo):
+    paint = Stylizer("starry-night")  # it has learnt from no paper
     page = np.full((300, 400, 3), 255, np.uint8)
     page[140:143, 50:350] = 0
     kept, painted = paint(page), paint(page, paint_paper=True)
     assert kept.pixels[:80].mean() > 235
     # Nor has it the marks of a network that normalises by paper alone, made lighter.
     assert kept.pixels[:80].std() < 0.4 * painted.pixels[:80].std()
-    assert painted.pixels[:80].mean() < 200
+    assert painted.pixels[:80].mean() < 150
     assert any("--paint-paper" in note for note in kept.notes)
     assert painted.notes == paint(photo).notes == ()
 
