@@ -18,6 +18,8 @@ from impasto.files import kept_steps
 from impasto.options import DistillOptions, NetworkOptions
 from impasto.progress import CancelToken
 from impasto.studio.training.distill import START, _grounds, distance, distill
+from impasto.studio.training.train import train
+from learning import TINY
 
 QUICK = DistillOptions(steps=80, batch=1, crop=64, held_out=2)
 
@@ -78,6 +80,20 @@ def test_it_can_be_learnt_on_from(distilled, photos, tmp_path):
     )  # fmt: skip
     assert more[0].losses["total"] < 0.8 * told[0].losses["total"]
     assert catalog.find(on.folder).card.training.start == "little-wave"
+
+
+@pytest.mark.parametrize(("learns", "stays"), [("painting", True), ("dots", False)])
+def test_a_twin_that_learns_on_from_its_painting_stays_a_twin(
+    learns, stays, photos, painting, dots, tmp_path
+):
+    picture = {"painting": painting, "dots": dots}[learns]
+    own = catalog.find(train(painting, photos, tmp_path / "own", options=TINY, start="none"))
+    options = DistillOptions(steps=2, batch=1, crop=64, network=TINY.network)
+    made = distill(own, photos, tmp_path / "soft", options=options)
+    twin = train(picture, photos, tmp_path / "own-tiny", options=TINY, start=made.folder)
+    teacher = Teacher("own", own.card.model.sha256) if stays else None
+    assert catalog.find(twin).card.distilled == teacher
+    assert catalog.twin(own) == (catalog.find(twin) if stays else None)
 
 
 def test_the_same_seed_makes_the_same_network(photos, tmp_path):

@@ -114,7 +114,10 @@ def distill(
     accelerator = loop.accelerator(options.device, target / WORK)
     network = _begun(options, origin).to(accelerator.device)
     lesson = StyleLesson(options, dataset, teacher, accelerator.device)
-    entry = Entry(target.name, whole(title) or f"{teacher.card.title}, small", teacher.card.artwork)
+    entry = Entry(
+        target.name, whole(title) or f"{teacher.card.title}, small", teacher.card.artwork,
+        painting_sha256=teacher.card.painting_sha256,
+    )  # fmt: skip
     sources = init_from.sources(init_from.began(start, origin), dataset, accelerator.num_processes)
     sources |= {"style": teacher.card.model.sha256}
     training = Training(asdict(options), [entry], sources)

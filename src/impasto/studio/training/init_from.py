@@ -13,6 +13,8 @@ import torch
 
 from impasto import catalog
 from impasto.catalog import Entry, TrainingRecord, hypernetwork, painted
+from impasto.catalog.card import Teacher
+from impasto.catalog.writing import beside
 from impasto.errors import OptionError, OutputError, TrainingError
 from impasto.files import checksums, kept_steps
 from impasto.files.kept_steps import WORK
@@ -108,6 +110,22 @@ def name(start: str | Path | None) -> str | None:
     path = Path(start).absolute()
     own = path.parent.name == WORK and path.is_file()
     return whole(path.parents[1].name if own else path.stem)
+
+
+def taught_by(origin: Path | None, styles: Sequence[Entry]) -> Teacher | None:
+    """Return the style that the start was distilled from, if its painting is the only one learnt.
+
+    So a twin stays the twin of its style while it learns on.
+    """
+    if origin is None or len(styles) != 1 or not (origin.parent / catalog.CARD).is_file():
+        return None
+    painting = styles[0].painting_sha256
+    same = (
+        each.card.distilled
+        for each in catalog.read(origin.parent)
+        if beside(each.card.model.file) == origin.name and each.card.painting_sha256 == painting
+    )
+    return next(same, None)
 
 
 def began(start: str | Path | None, origin: Path | None) -> str:

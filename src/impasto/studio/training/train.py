@@ -104,6 +104,7 @@ def train(
         network, course, resumed, accelerator, on_progress=on_progress, cancel=cancel
     )
     if accelerator.is_main_process:
-        publish(learnt, folder, record(learnt, course.work, start, dataset))
+        teacher = init_from.taught_by(origin, styles)
+        publish(learnt, folder, record(learnt, course.work, start, dataset), teacher)
     loop.end(accelerator)
     return folder
