@@ -169,9 +169,10 @@ def networks() -> str:
     return _table(("parameters", "GMAC at 1920x1080"), rows)
 
 
-def _blendable() -> str:
-    """Write the least and the most likeness of pairs of bundled styles."""
-    looks = catalog.looks(catalog.bundled()).values()
+def _blendable(*, twins: bool = False) -> str:
+    """Write the least and the most likeness of pairs of bundled styles, or of their twins."""
+    bundled = catalog.bundled()
+    looks = [bundled[name + (catalog.TINY if twins else "")] for name in catalog.looks(bundled)]
     found = interpolation.likenesses([style.loaded() for style in looks])
     return f"{min(found):.2f} to {max(found):.2f}"
 
@@ -312,6 +313,7 @@ FIGURES: dict[str, Callable[[], str]] = {
     "networks": networks,
     "likeness": lambda: f"{interpolation.RELATED:g}",
     "blendable": _blendable,
+    "blendable-twins": partial(_blendable, twins=True),
     "xeon": partial(machine, XEON),
     "epyc": partial(machine, EPYC),
     "step-costs": partial(steps, EPYC),

@@ -51,6 +51,12 @@ def test_between_two_networks_lies_their_mean_whatever_the_names_are(style, othe
     assert onnx_proto.read(between).nodes == onnx_proto.read(model).nodes
 
 
+def test_all_twins_of_bundled_styles_can_be_blended_with_each_other():
+    bundled = catalog.bundled()
+    twins = [bundled[f"{name}{catalog.TINY}"].loaded() for name in catalog.looks(bundled)]
+    assert min(interpolation.likenesses(twins)) >= interpolation.RELATED
+
+
 def test_all_of_one_network_is_that_network(style, other):
     model = style.model()
     whole = meant([model, other], [1.0, 0.0])

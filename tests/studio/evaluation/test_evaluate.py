@@ -68,9 +68,12 @@ def test_the_loss_is_the_one_that_the_style_was_learnt_with(evaluated):
     found, _ = evaluated
     assert found.loss == dataclasses.replace(LOSS, style_weight=3.0)
     assert found.style_size == 96
-    bundled = learnt_with(catalog.find("starry-night"))
-    loss = dataclasses.replace(PLAIN_LOSS, style_weight=30)
-    assert bundled == (loss, 448, "0.01,0.01,0.97,0.97", 0)
+    bundled = learnt_with(catalog.find("udnie"))
+    layers = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
+    loss = dataclasses.replace(
+        PLAIN_LOSS, style_weight=12, content_layers=("conv4_2",), style_layers=layers
+    )
+    assert bundled == (loss, 400, "0.01,0.01,0.98,0.98", 0)
     assert learnt_with(catalog.find("harvesters")).smoothing == 1.0
 
 
