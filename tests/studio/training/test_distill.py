@@ -96,6 +96,15 @@ def test_a_twin_that_learns_on_from_its_painting_stays_a_twin(
     assert catalog.twin(own) == (catalog.find(twin) if stays else None)
 
 
+def test_a_twin_whose_card_is_damaged_can_be_learnt_on_from(painting, photos, tmp_path):
+    options = DistillOptions(steps=2, batch=1, crop=64, network=TINY.network)
+    made = distill("udnie", photos, tmp_path / "soft", options=options)
+    (made.folder / "card.json").write_text("{")
+    file = made.folder / "network.safetensors"
+    twin = train(painting, photos, tmp_path / "more", options=TINY, start=file)
+    assert catalog.find(twin).card.distilled is None
+
+
 def test_the_same_seed_makes_the_same_network(photos, tmp_path):
     options = DistillOptions(steps=4, batch=1, crop=64, held_out=0)
     one, other = (distill("udnie", photos, tmp_path / n, options=options) for n in ("one", "two"))

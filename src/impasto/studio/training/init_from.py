@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +13,10 @@ import numpy as np
 import torch
 
 from impasto import catalog
-from impasto.catalog import Entry, TrainingRecord, hypernetwork, painted
+from impasto.catalog import Entry, Style, TrainingRecord, hypernetwork, painted
 from impasto.catalog.card import Teacher
 from impasto.catalog.writing import beside
-from impasto.errors import OptionError, OutputError, TrainingError
+from impasto.errors import OptionError, OutputError, StyleError, TrainingError
 from impasto.files import checksums, kept_steps
 from impasto.files.kept_steps import WORK
 from impasto.options import NetworkOptions, StyleOptions, TrainOptions
@@ -115,14 +116,18 @@ def name(start: str | Path | None) -> str | None:
 def taught_by(origin: Path | None, styles: Sequence[Entry]) -> Teacher | None:
     """Return the style that the start was distilled from, if its painting is the only one learnt.
 
-    So a twin stays the twin of its style while it learns on.
+    So a twin stays the twin of its style while it learns on. A start whose card is missing or
+    damaged has no such style.
     """
-    if origin is None or len(styles) != 1 or not (origin.parent / catalog.CARD).is_file():
+    if origin is None or len(styles) != 1:
         return None
+    cards: tuple[Style, ...] = ()
+    with suppress(StyleError):
+        cards = catalog.read(origin.parent)
     painting = styles[0].painting_sha256
     same = (
         each.card.distilled
-        for each in catalog.read(origin.parent)
+        for each in cards
         if beside(each.card.model.file) == origin.name and each.card.painting_sha256 == painting
     )
     return next(same, None)

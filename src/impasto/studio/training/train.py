@@ -91,7 +91,7 @@ def train(
     lesson = PaintingLesson(
         options, dataset, subject.objectives, accelerator.device, len(kept)
     ).balanced(network)
-    began = init_from.began(start, origin)
+    began, teacher = init_from.began(start, origin), init_from.taught_by(origin, styles)
     sources = init_from.sources(began, dataset, accelerator.num_processes)
     course = Course(
         lesson, Training(asdict(options), styles, sources), folder,
@@ -104,7 +104,6 @@ def train(
         network, course, resumed, accelerator, on_progress=on_progress, cancel=cancel
     )
     if accelerator.is_main_process:
-        teacher = init_from.taught_by(origin, styles)
         publish(learnt, folder, record(learnt, course.work, start, dataset), teacher)
     loop.end(accelerator)
     return folder
