@@ -18,6 +18,7 @@ from impasto.files import kept_steps
 from impasto.options import DistillOptions, NetworkOptions
 from impasto.progress import CancelToken
 from impasto.studio.training.distill import START, _grounds, distance, distill
+from impasto.studio.training.paintings import Painting
 from impasto.studio.training.train import train
 from learning import TINY
 
@@ -82,15 +83,18 @@ def test_it_can_be_learnt_on_from(distilled, photos, tmp_path):
     assert catalog.find(on.folder).card.training.start == "little-wave"
 
 
+@pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize(("learns", "stays"), [("painting", True), ("dots", False)])
 def test_a_twin_that_learns_on_from_its_painting_stays_a_twin(
-    learns, stays, photos, painting, dots, tmp_path
+    learns, stays, apart, photos, painting, dots, tmp_path
 ):
-    picture = {"painting": painting, "dots": dots}[learns]
+    picture = Painting({"painting": painting, "dots": dots}[learns], name="own-tiny")
+    place = tmp_path if apart else tmp_path / "own-tiny"
     own = catalog.find(train(painting, photos, tmp_path / "own", options=TINY, start="none"))
     options = DistillOptions(steps=2, batch=1, crop=64, network=TINY.network)
     made = distill(own, photos, tmp_path / "soft", options=options)
-    twin = train(picture, photos, tmp_path / "own-tiny", options=TINY, start=made.folder)
+    train(picture, photos, place, options=dataclasses.replace(TINY, apart=apart), start=made.folder)
+    twin = tmp_path / "own-tiny"
     teacher = Teacher("own", own.card.model.sha256) if stays else None
     assert catalog.find(twin).card.distilled == teacher
     assert catalog.twin(own) == (catalog.find(twin) if stays else None)

@@ -56,6 +56,7 @@ def train_apart(
     course = Course(
         lesson, training, folder, options.steps, options.save_every, networks=len(wanted)
     )
+    teachers = [init_from.taught_by(origin, [entry]) for entry in training.styles]
     resumed = init_from.resumed(
         course, origin, accelerator, restart=restart, on_progress=on_progress, owned=places
     )
@@ -68,7 +69,7 @@ def train_apart(
         for index, (place, begun_with) in enumerate(zip(places, starts, strict=True)):
             own = validations[index] if validations else None
             about = replace(shared, start=init_from.name(begun_with), validation=own)
-            publish(_of(learnt, index), place, about)
+            publish(_of(learnt, index), place, about, teachers[index])
     loop.end(accelerator)
     return folder
 
