@@ -37,7 +37,8 @@ class Coding:
 
 
 # As large and nearly as good as "fast", in a third of its time. A second reference finds what a
-# painting goes back to. Looking ahead spends bits on what stays.
+# painting goes back to. Looking ahead spends bits on what stays; now and then the same frames get
+# other bytes by it.
 _X264 = {"preset": "superfast", "refs": "2", "x264-params": "mbtree=1:rc-lookahead=10"}
 _VP9 = {"crf": "24", "b": "0", "cpu-used": "5", "row-mt": "1"}
 _H264 = Coding("libx264", "yuv420p", {"crf": "18", "bf": "0", **_X264})
