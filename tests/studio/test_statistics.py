@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from impasto.studio.statistics import covariance, gram_matrix, moments
+from impasto.studio.statistics import covariance, gram_and_covariance, gram_matrix, moments
 
 
 @pytest.fixture
@@ -32,8 +32,18 @@ def test_moments_and_covariance_equal_numpys(features):
     assert np.allclose(matrix, np.cov(flat, bias=True))
 
 
-def test_the_gradient_of_a_gram_matrix_is_exact(features):
-    """Also of several styles' at once, and where the gradient is not symmetric."""
+@pytest.mark.parametrize("statistic", [gram_matrix, covariance, gram_and_covariance])
+def test_the_gradient_of_a_statistic_is_exact(statistic, features):
+    """Also of several styles' at once, where it is not symmetric, and of the mean alone."""
     given = features.clone().requires_grad_()
-    assert torch.autograd.gradcheck(gram_matrix, given)
-    assert torch.autograd.gradcheck(torch.func.vmap(gram_matrix), given[None])
+    assert torch.autograd.gradcheck(statistic, given)
+    assert torch.autograd.gradcheck(torch.func.vmap(statistic), given[None])
+    assert torch.autograd.gradcheck(lambda each: covariance(each)[0], given)
+
+
+def test_a_mask_of_all_places_changes_no_statistic(features):
+    mask = torch.ones(1, 1, 6, 7, dtype=torch.float64)
+    for one, other in zip(
+        gram_and_covariance(features), gram_and_covariance(features, mask), strict=True
+    ):
+        assert torch.allclose(one, other, atol=1e-6)

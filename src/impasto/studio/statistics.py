@@ -22,12 +22,7 @@ def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:
     makes pictures of different sizes comparable. With a mask, it is the mean over its places (Gatys
     et al. 2017, arXiv 1611.07865, section 4).
     """
-    # Channels-last features flatten without a copy.
-    flat = features.permute(0, 2, 3, 1).flatten(1, 2)
-    if mask is None:
-        product: Tensor = _Square.apply(flat)  # type: ignore[no-untyped-call]
-        return product / flat.shape[1]
-    return flat.transpose(1, 2) @ (flat * _weights(mask))
+    return _gram_and_mean(features, mask)[0]
 
 
 def moments(features: Tensor, mask: Tensor | None = None) -> Statistic:
@@ -39,40 +34,59 @@ def moments(features: Tensor, mask: Tensor | None = None) -> Statistic:
 
 def covariance(features: Tensor, mask: Tensor | None = None) -> Statistic:
     """Return mean ``(N, C)`` and covariance ``(N, C, C)`` of the features over the places."""
-    mean = _mean(features, mask)
-    return mean, gram_matrix(features, mask) - mean[:, :, None] * mean[:, None, :]
+    return gram_and_covariance(features, mask)[1:]
 
 
 def gram_and_covariance(features: Tensor, mask: Tensor | None = None) -> Statistic:
     """Return Gram matrix, mean and covariance of the features over the places."""
-    mean, gram = _mean(features, mask), gram_matrix(features, mask)
+    gram, mean = _gram_and_mean(features, mask)
     return gram, mean, gram - mean[:, :, None] * mean[:, None, :]
 
 
-class _Square(torch.autograd.Function):
-    """The product ``x^T x``. Both of its factors are ``x``, so one product gives the gradient."""
+def _gram_and_mean(features: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    flat = _flat(features)
+    if mask is not None:
+        weighed = flat * _weights(mask)
+        return flat.mT @ weighed, weighed.sum(1)
+    products, sums = _Sums.apply(flat)  # type: ignore[no-untyped-call]
+    return products / flat.shape[1], sums / flat.shape[1]
+
+
+class _Sums(torch.autograd.Function):
+    """Sums over the places of ``x``, ``(N, P, C)``: ``x^T x`` and ``x``.
+
+    Both factors are ``x``, so one product gives its gradient. That of the other sum is added to it,
+    and no tensor of the size of ``x`` is made for it.
+    """
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor) -> Tensor:
-        return x.mT @ x
+    def forward(x: Tensor) -> tuple[Tensor, Tensor]:
+        return x.mT @ x, x.sum(-2)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:  # noqa: ARG004
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Any) -> None:  # noqa: ARG004
         ctx.save_for_backward(*inputs)
+        ctx.set_materialize_grads(False)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, products: Tensor | None, sums: Tensor | None) -> Tensor:
         (x,) = ctx.saved_tensors
-        return x @ (gradient + gradient.mT)
+        gradient = x.new_zeros(x.shape) if products is None else x @ (products + products.mT)
+        return gradient if sums is None else gradient.add_(sums[..., None, :])
 
 
 def _mean(values: Tensor, mask: Tensor | None) -> Tensor:
     """Average over the places: ``(N, C, H, W)`` to ``(N, C)``."""
     if mask is None:
         return values.mean((2, 3))
-    return (values.permute(0, 2, 3, 1).flatten(1, 2) * _weights(mask)).sum(1)
+    return (_flat(values) * _weights(mask)).sum(1)
+
+
+def _flat(features: Tensor) -> Tensor:
+    """Turn ``(N, C, H, W)`` into ``(N, H W, C)``; without a copy if channels are last."""
+    return features.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def _weights(mask: Tensor) -> Tensor:
