@@ -71,10 +71,13 @@ class _Sums(torch.autograd.Function):
         ctx.set_materialize_grads(False)
 
     @staticmethod
-    def backward(ctx: Any, products: Tensor | None, sums: Tensor | None) -> Tensor:
+    def backward(ctx: Any, products: Tensor | None, sums: Tensor | None) -> Tensor | None:
         (x,) = ctx.saved_tensors
-        gradient = x.new_zeros(x.shape) if products is None else x @ (products + products.mT)
-        return gradient if sums is None else gradient.add_(sums[..., None, :])
+        spread = None if sums is None else sums[..., None, :].expand_as(x)
+        if products is None:
+            return spread
+        gradient: Tensor = x @ (products + products.mT)
+        return gradient if spread is None else gradient.add_(spread)
 
 
 def _mean(values: Tensor, mask: Tensor | None) -> Tensor:
