@@ -1,4 +1,7 @@
-"""Marks of each bundled style on its network's own grid: dots, weaves, steps on edges."""
+"""Marks of each bundled style that its network alone makes.
+
+They lie on its own grid (dots, weaves, steps on edges) or along the edges of a picture.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,13 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from benchmarks.rows import Plan, Row, whole
 from impasto import assets, catalog
 from impasto.images import sampling
 from impasto.images.grain import grained
+from impasto.images.metrics import border, cut
 from impasto.images.metrics import specks as measured
 from impasto.inference.engine import OnnxEngine
 from impasto.options import StylizeOptions
@@ -20,6 +26,8 @@ if TYPE_CHECKING:
 _COUNT, _SIDE = 12, 512
 _BAR = 5.0
 """Bar in levels of 255 in flat places, where such marks show first."""
+_BORDER_BAR = 20.0
+"""Bar in levels of 255. A painting's white rim made a line of 36, which one sees."""
 _WHERE = {"flat": "in flat places", "dark": "in the dark", "whole": "everywhere"}
 
 
@@ -37,3 +45,7 @@ def specks(_style: Style, _plan: Plan) -> Iterator[Row]:
             bar = _BAR if key == "flat" else None
             what = f"{name}, marks on its own grid {where}"
             yield Row(what, "levels", found[key], chance[key], bar=bar)
+        parts = [engine.paint(np.ascontiguousarray(cut(each)), style.weights) for each in grounds]
+        line = border(parts, [cut(each) for each in paintings])
+        assert line is not None  # the photographs are large
+        yield Row(f"{name}, a line along an edge", "levels", line, bar=_BORDER_BAR)

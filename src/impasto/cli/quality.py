@@ -236,6 +236,7 @@ def _show(terminal: Terminal, evaluation: Evaluation) -> None:
             ("lower and upper quartile", f"{low}, {high}"),
             ("change of the painting over a noise's", f"{evaluation.flicker:.2f}"),
             *_specks(evaluation),
+            *_border(evaluation),
         ],
     )
 
@@ -249,6 +250,11 @@ def _specks(evaluation: Evaluation) -> list[tuple[str, str]]:
         for name, value in own.items()
         if value is not None
     ]
+
+
+def _border(evaluation: Evaluation) -> list[tuple[str, str]]:
+    line = evaluation.border
+    return [] if line is None else [("a line along an edge, levels", f"{line:.1f}")]
 
 
 def _count(iterations: int | None, most: int) -> str:

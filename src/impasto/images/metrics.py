@@ -30,6 +30,12 @@ _FLAT, _DARK = 6.0, 60.0
 """Largest deviation of a flat place, and largest mean of a dark one, in levels of 255."""
 _FEWEST = 64
 """Fewest pixels at each place of a cell, so that chance does not rule."""
+_EDGE = 3
+"""Width of a line along an edge, in pixels."""
+_WITHIN = slice(16, 32)
+"""Pixels from an edge that such a line is compared with."""
+_LEAST = 24
+"""Least side, in pixels, that has such pixels."""
 
 
 def mean_difference(one: Pixels, other: Pixels) -> float:
@@ -87,6 +93,39 @@ def specks(paintings: Sequence[Pixels], photographs: Sequence[Pixels]) -> Specks
         _specks(fine, [flat for flat, _ in areas]),
         _specks(fine, [dark for _, dark in areas]),
     )
+
+
+def border(paintings: Sequence[Pixels], inside: Sequence[Pixels]) -> float | None:
+    """Measure a line that a network paints along the edges of each picture, in levels of 255.
+
+    A painting whose style image has a frame can get one, too. Then a place is lighter or darker
+    at an edge than the same place within a larger picture.
+
+    Args:
+        paintings: paintings of parts of photographs, ``(H, W, 3)``.
+        inside: the same parts, cut from the paintings of the whole photographs.
+
+    Returns:
+        The mean difference of the outermost pixels, less that further in; of the edge where it is
+        largest. Strokes that differ at an edge by chance cancel out, so take several photographs.
+        None where all are too small.
+    """
+    pairs = zip(paintings, inside, strict=True)
+    apart = [_luminance(part) - _luminance(same) for part, same in pairs]
+    lines = [
+        [each[:_EDGE].mean() - each[_WITHIN].mean() for each in (d, d[::-1], d.T, d.T[::-1])]
+        for d in apart
+        if min(d.shape) >= _LEAST
+    ]
+    return float(np.abs(np.mean(lines, 0)).max()) if lines else None
+
+
+def cut(pixels: Pixels) -> Pixels:
+    """Return the part of ``(H, W, 3)`` that :func:`border` compares: half of each side, and on the
+    grid of a network."""
+    height, width = pixels.shape[:2]
+    margin = min(height, width) // (4 * _STRIDE) * _STRIDE
+    return pixels[margin : height - margin, margin : width - margin]
 
 
 def _specks(fine: Sequence[Floats], counted: Sequence[Places]) -> float | None:

@@ -14,7 +14,7 @@ from impasto import catalog, images
 from impasto.catalog import learnt_with, verify
 from impasto.catalog.painted import seen
 from impasto.errors import OptionError, TrainingError
-from impasto.images.metrics import specks
+from impasto.images.metrics import border, cut, specks
 from impasto.inference.engine import OnnxEngine
 from impasto.options import PLAIN_LOSS, EvaluateOptions, LossOptions, TrainOptions
 from impasto.studio.evaluation import evaluate
@@ -138,6 +138,18 @@ def test_marks_on_the_grid_are_those_of_the_paintings_together(evaluated, painte
     assert found.record()["specks"]["photograph"] == dataclasses.asdict(specks(ground, ground))
 
 
+def test_a_border_is_that_of_parts_within_the_paintings(evaluated, painted_style, photos):
+    found, _ = evaluated
+    engine = OnnxEngine(
+        verify.load(painted_style / "style.onnx", _sha(painted_style)), device="cpu"
+    )
+    ground = [images.read(photos / each.photo).resized(64).pixels for each in found.photos]
+    parts = [engine.paint(np.ascontiguousarray(cut(each))) for each in ground]
+    expected = border(parts, [cut(engine.paint(each)) for each in ground])
+    assert found.border == found.record()["border"] == pytest.approx(expected)
+    assert found.border > 0
+
+
 def test_equivalent_iterations_are_the_first_that_are_as_good(evaluated, objective, photos):
     for each in evaluated[0].photos:
         photo = to_tensor(images.read(photos / each.photo).resized(64).pixels)[None]
@@ -232,7 +244,7 @@ def test_quartiles_are_of_photographs_and_say_when_they_are_beyond():
     def of(*iterations):
         photos = [evaluate.Evaluated("", {"network": {"total": 1.0}}, n, 2.0) for n in iterations]
         options = EvaluateOptions(iterations=500)
-        return evaluate.Evaluation("wave", LOSS, 96, options, photos, {})
+        return evaluate.Evaluation("wave", LOSS, 96, options, photos, {}, None)
 
     assert of(10, 20, 30, 40, 50).iterations() == [20, 30, 40]
     assert of(30, None, 10, 500, None).iterations() == [30, 500, None]

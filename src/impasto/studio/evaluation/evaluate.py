@@ -25,7 +25,7 @@ from impasto.catalog import Style, learnt_with
 from impasto.catalog.painted import seen
 from impasto.errors import TrainingError, in_memory
 from impasto.images import sampling
-from impasto.images.metrics import Specks, mean_difference, specks
+from impasto.images.metrics import Specks, border, cut, mean_difference, specks
 from impasto.images.picture import Picture
 from impasto.options import EvaluateOptions, LossOptions
 from impasto.options.fields import Json
@@ -74,6 +74,8 @@ class Evaluation:
     photos: list[Evaluated]
     specks: dict[str, Specks]
     """Specks of the network's paintings, and of the photographs, which show what is chance."""
+    border: float | None
+    """A line along an edge of the paintings, in levels of 255; None where all are too small."""
 
     def means(self) -> dict[str, Scores]:
         """Return the scores of each kind of picture, as means over the photographs."""
@@ -147,7 +149,7 @@ def evaluate(
     for number, (path, photo) in enumerate(pictures.items()):
         move = _moved(on_progress, number, len(pictures), options.iterations)
         done.append(measure(path.name, photo, move))
-    return Evaluation(trained.name, loss, size, options, done, measure.specks())
+    return Evaluation(trained.name, loss, size, options, done, measure.specks(), measure.border())
 
 
 class _Measure:
@@ -173,6 +175,11 @@ class _Measure:
             NETWORK: specks(paintings, photographs),
             PHOTOGRAPH: specks(photographs, photographs),
         }
+
+    def border(self) -> float | None:
+        """Return the line along an edge of all pictures measured so far."""
+        parts = [self._contest.paint(cut(photograph)) for photograph, _ in self._done]
+        return border(parts, [cut(painting) for _, painting in self._done])
 
     def __call__(self, name: str, photo: Picture, on_progress: OnProgress) -> Evaluated:
         pasted = images.resize_to(self._painting, (photo.height, photo.width))
