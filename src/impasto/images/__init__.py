@@ -5,6 +5,7 @@ from impasto.images.codecs.metadata import comment, with_comment
 from impasto.images.codecs.pillow import (
     BICUBIC,
     BILINEAR,
+    LANCZOS,
     averaged,
     enlarging,
     resize,
@@ -20,6 +21,7 @@ from impasto.images.raster import Size
 __all__ = [
     "BICUBIC",
     "BILINEAR",
+    "LANCZOS",
     "Picture",
     "Size",
     "averaged",
