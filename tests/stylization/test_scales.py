@@ -113,6 +113,13 @@ def test_without_fine_marks_no_other_network_is_asked_for(networks, large):
     assert np.array_equal(painting, scales.at(coarse, large.shape[:2]))
 
 
+@pytest.mark.parametrize("growth", [1.05, 1.29])
+def test_a_little_enlarging_in_bytes_is_that_in_floats(large, growth):
+    size = tuple(round(growth * side) for side in large.shape[:2])
+    floats = images.enlarging(large.astype(np.float32), size)(slice(0, size[0]))
+    assert apart(scales.at(large, size), floats.clip(0, 255)) < 0.5
+
+
 def test_statistics_that_were_measured_give_the_same_painting(networks, large):
     paint = painter(networks).paint
     painting, statistics = paint(large, measured=True)
