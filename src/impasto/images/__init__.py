@@ -5,7 +5,6 @@ from impasto.images.codecs.metadata import comment, with_comment
 from impasto.images.codecs.pillow import (
     BICUBIC,
     BILINEAR,
-    LANCZOS,
     averaged,
     enlarging,
     resize,
@@ -21,7 +20,6 @@ from impasto.images.raster import Size
 __all__ = [
     "BICUBIC",
     "BILINEAR",
-    "LANCZOS",
     "Picture",
     "Size",
     "averaged",

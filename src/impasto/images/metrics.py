@@ -1,4 +1,4 @@
-"""How far two pictures are apart."""
+"""How far two pictures are apart, and what a network alone paints: marks on its grid, borders."""
 
 from __future__ import annotations
 

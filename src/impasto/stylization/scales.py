@@ -145,8 +145,10 @@ def sizes(size: Size, side: float) -> list[Size]:
 def at(coarse: Pixels, size: Size) -> Pixels:
     """Resize a painting ``(H, W, 3)``; an enlarged one shows no stairs of pixels."""
     growth = max(size) / max(coarse.shape)
+    if growth <= 1:
+        return images.resize_pixels(coarse, size)
     if growth < _NEAR:  # too little for stairs, and films are sooner done
-        return images.resize_pixels(coarse, size, images.BICUBIC if growth > 1 else images.LANCZOS)
+        return images.resize_pixels(coarse, size, images.BICUBIC)
     return _laid(_blurred(coarse, _SMOOTH * _octaves(coarse, size)), np.empty((*size, 3), np.uint8))
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from PIL import ImageFile
 
 BICUBIC, BILINEAR = Image.Resampling.BICUBIC, Image.Resampling.BILINEAR
-LANCZOS = Image.Resampling.LANCZOS
+_LANCZOS = Image.Resampling.LANCZOS
 # Pillow reports oddities as warnings; recording them changes global state, one at a time.
 _recording = threading.Lock()
 
@@ -65,9 +65,9 @@ def resize(picture: AnyRaster, long_side: int) -> AnyRaster:
 
 
 def resize_pixels(
-    pixels: NDArray[np.uint8], size: Size, sampling: Image.Resampling = LANCZOS
+    pixels: NDArray[np.uint8], size: Size, sampling: Image.Resampling = _LANCZOS
 ) -> NDArray[np.uint8]:
-    """Resize ``(H, W, 3)`` pixels to another height and width."""
+    """Resize ``(H, W, 3)`` pixels to another height and width; Lanczos by default."""
     height, width = size
     if pixels.shape[:2] == (height, width):
         return pixels
@@ -123,7 +123,7 @@ def resize_to(picture: AnyRaster, size: Size) -> AnyRaster:
         return picture
     if picture.alpha is None:
         return picture.with_pixels(resize_pixels(picture.pixels, size))
-    resized = to_pil(picture).resize((width, height), LANCZOS)
+    resized = to_pil(picture).resize((width, height), _LANCZOS)
     color, alpha = split(resized)
     return replace(
         picture, pixels=np.asarray(color), alpha=None if alpha is None else np.asarray(alpha)
