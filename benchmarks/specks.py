@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from benchmarks.rows import Plan, Row, whole
 from impasto import assets, catalog
 from impasto.images import sampling
 from impasto.images.grain import grained
-from impasto.images.metrics import border, cut
+from impasto.images.metrics import border
 from impasto.images.metrics import specks as measured
 from impasto.inference.engine import OnnxEngine
 from impasto.options import StylizeOptions
@@ -45,7 +44,7 @@ def specks(_style: Style, _plan: Plan) -> Iterator[Row]:
             bar = _BAR if key == "flat" else None
             what = f"{name}, marks on its own grid {where}"
             yield Row(what, "levels", found[key], chance[key], bar=bar)
-        parts = [engine.paint(np.ascontiguousarray(cut(each)), style.weights) for each in grounds]
-        line = border(parts, [cut(each) for each in paintings])
+        paint = partial(engine.paint, weights=style.weights)
+        line = border(paint, grounds, paintings)
         assert line is not None  # the photographs are large
         yield Row(f"{name}, a line along an edge", "levels", line, bar=_BORDER_BAR)

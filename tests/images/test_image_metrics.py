@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from impasto.images.metrics import Specks, border, cut, specks
+from impasto.images.metrics import Specks, border, specks
 
 
 @pytest.fixture
@@ -85,36 +85,45 @@ def test_where_hardly_anything_is_flat_or_dark_nothing_is_said(noise):
 
 @pytest.mark.parametrize("edge", range(4))
 def test_a_line_along_any_edge_is_found(noise, edge):
-    part = cut(noise)
-    framed = part.copy()
-    np.rot90(framed, edge)[:3] = 255
-    light = np.rot90(part, edge)[:3].mean()
-    assert border([framed], [part]) == pytest.approx(255 - light, rel=0.02)
+    def framed(pixels):
+        painting = pixels.copy()
+        np.rot90(painting, edge)[:3] = 255
+        return painting
+
+    light = np.rot90(noise[48:-48, 48:-48], edge)[:3].mean()
+    assert border(framed, [noise], [framed(noise)]) == pytest.approx(255 - light, rel=0.02)
 
 
 def test_another_tone_is_no_line(noise):
-    part = cut(noise)
-    assert border([part - 40], [part]) < 1e-3
-    assert border([part], [part]) == 0
+    assert border(lambda pixels: pixels - 40, [noise], [noise]) < 1e-3
+    assert border(np.copy, [noise], [noise]) == 0
 
 
 def test_strokes_that_chance_puts_at_an_edge_cancel_out(rng):
     """One picture alone shows them as a line."""
-    some = rng.normal(0, 60, (40, 96, 120, 1)).repeat(3, 3)
-    some[:, :3] += rng.choice([-40, 40], (40, 1, 1, 1))
-    paintings = (128 + some).clip(0, 255).astype(np.uint8)
-    plain = [grey(128, (96, 120))] * 40
-    assert border(paintings, plain) < 15 < border(paintings[:1], plain[:1])
+    plain = [grey(128, (192, 216))] * 40
+
+    def paint(pixels):
+        strokes = rng.normal(0, 60, (*pixels.shape[:2], 1))
+        strokes[:3] += rng.choice([-40, 40])
+        return (pixels + strokes).clip(0, 255).astype(np.uint8)
+
+    assert border(paint, plain, plain) < 15 < border(paint, plain[:1], plain[:1])
 
 
-def test_a_part_is_half_a_picture_on_the_grid(noise):
-    assert cut(noise).shape == (96, 144, 3)
-    assert np.array_equal(cut(noise), noise[48:-48, 48:-48])
-    assert cut(grey(9, (45, 37))).shape == (29, 21, 3)
-    assert cut(grey(9, (20, 90))).shape == (20, 90, 3)
+@pytest.mark.parametrize(
+    ("size", "part"),
+    [((192, 240), (96, 144)), ((45, 37), (29, 21)), ((20, 90), (20, 90))],
+)
+def test_a_part_lacks_a_quarter_at_each_edge_and_lies_on_the_grid(noise, size, part):
+    seen = []
+    picture = noise[: size[0], : size[1]]
+    border(lambda pixels: seen.append(pixels) or pixels, [picture], [picture])
+    top, left = (size[0] - part[0]) // 2, (size[1] - part[1]) // 2
+    assert np.array_equal(seen, [picture[top : top + part[0], left : left + part[1]]])
 
 
 def test_of_small_pictures_no_line_is_said(noise):
-    small, part = cut(grey(9, (45, 37))), cut(noise)
-    assert border([small], [small]) is None
-    assert border([small, part], [small + 1, part]) == 0
+    small = grey(9, (45, 37))
+    assert border(np.copy, [small], [small]) is None
+    assert border(np.copy, [small, noise], [small + 1, noise]) == 0

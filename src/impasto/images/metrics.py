@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -95,23 +95,29 @@ def specks(paintings: Sequence[Pixels], photographs: Sequence[Pixels]) -> Specks
     )
 
 
-def border(paintings: Sequence[Pixels], inside: Sequence[Pixels]) -> float | None:
+def border(
+    paint: Callable[[Pixels], Pixels], photographs: Sequence[Pixels], paintings: Sequence[Pixels]
+) -> float | None:
     """Measure a line that a network paints along the edges of each picture, in levels of 255.
 
     A painting whose style image has a frame can get one, too. Then a place is lighter or darker
-    at an edge than the same place within a larger picture.
+    at an edge than the same place within a larger picture. So the inner part of each photograph
+    is painted alone, too. It is compared with the same part of the painting.
 
     Args:
-        paintings: paintings of parts of photographs, ``(H, W, 3)``.
-        inside: the same parts, cut from the paintings of the whole photographs.
+        paint: a function that paints ``(H, W, 3)`` with the network.
+        photographs: what was painted, ``(H, W, 3)``.
+        paintings: what the network made of them.
 
     Returns:
         The mean difference of the outermost pixels, less that further in; of the edge where it is
         largest. Strokes that differ at an edge by chance cancel out, so take several photographs.
         None where all are too small.
     """
-    pairs = zip(paintings, inside, strict=True)
-    apart = [_luminance(part) - _luminance(same) for part, same in pairs]
+    apart = [
+        _luminance(paint(_inner(photograph))) - _luminance(_inner(painting))
+        for photograph, painting in zip(photographs, paintings, strict=True)
+    ]
     lines = [
         [each[:_EDGE].mean() - each[_WITHIN].mean() for each in (d, d[::-1], d.T, d.T[::-1])]
         for d in apart
@@ -120,12 +126,11 @@ def border(paintings: Sequence[Pixels], inside: Sequence[Pixels]) -> float | Non
     return float(np.abs(np.mean(lines, 0)).max()) if lines else None
 
 
-def cut(pixels: Pixels) -> Pixels:
-    """Return the part of ``(H, W, 3)`` that :func:`border` compares: half of each side, and on the
-    grid of a network."""
+def _inner(pixels: Pixels) -> Pixels:
+    """Return ``(H, W, 3)`` without a quarter of the shorter side at each edge, and on the grid."""
     height, width = pixels.shape[:2]
     margin = min(height, width) // (4 * _STRIDE) * _STRIDE
-    return pixels[margin : height - margin, margin : width - margin]
+    return np.ascontiguousarray(pixels[margin : height - margin, margin : width - margin])
 
 
 def _specks(fine: Sequence[Floats], counted: Sequence[Places]) -> float | None:

@@ -25,7 +25,7 @@ from impasto.catalog import Style, learnt_with
 from impasto.catalog.painted import seen
 from impasto.errors import TrainingError, in_memory
 from impasto.images import sampling
-from impasto.images.metrics import Specks, border, cut, mean_difference, specks
+from impasto.images.metrics import Specks, border, mean_difference, specks
 from impasto.images.picture import Picture
 from impasto.options import EvaluateOptions, LossOptions
 from impasto.options.fields import Json
@@ -178,8 +178,7 @@ class _Measure:
 
     def border(self) -> float | None:
         """Return the line along an edge of all pictures measured so far."""
-        parts = [self._contest.paint(cut(photograph)) for photograph, _ in self._done]
-        return border(parts, [cut(painting) for _, painting in self._done])
+        return border(self._contest.paint, *zip(*self._done, strict=True))
 
     def __call__(self, name: str, photo: Picture, on_progress: OnProgress) -> Evaluated:
         pasted = images.resize_to(self._painting, (photo.height, photo.width))
