@@ -26,7 +26,7 @@ _COUNT, _SIDE = 12, 512
 _BAR = 5.0
 """Bar in levels of 255 in flat places, where such marks show first."""
 _BORDER_BAR = 20.0
-"""Bar in levels of 255. A painting's white rim made a line of 36, which one sees."""
+"""Bar in levels of 255. Two were seen: a painting's white rim, and yellow that turned violet."""
 _WHERE = {"flat": "in flat places", "dark": "in the dark", "whole": "everywhere"}
 
 

@@ -87,11 +87,23 @@ def test_where_hardly_anything_is_flat_or_dark_nothing_is_said(noise):
 def test_a_line_along_any_edge_is_found(noise, edge):
     def framed(pixels):
         painting = pixels.copy()
-        np.rot90(painting, edge)[:3] = 255
+        np.rot90(painting, edge)[:5] = 255
         return painting
 
-    light = np.rot90(noise[48:-48, 48:-48], edge)[:3].mean()
+    light = np.rot90(noise[48:-48, 48:-48], edge)[:5].mean()
     assert border(framed, [noise], [framed(noise)]) == pytest.approx(255 - light, rel=0.02)
+
+
+def test_a_line_of_another_colour_is_found_too(noise):
+    """Yellow that turns to violet at an edge is as bright there."""
+
+    def framed(pixels):
+        painting = pixels // 2 + 64
+        painting[:, -5:, 2] += 60
+        painting[:, -5:, :2] -= 30
+        return painting
+
+    assert border(framed, [noise], [framed(noise)]) == pytest.approx(45, rel=0.1)
 
 
 def test_another_tone_is_no_line(noise):
@@ -105,7 +117,7 @@ def test_strokes_that_chance_puts_at_an_edge_cancel_out(rng):
 
     def paint(pixels):
         strokes = rng.normal(0, 60, (*pixels.shape[:2], 1))
-        strokes[:3] += rng.choice([-40, 40])
+        strokes[:5] += rng.choice([-40, 40])
         return (pixels + strokes).clip(0, 255).astype(np.uint8)
 
     assert border(paint, plain, plain) < 15 < border(paint, plain[:1], plain[:1])

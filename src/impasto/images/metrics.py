@@ -30,11 +30,11 @@ _FLAT, _DARK = 6.0, 60.0
 """Largest deviation of a flat place, and largest mean of a dark one, in levels of 255."""
 _FEWEST = 64
 """Fewest pixels at each place of a cell, so that chance does not rule."""
-_EDGE = 3
+_EDGE = 5
 """Width of a line along an edge, in pixels."""
-_WITHIN = slice(16, 32)
+_WITHIN = slice(24, 48)
 """Pixels from an edge that such a line is compared with."""
-_LEAST = 24
+_LEAST = 32
 """Least side, in pixels, that has such pixels."""
 
 
@@ -57,7 +57,9 @@ def palette_distance(one: Pixels, other: Pixels) -> float:
     count.
     """
     places = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
-    quantiles = [np.quantile(_opponents(each), places, axis=0) for each in (one, other)]
+    quantiles = [
+        np.quantile(_opponents(each).reshape(-1, 3), places, axis=0) for each in (one, other)
+    ]
     return float(np.abs(quantiles[0] - quantiles[1]).mean())
 
 
@@ -100,9 +102,10 @@ def border(
 ) -> float | None:
     """Measure a line that a network paints along the edges of each picture, in levels of 255.
 
-    A painting whose style image has a frame can get one, too. Then a place is lighter or darker
-    at an edge than the same place within a larger picture. So the inner part of each photograph
-    is painted alone, too. It is compared with the same part of the painting.
+    A painting whose style image has a frame can get one, too. A loss network that pads with zeros
+    can teach one. Then a place is lighter, darker or of another colour at an edge than the same
+    place within a larger picture. So the inner part of each photograph is painted alone, too. It is
+    compared with the same part of the painting.
 
     Args:
         paint: a function that paints ``(H, W, 3)`` with the network.
@@ -110,20 +113,26 @@ def border(
         paintings: what the network made of them.
 
     Returns:
-        The mean difference of the outermost pixels, less that further in; of the edge where it is
-        largest. Strokes that differ at an edge by chance cancel out, so take several photographs.
-        None where all are too small.
+        The mean difference of the outermost pixels, less that further in. It is that of lightness
+        or of an opponent colour, and of the edge, where it is largest. Strokes that differ at an
+        edge by chance cancel out, so take several photographs. None where all are too small.
     """
     apart = [
-        _luminance(paint(_inner(photograph))) - _luminance(_inner(painting))
+        _opponents(paint(_inner(photograph))) - _opponents(_inner(painting))
         for photograph, painting in zip(photographs, paintings, strict=True)
     ]
     lines = [
-        [each[:_EDGE].mean() - each[_WITHIN].mean() for each in (d, d[::-1], d.T, d.T[::-1])]
-        for d in apart
-        if min(d.shape) >= _LEAST
+        [_line(np.rot90(each, edge)) for edge in range(4)]
+        for each in apart
+        if min(each.shape[:2]) >= _LEAST
     ]
     return float(np.abs(np.mean(lines, 0)).max()) if lines else None
+
+
+def _line(values: Floats) -> Floats:
+    """Return the means of ``(H, W, 3)`` at the top, less those further in: ``(3,)``."""
+    edge, within = (values[rows].mean((0, 1)) for rows in (slice(_EDGE), _WITHIN))
+    return edge - within
 
 
 def _inner(pixels: Pixels) -> Pixels:
@@ -188,6 +197,7 @@ def _luminance(pixels: Pixels) -> Floats:
     return light
 
 
-def _opponents(pixels: Pixels) -> Pixels:
-    r, g, b = pixels.reshape(-1, 3).astype(np.float32).T
+def _opponents(pixels: Pixels) -> Floats:
+    """Return lightness, red against green, and yellow against blue: ``(H, W, 3)``."""
+    r, g, b = np.moveaxis(pixels.astype(np.float32), -1, 0)
     return np.stack(((r + g + b) / 3, (r - g) / 2, (r + g) / 4 - b / 2), -1)
