@@ -102,10 +102,10 @@ def border(
 ) -> float | None:
     """Measure a line that a network paints along the edges of each picture, in levels of 255.
 
-    A painting whose style image has a frame can get one, too. A loss network that pads with zeros
-    can teach one. Then a place is lighter, darker or of another colour at an edge than the same
-    place within a larger picture. So the inner part of each photograph is painted alone, too. It is
-    compared with the same part of the painting.
+    A frame in the style image can be its cause, or the zeros that a loss network pads with. Then a
+    place is lighter, darker or of another colour at an edge than within a larger picture. So the
+    inner part of each photograph is painted alone, too. It is compared with the same part of the
+    painting.
 
     Args:
         paint: a function that paints ``(H, W, 3)`` with the network.
